@@ -1,0 +1,286 @@
+"""Sound files in, checked arrays out: the first step of the data path.
+
+Shapes: B clips, C channels, N samples. Samples are float32 with full scale at +-1; rates are in Hz, times in seconds.
+Files are decoded by libsndfile alone (WAV, FLAC, Ogg, MP3): no ffmpeg, no torchaudio.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioformer.errors import AudioformerError
+
+MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
+MAX_DURATION_S = 2 * 3600.0
+FORMATS = "WAV, FLAC, Ogg or MP3"
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Samples and the rate they were taken at; the two never travel apart.
+
+    Attributes:
+        samples: (C, N) float32, full scale +-1.
+        sample_rate: samples per second and channel, Hz.
+    """
+
+    samples: Tensor
+    sample_rate: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.samples.shape[-1] / self.sample_rate
+
+
+def load_audio(
+    path: str | os.PathLike, sample_rate: int | None = None, mono: bool = False, max_s: float = MAX_DURATION_S
+) -> Waveform:
+    """Read a sound file.
+
+    Args:
+        path: WAV, FLAC, Ogg or MP3; 1 to 8 channels.
+        sample_rate: Hz to resample to; None keeps the file's own.
+        mono: average the channels.
+        max_s: longest clip accepted, seconds.
+
+    Returns:
+        Waveform with samples (C, N), N >= 1, all finite.
+
+    Raises:
+        AudioformerError: missing, a folder, empty, not audio, truncated, too long, or holding NaN/Inf.
+    """
+    import soundfile
+
+    path = _readable_file(path)
+    try:
+        with soundfile.SoundFile(str(path)) as sound:
+            if sound.frames / sound.samplerate > max_s:
+                raise AudioformerError(
+                    f"{path.name}: {sound.frames / sound.samplerate:.0f} s is longer than the {max_s:.0f} s allowed; cut it first"
+                )
+            samples = sound.read(frames=int(max_s * sound.samplerate) + 1, dtype="float32", always_2d=True)
+            rate = sound.samplerate
+    except (soundfile.LibsndfileError, RuntimeError, MemoryError) as error:
+        raise AudioformerError(f"{path.name}: not a readable sound file ({error}); use {FORMATS}") from error
+    waveform = check_waveform(torch.from_numpy(np.ascontiguousarray(samples.T)), rate, name=path.name)
+    if mono:
+        waveform = Waveform(waveform.samples.mean(0, keepdim=True), waveform.sample_rate)
+    if sample_rate is not None:
+        waveform = Waveform(resample(waveform.samples, waveform.sample_rate, sample_rate), sample_rate)
+    return waveform
+
+
+def _readable_file(path: str | os.PathLike) -> Path:
+    """Path of an existing, non-empty regular file, or a clear error."""
+    try:
+        path = Path(path)
+        if path.is_dir():
+            raise AudioformerError(f"{path}: is a folder; give one sound file ({FORMATS})")
+        if not path.is_file():
+            raise AudioformerError(f"{path}: no such file; check the name")
+        if path.stat().st_size == 0:
+            raise AudioformerError(f"{path.name}: the file is empty (0 bytes); give a {FORMATS} file")
+        with open(path, "rb"):
+            return path
+    except (OSError, TypeError, ValueError) as error:
+        if isinstance(error, AudioformerError):
+            raise
+        raise AudioformerError(f"{path!r}: cannot be opened ({error}); give the path of a {FORMATS} file") from error
+
+
+def check_waveform(samples: Tensor, sample_rate: int, name: str = "waveform") -> Waveform:
+    """Refuse what no later step can use.
+
+    Args:
+        samples: (..., N) float.
+        sample_rate: Hz.
+        name: what to call it in the message.
+
+    Returns:
+        Waveform, unchanged.
+
+    Raises:
+        AudioformerError: no samples, no channel, NaN/Inf, or a rate outside 4-384 kHz.
+    """
+    if samples.numel() == 0:
+        raise AudioformerError(f"{name}: holds 0 samples; record or choose a clip of at least one sample")
+    if not isinstance(sample_rate, int | np.integer) or not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
+        raise AudioformerError(f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}")
+    if not torch.isfinite(samples).all():
+        raise AudioformerError(f"{name}: holds NaN or infinite samples; export it again as 16-bit or float audio")
+    return Waveform(samples, int(sample_rate))
+
+
+def resample(samples: Tensor, from_hz: int, to_hz: int) -> Tensor:
+    """Change the sample rate with soxr's high-quality filter.
+
+    Args:
+        samples: (..., N) float32.
+        from_hz: rate now, Hz.
+        to_hz: rate wanted, Hz.
+
+    Returns:
+        (..., M) float32, M = ceil(N * to_hz / from_hz): never empty.
+    """
+    if from_hz == to_hz:
+        return samples
+    import soxr
+
+    n_out = -(-samples.shape[-1] * to_hz // from_hz)
+    flat = samples.reshape(-1, samples.shape[-1]).cpu().numpy()
+    out = soxr.resample(flat.T, from_hz, to_hz, quality="HQ").T
+    out = np.pad(out, ((0, 0), (0, max(0, n_out - out.shape[-1]))))[:, :n_out]
+    return torch.from_numpy(np.ascontiguousarray(out, dtype=np.float32)).reshape(*samples.shape[:-1], n_out)
+
+
+def to_batch(waveform, sample_rate: int | None, target_hz: int, channels: int = 1) -> Tensor:
+    """Bring whatever a caller holds to (B, channels, N) float32 at one rate.
+
+    Args:
+        waveform: Waveform, path-free array or tensor: (N,), (C, N) or (B, C, N); integer types are scaled to +-1.
+        sample_rate: Hz; may be None only for a Waveform, which knows its own.
+        target_hz: rate of the result, Hz.
+        channels: of the result; mono is copied to all, more are averaged to one.
+
+    Returns:
+        (B, channels, N') float32.
+
+    Raises:
+        AudioformerError: wrong rank, no samples, not finite, or no sample_rate.
+    """
+    if isinstance(waveform, Waveform):
+        waveform, sample_rate = waveform.samples, waveform.sample_rate
+    samples = torch.as_tensor(waveform)
+    if sample_rate is None:
+        raise AudioformerError("sample_rate is missing; give it in Hz, e.g. encode(samples, 44100)")
+    if samples.is_complex() or not 1 <= samples.dim() <= 3:
+        raise AudioformerError(f"waveform has shape {tuple(samples.shape)}; expected (N,), (C, N) or (B, C, N) real samples")
+    if not samples.is_floating_point():
+        samples = _from_integers(samples)
+    samples = samples.to(torch.float32)
+    samples = samples.reshape(*(1,) * (3 - samples.dim()), *samples.shape)
+    check_waveform(samples, sample_rate)
+    if channels == 1 and samples.shape[1] != 1:
+        samples = samples.mean(1, keepdim=True)
+    elif samples.shape[1] != channels:
+        samples = samples.mean(1, keepdim=True).expand(-1, channels, -1)
+    return resample(samples, sample_rate, target_hz)
+
+
+def _from_integers(samples: Tensor) -> Tensor:
+    """Integer PCM of any width to float in [-1, 1)."""
+    if samples.dtype == torch.bool:
+        raise AudioformerError("waveform holds True/False; expected samples as int16 or float")
+    if samples.dtype == torch.uint8:
+        return (samples.to(torch.float32) - 128) / 128
+    return samples.to(torch.float32) / -float(torch.iinfo(samples.dtype).min)
+
+
+def log_mel(
+    samples: Tensor, sample_rate: int, n_fft: int = 1024, hop_length: int = 320, n_mels: int = 80, floor: float = 1e-5
+) -> Tensor:
+    """Magnitude mel spectrogram on a natural-log scale, for looking at and for measuring distances.
+
+    Args:
+        samples: (..., N) float32.
+        sample_rate: Hz.
+        n_fft: window, samples (Hann, centred, zero-padded ends).
+        hop_length: step, samples.
+        n_mels: bands between 0 Hz and sample_rate / 2 (Slaney's scale and area normalisation, as librosa's default).
+        floor: smallest magnitude kept: log(1e-5) = -11.5.
+
+    Returns:
+        (..., n_mels, T), T = 1 + N // hop_length.
+    """
+    window = torch.hann_window(n_fft, device=samples.device)
+    flat = samples.reshape(-1, samples.shape[-1])
+    spectrum = torch.stft(flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True).abs()
+    mel = mel_filters(sample_rate, n_fft, n_mels).to(samples.device) @ spectrum
+    return mel.clamp_min(floor).log().reshape(*samples.shape[:-1], n_mels, -1)
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Tensor:
+    """(n_mels, n_fft // 2 + 1) triangular filters, Slaney's mel scale: linear below 1 kHz, logarithmic above.
+
+    Same values as `librosa.filters.mel` (proved in tests); written out here so that the bare library stays light.
+    """
+    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(sample_rate / 2), n_mels + 2))
+    bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    area = 2.0 / (edges[2:] - edges[:-2])
+    return torch.from_numpy((triangles * area[:, None]).astype(np.float32))
+
+
+def _hz_to_mel(hz: float) -> float:
+    return hz * 3 / 200 if hz < 1000 else 15 + np.log(hz / 1000) * 27 / np.log(6.4)
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Write to a temporary neighbour, then rename: a reader sees the old file or the whole new one, never half.
+
+    Args:
+        path: final name; its folder is made if missing.
+
+    Yields:
+        Path to write to (same ending as `path`).
+
+    Raises:
+        AudioformerError: the folder cannot be made or written (full disk, no permission).
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        os.chmod(temporary, 0o644)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise AudioformerError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder") from error
+    finally:
+        if temporary is not None and temporary.exists():
+            temporary.unlink()
+
+
+def save_audio(path: str | os.PathLike, samples: Tensor, sample_rate: int) -> None:
+    """Write a sound file, whole or not at all; the ending chooses WAV (16 bit), FLAC or Ogg.
+
+    Args:
+        path: ends in .wav, .flac or .ogg.
+        samples: (N,) or (C, N) float; values beyond +-1 are clipped.
+        sample_rate: Hz.
+
+    Raises:
+        AudioformerError: unknown ending, nothing to write, or the disk refuses.
+    """
+    import soundfile
+
+    path = Path(path)
+    if path.suffix.lower() not in {".wav", ".flac", ".ogg"}:
+        raise AudioformerError(f"{path.name}: cannot write {path.suffix or 'a name without ending'}; end it in .wav, .flac or .ogg")
+    samples = torch.atleast_2d(samples.detach().cpu().float())
+    check_waveform(samples, sample_rate, name=path.name)
+    with atomic_path(path) as temporary:
+        try:
+            soundfile.write(str(temporary), samples.clamp(-1, 1).T.numpy(), sample_rate)
+        except soundfile.LibsndfileError as error:
+            raise AudioformerError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
