@@ -1,0 +1,217 @@
+"""EnCodec through the real loading path, with seeded weights in files of the published format, against the package."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from encodec_files import publish, seeded_model, tone
+
+from audioformer import encodec_codec
+from audioformer.codec import load_codec
+from audioformer.encodec_codec import load_encodec
+from audioformer.encodec_weights import RELEASES
+from audioformer.errors import AudioformerError
+
+
+@pytest.fixture(scope="module")
+def pair_24(tmp_path_factory):
+    """24 kHz: (codec loaded from a file in a folder, the package's model with the same weights)."""
+    yield from loaded("encodec_24khz", tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def pair_48(tmp_path_factory):
+    """48 kHz: (codec loaded from a file in a folder, the package's model with the same weights)."""
+    yield from loaded("encodec_48khz", tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(params=["pair_24", "pair_48"])
+def pair(request):
+    """Either of them: what holds for both."""
+    return request.getfixturevalue(request.param)
+
+
+def loaded(name: str, folder: Path):
+    """Yield codec and model; the release is the published one again afterwards."""
+    original = dict(RELEASES)
+    model = seeded_model(name)
+    path = publish(model.state_dict(), name, folder)
+    yield load_codec(name, weights=folder), model
+    path.unlink()  # 90 MB
+    RELEASES.update(original)
+
+
+def test_what_it_says_about_itself(pair):
+    codec, model = pair
+    rate, rows, look_ahead_s = {"encodec_24khz": (75, 32, 0.0), "encodec_48khz": (150, 16, 1.0)}[codec.name]
+    assert (codec.frame_rate, codec.n_codebooks, codec.codebook_size) == (rate, rows, 1024)
+    assert (codec.sample_rate, codec.channels) == (model.sample_rate, model.channels)
+    assert codec.look_ahead_s == look_ahead_s
+    assert codec.bandwidth_kbps(rows) == 24
+    assert "CC BY-NC 4.0" in codec.licence
+    assert "not for commercial use" in codec.licence
+    assert not codec.training
+    assert not any(parameter.requires_grad for parameter in codec.parameters())
+
+
+@torch.no_grad()
+def test_codes_are_those_of_the_package_at_every_bandwidth(pair):
+    codec, model = pair
+    samples = tone(model, 0.5, clips=2)
+    for bandwidth_kbps in model.target_bandwidths:
+        model.set_target_bandwidth(bandwidth_kbps)
+        expected = model.encode(samples)[0][0]
+        codes = codec.encode(samples, codec.sample_rate, n_codebooks=expected.shape[1])
+        assert codec.bandwidth_kbps(codes.shape[1]) == bandwidth_kbps
+        assert codes.dtype == torch.int64
+        assert torch.equal(codes, expected)
+    assert len(codes.unique()) > 200  # the comparison means something only where many codes occur
+
+
+@torch.no_grad()
+def test_decoding_is_that_of_the_package(pair):
+    codec, model = pair
+    samples = tone(model, 0.3)
+    model.set_target_bandwidth(6.0)
+    frames = model.encode(samples)
+    codes, scales = codec.encode_scaled(samples, codec.sample_rate, n_codebooks=frames[0][0].shape[1])
+    assert torch.equal(codec.decode(codes, scales=scales), model.decode(frames))
+    assert codec.decode(codes, n_samples=samples.shape[-1], scales=scales).shape == samples.shape
+
+
+def test_the_number_of_codebooks_is_an_argument_not_a_state(pair):
+    codec, model = pair
+    samples = tone(model, 0.2)
+    everything = codec.encode(samples, codec.sample_rate)
+    assert everything.shape[1] == codec.n_codebooks
+    for rows in (1, 3, 8):
+        assert torch.equal(codec.encode(samples, codec.sample_rate, n_codebooks=rows), everything[:, :rows])
+    codec.model.set_target_bandwidth(3.0)  # what others do to the model inside changes nothing
+    assert torch.equal(codec.encode(samples, codec.sample_rate), everything)
+    codec.model.bandwidth = None
+    with pytest.raises(AudioformerError, match=f"n_codebooks=33: {codec.name} has 1 to {codec.n_codebooks}"):
+        codec.encode(samples, codec.sample_rate, n_codebooks=33)
+
+
+def test_codes_are_the_nearest_codebook_vectors_of_the_latents(pair):
+    codec, model = pair
+    samples = tone(model, 0.2)
+    latents = codec.latents(samples, codec.sample_rate)
+    codes = codec.encode(samples, codec.sample_rate, n_codebooks=2)
+    books = codec.codebooks()
+    assert books.shape == (codec.n_codebooks, 1024, 128)
+    residual = latents[0].T.double()
+    for row in range(2):
+        nearest = torch.cdist(residual, books[row].double()).argmin(-1)
+        assert torch.equal(nearest, codes[0, row])
+        residual = residual - books[row].double()[nearest]
+    assert codec.fingerprint == hashlib.sha256(books.numpy().tobytes()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize("n_samples", [1, 319, 320, 321, 5000])
+def test_any_length_gives_a_frame_per_started_hop(pair, n_samples):
+    codec, model = pair
+    samples = tone(model, 0.3)[..., :n_samples]
+    codes = codec.encode(samples, codec.sample_rate, n_codebooks=2)
+    assert codes.shape == (1, 2, math.ceil(n_samples / codec.hop_length))
+    assert codec.latents(samples, codec.sample_rate).shape == (1, 128, codes.shape[-1])
+
+
+def test_silence_and_other_rates_work(pair):
+    codec, _ = pair
+    assert codec.encode(torch.zeros(800), codec.sample_rate, n_codebooks=1).shape[-1] == 3
+    sound = codec.decode(codec.encode(torch.zeros(800), codec.sample_rate, n_codebooks=1))
+    assert torch.isfinite(sound).all()
+    pcm = (tone(codec, 0.2)[0] * 20000).to(torch.int16)
+    n_frames = math.ceil(pcm.shape[-1] * codec.sample_rate / 16000 / 320)
+    assert codec.encode(pcm, 16000, n_codebooks=1).shape == (1, 1, n_frames)
+
+
+def test_24_khz_is_causal(pair_24):
+    codec, model = pair_24
+    samples = tone(model, 0.4)
+    changed = samples.clone()
+    changed[..., 20 * 320 :] = 0
+    before, after = (codec.latents(x, codec.sample_rate) for x in (samples, changed))
+    assert torch.equal(before[..., :20], after[..., :20])
+    assert not torch.allclose(before[..., 20:], after[..., 20:])
+
+
+def test_a_long_clip_in_pieces_is_the_clip_in_one(pair_24, monkeypatch):
+    codec, model = pair_24
+    samples = tone(model, 0.7)  # 53 frames: pieces of 20, 20 and 13
+    latents, codes = codec.latents(samples, codec.sample_rate), codec.encode(samples, codec.sample_rate, n_codebooks=4)
+    sound = codec.decode(codes)
+    monkeypatch.setattr(encodec_codec, "PIECE_FRAMES", 20)
+    torch.testing.assert_close(codec.latents(samples, codec.sample_rate), latents, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(codec.decode(codes), sound, rtol=1e-4, atol=1e-5)
+    again = codec.encode(samples, codec.sample_rate, n_codebooks=4)
+    assert (again == codes).float().mean() > 0.99  # equal up to rounding between two nearly equidistant vectors
+    monkeypatch.setattr(encodec_codec, "CONTEXT_FRAMES", 0)  # without the context it is another sound
+    assert not torch.allclose(codec.latents(samples, codec.sample_rate), latents, rtol=1e-2, atol=1e-3)
+
+
+def test_the_global_random_state_is_left_alone(pair, tmp_path):
+    codec, model = pair
+    path = publish(model.state_dict(), codec.name, tmp_path)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    again = load_encodec(codec.name, weights=path)  # a file is as good as its folder
+    again.encode(tone(model, 0.1), codec.sample_rate, n_codebooks=1)
+    assert torch.equal(torch.rand(3), expected)
+    assert again.fingerprint == codec.fingerprint
+
+
+def test_unknown_names_and_devices_are_refused(pair):
+    codec, _ = pair
+    with pytest.raises(AudioformerError, match="'encodec_16khz': no such EnCodec; choose encodec_24khz or"):
+        load_encodec("encodec_16khz")
+    with pytest.raises(AudioformerError, match="codes range over 0..1024"):
+        codec.decode(torch.tensor([[[0, 1024]]]))
+    with pytest.raises(AudioformerError, match="scales have shape .* give the scales that encode_scaled returned"):
+        codec.decode(torch.zeros(1, 1, 5, dtype=torch.int64), scales=torch.ones(1, 2))
+    with pytest.raises(AudioformerError, match="device='warp' cannot be used .* try cpu"):
+        encodec_codec.to_device(codec, "warp")
+
+
+@torch.no_grad()
+def test_48_khz_codes_and_sound_of_several_segments_are_those_of_the_package(pair_48):
+    codec, model = pair_48
+    samples = tone(model, 1.2) * torch.linspace(0.05, 1, 57600)
+    model.set_target_bandwidth(3.0)
+    frames = model.encode(samples)
+    codes, scales = codec.encode_scaled(samples, 48000, n_codebooks=2)
+    assert [part.shape[-1] for part, _ in frames] == codec.segment_lengths(codes.shape[-1]) == [150, 32]
+    assert torch.equal(codes, torch.cat([part for part, _ in frames], dim=-1))
+    assert torch.equal(scales, torch.cat([scale for _, scale in frames], dim=-1))
+    sound = codec.decode(codes, n_samples=57600, scales=scales)
+    assert torch.equal(sound, model.decode(frames)[..., :57600])
+    unit = model.decode([(part, torch.ones_like(scale)) for part, scale in frames])
+    assert torch.equal(codec.decode(codes), unit)
+
+
+def test_48_khz_borders_are_found_from_the_number_of_frames_alone(pair_48):
+    codec, model = pair_48
+    stride, length = model.segment_stride, model.segment_length
+    assert (stride, length) == (47520, 48000)
+    around = [m * stride + d for m in (1, 2, 5) for d in (-320, -1, 0, 1, 160, 161, 320, 321, 480, 481, 30000)]
+    for n_samples in [1, 320, 321, *around]:
+        parts = [min(length, n_samples - start) for start in range(0, n_samples, stride)]
+        frames = [math.ceil(part / 320) for part in parts]
+        assert codec.segment_lengths(sum(frames)) == frames, n_samples
+
+
+def test_48_khz_level_is_in_the_scale_not_in_the_codes(pair_48):
+    codec, model = pair_48
+    samples = tone(model, 0.3, clips=2)
+    loud, scales = codec.encode_scaled(samples, 48000, n_codebooks=1)
+    quiet, smaller = codec.encode_scaled(samples / 4, 48000, n_codebooks=1)
+    assert scales.shape == (2, 1)
+    torch.testing.assert_close(smaller * 4, scales)
+    assert (loud == quiet).float().mean() > 0.99
+    torch.testing.assert_close(scales, samples.mean(1).pow(2).mean(-1, keepdim=True).sqrt())
