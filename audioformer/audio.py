@@ -43,15 +43,22 @@ class Waveform:
 
 
 def load_audio(
-    path: str | os.PathLike, sample_rate: int | None = None, mono: bool = False, max_s: float = MAX_DURATION_S
+    path: str | os.PathLike,
+    sample_rate: int | None = None,
+    mono: bool = False,
+    max_s: float = MAX_DURATION_S,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
 ) -> Waveform:
-    """Read a sound file.
+    """Read a sound file, or a stretch of it.
 
     Args:
         path: WAV, FLAC, Ogg or MP3; 1 to 8 channels.
         sample_rate: Hz to resample to; None keeps the file's own.
         mono: average the channels.
-        max_s: longest clip accepted, seconds.
+        max_s: longest stretch accepted, seconds.
+        start_s: where to begin, seconds.
+        duration_s: how much to read at most, seconds; None reads to the end.
 
     Returns:
         Waveform with samples (C, N), N >= 1, all finite.
@@ -64,12 +71,7 @@ def load_audio(
     path = _readable_file(path)
     try:
         with soundfile.SoundFile(str(path)) as sound:
-            if sound.frames / sound.samplerate > max_s:
-                raise AudioformerError(
-                    f"{path.name}: {sound.frames / sound.samplerate:.0f} s is longer than the {max_s:.0f} s allowed; cut it first"
-                )
-            samples = sound.read(frames=int(max_s * sound.samplerate) + 1, dtype="float32", always_2d=True)
-            rate = sound.samplerate
+            samples, rate = _read_stretch(sound, path.name, max_s, start_s, duration_s), sound.samplerate
     except (soundfile.LibsndfileError, RuntimeError, MemoryError) as error:
         raise AudioformerError(f"{path.name}: not a readable sound file ({error}); use {FORMATS}") from error
     waveform = check_waveform(torch.from_numpy(np.ascontiguousarray(samples.T)), rate, name=path.name)
@@ -78,6 +80,19 @@ def load_audio(
     if sample_rate is not None:
         waveform = Waveform(resample(waveform.samples, waveform.sample_rate, sample_rate), sample_rate)
     return waveform
+
+
+def _read_stretch(sound, name: str, max_s: float, start_s: float, duration_s: float | None) -> np.ndarray:
+    """(N, C) float32 of an open sound file, refused before reading if it is more than max_s."""
+    first = round(start_s * sound.samplerate)
+    length_s = min(max(sound.frames - first, 0) / sound.samplerate, duration_s or float("inf"))
+    if length_s > max_s:
+        raise AudioformerError(f"{name}: {length_s:.0f} s is longer than the {max_s:.0f} s allowed; cut it first")
+    if first and first >= sound.frames:
+        raise AudioformerError(f"{name}: ends at {sound.frames / sound.samplerate:.2f} s, before the clip's start at {start_s:.2f} s")
+    sound.seek(first)
+    limit_s = max_s if duration_s is None else min(max_s, duration_s)
+    return sound.read(frames=round(limit_s * sound.samplerate) + (duration_s is None), dtype="float32", always_2d=True)
 
 
 def _readable_file(path: str | os.PathLike) -> Path:
@@ -202,8 +217,7 @@ def log_mel(
     Returns:
         (..., n_mels, T), T = 1 + N // hop_length.
     """
-    window = torch.hann_window(n_fft, device=samples.device)
-    flat = samples.reshape(-1, samples.shape[-1])
+    flat, window = samples.reshape(-1, samples.shape[-1]), torch.hann_window(n_fft, device=samples.device)
     spectrum = torch.stft(flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True).abs()
     mel = mel_filters(sample_rate, n_fft, n_mels).to(samples.device) @ spectrum
     return mel.clamp_min(floor).log().reshape(*samples.shape[:-1], n_mels, -1)
