@@ -1,0 +1,103 @@
+"""Multi-head self-attention with rotary positions: every position looks at every other and takes what it needs.
+
+    a = softmax(Q K^T / sqrt(d)),  output = a V        (Vaswani et al., arXiv 1706.03762, section 3.2)
+
+Positions enter by turning queries and keys: the pair (2i, 2i + 1) of a head's vector at position m is turned by the
+angle m / 10000^(2i / d), so that Q . K depends only on how far apart two positions are (RoFormer, arXiv 2104.09864,
+section 3.2; neighbouring features form a pair, as in Hugging Face's RoFormer).
+
+Part of the encoder. Shapes: B clips, S positions, D width, H heads, d = D / H width of a head.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from audioformer.config import EncoderConfig
+
+
+def rotary_table(n_positions: int, head_dim: int) -> Tensor:
+    """Cosine and sine of every rotation angle.
+
+    Args:
+        n_positions: S.
+        head_dim: d, even.
+
+    Returns:
+        (2, S, d / 2) float32: cosines, then sines, of m / 10000^(2i / d) for position m and pair i.
+
+    Example:
+        >>> rotary_table(3, 4)[0, 0]                       # position 0 is not turned: all cosines are 1
+        tensor([1., 1.])
+    """
+    rates = 10000.0 ** (-torch.arange(0, head_dim, 2, dtype=torch.float64) / head_dim)
+    angles = torch.arange(n_positions, dtype=torch.float64)[:, None] * rates
+    return torch.stack([angles.cos(), angles.sin()]).float()
+
+
+def rotate(vectors: Tensor, table: Tensor) -> Tensor:
+    """Turn each pair of features by the angle of its position.
+
+    (x, y) becomes (x cos - y sin, y cos + x sin). Computed in float32, given back in the type it came in.
+
+    Args:
+        vectors: (..., S, d).
+        table: (2, S, d / 2) from `rotary_table`.
+
+    Returns:
+        (..., S, d), every vector as long as before.
+    """
+    cos, sin = table
+    x, y = vectors.float().unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([x * cos - y * sin, y * cos + x * sin], -1).flatten(-2).to(vectors.dtype)
+
+
+class SelfAttention(nn.Module):
+    """Queries, keys and values from one linear layer, H heads side by side, one linear layer to mix them.
+
+    Args:
+        config: d_model, n_heads, attention_dropout, rotary_value.
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.n_heads, self.head_dim = config.n_heads, config.head_dim
+        self.dropout, self.rotary_value = config.attention_dropout, config.rotary_value
+        self.qkv = nn.Linear(config.d_model, 3 * config.d_model)
+        self.out = nn.Linear(config.d_model, config.d_model)
+
+    def forward(
+        self, hidden: Tensor, table: Tensor, padding: Tensor | None = None, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Mix information between positions.
+
+        Args:
+            hidden: (B, S, D).
+            table: (2, S, d / 2) rotation table.
+            padding: (B, S) bool, True = PAD: looked at by nobody. None = no padding, which is faster.
+            need_weights: compute the attention weights step by step and return them; the output is the same to
+                rounding, the fused kernel is faster and never holds (S, S) in memory.
+
+        Returns:
+            output (B, S, D), weights (B, H, S, S) or None; weights[b, h, i] says where position i looks and sums to 1
+            (before dropout).
+        """
+        # (B, S, 3D) -> three of (B, H, S, d)
+        q, k, v = self.qkv(hidden).unflatten(-1, (3, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
+        q, k = rotate(q, table), rotate(k, table)
+        if self.rotary_value:
+            v = rotate(v, table)
+        dropout = self.dropout if self.training else 0.0
+        visible = None if padding is None else ~padding[:, None, None, :]  # (B, 1, 1, S)
+        weights = None
+        if need_weights:
+            scores = (q.float() @ k.float().transpose(-1, -2)) * self.head_dim**-0.5
+            if visible is not None:
+                scores = scores.masked_fill(~visible, -torch.inf)
+            weights = scores.softmax(-1)
+            mixed = F.dropout(weights, dropout, self.training).to(v.dtype) @ v
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
+        return self.out(mixed.transpose(1, 2).flatten(2)), weights

@@ -1,0 +1,200 @@
+"""What a model and its masking are made of, as frozen dataclasses with checks, and the named presets.
+
+Sits beside the data path: tokens, masking, encoder and model read their sizes from here; checkpoints store it as JSON.
+Sizes are counts; probabilities lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from audioformer.errors import AudioformerError
+
+N_SPECIAL = 4  # PAD, BOA, EOA, MASK follow the codes (tokens.py)
+
+
+class Config:
+    """What every configuration here can do: become a plain dict and come back from one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Field names to plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]):
+        """The configuration that `to_dict` described.
+
+        Args:
+            values: field names to values; fields left out take their defaults.
+
+        Returns:
+            A new, checked configuration.
+
+        Raises:
+            AudioformerError: an unknown name (the nearest known ones are named) or a value out of range.
+
+        Example:
+            >>> MaskConfig.from_dict({"span": 15}).mask_ratio
+            0.25
+        """
+        if not isinstance(values, dict):
+            raise AudioformerError(f"{cls.__name__} is read from a dict of field names, not a {type(values).__name__}")
+        check_names(values, [field.name for field in fields(cls)], cls.__name__)
+        return cls(**values)
+
+    def with_changes(self, **changes):
+        """A copy with some fields changed; errors as `from_dict`."""
+        check_names(changes, [field.name for field in fields(self)], type(self).__name__)
+        return replace(self, **changes)
+
+
+def check_names(given, known, where: str) -> None:
+    """Refuse a name that is not among the known ones, naming those nearest to it.
+
+    Args:
+        given: names to check.
+        known: names allowed.
+        where: what they belong to, for the message.
+
+    Raises:
+        AudioformerError: at the first unknown name.
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or list(known)
+            raise AudioformerError(f"{where} has no {name!r}; nearest: {', '.join(near)}")
+
+
+def require(ok: bool, message: str) -> None:
+    """Raise AudioformerError with the message unless ok."""
+    if not ok:
+        raise AudioformerError(message)
+
+
+def require_counts(config, *names: str) -> None:
+    """Every named field must be a whole number of at least 1."""
+    for name in names:
+        value = getattr(config, name)
+        require(
+            isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+            f"{name}={value!r} must be a whole number of at least 1",
+        )
+
+
+def require_probabilities(config, *names: str) -> None:
+    """Every named field must be a number in [0, 1]."""
+    for name in names:
+        value = getattr(config, name)
+        require(
+            isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1,
+            f"{name}={value!r} must be a number from 0 to 1",
+        )
+
+
+ROWS = ("separate", "shared", "summed")
+NORMS = ("post", "pre")
+
+
+@dataclass(frozen=True)
+class EncoderConfig(Config):
+    """Shape of the encoder: RoFormer's layout (arXiv 2104.09864), with three ways to use the codebook rows.
+
+    `rows="separate"` is the AudioFormer authors': every row its own sequence and its own encoder. Ours by name:
+    "shared" (one encoder for every row, told apart by a row embedding) and "summed" (the rows' embeddings are added
+    per frame; one encoder, one prediction head per row).
+    """
+
+    codebook_size: int = 1024  # V, codes per codebook row
+    n_codebooks: int = 3  # K, rows the model uses: the first K that the codec gives
+    d_model: int = 256  # D, width of a hidden vector
+    n_layers: int = 4  # blocks
+    n_heads: int = 4  # attention heads per block; must divide d_model into even parts
+    d_ff: int = 1024  # width inside the feed-forward layer
+    dropout: float = 0.1  # on embeddings and on each sub-layer's output
+    attention_dropout: float = 0.0  # on attention weights; above 0 the fast CPU kernel cannot be used in training
+    max_positions: int = 1536  # longest sequence S, BOA and EOA included
+    norm: str = "post"  # "post" as in BERT and RoFormer, or "pre": steadier when training deep from scratch
+    rows: str = "separate"  # "separate", "shared" or "summed"
+    rotary_value: bool = False  # rotate the values too, not only queries and keys
+
+    def __post_init__(self):
+        """Refuse sizes that cannot work."""
+        require_counts(
+            self, "codebook_size", "n_codebooks", "d_model", "n_layers", "n_heads", "d_ff", "max_positions"
+        )
+        require_probabilities(self, "dropout", "attention_dropout")
+        require(
+            self.d_model % (2 * self.n_heads) == 0,
+            f"d_model={self.d_model} must be a multiple of 2 * n_heads = {2 * self.n_heads}: every head turns pairs",
+        )
+        require(self.max_positions >= 3, f"max_positions={self.max_positions} must be at least 3: BOA, a code, EOA")
+        require(self.norm in NORMS, f"norm={self.norm!r} must be one of {', '.join(NORMS)}")
+        require(self.rows in ROWS, f"rows={self.rows!r} must be one of {', '.join(ROWS)}")
+        require(isinstance(self.rotary_value, bool), f"rotary_value={self.rotary_value!r} must be true or false")
+
+    @property
+    def vocabulary_size(self) -> int:
+        """V codes and the 4 special tokens."""
+        return self.codebook_size + N_SPECIAL
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.d_model // self.n_heads
+
+
+@dataclass(frozen=True)
+class MaskConfig(Config):
+    """How much of a clip is hidden for the masked language model, and in what shape.
+
+    The defaults are the authors': a quarter of the codes, each on its own, always replaced by MASK. BERT's mix is
+    (0.8, 0.1, 0.1); EnCodecMAE hides runs of 15 frames, because a lone gap is easy to guess from its neighbours.
+    """
+
+    mask_ratio: float = 0.25  # share of each clip's codes to predict, 0 < ratio < 1; at least one code is hidden
+    span: int = 1  # length of one hidden run, frames (1 = independent)
+    replace_mask: float = 1.0  # of the hidden codes, share shown as MASK
+    replace_random: float = 0.0  # share shown as a random code
+    replace_keep: float = 0.0  # share shown as it is, to be predicted all the same
+
+    def __post_init__(self):
+        """Refuse shares that cannot work."""
+        require_probabilities(self, "mask_ratio", "replace_mask", "replace_random", "replace_keep")
+        require(0 < self.mask_ratio < 1, f"mask_ratio={self.mask_ratio} must lie between 0 and 1; the authors use 0.25")
+        require_counts(self, "span")
+        total = self.replace_mask + self.replace_random + self.replace_keep
+        require(
+            abs(total - 1) < 1e-6, f"replace_mask + replace_random + replace_keep = {total:g} must be 1; try 1, 0, 0"
+        )
+
+
+PRESETS = {
+    # RoFormer-base: what the AudioFormer authors' width and depth are *assumed* to be (they are not published).
+    "paper": EncoderConfig(d_model=768, n_layers=12, n_heads=12, d_ff=3072, attention_dropout=0.1),
+    "small": EncoderConfig(d_model=384, n_layers=6, n_heads=6, d_ff=1536),
+    "tiny": EncoderConfig(d_model=256, n_layers=4, n_heads=4, d_ff=1024),
+    "test": EncoderConfig(d_model=32, n_layers=2, n_heads=2, d_ff=64, dropout=0.0),
+}
+
+
+def preset(name: str, **changes) -> EncoderConfig:
+    """A named model size, with single fields changed.
+
+    Args:
+        name: "paper" (12 x 768), "small" (6 x 384), "tiny" (4 x 256) or "test" (2 x 32).
+        **changes: fields of EncoderConfig.
+
+    Returns:
+        EncoderConfig.
+
+    Raises:
+        AudioformerError: unknown preset or field, or a value out of range.
+
+    Example:
+        >>> preset("tiny", rows="summed", n_codebooks=8).n_codebooks
+        8
+    """
+    check_names([name], list(PRESETS), "the list of presets")
+    return PRESETS[name].with_changes(**changes)

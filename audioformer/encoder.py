@@ -1,0 +1,212 @@
+"""The encoder: tokens become hidden vectors, block after block (BERT's layout with rotary positions: RoFormer).
+
+Between masking and the heads in the data path. Behaves like Hugging Face's RoFormer to rounding: embedding + LayerNorm
++ dropout, then blocks of self-attention and feed-forward, each followed by add and LayerNorm ("post"). Our option
+"pre" puts the LayerNorm before each sub-layer and one at the very end.
+
+Source: RoFormer, arXiv 2104.09864; BERT, arXiv 1810.04805.
+Shapes: B clips, J rows added per frame (1, or K for rows="summed"), S positions, D width, H heads, L blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from audioformer.attention import SelfAttention, rotary_table
+from audioformer.config import EncoderConfig
+from audioformer.errors import AudioformerError
+
+NORM_EPS = 1e-12  # as in BERT and RoFormer
+INIT_STD = 0.02  # standard deviation of fresh weights, as in BERT and RoFormer
+
+
+@dataclass
+class EncoderOutput:
+    """What encoding gave. `AudioFormer` adds an axis of R rows after B: (B, R, S, D) and (B, R, H, S, S).
+
+    Attributes:
+        hidden: (B, S, D), one vector per position; at PAD positions it means nothing.
+        all_hidden: L + 1 of (B, S, D) if asked for: the embeddings, then the output of each block.
+        attention: L of (B, H, S, S) if asked for; [b, h, i] is where position i looks.
+    """
+
+    hidden: Tensor
+    all_hidden: list[Tensor] | None = None
+    attention: list[Tensor] | None = None
+
+
+class Embeddings(nn.Module):
+    """A vector per token, plus a vector per row.
+
+    `row_table` plays the part of BERT's token types: in rows="shared" it tells the rows apart, otherwise it has the one
+    entry that RoFormer always adds.
+
+    Args:
+        config: codebook_size, n_codebooks, rows, d_model, dropout.
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        n_tables = config.n_codebooks if config.rows == "summed" else 1
+        n_rows = config.n_codebooks if config.rows == "shared" else 1
+        self.tables = nn.ModuleList(nn.Embedding(config.vocabulary_size, config.d_model) for _ in range(n_tables))
+        self.row_table = nn.Embedding(n_rows, config.d_model)
+        self.norm = nn.LayerNorm(config.d_model, NORM_EPS)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, tokens: Tensor, row: Tensor | None = None) -> Tensor:
+        """Look up and add.
+
+        Args:
+            tokens: (B, J, S) int64, J = number of tables.
+            row: (B,) int64, which row each sequence is; None = row 0.
+
+        Returns:
+            (B, S, D).
+        """
+        total = sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
+        row_vector = self.row_table.weight[0] if row is None else self.row_table(row)[:, None]
+        return self.dropout(self.norm(total + row_vector))
+
+
+class Block(nn.Module):
+    """Self-attention, then a feed-forward layer, each added to what came in.
+
+    Args:
+        config: d_model, n_heads, d_ff, dropout, norm.
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.pre_norm = config.norm == "pre"
+        self.attention = SelfAttention(config)
+        self.attention_norm = nn.LayerNorm(config.d_model, NORM_EPS)
+        self.expand = nn.Linear(config.d_model, config.d_ff)
+        self.contract = nn.Linear(config.d_ff, config.d_model)
+        self.feed_forward_norm = nn.LayerNorm(config.d_model, NORM_EPS)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(
+        self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, S, D) to (B, S, D), and the attention weights (B, H, S, S) if asked for."""
+        if self.pre_norm:
+            mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights)
+            hidden = hidden + self.dropout(mixed)
+            return hidden + self.dropout(self._feed_forward(self.feed_forward_norm(hidden))), weights
+        mixed, weights = self.attention(hidden, table, padding, need_weights)
+        hidden = self.attention_norm(hidden + self.dropout(mixed))
+        return self.feed_forward_norm(hidden + self.dropout(self._feed_forward(hidden))), weights
+
+    def _feed_forward(self, hidden: Tensor) -> Tensor:
+        return self.contract(F.gelu(self.expand(hidden)))
+
+
+class Encoder(nn.Module):
+    """Embeddings and L blocks.
+
+    Args:
+        config: the shape; `config.rows` decides what the embeddings look like.
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.config = config
+        self.embeddings = Embeddings(config)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.final_norm = nn.LayerNorm(config.d_model, NORM_EPS) if config.norm == "pre" else nn.Identity()
+        self.register_buffer("rotary", rotary_table(config.max_positions, config.head_dim), persistent=False)
+        self.apply(init_weights)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        padding: Tensor | None = None,
+        row: Tensor | None = None,
+        need_weights: bool = False,
+        need_hidden: bool = False,
+        gradient_checkpointing: bool = False,
+    ) -> EncoderOutput:
+        """Encode a batch of sequences.
+
+        Args:
+            tokens: (B, J, S) int64; J = K for rows="summed", else 1.
+            padding: (B, S) bool, True = PAD; None = no padding anywhere (faster).
+            row: (B,) int64, for rows="shared": which codebook row each sequence is, 0 .. K - 1.
+            need_weights: also return the attention weights, and compute them step by step.
+            need_hidden: also return the output of every layer.
+            gradient_checkpointing: in training, compute each block again on the way back instead of storing it: about
+                a third more time, far less memory.
+
+        Returns:
+            EncoderOutput.
+
+        Raises:
+            AudioformerError: the sequence is longer than max_positions, or has another number of rows than J.
+        """
+        self._check(tokens)
+        table = self.rotary[:, : tokens.shape[-1]]
+        hidden = self.embeddings(tokens, row)
+        all_hidden, attention = [hidden], []
+        for block in self.blocks:
+            if gradient_checkpointing and self.training and torch.is_grad_enabled():
+                hidden, weights = checkpoint(block, hidden, table, padding, need_weights, use_reentrant=False)
+            else:
+                hidden, weights = block(hidden, table, padding, need_weights)
+            if need_hidden:
+                all_hidden.append(hidden)
+            attention.append(weights)
+        hidden = self.final_norm(hidden)
+        all_hidden[-1] = hidden
+        return EncoderOutput(hidden, all_hidden if need_hidden else None, attention if need_weights else None)
+
+    def _check(self, tokens: Tensor) -> None:
+        """Refuse what the tables and positions were not made for."""
+        n_tables = len(self.embeddings.tables)
+        if tokens.ndim != 3 or tokens.shape[1] != n_tables:
+            raise AudioformerError(f"tokens of shape {tuple(tokens.shape)} must be (clips, {n_tables}, positions)")
+        if tokens.shape[2] > self.config.max_positions:
+            raise AudioformerError(
+                f"{tokens.shape[2]} positions are more than max_positions={self.config.max_positions}; "
+                "cut the clip into windows"
+            )
+
+
+class MLMHead(nn.Module):
+    """Hidden vectors to a score for every token: linear, GELU, LayerNorm, then the token embeddings turned round.
+
+    Args:
+        config: d_model and vocabulary size.
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.dense = nn.Linear(config.d_model, config.d_model)
+        self.norm = nn.LayerNorm(config.d_model, NORM_EPS)
+        self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
+        self.apply(init_weights)
+
+    def forward(self, hidden: Tensor, table: Tensor) -> Tensor:
+        """Score the vocabulary.
+
+        Args:
+            hidden: (..., D).
+            table: (V + 4, D), the very embedding that the input side uses ("tied").
+
+        Returns:
+            (..., V + 4) logits.
+        """
+        return F.linear(self.norm(F.gelu(self.dense(hidden))), table, self.bias)
+
+
+def init_weights(module: nn.Module) -> None:
+    """BERT's start: normal weights of standard deviation 0.02, zero biases; LayerNorm keeps ones and zeros."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=INIT_STD)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,113 @@
+"""Hide part of a clip so that the model has something to guess.
+
+Between tokens and the encoder in the data path. AudioFormer's authors hide 25 % of the codes of each row, each
+on its own, always behind MASK. Our options: hidden runs (spans), BERT's mask/random/keep mix, and the same frames in
+every row.
+
+Shapes: B clips, K codebook rows, T frames, S = T + 2 positions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from audioformer.config import MaskConfig
+from audioformer.errors import AudioformerError
+from audioformer.tokens import TokenBatch, special_ids
+
+
+def mask_tokens(
+    batch: TokenBatch, config: MaskConfig, generator: torch.Generator | None = None, same_frames: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Hide a fixed share of each clip's codes, chosen at random.
+
+    Every clip (and row) of T frames has exactly max(1, round(mask_ratio * T)) codes hidden, whatever the span. BOA,
+    EOA and PAD are never hidden.
+
+    Args:
+        batch: what to hide from.
+        config: how much and in what shape.
+        generator: source of randomness; None uses PyTorch's global one.
+        same_frames: hide the same frames in all rows. Wanted for rows="summed", where another row of the same frame
+            would give the hidden code away.
+
+    Returns:
+        masked tokens (B, K, S) int64 for the model to see, target_mask (B, K, S) bool, True = predict here.
+
+    Raises:
+        AudioformerError: never for a TokenBatch from `wrap` or `collate` and a checked MaskConfig.
+
+    Example:
+        >>> from audioformer.tokens import wrap
+        >>> masked, target_mask = mask_tokens(wrap(torch.zeros(1, 2, 8, dtype=torch.long)), MaskConfig())
+        >>> target_mask.sum(-1)
+        tensor([[2, 2]])
+    """
+    n_clips, n_rows, n_positions = batch.tokens.shape
+    shape = (n_clips, 1 if same_frames else n_rows, n_positions)
+    order = _span_priorities(shape, config.span, generator, batch.tokens.device)
+    order = order.masked_fill(~batch.code_positions[:, None], -1.0)
+    # The rank of a position is its place when sorted from most to least urgent; equal urgency (one span) keeps order.
+    ranks = order.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
+    n_hidden = (batch.lengths * config.mask_ratio).round().long().clamp_min(1)
+    hidden = ranks < n_hidden[:, None, None]
+    masked = _replace(batch, hidden, config, generator)
+    return masked, hidden.expand_as(batch.tokens).clone()
+
+
+def mask_positions(batch: TokenBatch, hidden) -> tuple[Tensor, Tensor]:
+    """Hide codes that somebody picked by hand, all behind MASK.
+
+    Args:
+        batch: what to hide from.
+        hidden: bool (K, T) or (B, K, T), True = hide; T = S - 2, frame 0 is the first code. A single row (1, T) hides
+            the same frames in all rows. What falls on padding is left out.
+
+    Returns:
+        masked tokens (B, K, S) int64, target_mask (B, K, S) bool.
+
+    Raises:
+        AudioformerError: the shape does not fit, or nothing is hidden.
+    """
+    hidden = torch.as_tensor(hidden, device=batch.tokens.device).bool()
+    n_clips, n_rows, n_positions = batch.tokens.shape
+    try:
+        hidden = hidden.expand(n_clips, n_rows, n_positions - 2)
+    except RuntimeError:
+        wanted = (n_clips, n_rows, n_positions - 2)
+        raise AudioformerError(f"hidden {tuple(hidden.shape)} must fit (clips, rows, frames) = {wanted}") from None
+    target_mask = F.pad(hidden, (1, 1)) & batch.code_positions[:, None]
+    if not target_mask.any():
+        raise AudioformerError("nothing is hidden: pick at least one code for the model to guess")
+    return batch.tokens.masked_fill(target_mask, special_ids(batch.codebook_size).mask), target_mask
+
+
+def _span_priorities(shape: tuple, span: int, generator, device) -> Tensor:
+    """How urgently each position wants to be hidden, (B, K, S) float in [0, 1).
+
+    Every possible run of `span` frames, those hanging over an edge too, draws a number; a frame takes the highest of
+    the runs that cover it. Taking frames from the top then fills whole runs, and no frame is more likely than another.
+    """
+    n_clips, n_rows, n_positions = shape
+    draws = _uniform((n_clips, n_rows, n_positions + span - 1), generator, device)
+    return draws if span == 1 else F.max_pool1d(draws, span, stride=1)
+
+
+def _replace(batch: TokenBatch, hidden: Tensor, config: MaskConfig, generator) -> Tensor:
+    """What the model sees: MASK, a random code or the code itself at hidden positions, the rest untouched."""
+    ids = special_ids(batch.codebook_size)
+    if config.replace_mask == 1:
+        return batch.tokens.masked_fill(hidden, ids.mask)
+    draws = _uniform(hidden.shape, generator, batch.tokens.device)
+    masked = batch.tokens.masked_fill(hidden & (draws < config.replace_mask), ids.mask)
+    swap = hidden & (draws >= config.replace_mask) & (draws < config.replace_mask + config.replace_random)
+    codes = (_uniform(batch.tokens.shape, generator, batch.tokens.device) * batch.codebook_size).long()
+    return torch.where(swap, codes, masked)
+
+
+def _uniform(shape, generator, device) -> Tensor:
+    """Random numbers in [0, 1), drawn where the generator lives."""
+    home = generator.device if generator is not None else device
+    return torch.rand(shape, generator=generator, device=home).to(device)

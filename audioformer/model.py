@@ -1,0 +1,287 @@
+"""AudioFormer: encoders over codebook rows, and heads that guess hidden codes.
+
+After the encoder in the data path, before the classifier. Source: AudioFormer (arXiv 2308.07221)
+and the drawings of its authors.
+
+Shapes: B clips, K codebook rows, R rows asked for, T frames, S = T + 2 positions, D width, V codebook size,
+L blocks, H heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from audioformer.config import EncoderConfig
+from audioformer.encoder import Encoder, EncoderOutput, MLMHead
+from audioformer.errors import AudioformerError
+from audioformer.initialise import codebook_vectors
+from audioformer.losses import masked_code_loss, mlm_chance
+from audioformer.tokens import code_positions
+
+
+@dataclass
+class MLMOutput:
+    """How well hidden codes were guessed.
+
+    Attributes:
+        loss: () mean of row_losses, nats.
+        row_losses: (R,) masked_code_loss of each row.
+        row_accuracy: (R,) share of hidden codes whose best guess was right, no gradient.
+        chance: log V, the loss of knowing nothing.
+    """
+
+    loss: Tensor
+    row_losses: Tensor
+    row_accuracy: Tensor
+    chance: float
+
+
+def mean_pool(hidden: Tensor, padding: Tensor | None = None, codes_only: bool = False) -> Tensor:
+    """One vector per clip: the mean over its positions, in float32, PAD left out.
+
+    Args:
+        hidden: (B, S, D) or (B, R, S, D).
+        padding: (B, S) bool, True = PAD; None = no padding.
+        codes_only: leave BOA and EOA out too. The authors' drawing includes them: the default.
+
+    Returns:
+        (B, D) or (B, R, D) float32.
+    """
+    if padding is None:
+        return (hidden[..., 1:-1, :] if codes_only else hidden).float().mean(-2)
+    counted = (code_positions(padding) if codes_only else ~padding).unsqueeze(-1)  # (B, S, 1)
+    n_counted = counted.sum(-2)
+    if hidden.ndim == 4:
+        counted, n_counted = counted[:, None], n_counted[:, None]
+    return (hidden.float() * counted).sum(-2) / n_counted
+
+
+class AudioFormer(nn.Module):
+    """Encoder(s) over codebook rows, with heads that guess hidden codes.
+
+    rows="separate" has K encoders and heads, "shared" one of each, "summed" one encoder and K heads.
+
+    Args:
+        config: shape.
+        mlm: False leaves the prediction heads out, as fine-tuned models do.
+    """
+
+    def __init__(self, config: EncoderConfig, mlm: bool = True):
+        super().__init__()
+        self.config = config
+        n_encoders = config.n_codebooks if config.rows == "separate" else 1
+        n_heads = (1 if config.rows == "shared" else config.n_codebooks) if mlm else 0
+        self.encoders = nn.ModuleList(Encoder(config) for _ in range(n_encoders))
+        self.heads = nn.ModuleList(MLMHead(config) for _ in range(n_heads))
+        self.frozen_rows: set[int] = set()
+
+    def forward(
+        self,
+        tokens: Tensor,
+        padding: Tensor | None = None,
+        rows: Iterable[int] | None = None,
+        need_weights: bool = False,
+        need_hidden: bool = False,
+        gradient_checkpointing: bool = False,
+    ) -> EncoderOutput:
+        """Encode clips, each wanted row on its own (or all summed).
+
+        Args:
+            tokens: (B, K, S) int64; rows beyond those the model uses are not read.
+            padding: (B, S) bool, True = PAD; None = none.
+            rows: which rows, counted from 0; None = all. Must stay None for rows="summed".
+            need_weights: return the attention weights.
+            need_hidden: return every layer's output.
+            gradient_checkpointing: trade time for memory in training.
+
+        Returns:
+            EncoderOutput with hidden (B, R, S, D), all_hidden L + 1 of (B, R, S, D), attention L of (B, R, H, S, S);
+            R = 1 for rows="summed". Rows that are frozen carry no gradient.
+
+        Raises:
+            AudioformerError: a row the model or the tokens do not have, or a sequence that is too long.
+        """
+        if self.config.rows == "summed" and rows is not None:
+            raise AudioformerError("rows='summed' reads all rows at once; leave the argument rows out")
+        rows = self._wanted(tokens, rows)
+        options = (need_weights, need_hidden, gradient_checkpointing)
+        if padding is not None and not padding.any():
+            padding = None  # the fused attention kernels are fastest without a mask
+        if self.config.rows == "summed":
+            outputs = [self.encoders[0](tokens[:, : self.config.n_codebooks], padding, None, *options)]
+        elif self.config.rows == "shared":
+            row = torch.tensor(rows, device=tokens.device).repeat_interleave(len(tokens))  # row by row, all clips each
+            folded = torch.cat([tokens[:, k] for k in rows])[:, None]  # (R * B, 1, S)
+            folded_padding = None if padding is None else padding.repeat(len(rows), 1)
+            return _unfold(self.encoders[0](folded, folded_padding, row, *options), len(rows))
+        else:
+            outputs = [self._encode_row(k, tokens[:, k : k + 1], padding, options) for k in rows]
+        return _stack(outputs)
+
+    def mlm_logits(self, hidden: Tensor, row: int = 0) -> Tensor:
+        """Scores for every token from hidden vectors of one row.
+
+        Args:
+            hidden: (..., D) vectors of that row; for speed only those wanted, `output.hidden[:, r][target_mask[:, r]]`.
+            row: which row's codes to guess.
+
+        Returns:
+            (..., V + 4) logits.
+
+        Raises:
+            AudioformerError: the model was made without heads.
+        """
+        if not self.heads:
+            raise AudioformerError("this model has no prediction heads (a fine-tuned one); load a pre-trained one")
+        encoder = self.encoders[row if self.config.rows == "separate" else 0]
+        table = encoder.embeddings.tables[row if self.config.rows == "summed" else 0]
+        return self.heads[0 if self.config.rows == "shared" else row](hidden, table.weight)
+
+    def mlm_loss(
+        self,
+        tokens: Tensor,
+        padding: Tensor | None,
+        masked: Tensor,
+        target_mask: Tensor,
+        rows: Iterable[int] | None = None,
+        gradient_checkpointing: bool = False,
+    ) -> MLMOutput:
+        """Guess the hidden codes; logits are computed at hidden positions only.
+
+        Args:
+            tokens: (B, K, S) the truth.
+            padding: (B, S) bool, True = PAD, or None.
+            masked: (B, K, S) what the model sees, from `masking.mask_tokens`.
+            target_mask: (B, K, S) bool, True = predict here.
+            rows: which rows, counted from 0; None = all.
+            gradient_checkpointing: trade time for memory.
+
+        Returns:
+            MLMOutput.
+
+        Raises:
+            AudioformerError: no heads, nothing hidden in a row, or any reason of `forward`.
+        """
+        summed = self.config.rows == "summed"
+        predicted = self._wanted(tokens, rows)
+        read = None if summed else predicted
+        hidden = self(masked, padding, read, gradient_checkpointing=gradient_checkpointing).hidden
+        losses, accuracy = [], []
+        for r, k in enumerate(predicted):
+            mask = target_mask[:, k]
+            logits, targets = self.mlm_logits(hidden[:, 0 if summed else r][mask], k), tokens[:, k][mask]
+            losses.append(masked_code_loss(logits, targets))
+            accuracy.append((logits.detach().argmax(-1) == targets).float().mean())
+        row_losses = torch.stack(losses)
+        return MLMOutput(row_losses.mean(), row_losses, torch.stack(accuracy), mlm_chance(self.config.codebook_size))
+
+    def row_embeddings(
+        self, tokens: Tensor, padding: Tensor | None = None, rows: Iterable[int] | None = None, codes_only: bool = False
+    ) -> Tensor:
+        """One vector per clip and row, (B, R, D): `mean_pool` of `forward`, whose arguments and errors these are."""
+        return mean_pool(self(tokens, padding, rows).hidden, padding, codes_only)
+
+    def embedding(self, tokens: Tensor, padding: Tensor | None = None, codes_only: bool = False) -> Tensor:
+        """The clip's vector, (B, D): row 1 ("separate"), mean of the rows ("shared") or the summed rows' vector."""
+        rows = [0] if self.config.rows == "separate" else None
+        return self.row_embeddings(tokens, padding, rows, codes_only).mean(1)
+
+    def freeze_rows(self, rows: Iterable[int]) -> None:
+        """Stop some rows' encoders from learning: no gradient, no dropout even in training mode (FT2's rows 2..K).
+
+        Args:
+            rows: counted from 0; replaces what was frozen before, so [] thaws everything.
+
+        Raises:
+            AudioformerError: rows is not "separate" (the rows share one encoder), or no such row.
+        """
+        rows = set(rows)
+        if rows and (self.config.rows != "separate" or not rows <= set(range(self.config.n_codebooks))):
+            raise AudioformerError(
+                f"rows {sorted(rows)} cannot be frozen: needs rows='separate' (is {self.config.rows!r}) "
+                f"and numbers from 0 to {self.config.n_codebooks - 1}"
+            )
+        self.frozen_rows = rows
+        for k, encoder in enumerate(self.encoders):
+            encoder.requires_grad_(k not in rows)
+            if k < len(self.heads):
+                self.heads[k].requires_grad_(k not in rows)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> AudioFormer:
+        """Training or evaluation mode; frozen rows stay in evaluation mode."""
+        super().train(mode)
+        for k in self.frozen_rows:
+            self.encoders[k].eval()
+        return self
+
+    @torch.no_grad()
+    def init_from_codebooks(self, codebooks: Tensor, seed: int = 0) -> None:
+        """Start the token embeddings from what the codes sound like to the codec (our variant, not the authors').
+
+        A fixed random projection with orthonormal directions carries the codec's vectors into D dimensions, so codes
+        that are close in the codec start close here. In rows="summed" all rows share projection and scale: the sum of
+        the embeddings then starts as the projected latent vector that the codec's decoder would get.
+
+        Args:
+            codebooks: (K', V, D_codec) from `Codec.codebooks()`, K' >= K.
+            seed: of the projection.
+
+        Raises:
+            AudioformerError: shapes do not fit, or rows="shared" (one table cannot follow several codebooks).
+        """
+        n_rows, size, summed = self.config.n_codebooks, self.config.codebook_size, self.config.rows == "summed"
+        fits = codebooks.ndim == 3 and codebooks.shape[0] >= n_rows and codebooks.shape[1] == size
+        if self.config.rows == "shared" or not fits:
+            raise AudioformerError(
+                f"codebooks {tuple(codebooks.shape)} must be ({n_rows} or more, {size}, width), and rows not 'shared'"
+            )
+        vectors = codebook_vectors(codebooks[:n_rows], self.config.d_model, same_scale=summed, seed=seed)
+        tables = [table for encoder in self.encoders for table in encoder.embeddings.tables]
+        for table, row_vectors in zip(tables, vectors, strict=True):
+            table.weight[:size] = row_vectors.to(table.weight)
+
+    def _wanted(self, tokens: Tensor, rows: Iterable[int] | None) -> list[int]:
+        """The rows to work on, checked against the model and the tokens."""
+        n_rows = self.config.n_codebooks
+        wanted = list(range(n_rows)) if rows is None else list(rows)
+        if not wanted or min(wanted) < 0 or max(wanted) >= n_rows:
+            raise AudioformerError(f"rows {wanted} must be among 0 to {n_rows - 1}, the rows of this model")
+        needed = n_rows if self.config.rows == "summed" else max(wanted) + 1
+        if tokens.ndim != 3 or tokens.shape[1] < needed:
+            raise AudioformerError(
+                f"tokens of shape {tuple(tokens.shape)} must be (clips, rows, positions) with at least {needed} rows; "
+                f"encode with n_codebooks={n_rows}"
+            )
+        return wanted
+
+    def _encode_row(self, row: int, tokens: Tensor, padding: Tensor | None, options: tuple) -> EncoderOutput:
+        """One row through its own encoder; a frozen one leaves no trace for gradients."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and row not in self.frozen_rows):
+            return self.encoders[row](tokens, padding, None, *options)
+
+
+def _stack(outputs: list[EncoderOutput]) -> EncoderOutput:
+    """R outputs of (B, ...) to one of (B, R, ...)."""
+
+    def join(parts):
+        return None if parts[0] is None else [torch.stack(layer, 1) for layer in zip(*parts, strict=True)]
+
+    hidden = torch.stack([output.hidden for output in outputs], 1)
+    return EncoderOutput(hidden, join([o.all_hidden for o in outputs]), join([o.attention for o in outputs]))
+
+
+def _unfold(output: EncoderOutput, n_rows: int) -> EncoderOutput:
+    """An output of (R * B, ...) to (B, R, ...)."""
+
+    def unfold(part):
+        return part.unflatten(0, (n_rows, -1)).transpose(0, 1)
+
+    def unfold_all(layers):
+        return None if layers is None else [unfold(layer) for layer in layers]
+
+    return EncoderOutput(unfold(output.hidden), unfold_all(output.all_hidden), unfold_all(output.attention))
