@@ -102,7 +102,7 @@ class CompactCodec(Codec):
             *(FrameBlock(config.d_decoder, config.kernel, config.decoder_look_ahead) for _ in range(config.n_decoder_blocks))
         )
         self.leave_norm = nn.LayerNorm(config.d_decoder)
-        self.leave = nn.Linear(config.d_decoder, 2 * n_bins)
+        self.leave = nn.Linear(config.d_decoder, 3 * n_bins)
 
     def analyse(self, samples: Tensor) -> Tensor:
         """(B, N) samples to (B, T, 3F) features: log magnitude, and the complex value with its magnitude tamed.
@@ -119,10 +119,14 @@ class CompactCodec(Codec):
         return self.to_latent(self.encoder(self.enter_norm(self.enter(self.analyse(samples))))).float()
 
     def synthesise(self, latents: Tensor) -> Tensor:
-        """(B, T, D) latents to (B, T * hop_length) samples: predict log magnitude and phase, then overlap-add."""
+        """(B, T, D) latents to (B, T * hop_length) samples: predict log magnitude and direction, then overlap-add.
+
+        The direction is a point in the complex plane whose length is divided out: unlike an angle it never wraps.
+        """
         hidden = self.leave(self.leave_norm(self.decoder(self.from_latent(latents)))).float()
-        log_magnitude, phase = hidden.chunk(2, -1)
-        return overlap_add(torch.polar(log_magnitude.clamp_max(6.0).exp(), phase), self.hop_length)
+        log_magnitude, real, imag = hidden.chunk(3, -1)
+        length = log_magnitude.clamp_max(6.0).exp() * torch.rsqrt(real.square() + imag.square() + 1e-6)
+        return overlap_add(torch.complex(length * real, length * imag), self.hop_length)
 
     def codebooks(self) -> Tensor:
         """(K, V, D) float32."""

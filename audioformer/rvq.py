@@ -43,7 +43,7 @@ class ResidualVQ(nn.Module):
     """
 
     def __init__(
-        self, n_codebooks: int = 8, codebook_size: int = 1024, width: int = 32, decay: float = 0.99, revive_below: float = 0.05
+        self, n_codebooks: int = 8, codebook_size: int = 1024, width: int = 32, decay: float = 0.99, revive_below: float = 0.15
     ):
         super().__init__()
         self.decay, self.revive_below = decay, revive_below

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -36,18 +37,18 @@ SOUND_ENDINGS = {".wav", ".flac", ".ogg", ".mp3"}
 class CodecTrainConfig:
     """How a compact codec is trained."""
 
-    n_steps: int = 6_000
+    n_steps: int = 7_000
     batch_size: int = 24  # crops
     crop_s: float = 1.0
     learning_rate: float = 1e-3  # AdamW, betas (0.8, 0.95), warm-up then cosine to a twentieth
     warm_up_steps: int = 200
-    unquantised_steps: int = 300  # before k-means places the codebooks
+    unquantised_steps: int = 500  # before k-means places the codebooks
     all_rows_share: float = 0.5  # of the crops, those whose decoder sees all rows; the others see 1..K-1
     commitment: float = 0.25  # weight of |z - quantised(z)|^2
-    waveform: float = 0.3  # weight of the complex-spectrum distance, beside 1 for the mel distance
+    waveform: float = 2.5  # weight of the complex-spectrum distance, beside 1 for the mel distance
     mels_per_step: int = 2  # of the four mel windows, how many are drawn for a step
     weight_decay: float = 1e-3
-    average: float = 0.999  # decay of the running mean of the weights that is saved
+    average: float = 0.998  # decay of the running mean of the weights that is saved
     bf16: bool = True  # matrix products in 16 bits
     seed: int = 0
 
@@ -147,12 +148,19 @@ def mel_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: t
 
 
 def complex_distance(decoded: Tensor, original: Tensor, hop_length: int) -> Tensor:
-    """Distance of complex spectra, magnitudes tamed to |X|^0.5: the only term that hears phase. () no unit."""
-    tamed = []
-    for x in (decoded, original):
-        spectrum = stft_frames(x, hop_length)
-        tamed.append(torch.view_as_real(spectrum * (spectrum.abs().square() + 1e-6) ** -0.25))
-    return F.l1_loss(*tamed)
+    """Distance of complex spectra relative to the original's size: |X - Y| / |X| per clip, the only term that hears phase.
+
+    Args:
+        decoded: (B, N).
+        original: (B, N).
+        hop_length: samples; the window is three hops.
+
+    Returns:
+        () no unit; 1 is what silence scores, so a decoder that makes its phases up does no better than 1.
+    """
+    x, y = stft_frames(original, hop_length), stft_frames(decoded, hop_length)
+    error, size = (x - y).abs().square().sum((1, 2)), x.abs().square().sum((1, 2))
+    return ((error + 1e-3).sqrt() / (size + 1e-1).sqrt()).mean()
 
 
 class CodecTrainer:
@@ -182,7 +190,7 @@ class CodecTrainer:
         if self.step < c.warm_up_steps:
             return c.learning_rate * (self.step + 1) / c.warm_up_steps
         progress = (self.step - c.warm_up_steps) / max(1, c.n_steps - c.warm_up_steps)
-        return c.learning_rate * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * min(1.0, progress))))
+        return c.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
     def train_step(self) -> CodecRecord:
         """One optimiser step; randomness depends on seed and step alone, so a resumed run sees the same crops."""

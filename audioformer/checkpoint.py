@@ -1,0 +1,155 @@
+"""Checkpoint folders: `config.json`, `model.safetensors` and a model card, written whole or not at all.
+
+No pickle is read from a path a user gives, except the training state (`state.pt`), which torch opens as tensors only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from audioformer.audio import atomic_path
+from audioformer.errors import AudioformerError
+
+BUNDLED = Path(__file__).parent / "assets" / "checkpoints"
+FORMAT = 1
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides the numbers, for config.json."""
+    found = {}
+    for package in ("audioformer", "torch", "numpy", "soundfile", "soxr"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+def bundled_names() -> list[str]:
+    """Names of the checkpoints that ship with the package, sorted."""
+    return sorted(p.name for p in BUNDLED.iterdir() if (p / "config.json").is_file()) if BUNDLED.is_dir() else []
+
+
+def find_checkpoint(name: str | os.PathLike) -> Path:
+    """Folder of a checkpoint: a path that exists, else a bundled name, else a Hugging Face Hub id ("user/model").
+
+    Raises:
+        AudioformerError: none of these, or the hub cannot be reached.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    if str(name) in bundled_names():
+        return BUNDLED / str(name)
+    if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")) and "\\" not in str(name):
+        return _from_hub(str(name))
+    raise AudioformerError(
+        f"checkpoint {str(name)!r} is neither a folder nor bundled; use one of {', '.join(bundled_names()) or '(none bundled)'}, "
+        "a folder of `audioformer finetune`, or a Hugging Face Hub id like user/model"
+    )
+
+
+def _from_hub(repo_id: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError as error:
+        raise AudioformerError(f'{repo_id}: is not a folder, and the hub needs `pip install "audioformer[train]"`') from error
+    try:
+        return Path(snapshot_download(repo_id, allow_patterns=["config.json", "model.safetensors", "README.md"]))
+    except Exception as error:  # the hub client raises many kinds: offline, no such model, private
+        raise AudioformerError(f"{repo_id}: no such folder, and the Hugging Face Hub gave nothing ({type(error).__name__})") from error
+
+
+def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config: dict, card: str) -> None:
+    """Write a checkpoint; an old one in the same folder stays whole until the new one is.
+
+    Args:
+        folder: made if missing.
+        state: name to tensor; floats are stored in 16 bits.
+        config: everything else, JSON-ready; format and versions are added.
+        card: Markdown for README.md.
+
+    Raises:
+        AudioformerError: the folder cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    folder = Path(folder)
+    small = {k: (v.half() if v.is_floating_point() else v).cpu().contiguous() for k, v in state.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
+    except OSError as error:
+        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
+    try:
+        save_file(small, str(staging / "model.safetensors"))
+        (staging / "config.json").write_text(json.dumps({"format": FORMAT, **config, "versions": versions()}, indent=2) + "\n")
+        (staging / "README.md").write_text(card)
+        for name in ("model.safetensors", "README.md", "config.json"):
+            os.chmod(staging / name, 0o644)
+            os.replace(staging / name, folder / name)
+    except OSError as error:
+        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
+    """Read a checkpoint.
+
+    Args:
+        name: folder, bundled name, or hub id.
+
+    Returns:
+        (state, config): float32 tensors by name, and config.json.
+
+    Raises:
+        AudioformerError: missing, damaged or of another kind.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = find_checkpoint(name)
+    for file in ("config.json", "model.safetensors"):
+        if not (folder / file).is_file():
+            raise AudioformerError(f"{folder}: has no {file}, so it is no checkpoint; give a folder of `audioformer finetune` or `pretrain`")
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        state = load_file(str(folder / "model.safetensors"))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise AudioformerError(f"{folder}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again") from error
+    if not isinstance(config, dict) or config.get("kind") not in {"classifier", "pretrained"}:
+        kind = config.get("kind") if isinstance(config, dict) else None
+        raise AudioformerError(f"{folder}: config.json is of kind {kind!r}; expected a classifier or pretrained model of audioformer")
+    if config.get("format", 0) > FORMAT:
+        raise AudioformerError(f"{folder}: format {config['format']} is newer than this audioformer reads ({FORMAT}); upgrade it")
+    return {k: (v.float() if v.is_floating_point() else v) for k, v in state.items()}, config
+
+
+def save_state(folder: str | os.PathLike, state: dict) -> None:
+    """Write the resumable training state (tensors, numbers, strings) as `state.pt`, whole or not at all."""
+    with atomic_path(Path(folder) / "state.pt") as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(folder: str | os.PathLike) -> dict | None:
+    """Read `state.pt`, tensors only; None if there is none.
+
+    Raises:
+        AudioformerError: damaged.
+    """
+    path = Path(folder) / "state.pt"
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise AudioformerError(f"{path}: damaged training state ({type(error).__name__}); delete it to start again") from error

@@ -1,0 +1,68 @@
+"""Optimiser and learning-rate schedule.
+
+The paper's are not known; ours: AdamW with betas (0.9, 0.98), weight decay on matrices only, linear warm-up, then cosine.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+
+def make_optimizer(model: nn.Module, learning_rate: float, weight_decay: float, head_factor: float = 1.0) -> torch.optim.AdamW:
+    """AdamW whose weight decay spares biases, norms and embeddings' 1-D companions.
+
+    Args:
+        model: parameters with requires_grad are taken.
+        learning_rate: peak, per step.
+        weight_decay: for tensors of two or more dimensions.
+        head_factor: parameters whose name starts with "head" or holds ".head" learn this many times faster.
+
+    Returns:
+        AdamW with each group's peak rate kept in `peak_lr`.
+    """
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            is_head = name.startswith("head") or ".head" in name
+            groups.setdefault((parameter.dim() >= 2, is_head), []).append(parameter)
+    settings = [
+        {
+            "params": parameters,
+            "weight_decay": weight_decay if decays else 0.0,
+            "lr": learning_rate * (head_factor if is_head else 1.0),
+            "peak_lr": learning_rate * (head_factor if is_head else 1.0),
+        }
+        for (decays, is_head), parameters in groups.items()
+    ]
+    return torch.optim.AdamW(settings, betas=(0.9, 0.98))
+
+
+def schedule_factor(step: int, n_steps: int, warm_up_share: float, kind: str = "cosine") -> float:
+    """Learning rate at a step as a share of its peak.
+
+    Args:
+        step: from 0.
+        n_steps: in all.
+        warm_up_share: share of the steps that rise linearly.
+        kind: "cosine" falls to a hundredth, "constant" stays.
+
+    Returns:
+        In (0, 1].
+    """
+    warm_up = max(1, round(warm_up_share * n_steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    if kind == "constant":
+        return 1.0
+    progress = min(1.0, (step - warm_up) / max(1, n_steps - warm_up))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Give every group `factor` times its peak; returns the largest rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    return max(group["lr"] for group in optimizer.param_groups)

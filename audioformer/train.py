@@ -1,0 +1,245 @@
+"""The training loop: a generator of records, the same for the command line, notebooks, the app and tests.
+
+    for record in train(task, config, folder):
+        print(record.step, record.losses)
+
+A task is an `nn.Module` that knows its data: `batch(step, rank, world)` picks the clips, `forward(batch)` gives losses.
+All randomness of a step is derived from (seed, step), so a run that was stopped and resumed gives the numbers of one
+that was not. `accelerate` carries the loop over devices, processes and number formats.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from audioformer.checkpoint import load_state, save_state
+from audioformer.config import TrainConfig
+from audioformer.errors import AudioformerError
+from audioformer.optim import make_optimizer, schedule_factor, set_learning_rate
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one optimiser step did.
+
+    Attributes:
+        step: steps done, from 1.
+        losses: each term by name, nats; "total" is what was minimised.
+        chance: for the terms where it means something, the value of knowing nothing.
+        learning_rate: largest of all groups.
+        grad_norm: before clipping.
+        seconds: training time so far, resumed parts included.
+        validation: metrics by name on held-out clips, on the steps that measured them.
+    """
+
+    step: int
+    losses: dict[str, float]
+    chance: dict[str, float]
+    learning_rate: float
+    grad_norm: float
+    seconds: float
+    validation: dict[str, float] | None = None
+
+
+class Task(nn.Module):
+    """What a model is trained to do, with its data. Subclasses: MaskedModelling, FineTuning."""
+
+    chance: dict[str, float]
+
+    def batch(self, step: int, micro_step: int, rank: int, world: int) -> Any:
+        """Data of one micro-step for one of `world` processes; depends on nothing but the arguments and the seed."""
+        raise NotImplementedError
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        """Losses by name, with "total"."""
+        raise NotImplementedError
+
+    def validate(self) -> dict[str, float] | None:
+        """Metrics on held-out clips, or None."""
+        return None
+
+    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
+        """Write the finished model as a checkpoint folder; `weights` replace the live ones (averaged weights)."""
+        raise NotImplementedError
+
+
+class WeightAverage:
+    """Exponential running mean of all floating-point state, kept beside the model being trained.
+
+    Args:
+        module: whose state is averaged.
+        decay: 0 switches it off.
+    """
+
+    def __init__(self, module: nn.Module, decay: float):
+        self.decay = decay
+        self.state = {k: v.detach().clone() for k, v in module.state_dict().items()} if decay else None
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Mix in the weights of now; the first steps count more, so that the start is forgotten."""
+        if self.state is None:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for key, value in module.state_dict().items():
+            if value.is_floating_point():
+                self.state[key].lerp_(value, 1 - decay)
+            else:
+                self.state[key].copy_(value)
+
+
+def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = None) -> Iterator[StepRecord]:
+    """Train to the end of the schedule, yielding a record a step.
+
+    With a folder, the state is saved every `config.save_every` steps, at the end, and when the loop is left early
+    (Ctrl-C, a closed generator); a second call with the same folder goes on from there. `log.jsonl` holds the records.
+
+    Args:
+        task: model and data.
+        config: steps, rates, precision.
+        folder: for state, log and the finished checkpoint; None keeps everything in memory.
+
+    Yields:
+        StepRecord.
+
+    Raises:
+        AudioformerError: the folder holds a run with other settings, or the loss stops being finite.
+    """
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(
+        mixed_precision="bf16" if config.bf16 else "no", cpu=not torch.cuda.is_available(), step_scheduler_with_optimizer=False
+    )
+    task.to(accelerator.device)
+    run = _Run(task, config, accelerator, Path(folder) if folder is not None else None)
+    run.resume()
+    try:
+        while run.step < config.n_steps and not run.stopped_early():
+            yield run.one_step()
+        run.save(finished=True)
+    except (KeyboardInterrupt, GeneratorExit):
+        run.save(finished=False)
+        raise
+
+
+class _Run:
+    """Everything that changes while training; what `state.pt` holds."""
+
+    def __init__(self, task: Task, config: TrainConfig, accelerator, folder: Path | None):
+        self.task, self.config, self.accelerator, self.folder = task, config, accelerator, folder
+        optimizer = make_optimizer(task, config.learning_rate, config.weight_decay, config.head_factor)
+        self.wrapped, self.optimizer = accelerator.prepare(task, optimizer)
+        self.average = WeightAverage(task, config.average)
+        self.step, self.seconds, self.history = 0, 0.0, []
+        self.best: dict[str, Any] = {"score": -float("inf"), "step": 0}
+
+    def one_step(self) -> StepRecord:
+        """Rate, forward, backward, clip, step, validate: in that order."""
+        c, started = self.config, time.perf_counter()
+        self.task.train()
+        rate = set_learning_rate(self.optimizer, schedule_factor(self.step, c.n_steps, c.warm_up_share, c.schedule))
+        losses = self._accumulate()
+        norm = float(self.accelerator.clip_grad_norm_(self.task.parameters(), c.clip_norm))
+        if not all(map(_finite, [norm, *losses.values()])):
+            raise AudioformerError(f"step {self.step}: {losses}, gradient norm {norm}: not finite; lower learning_rate={c.learning_rate}")
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.average.update(self.task, self.step)
+        validation = self._validate()
+        self.seconds += time.perf_counter() - started
+        record = StepRecord(self.step, losses, dict(self.task.chance), rate, norm, round(self.seconds, 3), validation)
+        self.history.append(asdict(record))
+        if self.folder is not None and self.step % c.save_every == 0:
+            self.save(finished=False)
+        return record
+
+    def _accumulate(self) -> dict[str, float]:
+        c, accelerator = self.config, self.accelerator
+        sums: dict[str, float] = {}
+        for micro_step in range(c.accumulate):
+            batch = self.task.batch(self.step, micro_step, accelerator.process_index, accelerator.num_processes)
+            torch.manual_seed((c.seed * 1_000_003 + self.step) * 997 + micro_step * 31 + accelerator.process_index)
+            with accelerator.autocast():
+                losses = self.wrapped(batch)
+            accelerator.backward(losses["total"] / c.accumulate)
+            for name, value in losses.items():
+                mean = accelerator.reduce(value.detach().float(), reduction="mean")
+                sums[name] = sums.get(name, 0.0) + float(mean) / c.accumulate
+        return sums
+
+    def _validate(self) -> dict[str, float] | None:
+        c = self.config
+        if not c.validate_every or (self.step % c.validate_every and self.step != c.n_steps):
+            return None
+        self.task.eval()
+        with torch.no_grad(), _weights(self.task, self.average.state):
+            metrics = self.task.validate()
+        if metrics and metrics.get("score", -float("inf")) > self.best["score"]:
+            self.best = {"score": metrics["score"], "step": self.step}
+            if c.patience:
+                self.best["state"] = {k: v.detach().clone() for k, v in (self.average.state or self.task.state_dict()).items()}
+        return metrics
+
+    def stopped_early(self) -> bool:
+        """True when validation has not improved for `patience` measurements."""
+        c = self.config
+        return bool(c.patience and c.validate_every and self.best["step"] and self.step - self.best["step"] >= c.patience * c.validate_every)
+
+    def save(self, finished: bool) -> None:
+        """Write the state and the log; when finished, the checkpoint too."""
+        if self.folder is None or not self.accelerator.is_main_process:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_state(self.folder, {
+            "recipe": self._recipe(), "task": self.task.state_dict(), "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state, "step": self.step, "seconds": self.seconds, "best": self.best, "history": self.history,
+        })  # fmt: skip
+        (self.folder / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in self.history))
+        if finished:
+            self.task.eval()
+            self.task.export(self.folder, self.history, self.best.get("state") or self.average.state)
+
+    def resume(self) -> None:
+        """Take up the state in the folder, if there is one."""
+        state = load_state(self.folder) if self.folder is not None else None
+        if state is None:
+            return
+        if state["recipe"] != self._recipe():
+            raise AudioformerError(f"{self.folder}: holds a run with other settings; choose another folder or delete it")
+        self.task.load_state_dict(state["task"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.average.state = state["average"]
+        self.step, self.seconds, self.best, self.history = state["step"], state["seconds"], state["best"], state["history"]
+
+    def _recipe(self) -> str:
+        return json.dumps(asdict(self.config), sort_keys=True)
+
+
+def _finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")
+
+
+class _weights:
+    """Context: run with other weights, then put the live ones back."""
+
+    def __init__(self, module: nn.Module, state: dict[str, Tensor] | None):
+        self.module, self.state = module, state
+
+    def __enter__(self):
+        if self.state is not None:
+            self.live = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
+            self.module.load_state_dict(self.state)
+
+    def __exit__(self, *exc):
+        if self.state is not None:
+            self.module.load_state_dict(self.live)
