@@ -1,0 +1,156 @@
+"""The look of every figure, in a light and a dark variant, and how to show one.
+
+Colours are Okabe and Ito's (2008), told apart by colour-blind readers too; magnitudes use viridis or cividis. A look is
+a plotly template given to each figure, never registered globally, so other people's figures stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import plotly.graph_objects as go
+
+from audioformer.errors import AudioformerError
+
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#777777")
+ON_DARK = ("#56B4E9", "#E69F00", "#2FC79B", "#E29BC4", "#8CC8F0", "#F0803C", "#F0E442", "#AAAAAA")
+SOUND_SCALE, CODE_SCALE = "Viridis", "Cividis"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+INK = {"light": ("#1f2933", "#52606d", "#d9e0e7"), "dark": ("#e6ebf0", "#a3b1bf", "#2f3b47")}  # text, axes, grid
+
+
+def template(theme: str = "light") -> go.layout.Template:
+    """The look as a plotly template; figures stand on a transparent ground.
+
+    Args:
+        theme: "light" or "dark".
+
+    Raises:
+        AudioformerError: another theme.
+    """
+    if theme not in INK:
+        raise AudioformerError(f"theme={theme!r} is not known; use 'light' or 'dark'")
+    ink, axis_ink, grid = INK[theme]
+    axis = {
+        "gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "ticks": "outside", "tickcolor": grid, "ticklen": 4,
+        "tickfont": {"color": axis_ink}, "title": {"font": {"color": axis_ink, "size": 12}, "standoff": 6},
+    }  # fmt: skip
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 12, "color": ink},
+            "title": {"font": {"size": 15, "color": ink}, "x": 0, "xref": "paper"},
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "colorway": list(OKABE_ITO if theme == "light" else ON_DARK),
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": "#102a43" if theme == "light" else "#f0f4f8", "bordercolor": "rgba(0,0,0,0)",
+                           "font": {"family": FONT, "color": "#ffffff" if theme == "light" else "#102a43"}},
+            "legend": {"font": {"color": axis_ink}, "orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "shapedefaults": {"line": {"color": axis_ink, "dash": "dot", "width": 1}},
+            "annotationdefaults": {"font": {"color": axis_ink, "size": 11}, "showarrow": False},
+        },
+    )  # fmt: skip
+
+
+def finish(
+    figure: go.Figure, alt: str, *, x: str, y: str, theme: str = "light", title: str | None = None, height: int = 260
+) -> go.Figure:
+    """Give a figure its look, axis titles and alternative text.
+
+    Args:
+        figure: changed in place.
+        alt: one sentence saying what the figure shows.
+        x: title of the horizontal axis, with unit.
+        y: title of the vertical axis, with unit.
+        theme: "light" or "dark".
+        title: above the figure; None leaves it out.
+        height: pixels.
+
+    Returns:
+        The same figure.
+    """
+    figure.update_layout(
+        template=template(theme), meta={"alt": alt}, title=title, height=height, autosize=True,
+        margin={"l": 64, "r": 16, "t": 44 if title else 16, "b": 48},
+    )  # fmt: skip
+    figure.update_xaxes(title_text=x)
+    figure.update_yaxes(title_text=y)
+    return figure
+
+
+def plot_config() -> dict:
+    """Plotly's options for every place a figure appears: no logo, no upload button, SVG export, keeps to its frame."""
+    return {
+        "displaylogo": False,
+        "showSendToCloud": False,
+        "plotlyServerURL": "",
+        "responsive": True,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        "toImageButtonOptions": {"format": "svg", "filename": "audioformer"},
+    }
+
+
+def renderer() -> str | None:
+    """Name of the plotly renderer that fits where this code runs; None leaves the choice to plotly.
+
+    The variable AUDIOFORMER_RENDERER decides where it is set (for instance `notebook` to inline the scripts for an
+    exported page, or `png`); otherwise a Jupyter kernel gets `plotly_mimetype` and Google Colab its own.
+    """
+    if chosen := os.environ.get("AUDIOFORMER_RENDERER"):
+        return chosen
+    if "google.colab" in sys.modules:
+        return "colab"
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return "plotly_mimetype" if shell is not None and hasattr(shell, "kernel") else None
+
+
+def show(figure: go.Figure) -> None:
+    """Show a figure in a notebook with our configuration; the only function here with a visible effect.
+
+    Args:
+        figure: any plotly figure.
+
+    Raises:
+        AudioformerError: AUDIOFORMER_RENDERER names a renderer plotly does not have.
+    """
+    try:
+        figure.show(renderer=renderer(), config=plot_config())
+    except ValueError as error:
+        raise AudioformerError(
+            f"figure cannot be shown ({str(error).splitlines()[0]}); unset AUDIOFORMER_RENDERER"
+        ) from error
+
+
+def as_array(values, name: str, ndim: int) -> np.ndarray:
+    """A numpy array of the wanted rank, or an error that prints both.
+
+    Args:
+        values: array or nested list of finite numbers.
+        name: what to call it in the message.
+        ndim: number of axes wanted.
+
+    Raises:
+        AudioformerError: another rank, empty, or not finite.
+    """
+    array = np.asarray(values)
+    if array.ndim != ndim or array.size == 0:
+        raise AudioformerError(f"{name} has shape {array.shape}; expected {ndim} axes, none of length 0")
+    if not np.isfinite(array.astype(np.float64)).all():
+        raise AudioformerError(f"{name} holds NaN or infinite values; remove them before drawing")
+    return array
+
+
+def same_length(first: int, second: int, first_name: str, second_name: str) -> None:
+    """Refuse two lengths that must agree, printing both.
+
+    Raises:
+        AudioformerError: they differ.
+    """
+    if first != second:
+        raise AudioformerError(
+            f"{first_name} has length {first} but {second_name} has length {second}; they must agree"
+        )
