@@ -1,0 +1,113 @@
+"""What all tests share: no way out of this machine, where the real recordings and the browser are, what was left out.
+
+Sockets of this process reach the loopback interface only. Programs that tests start are told to stay offline.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import socket
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+for variable, value in {
+    "AUDIOFORMER_OFFLINE": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "OMP_NUM_THREADS": "2",  # the models of the tests are too small for more
+    "TOKENIZERS_PARALLELISM": "false",
+}.items():
+    os.environ.setdefault(variable, value)
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+class OutsideNetworkError(OSError):
+    """A test tried to leave this machine."""
+
+
+def is_local(host: str | bytes | None) -> bool:
+    """True for the loopback interface, by name or number, and for the wildcard address that servers bind."""
+    host = host.decode() if isinstance(host, bytes) else host
+    if host in (None, "", "localhost", socket.gethostname()):
+        return True
+    try:
+        address = ipaddress.ip_address(host.split("%")[0])
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def refuse_outside(host: str | bytes | None) -> None:
+    """Raise for any host that is not this machine."""
+    if not is_local(host):
+        raise OutsideNetworkError(f"tests may not leave this machine, and something asked for {host!r}")
+
+
+def block_outside_network() -> None:
+    """Let sockets of this process reach the loopback interface only; names elsewhere are not even looked up."""
+    real = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex", "sendto")}
+    real_lookup = socket.getaddrinfo
+
+    def guarded(name: str):
+        def call(self, *arguments):
+            if self.family in (socket.AF_INET, socket.AF_INET6):
+                refuse_outside(arguments[-1][0])
+            return real[name](self, *arguments)
+
+        return call
+
+    def lookup(host, *arguments, **named):
+        refuse_outside(host)
+        return real_lookup(host, *arguments, **named)
+
+    for name in real:
+        setattr(socket.socket, name, guarded(name))
+    socket.getaddrinfo = lookup
+
+
+def pytest_configure() -> None:
+    """Close the network before any test file is imported."""
+    block_outside_network()
+    import torch
+
+    torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """Folder with the real recordings: `esc10/` and `fsdd/` in their published layouts."""
+    named = os.environ.get("AUDIOFORMER_DATA")
+    if not named:
+        pytest.skip("needs real recordings: set AUDIOFORMER_DATA to a folder that holds esc10/ and fsdd/")
+    if not Path(named).is_dir():
+        pytest.fail(f"AUDIOFORMER_DATA={named} is no folder; set it to one that holds esc10/ and fsdd/, or unset it")
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Program of a Chromium browser."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("needs a browser: install chromium (apt-get install chromium), or set CHROMIUM to its program")
+    return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were left out, why, and how to have them."""
+    left_out: dict[str, Counter[str]] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        left_out.setdefault(reason.removeprefix("Skipped: "), Counter())[report.nodeid.split("::")[0]] += 1
+    if not left_out:
+        return
+    terminalreporter.section("left out")
+    for reason, files in left_out.items():
+        counts = ", ".join(f"{name} ({count})" for name, count in sorted(files.items()))
+        terminalreporter.line(f"{counts}: {reason}")
