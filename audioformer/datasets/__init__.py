@@ -2,6 +2,8 @@
 
     data = open_dataset("esc50", "/data/ESC-50")
     for clip in data: print(clip.id, clip.labels, clip.fold)
+
+Nothing is downloaded or decoded here.
 """
 
 from __future__ import annotations

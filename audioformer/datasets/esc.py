@@ -13,7 +13,17 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from audioformer.datasets.base import AudioDataset, Clip, Event, path_inside, read_csv, require_files, require_folder, seconds, whole_number
+from audioformer.datasets.base import (
+    AudioDataset,
+    Clip,
+    Event,
+    path_inside,
+    read_csv,
+    require_files,
+    require_folder,
+    seconds,
+    whole_number,
+)
 from audioformer.errors import AudioformerError
 
 LAYOUT = "ESC-50's layout: audio/ and meta/esc50.csv"

@@ -2,6 +2,8 @@
 
     ROOT/dog/*.wav, ROOT/rain/*.ogg ...           the folder's name is the label (sub-folders of it count too)
     ROOT/*.csv                                    filename, label[, fold][, split][, group]; several labels: dog;rain
+
+The columns fold (from 1), split (train, val, test) and group (speaker, recording) keep related clips together.
 """
 
 from __future__ import annotations
@@ -9,7 +11,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from audioformer.datasets.base import AudioDataset, Clip, path_inside, read_csv, require_files, require_folder, sound_files, whole_number
+from audioformer.datasets.base import (
+    AudioDataset,
+    Clip,
+    path_inside,
+    read_csv,
+    require_files,
+    require_folder,
+    sound_files,
+    whole_number,
+)
 from audioformer.errors import AudioformerError
 
 LAYOUT = "one sub-folder a class, or a CSV with the columns filename,label"

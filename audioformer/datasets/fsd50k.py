@@ -15,7 +15,15 @@ import json
 import os
 from pathlib import Path
 
-from audioformer.datasets.base import AudioDataset, Clip, path_inside, read_csv, read_csv_rows, require_files, require_folder
+from audioformer.datasets.base import (
+    AudioDataset,
+    Clip,
+    path_inside,
+    read_csv,
+    read_csv_rows,
+    require_files,
+    require_folder,
+)
 from audioformer.errors import AudioformerError
 
 LAYOUT = "FSD50K's layout: FSD50K.dev_audio/, FSD50K.eval_audio/ and FSD50K.ground_truth/"
