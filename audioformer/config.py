@@ -198,3 +198,35 @@ def preset(name: str, **changes) -> EncoderConfig:
     """
     check_names([name], list(PRESETS), "the list of presets")
     return PRESETS[name].with_changes(**changes)
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """How the weights are moved. The paper's optimiser and schedule are not known: these are our choices."""
+
+    n_steps: int = 2000  # optimiser steps
+    batch_size: int = 32  # clips a step, over all processes and accumulated parts together
+    accumulate: int = 1  # parts a step is computed in, to save memory
+    learning_rate: float = 1e-4  # peak, AdamW with betas (0.9, 0.98)
+    head_factor: float = 1.0  # a fresh head may learn this many times faster
+    weight_decay: float = 0.01  # on matrices only
+    warm_up_share: float = 0.05  # of the steps
+    schedule: str = "cosine"  # or "constant"
+    clip_norm: float = 1.0  # longest gradient
+    average: float = 0.0  # decay of the running mean of the weights that is exported; 0 exports the last weights
+    bf16: bool = False  # matrix products in 16 bits
+    validate_every: int = 0  # steps between measurements on held-out clips; 0 never
+    patience: int = 0  # stop after so many measurements without improvement; 0 never
+    save_every: int = 200  # steps between resumable states
+    seed: int = 0  # of data order, masks and dropout
+
+    def __post_init__(self):
+        """Refuse what cannot train."""
+        require_counts(self, "n_steps", "batch_size", "accumulate", "save_every")
+        require_probabilities(self, "weight_decay", "warm_up_share", "average")
+        require(self.learning_rate > 0, f"learning_rate={self.learning_rate} must be above 0; try 1e-4")
+        require(self.schedule in ("cosine", "constant"), f"schedule={self.schedule!r} must be cosine or constant")
+        require(
+            self.batch_size % self.accumulate == 0,
+            f"batch_size={self.batch_size} must be a multiple of accumulate={self.accumulate}",
+        )

@@ -1,0 +1,63 @@
+"""audioformer: see how a machine learns to listen.
+
+Audio classification as language understanding (AudioFormer, arXiv 2308.07221): a neural codec turns sound into codes, a
+transformer learns them as a masked language model, a classifier is fine-tuned on top.
+
+    import audioformer as af
+    codes = af.load_codec("compact").encode(af.load_audio("dog.ogg"))
+    af.load("esc10").classify("dog.ogg").labels
+
+Everything below loads when it is first used, so that importing the package stays quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AudioformerError": "errors",
+    "Waveform": "audio",
+    "load_audio": "audio",
+    "save_audio": "audio",
+    "log_mel": "audio",
+    "Codec": "codec",
+    "load_codec": "codec",
+    "load_codes": "codec",
+    "save_codes": "codec",
+    "AudioFormer": "model",
+    "Classifier": "classifier",
+    "EncoderConfig": "config",
+    "MaskConfig": "config",
+    "TrainConfig": "config",
+    "preset": "config",
+    "train": "train",
+    "load_pretrained": "pretrain",
+    "load": "classify",
+    "AudioClassifier": "classify",
+    "Prediction": "classify",
+}
+__all__ = [*_HOME, "__version__"]
+
+if TYPE_CHECKING:
+    from audioformer.audio import Waveform, load_audio, log_mel, save_audio
+    from audioformer.classifier import Classifier
+    from audioformer.classify import AudioClassifier, Prediction, load
+    from audioformer.codec import Codec, load_codec, load_codes, save_codes
+    from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, preset
+    from audioformer.errors import AudioformerError
+    from audioformer.model import AudioFormer
+    from audioformer.pretrain import load_pretrained
+    from audioformer.train import train
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        module = import_module(f"audioformer.{_HOME[name]}")
+        globals()[name] = value = getattr(module, name)
+        return value
+    raise AttributeError(f"module 'audioformer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

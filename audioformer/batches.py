@@ -1,0 +1,97 @@
+"""Which clips make up which training step, decided by (seed, step) alone.
+
+Between corpus and model in the data path. Shapes: B clips, K rows, T frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+CROP_SEED = 7919
+
+
+def epoch_order(n_clips: int, seed: int, epoch: int) -> np.ndarray:
+    """(n_clips,) every clip once, in an order that depends on seed and epoch only."""
+    return np.random.default_rng([seed, epoch]).permutation(n_clips)
+
+
+def batch_indices(n_clips: int, batch_size: int, index: int, seed: int) -> np.ndarray:
+    """Clips of the index-th batch of an endless stream of epochs, each clip once an epoch.
+
+    Args:
+        n_clips: clips there are.
+        batch_size: clips in a batch.
+        index: which batch, from 0.
+        seed: of the order.
+
+    Returns:
+        (batch_size,) int.
+
+    Example:
+        >>> sorted(batch_indices(4, 4, 0, seed=1).tolist())
+        [0, 1, 2, 3]
+    """
+    first = index * batch_size
+    positions = np.arange(first, first + batch_size)
+    epochs = positions // n_clips
+    orders = {epoch: epoch_order(n_clips, seed, int(epoch)) for epoch in np.unique(epochs)}
+    return np.array([orders[epoch][position % n_clips] for epoch, position in zip(epochs, positions, strict=True)])
+
+
+def random_crop(n_frames: int, max_frames: int, min_frames: int, rng: np.random.Generator) -> slice:
+    """A random stretch of a clip.
+
+    Args:
+        n_frames: T of the clip.
+        max_frames: longest result.
+        min_frames: shortest; half of all clips are cut to a random length between the two, so that a model learns
+            from short sounds as well. Equal to max_frames: always as long as possible.
+        rng: source of randomness.
+
+    Returns:
+        Frames to keep, at most max_frames.
+    """
+    length = min(n_frames, max_frames)
+    if min_frames < length and rng.random() < 0.5:
+        length = int(rng.integers(min_frames, length + 1))
+    start = int(rng.integers(0, n_frames - length + 1))
+    return slice(start, start + length)
+
+
+class CodeSampler:
+    """Crops of prepared clips for a step; the same whatever happened before, so that runs can resume.
+
+    Args:
+        clips: items with `.codes` (K, T); read only when drawn.
+        batch_size: clips a step over all processes and parts.
+        accumulate: parts a step is split into.
+        max_frames: longest crop.
+        min_frames: shortest crop, see `random_crop`.
+        seed: of order and crops.
+    """
+
+    def __init__(self, clips: Sequence, batch_size: int, accumulate: int, max_frames: int, min_frames: int, seed: int):
+        self.clips, self.batch_size, self.accumulate = clips, batch_size, accumulate
+        self.max_frames, self.min_frames, self.seed = max_frames, min_frames, seed
+
+    def draw(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[list, list[Tensor], list[int]]:
+        """The clips of one part of one step for one process.
+
+        Returns:
+            items, their crops (K, T'), and the frame each crop starts at; B of each.
+        """
+        indices = batch_indices(len(self.clips), self.batch_size, step, self.seed)
+        mine = np.arange(self.batch_size)[micro_step :: self.accumulate][rank::world]
+        items = [self.clips[int(indices[i])] for i in mine]
+        crops, starts = [], []
+        for i, item in zip(mine, items, strict=True):
+            codes = torch.as_tensor(item.codes)
+            rng = np.random.default_rng([self.seed, CROP_SEED, step, int(i)])
+            kept = random_crop(codes.shape[1], self.max_frames, self.min_frames, rng)
+            crops.append(codes[:, kept])
+            starts.append(kept.start)
+        return items, crops, starts

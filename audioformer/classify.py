@@ -1,0 +1,209 @@
+"""Sound in, labels out: a checkpoint together with the codec it was trained on.
+
+    clf = audioformer.load("esc10")
+    clf.classify("dog.ogg").labels[0]
+
+Shapes: N samples, K rows, T frames, W windows, C classes, D width.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioformer.audio import Waveform, load_audio, to_batch
+from audioformer.checkpoint import load_checkpoint
+from audioformer.classifier import Classifier
+from audioformer.codec import Codec, load_codec, require_fingerprint
+from audioformer.config import EncoderConfig
+from audioformer.errors import AudioformerError
+from audioformer.predict import CodesPrediction, predict_codes, window_starts
+from audioformer.tokens import collate
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says about one sound.
+
+    Attributes:
+        labels: the top labels, best first.
+        probabilities: theirs, in [0, 1].
+        label_names: all C classes, in the model's order.
+        window_probabilities: (W, C) float32, one row a window.
+        window_start_s: (W,) float32, where each window begins, seconds.
+        window_s: length of a window, seconds.
+        duration_s: length of the sound, seconds.
+        checkpoint: name or folder of the model.
+        multi_label: True if each class was judged on its own.
+    """
+
+    labels: list[str]
+    probabilities: list[float]
+    label_names: list[str]
+    window_probabilities: np.ndarray
+    window_start_s: np.ndarray
+    window_s: float
+    duration_s: float
+    checkpoint: str
+    multi_label: bool
+
+    def to_dict(self, file: str = "") -> dict:
+        """As `audioformer classify --json` prints it."""
+        pairs = zip(self.labels, self.probabilities, strict=True)
+        labels = [{"label": label, "probability": round(p, 6)} for label, p in pairs]
+        return {"file": file, "checkpoint": self.checkpoint, "labels": labels, "duration_s": round(self.duration_s, 4)}
+
+
+class AudioClassifier:
+    """A fine-tuned AudioFormer with its codec.
+
+    Args:
+        classifier: the model.
+        codec: whose codes it reads.
+        config: config.json of the checkpoint.
+        name: how it was asked for.
+    """
+
+    def __init__(self, classifier: Classifier, codec: Codec, config: dict, name: str):
+        self.classifier, self.codec, self.config, self.name = classifier.eval(), codec, config, name
+        self.label_names: list[str] = list(config["label_names"])
+        self.multi_label = bool(config["multi_label"])
+        self.window_s = float(config["window_s"])
+        self.window = round(self.window_s * codec.frame_rate)
+
+    def codes(self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None = None) -> Tensor:
+        """(K, T) codes of a file, Waveform or array, as many rows as the model reads.
+
+        Raises:
+            AudioformerError: unusable file or waveform.
+        """
+        waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
+        return self.codec.encode(waveform, n_codebooks=self.classifier.config.n_codebooks)[0]
+
+    def classify(
+        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, top_k: int = 5, sample_rate: int | None = None
+    ) -> Prediction:
+        """Label a sound.
+
+        Args:
+            sound: file name, Waveform, or samples (N,) / (C, N) together with sample_rate.
+            top_k: labels wanted, at least 1; more than there are gives all.
+            sample_rate: Hz, for bare samples.
+
+        Returns:
+            Prediction; long sounds are cut into half-overlapping windows whose probabilities are averaged.
+
+        Raises:
+            AudioformerError: unusable sound, or top_k < 1.
+        """
+        if not isinstance(top_k, int | np.integer) or top_k < 1:
+            raise AudioformerError(f"top_k={top_k!r} must be a whole number of at least 1")
+        waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
+        found = self.classify_codes(self.codes(waveform))
+        order = found.probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
+        return Prediction(
+            [self.label_names[i] for i in order],
+            [float(found.probabilities[i]) for i in order],
+            self.label_names,
+            found.window_probabilities.numpy(),
+            found.window_starts.numpy().astype(np.float32) / self.codec.frame_rate,
+            self.window_s,
+            waveform.duration_s,
+            self.name,
+            self.multi_label,
+        )
+
+    def classify_codes(self, codes: Tensor) -> CodesPrediction:
+        """What the model says about codes (K, T): for those who change codes and look what happens."""
+        return predict_codes(self.classifier, [codes], self.window, self.multi_label)[0]
+
+    @torch.no_grad()
+    def embed(
+        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, frames: bool = False, sample_rate: int | None = None
+    ) -> np.ndarray:
+        """The vector that the classifier's decision is linear in.
+
+        Args:
+            sound: as `classify`.
+            frames: one vector per codec frame instead of one per sound.
+            sample_rate: Hz, for bare samples.
+
+        Returns:
+            (D,) float32, or (T, D).
+
+        Raises:
+            AudioformerError: unusable sound.
+        """
+        codes = self.codes(sound, sample_rate)
+        if not frames:
+            return self.classify_codes(codes).embedding.numpy()
+        model, n_frames = self.classifier, codes.shape[1]
+        total, count = torch.zeros(n_frames, model.config.d_model), torch.zeros(n_frames, 1)
+        for start in window_starts(n_frames, self.window):
+            batch = collate([codes[:, start : start + self.window]], model.config.codebook_size)
+            rows = [0] if model.config.rows == "separate" else None
+            hidden = model.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[1:-1]
+            total[start : start + len(hidden)] += hidden.float()
+            count[start : start + len(hidden)] += 1
+        return (total / count).numpy()
+
+    @torch.no_grad()
+    def frame_probabilities(self, codes: Tensor) -> np.ndarray:
+        """(T, C) class probabilities per codec frame, from the frame head or, without one, the clip's own head."""
+        n_frames = codes.shape[1]
+        total, count = torch.zeros(n_frames, len(self.label_names)), torch.zeros(n_frames, 1)
+        for start in window_starts(n_frames, self.window):
+            batch = collate([codes[:, start : start + self.window]], self.classifier.config.codebook_size)
+            logits = self.classifier(batch.tokens, batch.padding, need_frames=True).frame_logits[0]
+            total[start : start + len(logits)] += logits.sigmoid() if self.multi_label else logits.softmax(-1)
+            count[start : start + len(logits)] += 1
+        return (total / count).numpy()
+
+
+def as_waveform(sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None, target_hz: int) -> Waveform:
+    """File, Waveform or bare samples to a mono Waveform at one rate.
+
+    Raises:
+        AudioformerError: unusable file, waveform or rate.
+    """
+    if isinstance(sound, str | os.PathLike):
+        return load_audio(Path(sound), target_hz, mono=True)
+    if not isinstance(sound, Waveform | np.ndarray | Tensor):
+        raise AudioformerError(f"a {type(sound).__name__} is no sound; give a file name, a Waveform, or samples with sample_rate")
+    batch = to_batch(sound, sample_rate, target_hz)
+    if batch.shape[0] != 1:
+        raise AudioformerError(f"got a batch of {batch.shape[0]} sounds; give one at a time, (N,) or (C, N)")
+    return Waveform(batch[0], target_hz)
+
+
+def load(name: str | os.PathLike = "esc10", device: str = "cpu", codec: Codec | None = None) -> AudioClassifier:
+    """Open a fine-tuned model: a bundled name ("esc10", "digits", "scenes"), a folder, or a Hugging Face Hub id.
+
+    Args:
+        name: which.
+        device: torch device.
+        codec: to share one that is open already; None opens the one the model was trained on.
+
+    Returns:
+        AudioClassifier.
+
+    Raises:
+        AudioformerError: unknown, damaged, not a classifier, or made for another codec.
+    """
+    state, config = load_checkpoint(name)
+    if config["kind"] != "classifier":
+        raise AudioformerError(f"{name}: is {config['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)")
+    try:
+        classifier = Classifier(EncoderConfig.from_dict(config["model"]), len(config["label_names"]), config["frame_head"])
+        classifier.load_state_dict(state)
+        codec_name, fingerprint = config["codec"]["name"], config["codec"]["fingerprint"]
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise AudioformerError(f"{name}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again") from error
+    codec = codec if codec is not None else load_codec(codec_name, device=device)
+    require_fingerprint(codec, fingerprint, f"checkpoint {name}")
+    return AudioClassifier(classifier.to(device), codec, config, str(name))

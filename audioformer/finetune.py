@@ -1,0 +1,244 @@
+"""Fine-tuning: a pre-trained AudioFormer becomes a classifier.
+
+FT1: mean over positions, linear layer, classification loss (MLC) on row 1.
+FT2: the same, plus the contrast (MPC) that ties row 1's vector to the vectors of the clip's other rows, whose encoders
+stay frozen; total = alpha * MLC + (1 - alpha) * MPC.
+Source: AudioFormer (arXiv 2308.07221); settings as in its authors' scripts where known.
+
+Shapes: B clips, K rows, S positions, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from audioformer.batches import CodeSampler
+from audioformer.checkpoint import save_checkpoint
+from audioformer.classifier import Classifier
+from audioformer.config import MaskConfig, TrainConfig, check_names
+from audioformer.errors import AudioformerError
+from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, mpc_chance, multi_positive_contrastive_loss
+from audioformer.masking import mask_tokens
+from audioformer.metrics import classification_metrics, multi_label_metrics
+from audioformer.model import AudioFormer
+from audioformer.predict import predict_codes
+from audioformer.tokens import TokenBatch, collate
+from audioformer.train import Task
+
+METHODS = ("ft1", "ft2", "probe")
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """A whole fine-tuning recipe."""
+
+    train: TrainConfig
+    method: str = "ft1"  # "ft1", "ft2", or "probe": the linear layer alone learns
+    alpha: float = 0.8  # FT2's share of the classification loss (authors: 0.8, later 0.97)
+    temperature: float = 0.05  # FT2's (authors: 0.05, later 0.03)
+    token_mask: float = 0.0  # share of the codes hidden in training, as augmentation (authors: 0; 0.1 for FSD50K)
+    crop_s: float = 10.0  # longest stretch, seconds; the window of the finished classifier
+    min_crop_s: float = 10.0  # shortest stretch
+    label_smoothing: float = 0.0
+    frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
+
+    def __post_init__(self):
+        """Refuse an unknown method or a share out of range."""
+        check_names([self.method], METHODS, "the list of fine-tuning methods")
+        if not 0 <= self.alpha <= 1 or not 0 <= self.token_mask < 1:
+            raise AudioformerError(f"alpha={self.alpha} must lie in [0, 1] and token_mask={self.token_mask} in [0, 1)")
+
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+FINETUNE_PRESETS = {
+    # the authors' ESC-50 run: 5 s, lr 1e-5, batch 32, <= 20 epochs of 1600 clips, patience 3 epochs
+    "paper-esc50": FinetuneConfig(
+        TrainConfig(n_steps=1000, batch_size=32, learning_rate=1e-5, schedule="constant", validate_every=50, patience=3), crop_s=5.0, min_crop_s=5.0
+    ),
+    # the authors' AS-20K run: 10 s, lr 1e-4, batch 16, <= 10 epochs of 20,550 clips, patience 3
+    "paper-as20k": FinetuneConfig(
+        TrainConfig(n_steps=12_850, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=1285, patience=3)
+    ),
+    # the authors' FSD50K run: as AS-20K, 4 epochs of 36,796 clips, a tenth of the codes hidden
+    "paper-fsd50k": FinetuneConfig(
+        TrainConfig(n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3), token_mask=0.1
+    ),
+    "esc10": FinetuneConfig(
+        TrainConfig(n_steps=600, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99, bf16=True),
+        token_mask=0.15, crop_s=5.0, min_crop_s=1.0, label_smoothing=0.1,
+    ),  # fmt: skip
+    "digits": FinetuneConfig(
+        TrainConfig(n_steps=800, batch_size=64, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99, bf16=True),
+        token_mask=0.15, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1,
+    ),  # fmt: skip
+    "scenes": FinetuneConfig(
+        TrainConfig(n_steps=800, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99, bf16=True),
+        token_mask=0.1, crop_s=10.0, min_crop_s=5.0, frame_head=True,
+    ),  # fmt: skip
+    "test": FinetuneConfig(TrainConfig(n_steps=4, batch_size=4, learning_rate=1e-3, save_every=2), crop_s=1.0, min_crop_s=1.0),
+}
+
+
+def finetune_preset(name: str) -> FinetuneConfig:
+    """A named recipe; AudioformerError if unknown."""
+    check_names([name], list(FINETUNE_PRESETS), "the list of fine-tuning presets")
+    return FINETUNE_PRESETS[name]
+
+
+class FineTuning(Task):
+    """Learn labels.
+
+    Args:
+        config: the recipe.
+        model: pre-trained (or fresh, for the "from scratch" row of a comparison).
+        clips: items with `.codes` (K, T), `.labels` (class numbers) and, for a frame head, `.events`.
+        label_names: C of them.
+        multi_label: several labels a clip (logistic loss) or exactly one (cross-entropy).
+        codec: as in MaskedModelling.
+        held_out: clips to measure on, never trained on.
+    """
+
+    def __init__(
+        self,
+        config: FinetuneConfig,
+        model: AudioFormer,
+        clips: Sequence,
+        label_names: Sequence[str],
+        multi_label: bool,
+        codec: dict,
+        held_out: Sequence = (),
+    ):
+        super().__init__()
+        if len(clips) == 0:
+            raise AudioformerError("fine-tuning needs at least one labelled clip, got none; check folds and the corpus")
+        torch.manual_seed(config.train.seed)
+        self.config, self.label_names, self.multi_label = config, list(label_names), multi_label
+        self.codec, self.held_out = codec, held_out
+        self.classifier = Classifier.from_pretrained(model, len(self.label_names), config.frame_head)
+        backbone = self.classifier.backbone
+        if config.method == "ft2":
+            if model.config.rows != "separate":
+                raise AudioformerError(f"ft2 ties separate rows together; this model has rows={model.config.rows!r}: use ft1")
+            backbone.freeze_rows(range(1, model.config.n_codebooks))
+        elif model.config.rows == "separate":
+            backbone.freeze_rows(range(1, model.config.n_codebooks))  # row 1 alone is read: the others rest
+        if config.method == "probe":
+            backbone.requires_grad_(False)
+        train = config.train
+        self.window = min(round(config.crop_s * codec["frame_rate"]), model.config.max_positions - 2)
+        least = min(round(config.min_crop_s * codec["frame_rate"]), self.window)
+        self.sampler = CodeSampler(clips, train.batch_size, train.accumulate, self.window, least, train.seed)
+        self.chance = {"mlc": 0.6931 if multi_label else float(torch.tensor(float(len(self.label_names))).log())}
+        if config.method == "ft2":
+            self.chance["mpc"] = mpc_chance(train.batch_size // train.accumulate, model.config.n_codebooks)
+
+    def train(self, mode: bool = True) -> FineTuning:
+        """Training mode; a probed backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.config.method == "probe":
+            self.classifier.backbone.eval()
+        return self
+
+    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor | None]:
+        """(tokens with some codes hidden, targets, frame targets or None)."""
+        items, crops, starts = self.sampler.draw(step, micro_step, rank, world)
+        model = self.classifier.config
+        batch = collate([crop[: model.n_codebooks] for crop in crops], model.codebook_size)
+        if self.config.token_mask:
+            generator = torch.Generator().manual_seed(self.config.train.seed * 1_000_003 + step * 64 + micro_step * 8 + rank)
+            hide = MaskConfig(mask_ratio=self.config.token_mask, span=5)
+            tokens, _ = mask_tokens(batch, hide, generator, same_frames=model.rows == "summed")
+            batch = TokenBatch(tokens, batch.padding, batch.codebook_size)
+        frames = self._frame_targets(items, starts, batch.tokens.shape[2] - 2) if self.config.frame_head else None
+        return batch, self._targets(items), frames
+
+    def _frame_targets(self, items: Sequence, starts: Sequence[int], n_frames: int) -> Tensor:
+        """(B, T, C) zeros and ones: which classes sound in which frame of each crop."""
+        targets = torch.zeros(len(items), n_frames, len(self.label_names))
+        for row, item, start in zip(targets, items, starts, strict=True):
+            for label, onset_s, offset_s in item.events:
+                first, last = (round(t * self.codec["frame_rate"]) - start for t in (onset_s, offset_s))
+                row[max(0, first) : max(0, last), int(label)] = 1.0
+        return targets
+
+    def _targets(self, items: Sequence) -> Tensor:
+        """(B,) class numbers, or (B, C) zeros and ones."""
+        if not self.multi_label:
+            return torch.tensor([int(item.labels[0]) for item in items])
+        targets = torch.zeros(len(items), len(self.label_names))
+        for row, item in zip(targets, items, strict=True):
+            row[list(map(int, item.labels))] = 1.0
+        return targets
+
+    def forward(self, batch: tuple) -> dict[str, Tensor]:
+        """Losses, nats: "mlc", for FT2 "mpc", and "total"."""
+        tokens, targets, frame_targets = batch
+        device = self.classifier.head.weight.device
+        tokens, targets = tokens.to(device), targets.to(device)
+        options = {"need_frames": self.config.frame_head, "need_rows": self.config.method == "ft2"}
+        out = self.classifier(tokens.tokens, tokens.padding, **options)
+        mlc = self._classification_loss(out.logits, targets)
+        if self.config.frame_head:
+            real = ~out.frame_padding
+            frames = mlc_loss(out.frame_logits[real], frame_targets.to(device)[real])
+            return {"total": mlc + frames, "mlc": mlc.detach(), "frames": frames.detach()}
+        if self.config.method != "ft2":
+            return {"total": mlc, "mlc": mlc.detach()}
+        mpc = multi_positive_contrastive_loss(out.row_embeddings, self.config.temperature)
+        return {"total": ft2_loss(mlc, mpc, self.config.alpha), "mlc": mlc.detach(), "mpc": mpc.detach()}
+
+    def _classification_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        if self.multi_label:
+            return mlc_loss(logits, targets)
+        return cross_entropy(logits, targets, self.config.label_smoothing)
+
+    def validate(self) -> dict[str, float] | None:
+        """Metrics on the held-out clips; "score" is accuracy or mAP."""
+        return self.measure(self.held_out) if len(self.held_out) else None
+
+    def measure(self, items: Sequence) -> dict[str, float]:
+        """Metrics on any labelled clips, whole clips cut into windows."""
+        self.eval()
+        items = [items[i] for i in range(len(items))]
+        found = predict_codes(self.classifier, [torch.as_tensor(i.codes) for i in items], self.window, self.multi_label)
+        probabilities = torch.stack([p.probabilities for p in found]).numpy()
+        metrics = multi_label_metrics if self.multi_label else classification_metrics
+        return metrics(probabilities, self._targets(items).numpy())
+
+    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None) -> None:
+        """Write the classifier as a checkpoint folder."""
+        state = weights if weights is not None else self.state_dict()
+        state = {k.removeprefix("classifier."): v for k, v in state.items() if k.startswith("classifier.")}
+        model, last = self.classifier.config, history[-1] if history else {}
+        config = {
+            "kind": "classifier", "model": model.to_dict(), "codec": self.codec, "label_names": self.label_names,
+            "multi_label": self.multi_label, "frame_head": self.config.frame_head, "window_s": self.window / self.codec["frame_rate"],
+            "recipe": self.config.to_dict(), "n_clips": len(self.sampler.clips), "steps": last.get("step", 0),
+            "seconds": last.get("seconds", 0), "validation": last.get("validation"), "scores": [], **(extra or {}),
+        }  # fmt: skip
+        save_checkpoint(folder, state, config, classifier_card(config))
+
+
+def classifier_card(config: dict) -> str:
+    """Model card of a classifier, from its config.json."""
+    scores = "\n".join(
+        f"| {s['data']} | {s['metric']} | {s['value']:.3f} | {s['spread']} | {s['chance']:.3f} | `{s['command']}` |" for s in config["scores"]
+    )
+    return (
+        f"# {config.get('title', 'A fine-tuned AudioFormer')}\n\n{config.get('about', '')}\n\n"
+        f"Classes ({len(config['label_names'])}): {', '.join(config['label_names'])}.\n\n"
+        f"Method {config['recipe']['method']} on rows = {config['model']['rows']}, {config['model']['n_codebooks']} codebooks of "
+        f"`{config['codec']['name']}` (fingerprint {config['codec']['fingerprint']}); window {config['window_s']:.2f} s; "
+        f"{config['n_clips']} coded clips, {config['steps']} steps.\n\n"
+        f"## Scores\n\n| data | metric | value | spread | chance | command |\n|---|---|---|---|---|---|\n{scores or '| not measured | | | | | |'}\n\n"
+        f"## Data and licence\n\n{config.get('data', 'as given to `audioformer finetune`')}\n\n"
+        f"## Limits\n\n{config.get('limits', 'Knows only its classes: any other sound still gets one of them.')}\n"
+    )

@@ -1,0 +1,203 @@
+"""Pre-training: the masked language model on codes.
+
+A quarter of the codes of a clip is hidden; the encoder reads the rest and guesses them. No label is used.
+Source: AudioFormer (arXiv 2308.07221); settings as in its authors' scripts where known (see `PretrainConfig`).
+
+Shapes: B clips, K rows, S positions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from audioformer.batches import CodeSampler
+from audioformer.checkpoint import load_checkpoint, save_checkpoint
+from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, check_names, preset
+from audioformer.errors import AudioformerError
+from audioformer.losses import mlm_chance
+from audioformer.masking import mask_tokens
+from audioformer.model import AudioFormer
+from audioformer.tokens import TokenBatch, collate
+from audioformer.train import Task
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """A whole pre-training recipe."""
+
+    model: EncoderConfig
+    mask: MaskConfig
+    train: TrainConfig
+    crop_s: float = 10.0  # longest stretch of a clip, seconds (the authors': 10)
+    min_crop_s: float = 10.0  # shortest stretch
+    init_from_codebooks: bool = False  # ours: token embeddings start as the codec's codebook vectors
+
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+PRETRAIN_PRESETS = {
+    # lr 1e-4, batch 22 x 3 GPUs, bf16, 12 epochs of 1.93 M clips: the authors' AudioSet run, one encoder per row
+    "paper": PretrainConfig(
+        preset("paper"), MaskConfig(), TrainConfig(n_steps=351_000, batch_size=66, learning_rate=1e-4, bf16=True, save_every=1000)
+    ),
+    "small": PretrainConfig(preset("small"), MaskConfig(), TrainConfig(n_steps=40_000, learning_rate=3e-4, bf16=True, save_every=500)),
+    "tiny": PretrainConfig(preset("tiny"), MaskConfig(), TrainConfig(n_steps=1500, learning_rate=5e-4, bf16=True), 5.0, 1.0),
+    # ours: the bundled model; 8 rows summed per frame, runs of 5 hidden frames, embeddings that start as the codec's vectors
+    "bundled": PretrainConfig(
+        EncoderConfig(d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8),
+        MaskConfig(mask_ratio=0.4, span=5),
+        TrainConfig(n_steps=3000, learning_rate=1e-3, bf16=True, average=0.998, weight_decay=0.05),
+        crop_s=5.0,
+        min_crop_s=1.0,
+        init_from_codebooks=True,
+    ),
+    "test": PretrainConfig(
+        preset("test", n_codebooks=2), MaskConfig(), TrainConfig(n_steps=4, batch_size=4, save_every=2), 1.0, 1.0
+    ),
+}
+
+
+def pretrain_preset(name: str) -> PretrainConfig:
+    """A named recipe; AudioformerError if unknown."""
+    check_names([name], list(PRETRAIN_PRESETS), "the list of pre-training presets")
+    return PRETRAIN_PRESETS[name]
+
+
+class MaskedModelling(Task):
+    """Guess hidden codes.
+
+    Args:
+        config: the recipe.
+        clips: items with `.codes` (K, T): a Corpus, or any sequence.
+        codec: name, fingerprint, sample_rate, frame_rate, codebook_size of the codec the clips were coded with.
+        held_out: clips never trained on, to measure on; may be empty.
+        rows: train only these rows' encoders (the authors' way, one run a row); None = all.
+        codebooks: (K, V, D) for `init_from_codebooks`.
+    """
+
+    def __init__(
+        self,
+        config: PretrainConfig,
+        clips: Sequence,
+        codec: dict,
+        held_out: Sequence = (),
+        rows: Sequence[int] | None = None,
+        codebooks: Tensor | None = None,
+    ):
+        super().__init__()
+        if len(clips) == 0:
+            raise AudioformerError("pre-training needs at least one clip, got none; check folds and the corpus")
+        if codec["codebook_size"] != config.model.codebook_size:
+            raise AudioformerError(
+                f"codebook_size={config.model.codebook_size} of the model must be the codec's, {codec['codebook_size']}; set it"
+            )
+        torch.manual_seed(config.train.seed)
+        self.config, self.codec, self.held_out, self.rows = config, codec, held_out, rows
+        self.model = AudioFormer(config.model)
+        if config.init_from_codebooks and codebooks is not None:
+            self.model.init_from_codebooks(codebooks)
+        if rows is not None and config.model.rows == "separate":
+            self.model.freeze_rows(set(range(config.model.n_codebooks)) - set(rows))
+        crop, least = (round(s * codec["frame_rate"]) for s in (config.crop_s, config.min_crop_s))
+        crop = min(crop, config.model.max_positions - 2)
+        self.sampler = CodeSampler(clips, config.train.batch_size, config.train.accumulate, crop, min(least, crop), config.train.seed)
+        self.chance = {"mlm": mlm_chance(config.model.codebook_size)}
+
+    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor]:
+        """(the truth, what the model sees, where it must guess)."""
+        _, crops, _ = self.sampler.draw(step, micro_step, rank, world)
+        return self._mask(crops, self.config.train.seed * 1_000_003 + step * 64 + micro_step * 8 + rank)
+
+    def _mask(self, crops: list[Tensor], seed: int) -> tuple[TokenBatch, Tensor, Tensor]:
+        n_rows = self.config.model.n_codebooks
+        truth = collate([crop[:n_rows] for crop in crops], self.config.model.codebook_size)
+        generator = torch.Generator().manual_seed(seed)
+        masked, target_mask = mask_tokens(truth, self.config.mask, generator, self.config.model.rows == "summed")
+        return truth, masked, target_mask
+
+    def forward(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> dict[str, Tensor]:
+        """Loss per row, nats, and their mean as "total"."""
+        truth, masked, target_mask = batch
+        device = next(self.model.parameters()).device
+        truth, masked, target_mask = truth.to(device), masked.to(device), target_mask.to(device)
+        out = self.model.mlm_loss(truth.tokens, truth.padding, masked, target_mask, self.rows)
+        numbers = self.rows if self.rows is not None else range(self.config.model.n_codebooks)
+        losses = {"total": out.loss, "mlm": out.loss.detach(), "accuracy": out.row_accuracy.mean()}
+        return losses | {f"row{k + 1}": loss.detach() for k, loss in zip(numbers, out.row_losses, strict=True)}
+
+    def validate(self) -> dict[str, float] | None:
+        """Mean loss and accuracy on the held-out clips under fixed masks; score = -loss."""
+        if not len(self.held_out):
+            return None
+        sums: dict[str, float] = {}
+        size, n = 16, min(len(self.held_out), 256)
+        for start in range(0, n, size):
+            items = [self.held_out[i] for i in range(start, min(start + size, n))]
+            crops = [torch.as_tensor(item.codes)[:, : self.sampler.max_frames] for item in items]
+            for name, value in self(self._mask(crops, start)).items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(items) / n
+        return sums | {"score": -sums["total"]}
+
+    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
+        """Write the pre-trained model as a checkpoint folder."""
+        state = weights if weights is not None else self.state_dict()
+        state = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        last = history[-1] if history else {}
+        config = {
+            "kind": "pretrained", "model": self.config.model.to_dict(), "codec": self.codec, "recipe": self.config.to_dict(),
+            "n_clips": len(self.sampler.clips), "steps": last.get("step", 0), "seconds": last.get("seconds", 0),
+            "losses": last.get("losses", {}), "chance": self.chance, "validation": last.get("validation"),
+        }  # fmt: skip
+        save_checkpoint(folder, state, config, pretrained_card(config))
+
+
+def pretrained_card(config: dict) -> str:
+    """Model card of a pre-trained model, from its config.json."""
+    losses = "\n".join(f"| {name} | {value:.3f} |" for name, value in config["losses"].items())
+    return (
+        f"# A pre-trained AudioFormer\n\nMasked language model on codes of `{config['codec']['name']}` "
+        f"(fingerprint {config['codec']['fingerprint']}). rows = {config['model']['rows']}, "
+        f"{config['model']['n_codebooks']} codebooks.\n\n"
+        f"Trained on {config['n_clips']} coded clips for {config['steps']} steps ({config['seconds']:.0f} s).\n\n"
+        f"| last training step | nats (chance {config['chance']['mlm']:.3f}) |\n|---|---|\n{losses}\n\n"
+        f"Held-out clips: {config['validation'] or 'none were held out'}\n\n"
+        f"Recipe:\n```json\n{json.dumps(config['recipe'], indent=1)}\n```\n\n"
+        "Limits: knows only the kinds of sound it was trained on; gives features and guesses of codes, no labels.\n"
+    )
+
+
+def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer, dict]:
+    """Open a pre-trained model.
+
+    Args:
+        name: folder, bundled name or hub id.
+        expect: if given, the codec description of a corpus, whose fingerprint the model must share.
+
+    Returns:
+        (model in evaluation mode, config.json).
+
+    Raises:
+        AudioformerError: missing, damaged, a classifier, or trained on another codec's codes.
+    """
+    state, config = load_checkpoint(name)
+    if config["kind"] != "pretrained":
+        raise AudioformerError(f"{name}: is a {config['kind']}; expected a folder of `audioformer pretrain`")
+    if expect is not None and expect["fingerprint"] != config["codec"]["fingerprint"]:
+        raise AudioformerError(
+            f"{name}: was trained on codes of {config['codec']['name']} ({config['codec']['fingerprint']}), the corpus holds codes of "
+            f"{expect['name']} ({expect['fingerprint']}); prepare the corpus with the model's codec"
+        )
+    model = AudioFormer(EncoderConfig.from_dict(config["model"]))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise AudioformerError(f"{name}: weights do not fit config.json ({str(error).splitlines()[0]})") from error
+    return model.eval(), config
