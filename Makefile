@@ -39,6 +39,6 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	  echo 'audioformer needs Python >= 3.10, and $(PYTHON) is older: install one or name it, make setup PYTHON=python3.12' >&2; exit 1; }
 	@$(PIP) --version >/dev/null 2>&1 || "$(PYTHON)" -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) "$(VENV)"
-	$(PIP) install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
+	$(PIP) install -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
 	$(PIP) install -c constraints.txt -e '.[all]'
 	@touch $@

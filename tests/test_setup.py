@@ -48,7 +48,7 @@ def test_make_alone_lists_the_commands():
 def test_every_command_sets_up_first_where_that_is_missing(command, tmp_path):
     planned = make("-n", command, f"VENV={tmp_path}/env").stdout
     install = planned.index("pip install -c constraints.txt -e '.[all]'".replace("pip", "pip --disable-pip-version-check"))
-    first = planned.index("install  torch==2.13.0")
+    first = planned.index("install -c constraints.txt  torch==2.13.0")
     assert f'-m venv  "{tmp_path}/env"' in planned[:first]
     assert first < install
     assert ("audioformer app" in planned[install:]) == (command == "app")
