@@ -40,7 +40,8 @@ def rotary_table(n_positions: int, head_dim: int) -> Tensor:
 def rotate(vectors: Tensor, table: Tensor) -> Tensor:
     """Turn each pair of features by the angle of its position.
 
-    (x, y) becomes (x cos - y sin, y cos + x sin). Computed in float32, given back in the type it came in.
+    (x, y) becomes (x cos - y sin, y cos + x sin), which is the complex product (x + iy)(cos + i sin): written so, it
+    runs several times faster on a CPU. Computed in float32, given back in the type it came in.
 
     Args:
         vectors: (..., S, d).
@@ -49,9 +50,9 @@ def rotate(vectors: Tensor, table: Tensor) -> Tensor:
     Returns:
         (..., S, d), every vector as long as before.
     """
-    cos, sin = table
-    x, y = vectors.float().unflatten(-1, (-1, 2)).unbind(-1)
-    return torch.stack([x * cos - y * sin, y * cos + x * sin], -1).flatten(-2).to(vectors.dtype)
+    turns = torch.complex(*table.float())  # (S, d / 2)
+    pairs = torch.view_as_complex(vectors.float().unflatten(-1, (-1, 2)).contiguous())
+    return torch.view_as_real(pairs * turns).flatten(-2).to(vectors.dtype)
 
 
 class SelfAttention(nn.Module):

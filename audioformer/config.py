@@ -121,9 +121,7 @@ class EncoderConfig(Config):
 
     def __post_init__(self):
         """Refuse sizes that cannot work."""
-        require_counts(
-            self, "codebook_size", "n_codebooks", "d_model", "n_layers", "n_heads", "d_ff", "max_positions"
-        )
+        require_counts(self, "codebook_size", "n_codebooks", "d_model", "n_layers", "n_heads", "d_ff", "max_positions")
         require_probabilities(self, "dropout", "attention_dropout")
         require(
             self.d_model % (2 * self.n_heads) == 0,

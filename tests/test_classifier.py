@@ -1,0 +1,140 @@
+"""The classifier: what it reads, frames, frozen rows for method 2, learning."""
+
+import pytest
+import torch
+
+from audioformer.classifier import Classifier
+from audioformer.config import preset
+from audioformer.errors import AudioformerError
+from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, multi_positive_contrastive_loss
+from audioformer.model import AudioFormer
+from audioformer.tokens import collate
+
+V = 20
+ROWS = ["separate", "shared", "summed"]
+
+
+def config(rows="separate", **changes):
+    return preset("test", **{"codebook_size": V, "n_codebooks": 3, "rows": rows} | changes)
+
+
+def make(rows="separate", frame_head=False, **changes):
+    torch.manual_seed(0)
+    return Classifier(config(rows, **changes), 5, frame_head).eval()
+
+
+def batch(lengths=(12, 7, 3), seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return collate([torch.randint(0, V, (3, n), generator=generator) for n in lengths], V)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_clip_logits_are_the_head_on_the_clip_vector(rows):
+    model, b = make(rows), batch()
+    output = model(b.tokens, b.padding)
+    assert output.logits.shape == (3, 5)
+    assert output.frame_logits is None
+    assert output.row_embeddings is None
+    torch.testing.assert_close(output.embedding, model.backbone.embedding(b.tokens, b.padding))
+    torch.testing.assert_close(output.logits, model.head(output.embedding))
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_clip_logits_are_the_mean_of_position_logits(rows):
+    model, b = make(rows), batch((12,))
+    output = model(b.tokens, b.padding, need_frames=True)
+    assert output.frame_logits.shape == (1, 12, 5)
+    assert not output.frame_padding.any()
+    hidden = model.backbone(b.tokens, rows=[0] if rows == "separate" else None).hidden.mean(1)
+    edges = model.head(hidden[:, [0, -1]])  # BOA and EOA count too
+    torch.testing.assert_close(torch.cat([output.frame_logits, edges], 1).mean(1), output.logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("frame_head", [False, True])
+def test_frames_of_padded_clips(frame_head):
+    model, b = make(frame_head=frame_head), batch()
+    output = model(b.tokens, b.padding, need_frames=True)
+    assert (~output.frame_padding).sum(1).tolist() == [12, 7, 3]
+    assert not output.frame_padding[1, :7].any()
+    alone = model(b.tokens[1:2, :, :9], need_frames=True)
+    torch.testing.assert_close(output.frame_logits[1:2, :7], alone.frame_logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(output.logits[1:2], alone.logits, atol=1e-5, rtol=1e-5)
+    shares_head = torch.allclose(
+        output.frame_logits[0], model.head(model.backbone(b.tokens, b.padding, [0]).hidden[0, 0, 1:-1]), atol=1e-5
+    )
+    assert shares_head != frame_head
+
+
+def test_separate_reads_row_1_alone():
+    model, b = make(), batch()
+    other = b.tokens.clone()
+    other[:, 1:] = other[:, 1:].roll(1, 0)
+    assert torch.equal(model(b.tokens, b.padding).logits, model(other, b.padding).logits)
+    assert torch.equal(model(b.tokens, b.padding).logits, model(b.tokens[:, :1], b.padding).logits)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_from_pretrained_copies_the_encoders(rows):
+    torch.manual_seed(1)
+    model = AudioFormer(config(rows)).eval()
+    classifier = Classifier.from_pretrained(model, 5).eval()
+    b = batch()
+    torch.testing.assert_close(classifier(b.tokens, b.padding).embedding, model.embedding(b.tokens, b.padding))
+    assert len(classifier.backbone.heads) == 0
+    with torch.no_grad():
+        classifier.backbone.encoders[0].embeddings.row_table.weight.add_(1)
+    assert not torch.equal(
+        classifier.backbone.encoders[0].embeddings.row_table.weight, model.encoders[0].embeddings.row_table.weight
+    )
+
+
+def test_state_goes_round():
+    model, b = make(frame_head=True), batch()
+    again = Classifier(config(), 5, frame_head=True).eval()
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(model(b.tokens, b.padding).logits, again(b.tokens, b.padding).logits)
+
+
+def test_method_2_trains_row_1_only():
+    model = make(dropout=0.2).train()
+    model.backbone.freeze_rows([1, 2])
+    model.train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    b, targets = batch((9, 9, 9, 9)), torch.eye(5)[:4]
+    optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=1e-2)
+    losses = []
+    for _ in range(15):
+        output = model(b.tokens, b.padding, need_rows=True)
+        assert output.row_embeddings.shape == (4, 3, 32)
+        torch.testing.assert_close(output.row_embeddings[:, 0], output.embedding)
+        contrast = multi_positive_contrastive_loss(output.row_embeddings, 0.5)
+        loss = ft2_loss(mlc_loss(output.logits, targets), contrast, 0.5)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0] - 0.1
+    for name, value in model.state_dict().items():
+        frozen = name.startswith(("backbone.encoders.1.", "backbone.encoders.2."))
+        assert torch.equal(value, before[name]) == frozen, name
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_a_few_clips_are_learned_by_heart(rows):
+    model = make(rows).train()
+    b, classes = batch((9, 4, 9, 6, 7)), torch.arange(5)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = cross_entropy(model(b.tokens, b.padding).logits, classes)
+        loss.backward()
+        optimizer.step()
+    assert model.eval()(b.tokens, b.padding).logits.argmax(1).tolist() == classes.tolist()
+
+
+def test_refuses():
+    b = batch()
+    with pytest.raises(AudioformerError, match="one vector per clip"):
+        make("summed")(b.tokens, b.padding, need_rows=True)
+    with pytest.raises(AudioformerError, match="n_classes=0"):
+        Classifier(config(), 0)

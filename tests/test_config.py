@@ -1,0 +1,79 @@
+"""Configurations: presets, checks, round trip through a dict."""
+
+import json
+
+import pytest
+
+from audioformer.config import PRESETS, EncoderConfig, MaskConfig, preset
+from audioformer.errors import AudioformerError
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_preset_survives_json(name):
+    config = preset(name, rows="summed", n_codebooks=8)
+    assert EncoderConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert config.rows == "summed"
+    assert preset(name) == PRESETS[name]
+
+
+def test_defaults_are_the_authors():
+    assert EncoderConfig().rows == "separate"
+    assert EncoderConfig().norm == "post"
+    assert not EncoderConfig().rotary_value
+    assert MaskConfig() == MaskConfig(mask_ratio=0.25, span=1, replace_mask=1.0, replace_random=0.0, replace_keep=0.0)
+    paper = preset("paper")
+    sizes = (paper.d_model, paper.n_layers, paper.n_heads, paper.d_ff, paper.max_positions, paper.dropout)
+    assert sizes == (768, 12, 12, 3072, 1536, 0.1)
+
+
+def test_derived_sizes():
+    config = EncoderConfig(codebook_size=1024, d_model=256, n_heads=4)
+    assert config.vocabulary_size == 1028
+    assert config.head_dim == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_layer": 3}, "n_layers"),
+        ({"d_model": 30, "n_heads": 4}, "multiple of 2 \\* n_heads = 8"),
+        ({"d_model": 0}, "d_model=0"),
+        ({"n_layers": 2.5}, "n_layers=2.5"),
+        ({"n_heads": True}, "n_heads=True"),
+        ({"dropout": 1.5}, "dropout=1.5"),
+        ({"norm": "middle"}, "norm='middle'.*post, pre"),
+        ({"rows": "joined"}, "separate, shared, summed"),
+        ({"max_positions": 2}, "max_positions=2"),
+        ({"rotary_value": "yes"}, "rotary_value='yes'"),
+    ],
+)
+def test_encoder_config_refuses(changes, message):
+    with pytest.raises(AudioformerError, match=message):
+        preset("test", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"mask_ratio": 0.0}, "between 0 and 1"),
+        ({"mask_ratio": 1.0}, "between 0 and 1"),
+        ({"mask_ratio": "half"}, "mask_ratio='half'"),
+        ({"span": 0}, "span=0"),
+        ({"replace_mask": 0.8}, "= 0.8 must be 1"),
+        ({"replace_random": -0.1}, "replace_random=-0.1"),
+        ({"spam": 3}, "no 'spam'; nearest: span"),
+    ],
+)
+def test_mask_config_refuses(changes, message):
+    with pytest.raises(AudioformerError, match=message):
+        MaskConfig.from_dict(changes)
+
+
+def test_unknown_preset_names_the_nearest():
+    with pytest.raises(AudioformerError, match="'smal'.*small"):
+        preset("smal")
+
+
+def test_from_dict_wants_a_dict():
+    with pytest.raises(AudioformerError, match="not a list"):
+        MaskConfig.from_dict([0.25])

@@ -1,0 +1,87 @@
+"""Codes to padded token sequences and back."""
+
+import numpy as np
+import pytest
+import torch
+
+from audioformer.errors import AudioformerError
+from audioformer.tokens import code_positions, collate, special_ids, unwrap, wrap
+
+V = 10
+PAD, BOA, EOA, MASK = range(V, V + 4)
+
+
+def test_special_ids_follow_the_codes():
+    assert special_ids(V) == (PAD, BOA, EOA, MASK)
+    assert special_ids(1024) == (1024, 1025, 1026, 1027)
+
+
+def test_wrap_by_hand():
+    codes = torch.tensor([[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [0, 1, 2]]])
+    batch = wrap(codes, lengths=[3, 1], codebook_size=V)
+    assert batch.tokens.tolist() == [
+        [[BOA, 1, 2, 3, EOA], [BOA, 4, 5, 6, EOA]],
+        [[BOA, 7, EOA, PAD, PAD], [BOA, 0, EOA, PAD, PAD]],
+    ]
+    assert batch.padding.tolist() == [[False] * 5, [False, False, False, True, True]]
+    assert batch.lengths.tolist() == [3, 1]
+    assert batch.code_positions.tolist() == [[False, True, True, True, False], [False, True, False, False, False]]
+    assert batch.tokens.dtype == torch.int64
+
+
+def test_what_lies_beyond_the_length_is_not_read():
+    codes = torch.tensor([[[1, 999, -5]]])
+    assert wrap(codes, lengths=torch.tensor([1]), codebook_size=V).tokens.tolist() == [[[BOA, 1, EOA, PAD, PAD]]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.int64])
+def test_collate_and_unwrap_are_inverse(dtype):
+    rng = np.random.default_rng(0)
+    clips = [rng.integers(0, V, (3, n)).astype(dtype) for n in (5, 1, 9)]
+    batch = collate(clips, codebook_size=V)
+    assert batch.tokens.shape == (3, 3, 11)
+    for clip, back in zip(clips, unwrap(batch), strict=True):
+        assert np.array_equal(clip, back.numpy())
+
+
+def test_code_positions_with_and_without_padding():
+    padding = torch.tensor([[False, False, False, False], [False, False, False, True]])
+    assert code_positions(padding).tolist() == [[False, True, True, False], [False, True, False, False]]
+
+
+def test_to_device_keeps_everything():
+    batch = wrap(torch.zeros(1, 1, 2, dtype=torch.long), codebook_size=V).to("cpu")
+    assert batch.codebook_size == V
+    assert batch.tokens.shape == (1, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("codes", "lengths", "message"),
+    [
+        (torch.zeros(2, 3, dtype=torch.long), None, "codes\\[None\\]"),
+        (torch.zeros(1, 2, 0, dtype=torch.long), None, "none 0"),
+        (torch.zeros(1, 1, 3), None, "whole numbers, not torch.float32"),
+        (torch.full((1, 1, 3), V), None, f"from {V} to {V} must lie in \\[0, {V}\\)"),
+        (torch.full((1, 1, 3), -1), None, "from -1 to -1"),
+        (torch.zeros(1, 1, 3, dtype=torch.long), [4], "1 numbers of frames from 1 to 3"),
+        (torch.zeros(1, 1, 3, dtype=torch.long), [0], "from 1 to 3"),
+        (torch.zeros(1, 1, 3, dtype=torch.long), [1, 2], "must be 1 numbers"),
+    ],
+)
+def test_wrap_refuses(codes, lengths, message):
+    with pytest.raises(AudioformerError, match=message):
+        wrap(codes, lengths, V)
+
+
+@pytest.mark.parametrize(
+    ("clips", "message"),
+    [
+        ([], "at least one clip"),
+        ([np.zeros((2, 3), int), np.zeros((1, 3), int)], "same rows"),
+        ([np.zeros((2, 0), int)], "at least one frame"),
+        ([np.zeros(3, int)], "must all be \\(rows, frames\\)"),
+    ],
+)
+def test_collate_refuses(clips, message):
+    with pytest.raises(AudioformerError, match=message):
+        collate(clips, V)
