@@ -115,13 +115,13 @@ def test_loss_at_the_start_is_about_chance(rows):
 def test_every_weight_learns_and_a_tiny_batch_is_learned_by_heart(rows, norm):
     model = make(rows, norm=norm, n_codebooks=2).train()
     b, masked, target_mask = masked_batch(rows, n_rows=2)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(50):
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    for _ in range(80):
         optimizer.zero_grad()
         output = model.mlm_loss(b.tokens, b.padding, masked, target_mask)
         output.loss.backward()
         optimizer.step()
-    assert output.loss < 0.25 * output.chance
+    assert output.loss < 0.1 * output.chance
     assert output.row_accuracy.min() == 1
     assert all(parameter.grad is not None for parameter in model.parameters())
 
