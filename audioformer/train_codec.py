@@ -10,7 +10,6 @@ Shapes: B crops, N samples, T frames, K codebooks, D latent width.
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import math
 import os
@@ -21,16 +20,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from audioformer.audio import atomic_path, load_audio, log_mel
+from audioformer.audio import atomic_path
 from audioformer.compact_codec import CompactCodec, CompactConfig, save_compact
-from audioformer.errors import AudioformerError
-from audioformer.stft import stft_frames
-
-MEL_WINDOWS = (256, 512, 1024, 2048)
-SOUND_ENDINGS = {".wav", ".flac", ".ogg", ".mp3"}
+from audioformer.crops import CropSampler
+from audioformer.distances import MEL_WINDOWS, complex_distance, mel_distance
 
 
 @dataclass(frozen=True)
@@ -71,96 +66,6 @@ class CodecRecord:
     losses: dict[str, float]
     learning_rate: float
     seconds: float
-
-
-class CropSampler:
-    """Random crops from folders of sound, each folder equally often, held in memory.
-
-    Args:
-        folders: searched for sound files.
-        sample_rate: Hz.
-        exclude: patterns of file names that must never be trained on ("4-*.ogg").
-
-    Raises:
-        AudioformerError: a folder is missing or holds no sound.
-    """
-
-    def __init__(self, folders: list[str | os.PathLike], sample_rate: int, exclude: tuple[str, ...] = ()):
-        self.folders: list[list[Tensor]] = []
-        self.sample_rate = sample_rate
-        for folder in map(Path, folders):
-            if not folder.is_dir():
-                raise AudioformerError(f"{folder}: no such folder; give folders of {', '.join(sorted(SOUND_ENDINGS))} files")
-            files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SOUND_ENDINGS]
-            files = [p for p in files if not any(fnmatch.fnmatch(p.name, pattern) for pattern in exclude)]
-            if not files:
-                raise AudioformerError(f"{folder}: holds no sound files after leaving out {list(exclude)}; give another folder")
-            self.folders.append([load_audio(p, sample_rate, mono=True).samples[0] for p in files])
-        self.weights = [np.array([len(s) for s in sounds], float) / sum(len(s) for s in sounds) for sounds in self.folders]
-
-    @property
-    def hours(self) -> float:
-        """Sound held, hours."""
-        return sum(len(s) for sounds in self.folders for s in sounds) / self.sample_rate / 3600
-
-    def batch(self, size: int, n_samples: int, rng: np.random.Generator) -> Tensor:
-        """(size, n_samples) float32: random folder, file, place, level; one in six is two crops mixed."""
-        crops = np.stack([self._crop(n_samples, rng) for _ in range(size)])
-        mixed = rng.random(size) < 1 / 6
-        crops[mixed] += crops[rng.permutation(size)][mixed]
-        peak = np.abs(crops).max(1, keepdims=True) + 1e-9
-        gain = np.minimum(10 ** (rng.uniform(-15, 9, (size, 1)) / 20), 0.98 / peak)
-        return torch.from_numpy((crops * gain).astype(np.float32))
-
-    def _crop(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        which = rng.integers(len(self.folders))
-        crop = np.zeros(n_samples, np.float32)
-        for _ in range(3):  # recordings padded with digital silence: look again for sound, but not for ever
-            sound = self.folders[which][rng.choice(len(self.weights[which]), p=self.weights[which])].numpy()
-            start = int(rng.integers(-n_samples // 2, max(1, len(sound) - n_samples // 2)))
-            piece = sound[max(0, start) : start + n_samples]
-            crop[:] = 0
-            crop[max(0, -start) : max(0, -start) + len(piece)] = piece
-            if np.mean(np.abs(crop) > 1e-4) > 0.3:
-                break
-        return crop
-
-
-def mel_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...] = MEL_WINDOWS) -> Tensor:
-    """Multi-scale log-mel distance: mean |log mel(decoded) - log mel(original)|, averaged over windows.
-
-    Hop a quarter of the window, min(80, window / 8) bands, magnitudes floored at 1e-5.
-
-    Args:
-        decoded: (B, N).
-        original: (B, N).
-        sample_rate: Hz.
-        windows: samples.
-
-    Returns:
-        () natural-log units; 0 is perfect, 0.1 is about 0.9 dB.
-    """
-    total = 0.0
-    for window in windows:
-        a, b = (log_mel(x, sample_rate, window, window // 4, min(80, window // 8)) for x in (decoded, original))
-        total = total + F.l1_loss(a, b)
-    return total / len(windows)
-
-
-def complex_distance(decoded: Tensor, original: Tensor, hop_length: int) -> Tensor:
-    """Distance of complex spectra relative to the original's size: |X - Y| / |X| per clip, the only term that hears phase.
-
-    Args:
-        decoded: (B, N).
-        original: (B, N).
-        hop_length: samples; the window is three hops.
-
-    Returns:
-        () no unit; 1 is what silence scores, so a decoder that makes its phases up does no better than 1.
-    """
-    x, y = stft_frames(original, hop_length), stft_frames(decoded, hop_length)
-    error, size = (x - y).abs().square().sum((1, 2)), x.abs().square().sum((1, 2))
-    return ((error + 1e-3).sqrt() / (size + 1e-1).sqrt()).mean()
 
 
 class CodecTrainer:

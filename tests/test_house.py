@@ -23,7 +23,7 @@ paths config
 audio stft effects
 rvq codec
 compact_codec encodec_import encodec_weights encodec_codec
-synth augment train_codec
+synth augment distances crops train_codec
 tokens batches
 masking
 attention

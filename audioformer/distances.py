@@ -1,0 +1,51 @@
+"""How far a decoded sound is from its original: what training a codec minimises, and what its quality is told in.
+
+Shapes: B clips, N samples.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from audioformer.audio import log_mel
+from audioformer.stft import stft_frames
+
+MEL_WINDOWS = (256, 512, 1024, 2048)  # samples
+
+
+def mel_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...] = MEL_WINDOWS) -> Tensor:
+    """Multi-scale log-mel distance: mean |log mel(decoded) - log mel(original)|, averaged over windows.
+
+    Hop a quarter of the window, min(80, window / 8) bands, magnitudes floored at 1e-5.
+
+    Args:
+        decoded: (B, N).
+        original: (B, N).
+        sample_rate: Hz.
+        windows: samples.
+
+    Returns:
+        () natural-log units; 0 is perfect, 0.1 is about 0.9 dB.
+    """
+    total = 0.0
+    for window in windows:
+        a, b = (log_mel(x, sample_rate, window, window // 4, min(80, window // 8)) for x in (decoded, original))
+        total = total + F.l1_loss(a, b)
+    return total / len(windows)
+
+
+def complex_distance(decoded: Tensor, original: Tensor, hop_length: int) -> Tensor:
+    """Distance of complex spectra relative to the original's size: |X - Y| / |X| per clip, the only term that hears phase.
+
+    Args:
+        decoded: (B, N).
+        original: (B, N).
+        hop_length: samples; the window is three hops.
+
+    Returns:
+        () no unit; 1 is what silence scores, so a decoder that makes its phases up does no better than 1.
+    """
+    x, y = stft_frames(original, hop_length), stft_frames(decoded, hop_length)
+    error, size = (x - y).abs().square().sum((1, 2)), x.abs().square().sum((1, 2))
+    return ((error + 1e-3).sqrt() / (size + 1e-1).sqrt()).mean()
