@@ -140,23 +140,24 @@ def soft_clip(x: np.ndarray, drive_db: float) -> np.ndarray:
     return np.tanh(x * (drive / peak)) * (peak / np.tanh(drive))
 
 
-def mixup(first: np.ndarray, second: np.ndarray, weight: float, rng: np.random.Generator) -> np.ndarray:
-    """Two clips heard at once, the first with a share `weight` of the amplitude, both at the level of the first.
+def mixup(first: np.ndarray, second: np.ndarray, weight: float, start: int = 0) -> np.ndarray:
+    """Two clips heard at once, the first with a share `weight` of the amplitude.
 
-    Zhang et al. 2018 (arXiv:1710.09412), on waveforms; levels are matched first, else the louder clip would win
-    whatever the weight says. The second is repeated or cut at a random place to the length of the first.
+    Zhang et al. 2018 (arXiv:1710.09412), on waveforms. The second is brought to the level of the first before, else the
+    louder clip would win whatever the weight says.
 
     Args:
         first: (N,) float32.
         second: (M,) float32.
         weight: 0 to 1.
-        rng: chance.
+        start: sample of `second` that meets the first sample of `first`; negative: it enters that much later. Where
+            `second` has no sample, it is silent.
 
     Returns:
         (N,) float32.
     """
-    start = int(rng.integers(0, max(1, second.size - first.size + 1)))
-    other = np.resize(second[start:], first.size)
+    padded = np.pad(second[max(start, 0) :], (max(-start, 0), 0))[: first.size]
+    other = np.pad(padded, (0, first.size - padded.size))
     loud, quiet = rms(first), rms(other)
     if loud and quiet:
         other = other * np.float32(loud / quiet)

@@ -1,0 +1,314 @@
+"""A prepared data set, opened: codes by clip, memory-mapped, with everything known about each.
+
+    corpus = Corpus.open("runs/esc10-corpus")
+    train, test = corpus.select(folds=[1, 2, 3]), corpus.select(folds=[4], variants=[0])
+    train[0].codes                                # (K, T) int64
+
+Between `prepare` and training in the data path. K codebooks, T frames, C classes, n rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioformer.corpus_format import CorpusInfo, problems_path, read_info, read_shards, relabelled, shard_path
+from audioformer.errors import AudioformerError
+from audioformer.prepare import PrepareRecord, describe_codec, prepare
+
+__all__ = ["Corpus", "CorpusInfo", "Item", "PrepareRecord", "describe_codec", "join", "prepare"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One coded clip.
+
+    Attributes:
+        id: of the clip; its variants share it.
+        codes: (K, T) int64.
+        labels: class numbers.
+        weights: one per label; below 1 only where clips were mixed.
+        fold: or None.
+        split: "train", "val", "test" or None.
+        group: source recording or speaker.
+        variant: 0 for the clip as it is.
+        events: (class number, onset_s, offset_s).
+        duration_s: length of the sound, seconds.
+        n_samples: the same in samples at the codec's rate.
+    """
+
+    id: str
+    codes: Tensor
+    labels: tuple[int, ...]
+    weights: tuple[float, ...]
+    fold: int | None
+    split: str | None
+    group: str
+    variant: int
+    events: tuple[tuple[int, float, float], ...]
+    duration_s: float
+    n_samples: int
+
+
+class Corpus(Sequence):
+    """Rows of a corpus, all or a selection; selections share the memory-mapped codes.
+
+    Attributes:
+        info: what the corpus was made of.
+        table: Arrow table of all rows.
+        rows: (n,) int64, the rows of `table` in this selection.
+    """
+
+    def __init__(self, info: CorpusInfo, table, rows: np.ndarray | None = None, problems: dict[str, str] | None = None):
+        self.info, self.table, self.problems = info, table, problems or {}
+        self.rows = np.arange(table.num_rows) if rows is None else rows
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike, allow_unfinished: bool = False) -> Corpus:
+        """Open a folder written by `prepare`; reads the columns when needed and the codes never as a whole.
+
+        Args:
+            folder: with corpus.json and the shards.
+            allow_unfinished: open what is there of a corpus still being prepared.
+
+        Raises:
+            AudioformerError: no corpus, shards missing or damaged, or no row in it.
+        """
+        folder = Path(folder)
+        info = read_info(folder)
+        paths = [shard_path(folder, index, info.n_shards) for index in range(info.n_shards)]
+        absent = [path for path in paths if not path.is_file()]
+        if absent and (not allow_unfinished or len(absent) == len(paths)):
+            missing = f"{len(absent)} of {len(paths)} shards are missing, e.g. {absent[0].name}"
+            raise AudioformerError(f"{folder}: {missing}; run the same prepare again to finish it")
+        table = read_shards([path for path in paths if path.is_file()])
+        problems: dict[str, str] = {}
+        for path in paths:
+            if problems_path(path).is_file():
+                problems |= json.loads(problems_path(path).read_text(encoding="utf-8"))
+        if table.num_rows == 0:
+            raise AudioformerError(f"{folder}: holds no clips; prepare it again from a data set that has some")
+        return cls(info, table, problems=problems)
+
+    @property
+    def codec(self) -> dict:
+        """Name, fingerprint, sample_rate, frame_rate and codebook_size of the codec."""
+        return self.info.codec
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Classes in the order of their numbers."""
+        return self.info.label_names
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a clip may have several labels (or none)."""
+        return self.info.multi_label
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: int) -> Item:
+        """The index-th row of this selection; codes are copied out of the file."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        row = int(self.rows[index])
+        known = {name: self._columns[name][row].as_py() for name in _SMALL}
+        return Item(
+            id=known["id"], codes=self.codes(index), labels=tuple(known["labels"]), weights=tuple(known["weights"]),
+            fold=known["fold"], split=known["split"], group=known["group"], variant=known["variant"],
+            events=tuple((e["label"], e["onset_s"], e["offset_s"]) for e in known["events"]),
+            duration_s=known["duration_s"], n_samples=known["n_samples"],
+        )  # fmt: skip
+
+    def codes(self, index: int) -> Tensor:
+        """(K, T) int64 codes of one row, without the rest."""
+        row = int(self.rows[index])
+        chunk = int(np.searchsorted(self._chunk_ends, row, side="right"))
+        first_row, offsets, values = self._chunks[chunk]
+        start, stop = offsets[row - first_row : row - first_row + 2]
+        codes = values[start:stop].astype(np.int64).reshape(self._n_rows_of_codes[row], -1)
+        return torch.from_numpy(codes[: self.info.n_codebooks])
+
+    @cached_property
+    def _columns(self) -> dict:
+        return {name: self.table.column(name) for name in self.table.column_names}
+
+    @cached_property
+    def _n_rows_of_codes(self) -> np.ndarray:
+        return self._columns["n_codebooks"].to_numpy()
+
+    @cached_property
+    def _chunks(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """(first row, offsets, flat codes) of each piece of the column, without copying."""
+        chunks, first = [], 0
+        for chunk in self._columns["codes"].chunks:
+            chunks.append((first, chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=True)))
+            first += len(chunk)
+        return chunks
+
+    @cached_property
+    def _chunk_ends(self) -> np.ndarray:
+        return np.cumsum([len(chunk) for chunk in self._columns["codes"].chunks])
+
+    def column(self, name: str) -> np.ndarray:
+        """(n,) values of a column of plain values ("id", "fold", "split", "group", "variant", "n_frames", ...)."""
+        return self._columns[name].to_numpy()[self.rows]
+
+    def select(
+        self,
+        folds: Iterable[int] | int | None = None,
+        split: Iterable[str] | str | None = None,
+        groups: Iterable[str] | str | None = None,
+        variants: Iterable[int] | int | None = None,
+        ids: Iterable[str] | str | None = None,
+        not_folds: Iterable[int] | int | None = None,
+        not_groups: Iterable[str] | str | None = None,
+    ) -> Corpus:
+        """The rows for which all conditions hold; None asks for nothing. Codes are not read.
+
+        Args:
+            folds: fold numbers to keep.
+            split: split names to keep.
+            groups: sources or speakers to keep.
+            variants: variant numbers to keep; 0 alone for testing.
+            ids: clips to keep.
+            not_folds: fold numbers to leave out (rows without a fold stay).
+            not_groups: sources or speakers to leave out.
+
+        Raises:
+            AudioformerError: no row is left.
+        """
+        wanted = {"fold": folds, "split": split, "group": groups, "variant": variants, "id": ids}
+        keep = np.ones(len(self), bool)
+        for name, values in wanted.items():
+            if values is not None:
+                keep &= self._is_in(name, values)
+        for name, values in {"fold": not_folds, "group": not_groups}.items():
+            if values is not None:
+                keep &= ~self._is_in(name, values)
+        if not keep.any():
+            wanted |= {"not fold": not_folds, "not group": not_groups}
+            asked = {name: values for name, values in wanted.items() if values is not None}
+            raise AudioformerError(f"no clip of the corpus ({self.info.dataset}) has {asked}; {self._what_there_is()}")
+        return Corpus(self.info, self.table, self.rows[keep], self.problems)
+
+    def subset(self, indices: Sequence[int]) -> Corpus:
+        """Some rows of this selection, in the order given."""
+        return Corpus(self.info, self.table, self.rows[np.asarray(indices, dtype=np.int64)], self.problems)
+
+    def _is_in(self, name: str, values) -> np.ndarray:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        values = [values] if isinstance(values, str | int | np.integer) else list(values)
+        column = self._columns[name]
+        found = pc.is_in(column, value_set=pa.array(values, type=column.type))
+        return found.to_numpy()[self.rows]
+
+    def _what_there_is(self) -> str:
+        parts = []
+        for name, title in (("fold", "folds"), ("split", "splits"), ("variant", "variants")):
+            values = sorted({v for v in self._columns[name].take(self.rows).unique().to_pylist() if v is not None})
+            if values:
+                parts.append(f"{title} {', '.join(map(str, values))}")
+        return "it has " + "; ".join(parts)
+    @cached_property
+    def label_matrix(self) -> np.ndarray:
+        """(n, C) float32: weight of each class in each row; 1 and 0 where nothing was mixed."""
+        matrix = np.zeros((len(self), len(self.label_names)), np.float32)
+        labels, weights = (self._columns[name].take(self.rows) for name in ("labels", "weights"))
+        for row, (numbers, shares) in enumerate(zip(labels.to_pylist(), weights.to_pylist(), strict=True)):
+            matrix[row, numbers] = shares
+        return matrix
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(n,) int64 the class of each row, the heavier one where two were mixed; for sets with one label a clip."""
+        if self.multi_label:
+            raise AudioformerError(f"{self.info.dataset}: clips have several labels; use label_matrix")
+        return self.label_matrix.argmax(1)
+
+    def frame_targets(self, index: int) -> np.ndarray:
+        """(T, C) float32: 1 where an event of a class covers a frame's middle."""
+        row = int(self.rows[index])
+        targets = np.zeros((self._columns["n_frames"][row].as_py(), len(self.label_names)), np.float32)
+        for event in self._columns["events"][row].as_py():
+            first, last = (round(event[side] * self.codec["frame_rate"]) for side in ("onset_s", "offset_s"))
+            targets[first:last, event["label"]] = 1.0
+        return targets
+
+    def code_counts(self) -> np.ndarray:
+        """(K, V) int64: how often each entry of each codebook is used; reads all codes once."""
+        counts = np.zeros((self.info.n_codebooks, self.codec["codebook_size"]), np.int64)
+        for index in range(len(self)):
+            for k, row in enumerate(self.codes(index).numpy()):
+                counts[k] += np.bincount(row, minlength=counts.shape[1])
+        return counts
+
+    def statistics(self) -> dict:
+        """Plain numbers for `info` and tables: rows, clips, hours, and rows per class, fold and split."""
+        names = self.label_names
+        has = self.label_matrix > 0
+        return {
+            "dataset": self.info.dataset, "rows": len(self), "clips": len(set(self.column("id").tolist())),
+            "hours": float(self.column("duration_s").sum(dtype=np.float64)) / 3600, "frames": int(self.column("n_frames").sum()),
+            "codec": self.codec["name"], "n_codebooks": self.info.n_codebooks, "variants": self.info.variants,
+            "per_label": {name: int(count) for name, count in zip(names, has.sum(0), strict=True)},
+            "per_fold": _counts(self._columns["fold"].take(self.rows)), "per_split": _counts(self._columns["split"].take(self.rows)),
+            "unreadable": len(self.problems),
+        }  # fmt: skip
+
+
+_SMALL = ("id", "labels", "weights", "fold", "split", "group", "variant", "events", "duration_s", "n_samples")
+
+
+def _counts(column) -> dict[str, int]:
+    found = {str(entry["values"]): entry["counts"] for entry in column.value_counts().to_pylist() if entry["values"] is not None}
+    return dict(sorted(found.items()))
+
+
+def join(corpora: Sequence[Corpus]) -> Corpus:
+    """Several corpora of the same codec as one, e.g. for pre-training; label lists are united by name.
+
+    Args:
+        corpora: at least one, whole or selected.
+
+    Returns:
+        Corpus with all rows, in order; n_codebooks is the smallest of all. Folds keep their numbers.
+
+    Raises:
+        AudioformerError: none given, or codes of different codecs.
+    """
+    import pyarrow as pa
+
+    if not corpora:
+        raise AudioformerError("join needs at least one corpus, got none")
+    first = corpora[0].info
+    for other in corpora[1:]:
+        if other.codec["fingerprint"] != first.codec["fingerprint"]:
+            raise AudioformerError(
+                f"{other.info.dataset} holds codes of {other.codec['name']} ({other.codec['fingerprint']}), {first.dataset} of "
+                f"{first.codec['name']} ({first.codec['fingerprint']}); prepare both with one codec"
+            )
+    names = tuple(dict.fromkeys(name for corpus in corpora for name in corpus.label_names))
+    tables, rows, offset = [], [], 0
+    for corpus in corpora:
+        tables.append(relabelled(corpus.table, corpus.label_names, names))
+        rows.append(corpus.rows + offset)
+        offset += corpus.table.num_rows
+    info = {**first.__dict__, "dataset": "+".join(corpus.info.dataset for corpus in corpora), "label_names": names}
+    info |= {"multi_label": any(c.multi_label for c in corpora), "n_codebooks": min(c.info.n_codebooks for c in corpora)}
+    problems = {key: value for corpus in corpora for key, value in corpus.problems.items()}
+    return Corpus(CorpusInfo(**info), pa.concat_tables(tables), np.concatenate(rows), problems)
