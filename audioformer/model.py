@@ -119,7 +119,7 @@ class AudioFormer(nn.Module):
             folded_padding = None if padding is None else padding.repeat(len(rows), 1)
             return _unfold(self.encoders[0](folded, folded_padding, row, *options), len(rows))
         else:
-            outputs = [self._encode_row(k, tokens[:, k : k + 1], padding, options) for k in rows]
+            outputs = [self.encoders[k](tokens[:, k : k + 1], padding, None, *options) for k in rows]
         return _stack(outputs)
 
     def mlm_logits(self, hidden: Tensor, row: int = 0) -> Tensor:
@@ -258,11 +258,6 @@ class AudioFormer(nn.Module):
                 f"encode with n_codebooks={n_rows}"
             )
         return wanted
-
-    def _encode_row(self, row: int, tokens: Tensor, padding: Tensor | None, options: tuple) -> EncoderOutput:
-        """One row through its own encoder; a frozen one leaves no trace for gradients."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and row not in self.frozen_rows):
-            return self.encoders[row](tokens, padding, None, *options)
 
 
 def _stack(outputs: list[EncoderOutput]) -> EncoderOutput:

@@ -113,7 +113,7 @@ def test_codebook_vectors_keep_distances_and_scale(width):
     if width <= 32:
         ratio = torch.pdist(vectors[0]) / torch.pdist(codebooks[0])
         torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-5, rtol=1e-4)
-    assert torch.equal(vectors, codebook_vectors(codebooks, 32, same_scale=True))
+    torch.testing.assert_close(vectors, codebook_vectors(codebooks + 5, 32, same_scale=True))  # common mean taken out
     assert not torch.equal(vectors, codebook_vectors(codebooks, 32, same_scale=True, seed=1))
 
 

@@ -101,6 +101,16 @@ def test_mlm_loss_is_the_loss_over_all_logits_at_targets(rows):
 
 
 @pytest.mark.parametrize("rows", ROWS)
+def test_guesses_are_scored_against_the_row_own_embeddings(rows):
+    model, hidden = make(rows), torch.randn(4, 32, generator=torch.Generator().manual_seed(0))
+    for k in range(3):
+        head = model.heads[0 if rows == "shared" else k]
+        tables = [table for encoder in model.encoders for table in encoder.embeddings.tables]
+        expected = head(hidden, tables[0 if rows == "shared" else k].weight)
+        assert torch.equal(model.mlm_logits(hidden, k), expected)
+
+
+@pytest.mark.parametrize("rows", ROWS)
 def test_loss_at_the_start_is_about_chance(rows):
     model = make(rows, codebook_size=1024)
     codes = torch.randint(0, 1024, (8, 3, 60), generator=torch.Generator().manual_seed(0))
