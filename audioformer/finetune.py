@@ -17,14 +17,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audioformer.batches import CodeSampler
-from audioformer.checkpoint import save_checkpoint
+from audioformer.batches import CodeSampler, require_clips
+from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.classifier import Classifier
 from audioformer.config import MaskConfig, TrainConfig, check_names
 from audioformer.errors import AudioformerError
 from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, mpc_chance, multi_positive_contrastive_loss
 from audioformer.masking import mask_tokens
-from audioformer.metrics import classification_metrics, multi_label_metrics
+from audioformer.reports import classification_metrics, multi_label_metrics
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes
 from audioformer.tokens import TokenBatch, collate
@@ -99,7 +99,7 @@ class FineTuning(Task):
     Args:
         config: the recipe.
         model: pre-trained (or fresh, for the "from scratch" row of a comparison).
-        clips: items with `.codes` (K, T), `.labels` (class numbers) and, for a frame head, `.events`.
+        clips: items with `.codes` (K, T), `.labels` (class numbers), their `.weights` and, for a frame head, `.events`.
         label_names: C of them.
         multi_label: several labels a clip (logistic loss) or exactly one (cross-entropy).
         codec: as in MaskedModelling.
@@ -117,11 +117,10 @@ class FineTuning(Task):
         held_out: Sequence = (),
     ):
         super().__init__()
-        if len(clips) == 0:
-            raise AudioformerError("fine-tuning needs at least one labelled clip, got none; check folds and the corpus")
+        require_clips(clips, model.config.n_codebooks, "fine-tuning")
         torch.manual_seed(config.train.seed)
         self.config, self.label_names, self.multi_label = config, list(label_names), multi_label
-        self.codec, self.held_out = codec, held_out
+        self.codec, self.held_out, self.start = codec, held_out, weights_hash(model.encoders.state_dict())
         self.classifier = Classifier.from_pretrained(model, len(self.label_names), config.frame_head)
         backbone = self.classifier.backbone
         if config.method == "ft2":
@@ -170,13 +169,20 @@ class FineTuning(Task):
         return targets
 
     def _targets(self, items: Sequence) -> Tensor:
-        """(B,) class numbers, or (B, C) zeros and ones."""
-        if not self.multi_label:
-            return torch.tensor([int(item.labels[0]) for item in items])
+        """(B,) class numbers; (B, C) weights of classes where clips have several labels or were mixed."""
+        mixed = any(min(item.weights, default=1.0) < 1 for item in items)
+        if not self.multi_label and not mixed:
+            return torch.tensor([self._only_label(item) for item in items])
         targets = torch.zeros(len(items), len(self.label_names))
         for row, item in zip(targets, items, strict=True):
-            row[list(map(int, item.labels))] = 1.0
+            for label, weight in zip(item.labels, item.weights, strict=True):
+                row[int(label)] = weight
         return targets
+
+    def _only_label(self, item) -> int:
+        if len(item.labels) != 1:
+            raise AudioformerError(f"clip {item.id!r} has {len(item.labels)} labels where each must have one; mend the data set's table")
+        return int(item.labels[0])
 
     def forward(self, batch: tuple) -> dict[str, Tensor]:
         """Losses, nats: "mlc", for FT2 "mpc", and "total"."""
@@ -212,6 +218,12 @@ class FineTuning(Task):
         probabilities = torch.stack([p.probabilities for p in found]).numpy()
         metrics = multi_label_metrics if self.multi_label else classification_metrics
         return metrics(probabilities, self._targets(items).numpy())
+
+    def recipe(self) -> dict:
+        """What a resumed run must share."""
+        config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
+        data = {"labels": self.label_names, "n_clips": len(self.sampler.clips), "codec": self.codec["fingerprint"]}
+        return {**config, **data, "start": self.start}
 
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None) -> None:
         """Write the classifier as a checkpoint folder."""
