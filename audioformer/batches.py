@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audioformer.errors import AudioformerError
+
 CROP_SEED = 7919
 
 
@@ -60,6 +62,27 @@ def random_crop(n_frames: int, max_frames: int, min_frames: int, rng: np.random.
         length = int(rng.integers(min_frames, length + 1))
     start = int(rng.integers(0, n_frames - length + 1))
     return slice(start, start + length)
+
+
+def require_clips(clips: Sequence, n_codebooks: int, purpose: str) -> None:
+    """Refuse clips that a model cannot be trained on.
+
+    Args:
+        clips: items with `.codes` (K, T).
+        n_codebooks: rows the model reads.
+        purpose: "pre-training" or "fine-tuning", for the message.
+
+    Raises:
+        AudioformerError: no clips, or fewer rows than the model reads.
+    """
+    if len(clips) == 0:
+        raise AudioformerError(f"{purpose} needs at least one clip, got none; check folds, splits and the corpus")
+    n_rows = len(clips[0].codes)
+    if n_rows < n_codebooks:
+        raise AudioformerError(
+            f"the model reads {n_codebooks} codebooks and the corpus holds {n_rows}; prepare it with {n_codebooks} "
+            f"or more, or set model.n_codebooks={n_rows}"
+        )
 
 
 class CodeSampler:

@@ -5,6 +5,7 @@ No pickle is read from a path a user gives, except the training state (`state.pt
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -78,8 +79,9 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
         card: Markdown for README.md.
 
     Raises:
-        AudioformerError: the folder cannot be written.
+        AudioformerError: the folder cannot be written, e.g. because the disk is full.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder = Path(folder)
@@ -96,8 +98,8 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
         for name in ("model.safetensors", "README.md", "config.json"):
             os.chmod(staging / name, 0o644)
             os.replace(staging / name, folder / name)
-    except OSError as error:
-        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
+    except (OSError, SafetensorError) as error:
+        raise AudioformerError(f"{folder}: cannot be written ({error}); free space or choose another folder") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -120,7 +122,9 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     folder = find_checkpoint(name)
     for file in ("config.json", "model.safetensors"):
         if not (folder / file).is_file():
-            raise AudioformerError(f"{folder}: has no {file}, so it is no checkpoint; give a folder of `audioformer finetune` or `pretrain`")
+            raise AudioformerError(
+                f"{folder}: has no {file}, so it is no checkpoint; give a folder of `audioformer finetune` or `pretrain`"
+            )
     try:
         config = json.loads((folder / "config.json").read_text())
         state = load_file(str(folder / "model.safetensors"))
@@ -134,10 +138,28 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     return {k: (v.float() if v.is_floating_point() else v) for k, v in state.items()}, config
 
 
+def weights_hash(state: dict[str, Tensor]) -> str:
+    """16 hex digits of the SHA-256 of all weights in 16 bits: says which model a run began with.
+
+    Example:
+        >>> weights_hash({"a": torch.zeros(2)}) == weights_hash({"a": torch.zeros(2)})
+        True
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu()
+        digest.update(name.encode() + (value.half() if value.is_floating_point() else value).contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def save_state(folder: str | os.PathLike, state: dict) -> None:
     """Write the resumable training state (tensors, numbers, strings) as `state.pt`, whole or not at all."""
     with atomic_path(Path(folder) / "state.pt") as temporary:
-        torch.save(state, temporary)
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's name for a disk that is full
+            reason = str(error).splitlines()[0]
+            raise AudioformerError(f"{folder}: cannot be written ({reason}); free space or choose another folder") from error
 
 
 def load_state(folder: str | os.PathLike) -> dict | None:

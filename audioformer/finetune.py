@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,9 +25,9 @@ from audioformer.config import MaskConfig, TrainConfig, check_names
 from audioformer.errors import AudioformerError
 from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, mpc_chance, multi_positive_contrastive_loss
 from audioformer.masking import mask_tokens
-from audioformer.reports import classification_metrics, multi_label_metrics
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes
+from audioformer.reports import classification_metrics, multi_label_metrics
 from audioformer.tokens import TokenBatch, collate
 from audioformer.train import Task
 
@@ -61,15 +62,17 @@ class FinetuneConfig:
 FINETUNE_PRESETS = {
     # the authors' ESC-50 run: 5 s, lr 1e-5, batch 32, <= 20 epochs of 1600 clips, patience 3 epochs
     "paper-esc50": FinetuneConfig(
-        TrainConfig(n_steps=1000, batch_size=32, learning_rate=1e-5, schedule="constant", validate_every=50, patience=3), crop_s=5.0, min_crop_s=5.0
-    ),
+        TrainConfig(n_steps=1000, batch_size=32, learning_rate=1e-5, schedule="constant", validate_every=50, patience=3),
+        crop_s=5.0, min_crop_s=5.0,
+    ),  # fmt: skip
     # the authors' AS-20K run: 10 s, lr 1e-4, batch 16, <= 10 epochs of 20,550 clips, patience 3
     "paper-as20k": FinetuneConfig(
         TrainConfig(n_steps=12_850, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=1285, patience=3)
     ),
     # the authors' FSD50K run: as AS-20K, 4 epochs of 36,796 clips, a tenth of the codes hidden
     "paper-fsd50k": FinetuneConfig(
-        TrainConfig(n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3), token_mask=0.1
+        TrainConfig(n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3),
+        token_mask=0.1,
     ),
     "esc10": FinetuneConfig(
         TrainConfig(n_steps=600, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99, bf16=True),
@@ -211,13 +214,14 @@ class FineTuning(Task):
         return self.measure(self.held_out) if len(self.held_out) else None
 
     def measure(self, items: Sequence) -> dict[str, float]:
-        """Metrics on any labelled clips, whole clips cut into windows."""
+        """Metrics on any labelled clips, whole clips cut into windows; see `reports`."""
         self.eval()
         items = [items[i] for i in range(len(items))]
         found = predict_codes(self.classifier, [torch.as_tensor(i.codes) for i in items], self.window, self.multi_label)
         probabilities = torch.stack([p.probabilities for p in found]).numpy()
-        metrics = multi_label_metrics if self.multi_label else classification_metrics
-        return metrics(probabilities, self._targets(items).numpy())
+        if self.multi_label:
+            return multi_label_metrics(probabilities, self._targets(items).numpy())
+        return classification_metrics(probabilities, np.array([self._only_label(item) for item in items]))
 
     def recipe(self) -> dict:
         """What a resumed run must share."""
@@ -241,16 +245,19 @@ class FineTuning(Task):
 
 def classifier_card(config: dict) -> str:
     """Model card of a classifier, from its config.json."""
-    scores = "\n".join(
-        f"| {s['data']} | {s['metric']} | {s['value']:.3f} | {s['spread']} | {s['chance']:.3f} | `{s['command']}` |" for s in config["scores"]
-    )
+    rows = [
+        f"| {s['data']} | {s['metric']} | {s['value']:.3f} | {s['spread']} | {s['chance']:.3f} | `{s['command']}` |"
+        for s in config["scores"]
+    ]
+    table = ["| data | metric | value | spread | chance | command |", "|---|---|---|---|---|---|"]
+    table += rows or ["| not measured | | | | | |"]
     return (
         f"# {config.get('title', 'A fine-tuned AudioFormer')}\n\n{config.get('about', '')}\n\n"
         f"Classes ({len(config['label_names'])}): {', '.join(config['label_names'])}.\n\n"
         f"Method {config['recipe']['method']} on rows = {config['model']['rows']}, {config['model']['n_codebooks']} codebooks of "
         f"`{config['codec']['name']}` (fingerprint {config['codec']['fingerprint']}); window {config['window_s']:.2f} s; "
         f"{config['n_clips']} coded clips, {config['steps']} steps.\n\n"
-        f"## Scores\n\n| data | metric | value | spread | chance | command |\n|---|---|---|---|---|---|\n{scores or '| not measured | | | | | |'}\n\n"
+        "## Scores\n\n" + "\n".join(table) + "\n\n"
         f"## Data and licence\n\n{config.get('data', 'as given to `audioformer finetune`')}\n\n"
         f"## Limits\n\n{config.get('limits', 'Knows only its classes: any other sound still gets one of them.')}\n"
     )

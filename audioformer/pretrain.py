@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audioformer.batches import CodeSampler
-from audioformer.checkpoint import load_checkpoint, save_checkpoint
+from audioformer.batches import CodeSampler, require_clips
+from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
 from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, check_names, preset
 from audioformer.errors import AudioformerError
 from audioformer.losses import mlm_chance
@@ -81,6 +81,7 @@ class MaskedModelling(Task):
         held_out: clips never trained on, to measure on; may be empty.
         rows: train only these rows' encoders (the authors' way, one run a row); None = all.
         codebooks: (K, V, D) for `init_from_codebooks`.
+        start: a pre-trained model of the same shape to go on from; None = fresh weights.
     """
 
     def __init__(
@@ -91,10 +92,10 @@ class MaskedModelling(Task):
         held_out: Sequence = (),
         rows: Sequence[int] | None = None,
         codebooks: Tensor | None = None,
+        start: AudioFormer | None = None,
     ):
         super().__init__()
-        if len(clips) == 0:
-            raise AudioformerError("pre-training needs at least one clip, got none; check folds and the corpus")
+        require_clips(clips, config.model.n_codebooks, "pre-training")
         if codec["codebook_size"] != config.model.codebook_size:
             raise AudioformerError(
                 f"codebook_size={config.model.codebook_size} of the model must be the codec's, {codec['codebook_size']}; set it"
@@ -102,7 +103,10 @@ class MaskedModelling(Task):
         torch.manual_seed(config.train.seed)
         self.config, self.codec, self.held_out, self.rows = config, codec, held_out, rows
         self.model = AudioFormer(config.model)
-        if config.init_from_codebooks and codebooks is not None:
+        self.start = None if start is None else weights_hash(start.state_dict())
+        if start is not None:
+            self.model.load_state_dict(start.state_dict())
+        elif config.init_from_codebooks and codebooks is not None:
             self.model.init_from_codebooks(codebooks)
         if rows is not None and config.model.rows == "separate":
             self.model.freeze_rows(set(range(config.model.n_codebooks)) - set(rows))
@@ -145,6 +149,12 @@ class MaskedModelling(Task):
             for name, value in self(self._mask(crops, start)).items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(items) / n
         return sums | {"score": -sums["total"]}
+
+    def recipe(self) -> dict:
+        """What a resumed run must share."""
+        config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
+        rows = None if self.rows is None else list(self.rows)
+        return {**config, "rows": rows, "codec": self.codec["fingerprint"], "n_clips": len(self.sampler.clips), "start": self.start}
 
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
         """Write the pre-trained model as a checkpoint folder."""

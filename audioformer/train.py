@@ -21,9 +21,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from audioformer.audio import atomic_path
 from audioformer.checkpoint import load_state, save_state
 from audioformer.config import TrainConfig
 from audioformer.errors import AudioformerError
+from audioformer.interrupt import finish_first
 from audioformer.optim import make_optimizer, schedule_factor, set_learning_rate
 
 
@@ -67,6 +69,10 @@ class Task(nn.Module):
         """Metrics on held-out clips, or None."""
         return None
 
+    def recipe(self) -> dict:
+        """Everything, beside TrainConfig, that decides the numbers, ready for JSON: a run goes on only under the same."""
+        return {}
+
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
         """Write the finished model as a checkpoint folder; `weights` replace the live ones (averaged weights)."""
         raise NotImplementedError
@@ -102,6 +108,7 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
 
     With a folder, the state is saved every `config.save_every` steps, at the end, and when the loop is left early
     (Ctrl-C, a closed generator); a second call with the same folder goes on from there. `log.jsonl` holds the records.
+    Ctrl-C waits for the step to end; a second one does not, and then the last saved state stays.
 
     Args:
         task: model and data.
@@ -116,18 +123,19 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
     """
     from accelerate import Accelerator
 
-    accelerator = Accelerator(
-        mixed_precision="bf16" if config.bf16 else "no", cpu=not torch.cuda.is_available(), step_scheduler_with_optimizer=False
-    )
+    accelerator = Accelerator(cpu=not torch.cuda.is_available(), step_scheduler_with_optimizer=False)
     task.to(accelerator.device)
     run = _Run(task, config, accelerator, Path(folder) if folder is not None else None)
     run.resume()
     try:
         while run.step < config.n_steps and not run.stopped_early():
-            yield run.one_step()
+            with finish_first():
+                record = run.one_step()
+            yield record
         run.save(finished=True)
     except (KeyboardInterrupt, GeneratorExit):
-        run.save(finished=False)
+        if run.between_steps:
+            run.save(finished=False)
         raise
 
 
@@ -141,24 +149,28 @@ class _Run:
         self.average = WeightAverage(task, config.average)
         self.step, self.seconds, self.history = 0, 0.0, []
         self.best: dict[str, Any] = {"score": -float("inf"), "step": 0}
+        self.between_steps = True  # False while weights, averages and history do not belong together
 
     def one_step(self) -> StepRecord:
         """Rate, forward, backward, clip, step, validate: in that order."""
         c, started = self.config, time.perf_counter()
         self.task.train()
+        self.optimizer.zero_grad(set_to_none=True)
         rate = set_learning_rate(self.optimizer, schedule_factor(self.step, c.n_steps, c.warm_up_share, c.schedule))
         losses = self._accumulate()
         norm = float(self.accelerator.clip_grad_norm_(self.task.parameters(), c.clip_norm))
         if not all(map(_finite, [norm, *losses.values()])):
-            raise AudioformerError(f"step {self.step}: {losses}, gradient norm {norm}: not finite; lower learning_rate={c.learning_rate}")
+            found = ", ".join(f"{name} {value:g}" for name, value in {**losses, "gradient norm": norm}.items())
+            raise AudioformerError(f"step {self.step}: {found}: not finite; try a learning_rate below {c.learning_rate:g}")
+        self.between_steps = False
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.average.update(self.task, self.step)
         validation = self._validate()
         self.seconds += time.perf_counter() - started
         record = StepRecord(self.step, losses, dict(self.task.chance), rate, norm, round(self.seconds, 3), validation)
         self.history.append(asdict(record))
+        self.between_steps = True
         if self.folder is not None and self.step % c.save_every == 0:
             self.save(finished=False)
         return record
@@ -169,7 +181,7 @@ class _Run:
         for micro_step in range(c.accumulate):
             batch = self.task.batch(self.step, micro_step, accelerator.process_index, accelerator.num_processes)
             torch.manual_seed((c.seed * 1_000_003 + self.step) * 997 + micro_step * 31 + accelerator.process_index)
-            with accelerator.autocast():
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=c.bf16):
                 losses = self.wrapped(batch)
             accelerator.backward(losses["total"] / c.accumulate)
             for name, value in losses.items():
@@ -184,6 +196,7 @@ class _Run:
         self.task.eval()
         with torch.no_grad(), _weights(self.task, self.average.state):
             metrics = self.task.validate()
+        metrics = metrics and {name: value for name, value in metrics.items() if _finite(value)}
         if metrics and metrics.get("score", -float("inf")) > self.best["score"]:
             self.best = {"score": metrics["score"], "step": self.step}
             if c.patience:
@@ -193,7 +206,8 @@ class _Run:
     def stopped_early(self) -> bool:
         """True when validation has not improved for `patience` measurements."""
         c = self.config
-        return bool(c.patience and c.validate_every and self.best["step"] and self.step - self.best["step"] >= c.patience * c.validate_every)
+        waited = self.step - self.best["step"]
+        return bool(c.patience and c.validate_every and self.best["step"] and waited >= c.patience * c.validate_every)
 
     def save(self, finished: bool) -> None:
         """Write the state and the log; when finished, the checkpoint too."""
@@ -204,7 +218,8 @@ class _Run:
             "recipe": self._recipe(), "task": self.task.state_dict(), "optimizer": self.optimizer.state_dict(),
             "average": self.average.state, "step": self.step, "seconds": self.seconds, "best": self.best, "history": self.history,
         })  # fmt: skip
-        (self.folder / "log.jsonl").write_text("".join(json.dumps(record) + "\n" for record in self.history))
+        with atomic_path(self.folder / "log.jsonl") as temporary:
+            temporary.write_text("".join(json.dumps(record) + "\n" for record in self.history))
         if finished:
             self.task.eval()
             self.task.export(self.folder, self.history, self.best.get("state") or self.average.state)
@@ -214,15 +229,36 @@ class _Run:
         state = load_state(self.folder) if self.folder is not None else None
         if state is None:
             return
-        if state["recipe"] != self._recipe():
-            raise AudioformerError(f"{self.folder}: holds a run with other settings; choose another folder or delete it")
-        self.task.load_state_dict(state["task"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.average.state = state["average"]
-        self.step, self.seconds, self.best, self.history = state["step"], state["seconds"], state["best"], state["history"]
+        if differences := _differences(json.loads(state["recipe"]), json.loads(self._recipe())):
+            raise AudioformerError(
+                f"{self.folder}: holds a run with other settings ({'; '.join(differences)}); choose another folder or delete it"
+            )
+        try:
+            self.task.load_state_dict(state["task"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise AudioformerError(f"{self.folder}: holds the state of another model; choose another folder or delete it") from error
+        device = self.accelerator.device
+        self.average.state, self.best = _to(state["average"], device), _to(state["best"], device)
+        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
 
     def _recipe(self) -> str:
-        return json.dumps(asdict(self.config), sort_keys=True)
+        return json.dumps({"train": asdict(self.config), **self.task.recipe()}, sort_keys=True)
+
+
+def _differences(there: dict, asked: dict, name: str = "") -> list[str]:
+    """What two recipes say differently, in words."""
+    if isinstance(there, dict) and isinstance(asked, dict):
+        parts = (_differences(there.get(k), asked.get(k), f"{name}.{k}") for k in sorted(there.keys() | asked.keys()))
+        return [difference for part in parts for difference in part]
+    return [] if there == asked else [f"{name[1:]} is {there!r:.60} there, {asked!r:.60} here"]
+
+
+def _to(state: Any, device) -> Any:
+    """Tensors in a (nested) dict on another device."""
+    if isinstance(state, dict):
+        return {key: _to(value, device) for key, value in state.items()}
+    return state.to(device) if isinstance(state, Tensor) else state
 
 
 def _finite(value: float) -> bool:

@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 1 << 20  # weights alone may be larger: they have a card and a 
 # beside it. Imports inside functions are free: they are the lazy ones.
 ORDER = """
 errors
-paths config
+paths config interrupt
 audio stft effects
 rvq codec
 compact_codec encodec_import encodec_weights encodec_codec
@@ -30,9 +30,9 @@ attention
 encoder initialise
 losses
 model classifier
-metrics
+metrics reports
 datasets
-corpus
+corpus_format variants prepare corpus
 checkpoint
 optim
 train
