@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,42 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.corpus_format import CorpusInfo, problems_path, read_info, read_shards, relabelled, shard_path
+from audioformer.corpus_format import CorpusInfo, Item, problems_path, read_info, read_shards, relabelled, shard_path
 from audioformer.errors import AudioformerError
 from audioformer.prepare import PrepareRecord, describe_codec, prepare
 
 __all__ = ["Corpus", "CorpusInfo", "Item", "PrepareRecord", "describe_codec", "join", "prepare"]
-
-
-@dataclass(frozen=True)
-class Item:
-    """One coded clip.
-
-    Attributes:
-        id: of the clip; its variants share it.
-        codes: (K, T) int64.
-        labels: class numbers.
-        weights: one per label; below 1 only where clips were mixed.
-        fold: or None.
-        split: "train", "val", "test" or None.
-        group: source recording or speaker.
-        variant: 0 for the clip as it is.
-        events: (class number, onset_s, offset_s).
-        duration_s: length of the sound, seconds.
-        n_samples: the same in samples at the codec's rate.
-    """
-
-    id: str
-    codes: Tensor
-    labels: tuple[int, ...]
-    weights: tuple[float, ...]
-    fold: int | None
-    split: str | None
-    group: str
-    variant: int
-    events: tuple[tuple[int, float, float], ...]
-    duration_s: float
-    n_samples: int
 
 
 class Corpus(Sequence):
@@ -308,7 +277,9 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
         tables.append(relabelled(corpus.table, corpus.label_names, names))
         rows.append(corpus.rows + offset)
         offset += corpus.table.num_rows
-    info = {**first.__dict__, "dataset": "+".join(corpus.info.dataset for corpus in corpora), "label_names": names}
-    info |= {"multi_label": any(c.multi_label for c in corpora), "n_codebooks": min(c.info.n_codebooks for c in corpora)}
+    info = replace(
+        first, dataset="+".join(corpus.info.dataset for corpus in corpora), label_names=names,
+        multi_label=any(c.multi_label for c in corpora), n_codebooks=min(c.info.n_codebooks for c in corpora),
+    )  # fmt: skip
     problems = {key: value for corpus in corpora for key, value in corpus.problems.items()}
-    return Corpus(CorpusInfo(**info), pa.concat_tables(tables), np.concatenate(rows), problems)
+    return Corpus(info, pa.concat_tables(tables), np.concatenate(rows), problems)

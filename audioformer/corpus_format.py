@@ -13,6 +13,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from torch import Tensor
+
 from audioformer.audio import atomic_path
 from audioformer.errors import AudioformerError
 
@@ -69,6 +71,37 @@ def _short(value) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+@dataclass(frozen=True)
+class Item:
+    """One coded clip.
+
+    Attributes:
+        id: of the clip; its variants share it.
+        codes: (K, T) int64.
+        labels: class numbers.
+        weights: one per label; below 1 only where clips were mixed.
+        fold: or None.
+        split: "train", "val", "test" or None.
+        group: source recording or speaker.
+        variant: 0 for the clip as it is.
+        events: (class number, onset_s, offset_s).
+        duration_s: length of the sound, seconds.
+        n_samples: the same in samples at the codec's rate.
+    """
+
+    id: str
+    codes: Tensor
+    labels: tuple[int, ...]
+    weights: tuple[float, ...]
+    fold: int | None
+    split: str | None
+    group: str
+    variant: int
+    events: tuple[tuple[int, float, float], ...]
+    duration_s: float
+    n_samples: int
+
+
 def write_info(folder: Path, info: CorpusInfo) -> None:
     """Write corpus.json, whole or not at all."""
     with atomic_path(folder / INFO_NAME) as temporary:
@@ -118,14 +151,14 @@ def problems_path(shard: Path) -> Path:
 
 def corpus_features():
     """Columns of a shard, as Hugging Face `datasets.Features`."""
-    from datasets import Features, List, Value
+    from datasets import Features, Value
 
     return Features(
         {
             "id": Value("string"),
             "variant": Value("int32"),
-            "labels": List(Value("int32")),
-            "weights": List(Value("float32")),  # one per label; below 1 only where clips were mixed
+            "labels": [Value("int32")],
+            "weights": [Value("float32")],  # one per label; below 1 only where clips were mixed
             "fold": Value("int32"),
             "split": Value("string"),
             "group": Value("string"),
@@ -133,8 +166,8 @@ def corpus_features():
             "n_samples": Value("int64"),  # at the codec's sample rate
             "n_codebooks": Value("int32"),
             "n_frames": Value("int32"),
-            "codes": List(Value("uint16")),  # (K, T) flattened
-            "events": List({"label": Value("int32"), "onset_s": Value("float32"), "offset_s": Value("float32")}),
+            "codes": [Value("uint16")],  # (K, T) flattened
+            "events": [{"label": Value("int32"), "onset_s": Value("float32"), "offset_s": Value("float32")}],
         }
     )
 

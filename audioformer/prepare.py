@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -159,9 +159,9 @@ def _claim(folder: Path, info: CorpusInfo, n_shards: int | None, n_parts: int) -
         n_shards = n_shards or -(-max(1, -(-rows // ROWS_PER_SHARD)) // n_parts) * n_parts
         if not 1 <= n_shards <= max(info.n_clips, n_parts):
             raise AudioformerError(f"n_shards={n_shards} must be 1 to {info.n_clips}, the number of clips")
-        write_info(folder, CorpusInfo(**{**info.__dict__, "n_shards": n_shards}))
+        write_info(folder, replace(info, n_shards=n_shards))
     there = read_info(folder)
-    asked = CorpusInfo(**{**info.__dict__, "n_shards": n_shards or there.n_shards})
+    asked = replace(info, n_shards=n_shards or there.n_shards)
     if differences := there.differences(asked):
         raise AudioformerError(f"{folder}: holds another corpus: {'; '.join(differences)}; choose another folder or delete it")
     for left_over in folder.glob(".writing-*"):  # of runs that were killed
