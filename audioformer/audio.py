@@ -21,6 +21,7 @@ from audioformer.errors import AudioformerError
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_DURATION_S = 2 * 3600.0
+MAX_SAMPLES = 1 << 30  # 4 GiB as float32
 FORMATS = "WAV, FLAC, Ogg or MP3"
 
 
@@ -64,35 +65,37 @@ def load_audio(
         Waveform with samples (C, N), N >= 1, all finite.
 
     Raises:
-        AudioformerError: missing, a folder, empty, not audio, truncated, too long, or holding NaN/Inf.
+        AudioformerError: missing, a folder, empty, not audio, too long, or holding NaN/Inf. Of a file that was cut
+            short, what can be decoded is given; if that is nothing, or the format notices (FLAC), it is refused.
     """
     import soundfile
 
     path = _readable_file(path)
     try:
         with soundfile.SoundFile(str(path)) as sound:
-            samples, rate = _read_stretch(sound, path.name, max_s, start_s, duration_s), sound.samplerate
+            samples, rate = _read_stretch(sound, path.name, mono, max_s, start_s, duration_s), sound.samplerate
     except (soundfile.LibsndfileError, RuntimeError, MemoryError) as error:
         raise AudioformerError(f"{path.name}: not a readable sound file ({error}); use {FORMATS}") from error
-    waveform = check_waveform(torch.from_numpy(np.ascontiguousarray(samples.T)), rate, name=path.name)
-    if mono:
-        waveform = Waveform(waveform.samples.mean(0, keepdim=True), waveform.sample_rate)
-    if sample_rate is not None:
-        waveform = Waveform(resample(waveform.samples, waveform.sample_rate, sample_rate), sample_rate)
-    return waveform
+    waveform = check_waveform(torch.from_numpy(samples), rate, name=path.name)
+    return waveform if sample_rate is None else Waveform(resample(waveform.samples, rate, sample_rate), sample_rate)
 
 
-def _read_stretch(sound, name: str, max_s: float, start_s: float, duration_s: float | None) -> np.ndarray:
-    """(N, C) float32 of an open sound file, refused before reading if it is more than max_s."""
+def _read_stretch(sound, name: str, mono: bool, max_s: float, start_s: float, duration_s: float | None) -> np.ndarray:
+    """(C, N) float32 of an open sound file, block by block; refused before reading if it is too much."""
     first = round(start_s * sound.samplerate)
-    length_s = min(max(sound.frames - first, 0) / sound.samplerate, duration_s or float("inf"))
-    if length_s > max_s:
-        raise AudioformerError(f"{name}: {length_s:.0f} s is longer than the {max_s:.0f} s allowed; cut it first")
     if first and first >= sound.frames:
         raise AudioformerError(f"{name}: ends at {sound.frames / sound.samplerate:.2f} s, before the clip's start at {start_s:.2f} s")
+    n_samples = min(sound.frames - first, sound.frames if duration_s is None else max(1, round(duration_s * sound.samplerate)))
+    channels = 1 if mono else sound.channels
+    limit_s = min(max_s, MAX_SAMPLES / channels / sound.samplerate)
+    if n_samples > limit_s * sound.samplerate:
+        raise AudioformerError(f"{name}: {n_samples / sound.samplerate:.0f} s is longer than the {limit_s:.0f} s allowed; cut it first")
+    samples, filled = np.empty((channels, n_samples), np.float32), 0
     sound.seek(first)
-    limit_s = max_s if duration_s is None else min(max_s, duration_s)
-    return sound.read(frames=round(limit_s * sound.samplerate) + (duration_s is None), dtype="float32", always_2d=True)
+    while filled < n_samples and len(block := sound.read(min(1 << 18, n_samples - filled), dtype="float32", always_2d=True)):
+        samples[:, filled : filled + len(block)] = block.mean(1) if mono else block.T
+        filled += len(block)
+    return samples[:, :filled]
 
 
 def _readable_file(path: str | os.PathLike) -> Path:
@@ -154,7 +157,7 @@ def resample(samples: Tensor, from_hz: int, to_hz: int) -> Tensor:
     n_out = -(-samples.shape[-1] * to_hz // from_hz)
     flat = samples.reshape(-1, samples.shape[-1]).cpu().numpy()
     out = soxr.resample(flat.T, from_hz, to_hz, quality="HQ").T
-    out = np.pad(out, ((0, 0), (0, max(0, n_out - out.shape[-1]))))[:, :n_out]
+    out = out[:, :n_out] if out.shape[-1] >= n_out else np.pad(out, ((0, 0), (0, n_out - out.shape[-1])))
     return torch.from_numpy(np.ascontiguousarray(out, dtype=np.float32)).reshape(*samples.shape[:-1], n_out)
 
 
@@ -185,9 +188,7 @@ def to_batch(waveform, sample_rate: int | None, target_hz: int, channels: int = 
     samples = samples.to(torch.float32)
     samples = samples.reshape(*(1,) * (3 - samples.dim()), *samples.shape)
     check_waveform(samples, sample_rate)
-    if channels == 1 and samples.shape[1] != 1:
-        samples = samples.mean(1, keepdim=True)
-    elif samples.shape[1] != channels:
+    if samples.shape[1] != channels:
         samples = samples.mean(1, keepdim=True).expand(-1, channels, -1)
     return resample(samples, sample_rate, target_hz)
 
