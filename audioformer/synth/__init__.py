@@ -6,8 +6,9 @@ Dry sources live in `voices`, `animals`, `wildlife`, `weather`, `machines`, `ins
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from audioformer.synth.catalogue import CLASSES, ESC10_CLASSES, SOURCES
-from audioformer.synth.files import write_scenes
 from audioformer.synth.scene import Event, Scene, iter_clips, synth_clip, synth_event, synth_scene
 
 __all__ = [
@@ -16,9 +17,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name == "write_samples":  # on demand: the module is also a command, which should not be imported twice
-        from audioformer.synth.samples import write_samples
+_FOLDER_WRITERS = {"write_samples": "audioformer.synth.samples", "write_scenes": "audioformer.synth.files"}
 
-        return write_samples
+
+def __getattr__(name: str) -> object:
+    if name in _FOLDER_WRITERS:  # on demand: only writing files needs more than numpy and scipy
+        return getattr(import_module(_FOLDER_WRITERS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from audioformer.synth.dsp import Rng, breakpoints, count, equalise, fade, log_uniform, pulses, repeat, ring, smooth_random, unit_rms
+from audioformer.synth.dsp import (
+    Rng,
+    breakpoints,
+    count,
+    equalise,
+    fade,
+    log_uniform,
+    pulses,
+    repeat,
+    ring,
+    smooth_random,
+    unit_rms,
+)
 
 
 def siren(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:

@@ -7,11 +7,13 @@ import numpy as np
 from audioformer.synth.dsp import (
     Rng,
     attack_decay,
+    band,
     breakpoints,
     count,
     log_uniform,
     pulses,
     repeat,
+    shaped_noise,
     smooth_random,
     unit_rms,
 )
@@ -21,20 +23,23 @@ from audioformer.synth.voices import breath, tract
 def dog(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     """Barks: bursts of 0.08-0.3 s, pitch jumps up and falls, one broad resonance of the muzzle, rough and noisy."""
     body = log_uniform(rng, 0.6, 1.7)  # small dogs: high pitch, high resonance
-    pitch = 420.0 * body * log_uniform(rng, 0.7, 1.35)
-    muzzle = log_uniform(rng, 480, 1000) * body**0.6
-    length_s = log_uniform(rng, 0.08, 0.26) / body**0.3
-    rough = rng.uniform(0.05, 0.6)
+    pitch = 460.0 * body**0.8 * log_uniform(rng, 0.75, 1.35)
+    muzzle = log_uniform(rng, 560, 1050) * body**0.6
+    length_s = log_uniform(rng, 0.08, 0.3) * rng.choice([1.0, 1.0, 1.0, 2.2]) / body**0.3
+    rough = log_uniform(rng, 0.05, 0.9)
     falloff = rng.uniform(5, 13)
+    puff = log_uniform(rng, 0.003, 0.1)  # air that moves the microphone
     in_pairs = rng.random() < 0.25
 
     def bark(_: int) -> np.ndarray:
-        n = count(length_s * rng.uniform(0.8, 1.25), sample_rate)
+        n = count(length_s * rng.uniform(0.7, 1.4), sample_rate)
         f0 = pitch * breakpoints([(0, 0.6), (0.2, rng.uniform(1.0, 1.2)), (0.5, 1.0), (1, rng.uniform(0.5, 0.75))], n)
         source = pulses(rng, f0, sample_rate, rng.uniform(5, 9), 0.04) + rough * breath(rng, n, sample_rate)
         jaw = muzzle * rng.uniform(0.92, 1.08)
         path = [(0, [0.7 * jaw, 1.7 * jaw, 3000.0]), (0.35, [1.1 * jaw, 2.2 * jaw, 3300.0]), (1, [0.7 * jaw, 1.6 * jaw, 2900.0])]
         voice = unit_rms(tract(source, sample_rate, path, 0.28, falloff, 0.006))
+        voice = band(voice, sample_rate, 0.75 * pitch)  # a small mouth radiates little bass
+        voice += puff * shaped_noise(rng, n, sample_rate, [(30, 0), (150, -3), (400, -20), (4000, -26), (11000, -30)])
         voice *= attack_decay(n, sample_rate, rng.uniform(0.008, 0.03), 0.45 * n / sample_rate)
         voice *= breakpoints([(0, 1), (0.75, 1), (1, 0)], n) * rng.uniform(0.6, 1.0)
         if in_pairs:
@@ -49,8 +54,8 @@ def dog(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 def rooster(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     """Cock-a-doodle-doo: three or four short arching notes, then one long note that sags; near-pure strong harmonics."""
     pitch = log_uniform(rng, 480, 900)
-    gape = log_uniform(rng, 1100, 2100)
-    tilt, rough, falloff = rng.uniform(2, 6), rng.uniform(0.02, 0.3), rng.uniform(4, 12)
+    gape = log_uniform(rng, 1200, 2300)
+    tilt, rough, falloff = rng.uniform(2, 6), rng.uniform(0.02, 0.3), rng.uniform(6, 16)
     stretch = log_uniform(rng, 0.8, 1.3)
 
     def note(length_s: float, height: float, sag: float, level: float) -> np.ndarray:
@@ -59,15 +64,15 @@ def rooster(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         f0 *= 1 + 0.008 * smooth_random(rng, n, sample_rate, 20)
         source = pulses(rng, f0, sample_rate, tilt, 0.01) + rough * breath(rng, n, sample_rate)
         path = [(0, [0.75 * gape, 2.0 * gape, 4200.0]), (0.4, [gape, 2.1 * gape, 4400.0]), (1, [0.8 * gape, 1.9 * gape, 4000.0])]
-        voice = unit_rms(tract(source, sample_rate, path, 0.35, falloff, 0.01))
+        voice = unit_rms(tract(source, sample_rate, path, 0.3, falloff, 0.006))
         edge = 0.03 if length_s < 0.4 else 0.1
         return level * voice * breakpoints([(0, 0), (edge, 1), (0.75, 0.9), (1, 0)], n)
 
     def crow(_: int) -> np.ndarray:
         notes = [note(rng.uniform(0.1, 0.2), rng.uniform(0.65, 0.9), 0.1, rng.uniform(0.3, 0.8)) for _ in range(rng.integers(1, 4))]
         notes.append(note(rng.uniform(0.18, 0.4), rng.uniform(0.95, 1.15), 0.12, 1.0))
-        notes.append(note(rng.uniform(0.5, 1.1), rng.uniform(0.95, 1.1), rng.uniform(0.12, 0.4), rng.uniform(0.8, 1.0)))
-        gap = np.zeros(count(rng.uniform(0.01, 0.09), sample_rate))
+        notes.append(note(log_uniform(rng, 0.5, 1.5), rng.uniform(0.95, 1.1), rng.uniform(0.12, 0.4), rng.uniform(0.8, 1.0)))
+        gap = np.zeros(count(rng.uniform(0.0, 0.07) ** rng.uniform(1, 2), sample_rate))
         return np.concatenate([part for item in notes for part in (item, gap)])
 
     n_times = 1 if rng.random() < 0.85 else 2

@@ -42,14 +42,14 @@ def _texture(make: Make, target: int, **options: object) -> Source:
 
 
 SOURCES: dict[str, Source] = {
-    "dog": Source(animals.dog, 0, padded=0.45, snr_db=(14, 55)),
-    "rooster": Source(animals.rooster, 1, padded=0.95, snr_db=(12, 60), wetness=0.9),
+    "dog": Source(animals.dog, 0, padded=0.45, snr_db=(14, 80)),
+    "rooster": Source(animals.rooster, 1, padded=0.95, snr_db=(16, 75), wetness=0.9),
     "rain": _texture(weather.rain, 10, padded=0.0, wetness=0.15),
     "sea_waves": _texture(weather.sea_waves, 11, snr_db=(20, 60), wetness=0.1),
-    "crackling_fire": _texture(weather.crackling_fire, 12, snr_db=(8, 45), peak=(0.4, 1.0), wetness=0.15),
-    "crying_baby": Source(voices.crying_baby, 20, padded=0.2, snr_db=(20, 50)),
-    "sneezing": Source(voices.sneezing, 21, padded=0.93, snr_db=(22, 60), wetness=0.4),
-    "clock_tick": _texture(everyday.clock_tick, 38, padded=0.06, peak=(0.1, 0.6), snr_db=(0, 38)),
+    "crackling_fire": _texture(weather.crackling_fire, 12, snr_db=(6, 45), wetness=0.15),
+    "crying_baby": Source(voices.crying_baby, 20, padded=0.2, snr_db=(20, 75)),
+    "sneezing": Source(voices.sneezing, 21, padded=0.95, snr_db=(28, 85), wetness=0.4),
+    "clock_tick": _texture(everyday.clock_tick, 38, padded=0.06, peak=(0.1, 0.6), snr_db=(-2, 45), wetness=0.8),
     "helicopter": _texture(machines.helicopter, 40, snr_db=(20, 60), wetness=0.15),
     "chainsaw": _texture(machines.chainsaw, 41, snr_db=(16, 50), wetness=0.6),
     "speech_vowels": Source(voices.speech_vowels, 100),

@@ -103,10 +103,12 @@ def _edge(order: int, hz: float, kind: str, sample_rate: int) -> np.ndarray:
     return butter(order, hz, kind, fs=sample_rate, output="sos")
 
 
-def pulses(rng: Rng, f0_hz: np.ndarray, sample_rate: int, tilt_db: float = 9.0, jitter: float = 0.01) -> np.ndarray:
+def pulses(rng: Rng, f0_hz: np.ndarray, sample_rate: int, tilt_db: float = 9.0, jitter: float = 0.01,
+           uneven_db: float = 0.0) -> np.ndarray:
     """Periodic source (N,) at the changing pitch `f0_hz` (N,): a glottal or engine pulse read from a wavetable.
 
-    Harmonic k has amplitude `-tilt_db * log2(k)` dB; `jitter` (relative, per-cycle scale) makes the pitch uneven.
+    Harmonic k has amplitude `-tilt_db * log2(k)` dB; `jitter` (relative, per-cycle scale) makes the pitch uneven,
+    `uneven_db` (standard deviation) the harmonics, as resonances of an engine block do.
     """
     n = len(f0_hz)
     rough = smooth_random(rng, n, sample_rate, float(np.clip(f0_hz.mean() / 2, 20, 200)))
@@ -114,7 +116,8 @@ def pulses(rng: Rng, f0_hz: np.ndarray, sample_rate: int, tilt_db: float = 9.0, 
     n_harmonics = int(np.clip(0.47 * sample_rate / np.percentile(f0_hz, 80), 1, 250))
     spectrum = np.zeros(1025, complex)
     k = np.arange(1, n_harmonics + 1)
-    spectrum[k] = k ** (-tilt_db / 6.02) * np.exp(1j * 0.3 * rng.standard_normal(n_harmonics))
+    level = k ** (-tilt_db / 6.02) * 10.0 ** (uneven_db * rng.standard_normal(n_harmonics) / 20.0)
+    spectrum[k] = level * np.exp(1j * 0.3 * rng.standard_normal(n_harmonics))
     table = irfft(spectrum, 2048)
     table = np.append(table, table[0])
     return np.interp((phase % 1.0) * 2048, np.arange(2049), table / np.sqrt(np.mean(table**2)))

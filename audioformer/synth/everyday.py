@@ -21,13 +21,13 @@ from audioformer.synth.dsp import (
 
 
 def _tick(rng: Rng, sample_rate: int, low_hz: float, ring_s: float, n_modes: int, parts: int) -> np.ndarray:
-    """One clock beat: `parts` tiny impacts within about 20 ms, each exciting the same modes of the case."""
-    n = count(0.03 + 10 * ring_s, sample_rate)
-    blow = np.zeros(n)
+    """One clock beat: `parts` tiny impacts within 10-100 ms, each exciting the same modes of the case."""
+    n = count(0.13 + 6 * ring_s, sample_rate)
+    blow, spacing_s = np.zeros(n), log_uniform(rng, 0.005, 0.035)
     for part in range(parts):
         n_hit = count(0.004, sample_rate)
         hit = rng.standard_normal(n_hit) * attack_decay(n_hit, sample_rate, 0.0002, log_uniform(rng, 0.0002, 0.001))
-        add_at(blow, hit * rng.uniform(0.2, 1.0), count(part * rng.uniform(0.003, 0.012), sample_rate))
+        add_at(blow, hit * rng.uniform(0.2, 1.0), count(part * rng.uniform(0.003, spacing_s), sample_rate))
     hz = [log_uniform(rng, low_hz, 9000) for _ in range(n_modes)]
     body = ring(blow, sample_rate, hz, ring_s * rng.uniform(0.3, 1.2, n_modes), rng.uniform(0.2, 1, n_modes) * (1000 / np.array(hz)) ** 0.3)
     return unit_peak(body + rng.uniform(0.1, 1.5) * blow)
@@ -38,16 +38,17 @@ def clock_tick(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     n = count(duration_s, sample_rate)
     out = np.zeros(n)
     rate = float(rng.choice([1.0, 1.0, 2.0, log_uniform(rng, 1.5, 3), log_uniform(rng, 3, 5.5)]))
-    low_hz, ring_s = log_uniform(rng, 200, 2500), log_uniform(rng, 0.0015, 0.014)
-    n_modes, parts = int(rng.integers(2, 8)), int(rng.integers(1, 4))
+    low_hz, ring_s = log_uniform(rng, 200, 2500), log_uniform(rng, 0.0015, 0.022)
+    n_modes, parts = int(rng.integers(2, 8)), int(rng.integers(1, 5))
     tick = _tick(rng, sample_rate, low_hz, ring_s, n_modes, parts)
     same = rng.random() < 0.4
     tock = tick if same else _tick(rng, sample_rate, low_hz * rng.uniform(0.7, 1.2), ring_s, n_modes, parts) * rng.uniform(0.4, 1.0)
     lag = 0.0 if same else rng.uniform(-0.12, 0.12)
     start = rng.uniform(0, 1 / rate)
+    uneven = rng.uniform(0.0, 0.4)
     for index in range(int(duration_s * rate) + 1):
         at = start + (index + lag * (index % 2)) / rate
-        add_at(out, (tick, tock)[index % 2] * rng.uniform(0.85, 1.0), int(at * sample_rate))
+        add_at(out, (tick, tock)[index % 2] * rng.uniform(1 - uneven, 1.0), int(at * sample_rate))
     return out
 
 

@@ -13,8 +13,6 @@ from audioformer.synth.dsp import (
     count,
     equalise,
     fade,
-    filter_frames,
-    formant_gain,
     log_uniform,
     pulses,
     repeat,
@@ -32,23 +30,26 @@ def _blade_noise(rng: Rng, n: int, sample_rate: int, phase: np.ndarray, sharp: f
 
 
 def helicopter(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Main rotor thumps 9-30 times a second (slap harmonics and beaten air), a turbine whine and a steady roar above."""
+    """Main rotor thumps 9-32 times a second (slap harmonics and beaten air), tail rotor and turbine tones, steady roar."""
     n = count(duration_s, sample_rate)
-    rate = log_uniform(rng, 9, 32) * (1 + 0.01 * smooth_random(rng, n, sample_rate, 0.5))
+    rate = log_uniform(rng, 9, 32) * breakpoints([(0, 1), (1, rng.uniform(0.9, 1.1))], n) * (1 + 0.01 * smooth_random(rng, n, sample_rate, 0.5))
     phase = np.cumsum(rate) / sample_rate
     dark = rng.uniform(0, 26)  # far helicopters lose their treble
-    slap = pulses(rng, rate, sample_rate, rng.uniform(1.5, 5), 0.003)
-    slap = unit_rms(equalise(slap, sample_rate, [(20, -6), (45, 0), (200, -4), (700, -14 - 0.3 * dark), (4000, -34 - dark)]))
-    air = shaped_noise(rng, n, sample_rate, [(30, -3), (120, 2), (500, -2), (2000, -9 - 0.5 * dark), (11000, -20 - 1.3 * dark)])
-    chop = air * _blade_noise(rng, n, sample_rate, phase + rng.uniform(0, 1), log_uniform(rng, 0.3, 4))
-    steady = shaped_noise(rng, n, sample_rate, [(30, 4), (150, 3), (600, -3), (2500, -12 - 0.5 * dark), (11000, -26 - 1.2 * dark)])
-    out = log_uniform(rng, 0.1, 1.2) * slap + unit_rms(chop) + log_uniform(rng, 0.1, 1.5) * steady
-    tail = pulses(rng, rate * rng.uniform(4, 6.5), sample_rate, 5.0, 0.004)  # tail rotor
-    out += log_uniform(rng, 0.02, 0.35) * equalise(tail, sample_rate, [(60, 0), (800, -6), (4000, -26 - dark)])
+    slap = pulses(rng, rate, sample_rate, rng.uniform(1.5, 5), 0.002, 4.0)
+    slap = unit_rms(equalise(slap, sample_rate, [(20, -4), (60, 0), (200, -4), (700, -16 - 0.3 * dark), (4000, -36 - dark)]))
+    shape = [(30, rng.uniform(-3, 6)), (120, rng.uniform(-2, 5)), (300, rng.uniform(-3, 3)), (700, -6 + rng.normal(0, 3)),
+             (1400, -9 + rng.normal(0, 4) - 0.3 * dark), (2800, -15 + rng.normal(0, 5) - 0.6 * dark), (11000, -28 - 1.1 * dark)]
+    chop = shaped_noise(rng, n, sample_rate, shape) * _blade_noise(rng, n, sample_rate, phase, log_uniform(rng, 0.1, 2.5))
+    steady = shaped_noise(rng, n, sample_rate, [(hz, db + rng.normal(0, 3)) for hz, db in shape])
+    out = log_uniform(rng, 0.1, 1.5) * slap + unit_rms(chop) + log_uniform(rng, 0.2, 2.5) * steady
+    for _ in range(int(rng.integers(0, 4))):  # tail rotor, gearbox, turbine: harmonic combs locked to the main rotor
+        comb = pulses(rng, rate * rng.uniform(3, 22), sample_rate, rng.uniform(2, 6), 0.002, 6.0)
+        comb = equalise(comb, sample_rate, [(60, 0), (800, -6), (4000, -22 - dark)])
+        out += log_uniform(rng, 0.02, 0.6) * comb
     if rng.random() < 0.4 and dark < 15:
         whine_hz = log_uniform(rng, 2000, 9000)
         out += rng.uniform(0.01, 0.12) * np.sin(2 * np.pi * whine_hz * np.cumsum(rate / rate[0]) / sample_rate)
-    distance = np.exp(rng.uniform(0, 0.7) * smooth_random(rng, n, sample_rate, 0.3))
+    distance = np.exp(rng.uniform(0, 0.6) * smooth_random(rng, n, sample_rate, 0.5))
     return out * distance * breakpoints([(0, rng.uniform(0.3, 1)), (1, rng.uniform(0.3, 1))], n)
 
 
@@ -67,27 +68,46 @@ def _revs(rng: Rng, n: int, sample_rate: int, idle_hz: float, top_hz: float) -> 
     return idle_hz + (top_hz - idle_hz) * load, load
 
 
+def _throttle(rng: Rng, n: int, sample_rate: int) -> np.ndarray:
+    """Engine speed 0..1 (N,): the trigger is pulled and let go; the crank follows fast upwards, coasts down slowly."""
+    trigger, at = np.zeros(n), 0
+    story = rng.choice(["cut", "blips", "mixed"], p=[0.35, 0.3, 0.35])
+    pulled = story == "cut" or rng.random() < 0.5
+    while at < n:
+        longest = {"cut": 6.0, "blips": 0.5, "mixed": 2.0}[story] if pulled else {"cut": 0.7, "blips": 1.0, "mixed": 1.5}[story]
+        end = at + count(log_uniform(rng, 0.12, longest), sample_rate)
+        trigger[at:end] = rng.uniform(0.6, 1.0) if pulled else 0.0
+        pulled, at = not pulled, end
+    step = max(1, sample_rate // 200)  # the crank's inertia needs no more than 200 values a second
+    up, down = (1 - np.exp(-0.005 / rng.uniform(*span)) for span in ((0.05, 0.25), (0.25, 0.9)))
+    speed, level = [], float(trigger[0]) * rng.uniform(0.3, 1)
+    for target in trigger[::step]:
+        level += (target - level) * (up if target > level else down)
+        speed.append(level)
+    smooth = np.interp(np.arange(n), np.arange(0, n, step), speed)
+    return np.clip(smooth * (1 + rng.uniform(0.01, 0.07) * smooth_random(rng, n, sample_rate, 3)), 0, 1.1)
+
+
 def chainsaw(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Two-stroke engine: one firing pulse a turn, 40 Hz idling to 220 Hz at full throttle, raspy exhaust, chain noise."""
+    """Two-stroke engine: one firing pulse a turn, 40 Hz idling to 260 Hz flat out, raspy exhaust; chain and chips hiss."""
     n = count(duration_s, sample_rate)
-    rate, load = _revs(rng, n, sample_rate, log_uniform(rng, 35, 70), log_uniform(rng, 95, 230))
-    rate *= 1 + 0.012 * smooth_random(rng, n, sample_rate, 8)
-    engine = pulses(rng, rate, sample_rate, rng.uniform(0.5, 3.5), rng.uniform(0.01, 0.04))
-    half = pulses(rng, rate / 2, sample_rate, 3.0, 0.02) * rng.uniform(0, 0.4)  # uneven firing at half the rate
-    hz = sorted(log_uniform(rng, 200, 5000) for _ in range(6))
-    formants = np.array([[[f, 0.35 * f, rng.uniform(0.4, 1.6) * (500.0 / f) ** rng.uniform(0.1, 0.6)] for f in hz]])
-
-    def gains(position: np.ndarray, bins: np.ndarray) -> np.ndarray:
-        bright = 10.0 ** (np.interp(position, np.linspace(0, 1, n), load)[:, None] * np.clip(np.log2(np.maximum(bins, 1) / 500), -1, 4) * 3 / 20)
-        cut = 1.0 / (1.0 + (bins / knee) ** 2)
-        return formant_gain(bins, formants, 0.08) * bright * cut
-
-    knee = log_uniform(rng, 2200, 9000)
-    exhaust = unit_rms(filter_frames(engine + half, sample_rate, gains, 0.04))
-    rasp = shaped_noise(rng, n, sample_rate, [(100, -12), (800, -2), (3000, 0), (11000, -rng.uniform(6, 22))])
-    rasp *= 0.3 + 0.7 * np.exp(2 * (np.cos(2 * np.pi * np.cumsum(rate) / sample_rate) - 1))
-    out = exhaust + log_uniform(rng, 0.08, 0.8) * rasp * (0.3 + 0.7 * load)
-    return out * (0.3 + 0.7 * load)
+    load = _throttle(rng, n, sample_rate)
+    idle_hz, top_hz = log_uniform(rng, 38, 75), log_uniform(rng, 110, 270)
+    rate = idle_hz + (top_hz - idle_hz) * load
+    engine = pulses(rng, rate, sample_rate, rng.uniform(3, 7), 0.004, 6.0)
+    half = pulses(rng, rate / 2, sample_rate, 4.0, 0.006, 6.0) * rng.uniform(0, 0.6)  # uneven firing at half the rate
+    exhaust = equalise(unit_rms(engine) + half, sample_rate, [(40, -14), (150, -3), *((hz, rng.normal(0, 5)) for hz in (300, 600, 1200, 2400)),
+                                                              (5000, rng.uniform(-10, 0)), (11000, rng.uniform(-16, -2))])
+    bumps = [(60, -16.0), (250, rng.normal(-6, 4)), *((hz, rng.normal(0, 4)) for hz in (500, 900, 1500, 2400, 3600, 5200)),
+             (8000, rng.uniform(-12, 2)), (11500, rng.uniform(-18, 0))]
+    hiss = shaped_noise(rng, n, sample_rate, bumps)
+    firing = np.exp(rng.uniform(0, 1.5) * (np.cos(2 * np.pi * np.cumsum(rate) / sample_rate) - 1))
+    rough = np.exp(rng.uniform(0.1, 0.4) * smooth_random(rng, n, sample_rate, log_uniform(rng, 2, 25)))
+    chain = hiss * firing * rough * load ** rng.uniform(0.5, 1.5)
+    out = unit_rms(exhaust) * (log_uniform(rng, 0.05, 0.6) + load) + log_uniform(rng, 0.15, 2.2) * chain
+    if rng.random() < 0.4:  # sprocket whine, a high multiple of the engine speed
+        out += rng.uniform(0.02, 0.2) * load * pulses(rng, rate * int(rng.integers(7, 18)), sample_rate, 8.0, 0.002)
+    return out * np.exp(rng.uniform(0, 0.4) * smooth_random(rng, n, sample_rate, 1.0))
 
 
 def engine(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:

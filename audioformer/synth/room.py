@@ -41,23 +41,27 @@ def microphone(rng: Rng) -> list[tuple[float, float]]:
     Returns:
         `(hz, db)` points for `dsp.equalise`.
     """
-    low_hz = log_uniform(rng, 20, 160)
-    bass, treble = rng.normal(0, 3.0), rng.normal(-1, 4.0)
-    points = [(0.25 * low_hz, -24.0), (low_hz, 0.5 * bass - 2), (max(2.2 * low_hz, 250), bass), (1000, rng.normal(0, 1.5)),
-              (2600, 0.5 * treble + rng.normal(0, 1.5)), (5500, treble)]
-    if rng.random() < 0.35:
+    low_hz = log_uniform(rng, 12, 110)
+    bass, treble = rng.normal(0, 3.0), rng.normal(0, 3.5)
+    hz = (max(2.2 * low_hz, 150.0), 400.0, 800.0, 1500.0, 2600.0, 4200.0, 6500.0, 11500.0)
+    ideal = np.interp(np.log(hz), np.log([150, 1000, 11500]), [bass, 0.0, treble])
+    bumps = rng.uniform(0.5, 3.0) * rng.standard_normal(len(hz))
+    points = [(0.25 * low_hz, bass - 20.0), (low_hz, bass - 2.0), *zip(hz, ideal + bumps, strict=True)]
+    if rng.random() < 0.22:
         edge_hz = log_uniform(rng, 3500, 11000)
-        points = [point for point in points if point[0] < 0.9 * edge_hz] + [(edge_hz, treble), (1.25 * edge_hz, treble - 45)]
-    else:
-        points.append((11500, 1.3 * treble - rng.uniform(0, 8)))
+        kept = [point for point in points if point[0] < 0.9 * edge_hz]
+        points = [*kept, (edge_hz, kept[-1][1]), (1.3 * edge_hz, kept[-1][1] - rng.uniform(10, 45))]
     return points
 
 
 def background(rng: Rng, n: int, sample_rate: int) -> np.ndarray:
     """Room tone or outdoor hush (N,), unit RMS: falling noise, preamplifier hiss, at times mains hum."""
-    bass, hiss = rng.uniform(-6, 8), rng.uniform(-40, -14)
-    noise = shaped_noise(rng, n, sample_rate, [(20, bass), (100, 0), (1000, -14 - rng.uniform(-6, 8)), (4000, hiss), (11000, hiss + rng.uniform(-6, 3))])
-    noise *= 1 + 0.1 * smooth_random(rng, n, sample_rate, 2)
+    bass, middle, hiss = rng.uniform(-6, 10), rng.uniform(-26, -6), rng.uniform(-40, -8)
+    noise = shaped_noise(rng, n, sample_rate, [(20, bass), (100, 0), (1000, middle), (4000, hiss), (11000, hiss + rng.uniform(-6, 3))])
+    noise *= np.exp(rng.uniform(0.05, 0.7) * smooth_random(rng, n, sample_rate, log_uniform(rng, 0.3, 4)))
+    if rng.random() < 0.3:  # wind on the microphone, handling, traffic far off
+        gust = shaped_noise(rng, n, sample_rate, [(20, 3), (80, 0), (300, -20), (2000, -60)])
+        noise += rng.uniform(0.3, 3) * gust * np.exp(1.2 * smooth_random(rng, n, sample_rate, 3) - 0.7)
     if rng.random() < 0.25:
         mains = float(rng.choice([50.0, 60.0]))
         phase = 2 * np.pi * mains * np.arange(n) / sample_rate

@@ -156,26 +156,27 @@ def crying_baby(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def _sneeze(rng: Rng, sample_rate: int, size: float, voiced: float) -> np.ndarray:
-    n_in, n_ah, n_out = (count(rng.uniform(*span), sample_rate) for span in ((0.2, 0.9), (0.08, 0.3), (0.12, 0.45)))
+    n_in, n_ah, n_out = (count(rng.uniform(*span), sample_rate) for span in ((0.2, 0.9), (0.06, 0.3), (0.12, 0.55)))
     inhale = tract(breath(rng, n_in, sample_rate), sample_rate, [(0, [900 * size, 1700, 3500]), (1, [1300 * size, 2300, 4200])], 0.4, 1, 0.1)
-    inhale = unit_rms(inhale) * breakpoints([(0, 0), (0.8, 1), (1, 0)], n_in) * rng.uniform(0.005, 0.1)
+    inhale = unit_rms(inhale) * breakpoints([(0, 0), (0.8, 1), (1, 0)], n_in) * log_uniform(rng, 0.0005, 0.08)
     f0 = log_uniform(rng, 150, 450) * breakpoints([(0, 0.8), (1, rng.uniform(0.9, 1.6))], n_ah)
     vowel = tract(pulses(rng, f0, sample_rate, 8) + 0.3 * breath(rng, n_ah, sample_rate), sample_rate,
                   [(0, [700 * size, 1200 * size, 2600]), (1, [600 * size, 1700 * size, 2700])], 0.15)
-    vowel = unit_rms(vowel) * np.sin(np.pi * np.linspace(0, 1, n_ah)) * voiced * rng.uniform(0.05, 0.6)
+    vowel = unit_rms(vowel) * np.sin(np.pi * np.linspace(0, 1, n_ah)) * voiced * rng.choice([0.0, rng.uniform(0.05, 1.0)])
     low, high = rng.uniform(800, 2500), rng.uniform(2500, 6000)
-    jet = shaped_noise(rng, n_out, sample_rate, [(100, -25), (low, 0), (high, 0), (12000, -rng.uniform(3, 22))])
-    jet *= attack_decay(n_out, sample_rate, rng.uniform(0.005, 0.03), rng.uniform(0.04, 0.14))
-    f0 = log_uniform(rng, 180, 600) * breakpoints([(0, 1.3), (0.2, 1.2), (1, 0.5)], n_out)
-    shout = tract(pulses(rng, f0, sample_rate, 7, 0.03), sample_rate, [(0, [500 * size, 1900 * size, 3000, 4200]),
+    jet = shaped_noise(rng, n_out, sample_rate, [(60, -24), (250, -rng.uniform(0, 18)), (low, 0), (high, 0), (12000, -rng.uniform(3, 22))])
+    jet *= attack_decay(n_out, sample_rate, rng.uniform(0.004, 0.03), log_uniform(rng, 0.03, 0.16))
+    jet *= np.exp(rng.uniform(0, 0.6) * smooth_random(rng, n_out, sample_rate, 40))
+    f0 = log_uniform(rng, 160, 600) * breakpoints([(0, 1.3), (0.2, rng.uniform(1.0, 1.4)), (1, rng.uniform(0.4, 0.8))], n_out)
+    shout = tract(pulses(rng, f0, sample_rate, 6, 0.04) + 0.4 * breath(rng, n_out, sample_rate), sample_rate, [(0, [500 * size, 1900 * size, 3000, 4200]),
                   (1, [350 * size, 1000 * size, 2500, 3800])], 0.15, 3)
-    shout = unit_rms(shout) * attack_decay(n_out, sample_rate, 0.01, 0.09)
-    pause = np.zeros(count(rng.uniform(0.0, 0.12), sample_rate))
-    return np.concatenate([inhale, vowel, pause, jet + voiced * rng.uniform(0.1, 1.5) * shout])
+    shout = unit_rms(shout) * attack_decay(n_out, sample_rate, 0.01, log_uniform(rng, 0.05, 0.2))
+    pause = np.zeros(count(rng.choice([0.0, rng.uniform(0.0, 0.25)]), sample_rate))
+    return np.concatenate([inhale, vowel, pause, jet + voiced * log_uniform(rng, 0.1, 4.0) * shout])
 
 
 def sneezing(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     """Ah-choo: a slow breath in, sometimes a voiced ah, then one hissing jet of air that dies within 0.3 s."""
-    size, voiced = log_uniform(rng, 0.9, 1.4), float(rng.random() < 0.7)
+    size, voiced = log_uniform(rng, 0.9, 1.4), float(rng.random() < 0.75)
     n_times = 1 if rng.random() < 0.72 else 2
     return unit_peak(repeat(rng, sample_rate, duration_s, lambda _: _sneeze(rng, sample_rate, size, voiced), n_times, (0.1, 1.0)))

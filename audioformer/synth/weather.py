@@ -31,15 +31,16 @@ def _click(rng: Rng, sample_rate: int, decay_s: float, low_hz: float, high_hz: f
 def rain(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     """Thousands of drops: a steady hiss of those far away, single splashes of those near, sometimes drops on a roof."""
     n = count(duration_s, sample_rate)
-    low, mid, high = rng.uniform(-14, 10), rng.uniform(-4, 6), rng.uniform(-22, 2)
-    hiss = shaped_noise(rng, n, sample_rate, [(50, low - 4), (150, low), (500, mid - rng.uniform(0, 6)), (1500, mid), (4000, rng.uniform(-3, 3)), (11000, high)])
-    hiss *= 1 + 0.06 * smooth_random(rng, n, sample_rate, 3)
+    low, mid, high = rng.uniform(-8, 14), rng.uniform(-4, 6), rng.uniform(-16, 2)
+    hiss = shaped_noise(rng, n, sample_rate, [(40, low + rng.uniform(-8, 8)), (150, low), (500, mid + rng.uniform(-6, 4)), (1500, mid),
+                                              (4000, rng.uniform(-3, 3)), (11000, high)])
+    hiss *= np.exp(rng.uniform(0.02, 0.15) * smooth_random(rng, n, sample_rate, log_uniform(rng, 0.5, 8)))
     near = np.zeros(n)
     for _ in range(3):  # drop sizes: the larger, the fewer and the lower
-        rate = log_uniform(rng, 20, 700)
+        rate = log_uniform(rng, 6, 700)
         kernel = _click(rng, sample_rate, log_uniform(rng, 0.0006, 0.004), log_uniform(rng, 500, 4000))
-        near += spread(sparse(rng, n, sample_rate, rate, 5.0), kernel)
-    out = hiss + log_uniform(rng, 0.02, 0.7) * unit_rms(near)
+        near += spread(sparse(rng, n, sample_rate, rate, 6.0), kernel)
+    out = hiss + log_uniform(rng, 0.03, 1.6) * unit_rms(near)
     if rng.random() < 0.35:  # roof, gutter or umbrella
         n_roof = count(0.05, sample_rate)
         modes = [log_uniform(rng, 120, 1800) for _ in range(3)]
@@ -69,28 +70,31 @@ def sea_waves(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         swell = np.maximum(swell, shape * rng.uniform(0.5, 1.0))
         start += period_s * rng.uniform(0.6, 1.4)
     swell = np.maximum(swell + 0.06 * smooth_random(rng, n, sample_rate, 4), 0)
-    depth_db, bright_db = rng.uniform(6, 24), rng.uniform(2, 14)
+    depth_db, bright_db = rng.uniform(6, 30), rng.uniform(0, 14)
 
     def gains(position: np.ndarray, hz: np.ndarray) -> np.ndarray:
         crest = np.interp(position, np.linspace(0, 1, n), swell)[:, None]
         foam = np.clip(np.log2(np.maximum(hz, 1) / 800.0), -1.5, 3.5)[None, :] / 3.5
         return 10.0 ** ((depth_db * (crest - 1) + bright_db * (crest - 0.5) * foam) / 20.0)
 
-    return filter_frames(noise, sample_rate, gains, 0.04)
+    surf = filter_frames(noise, sample_rate, gains, 0.04)
+    splash = spread(sparse(rng, n, sample_rate, log_uniform(rng, 5, 150), 6.0) * swell, _click(rng, sample_rate, log_uniform(rng, 0.004, 0.03), 300, 6000))
+    return unit_rms(surf) + log_uniform(rng, 0.02, 0.5) * unit_rms(splash)
 
 
 def crackling_fire(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     """Burning wood: soft low roar, and snaps of a millisecond from bursting pockets of steam, in clusters, a few very loud."""
     n = count(duration_s, sample_rate)
-    roar = shaped_noise(rng, n, sample_rate, [(30, 6), (120, 0), (600, -10 - rng.uniform(0, 10)), (3000, -16 - rng.uniform(0, 14)), (11000, -24 - rng.uniform(0, 14))])
+    roar = shaped_noise(rng, n, sample_rate, [(30, 6), (120, rng.uniform(0, 6)), (600, -12 - rng.uniform(0, 10)), (3000, -18 - rng.uniform(0, 14)),
+                                              (11000, -20 - rng.uniform(0, 14))])
     roar *= np.maximum(1 + 0.35 * smooth_random(rng, n, sample_rate, 5), 0.1)
     bed = np.zeros(n)
     busy = np.exp(1.0 * smooth_random(rng, n, sample_rate, rng.uniform(1, 4)))  # crackles come in clusters
     for _ in range(3):
         train = sparse(rng, n, sample_rate, log_uniform(rng, 3, 70), rng.uniform(6, 10)) * busy
-        bed += spread(train, _click(rng, sample_rate, log_uniform(rng, 0.0003, 0.003), log_uniform(rng, 300, 3500)))
+        bed += spread(train, _click(rng, sample_rate, log_uniform(rng, 0.0003, 0.003), log_uniform(rng, 250, 3500), log_uniform(rng, 5000, 20000)))
     bed = unit_rms(bed)
-    out = bed + log_uniform(rng, 0.05, 2.0) * roar
+    out = bed + log_uniform(rng, 0.15, 5.0) * roar
     for _ in range(int(rng.poisson(2.0))):  # loud snaps, some with the tail of a splitting log
         decay = log_uniform(rng, 0.001, 0.03)
         snap = _click(rng, sample_rate, decay, log_uniform(rng, 150, 2000)) * log_uniform(rng, 5, 40)

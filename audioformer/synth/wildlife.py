@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from audioformer.synth.dsp import Rng, add_at, attack_decay, breakpoints, count, log_uniform, repeat, ring, smooth_random
+from audioformer.synth.dsp import (
+    Rng,
+    add_at,
+    attack_decay,
+    breakpoints,
+    count,
+    log_uniform,
+    repeat,
+    ring,
+    smooth_random,
+)
 
 
 def _whistle(rng: Rng, sample_rate: int, length_s: float, hz: list, second: float) -> np.ndarray:
