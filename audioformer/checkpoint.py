@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import atomic_path
+from audioformer.codec import write_tensors
 from audioformer.errors import AudioformerError
 
 BUNDLED = Path(__file__).parent / "assets" / "checkpoints"
@@ -81,25 +82,22 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
     Raises:
         AudioformerError: the folder cannot be written, e.g. because the disk is full.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     folder = Path(folder)
-    small = {k: (v.half() if v.is_floating_point() else v).cpu().contiguous() for k, v in state.items()}
+    small = {k: (v.half() if v.is_floating_point() else v).cpu() for k, v in state.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
     except OSError as error:
         raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
     try:
-        save_file(small, str(staging / "model.safetensors"))
+        write_tensors(staging / "model.safetensors", small)
         (staging / "config.json").write_text(json.dumps({"format": FORMAT, **config, "versions": versions()}, indent=2) + "\n")
-        (staging / "README.md").write_text(card)
+        (staging / "README.md").write_text(card, encoding="utf-8")
         for name in ("model.safetensors", "README.md", "config.json"):
             os.chmod(staging / name, 0o644)
             os.replace(staging / name, folder / name)
-    except (OSError, SafetensorError) as error:
-        raise AudioformerError(f"{folder}: cannot be written ({error}); free space or choose another folder") from error
+    except OSError as error:
+        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -190,11 +190,29 @@ def save_codes(path: str | os.PathLike, codes: Tensor, codec: Codec, n_samples: 
     Raises:
         AudioformerError: the folder cannot be written.
     """
+    metadata = {"codec": codec.name, "fingerprint": codec.fingerprint, "n_samples": str(n_samples), "format": "audioformer-codes-1"}
+    write_tensors(path, {"codes": codes.cpu().to(torch.int32)}, metadata)
+
+
+def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Args:
+        path: its folder is made if missing.
+        tensors: by name.
+        metadata: strings kept beside them.
+
+    Raises:
+        AudioformerError: the folder cannot be written, e.g. because the disk is full.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    metadata = {"codec": codec.name, "fingerprint": codec.fingerprint, "n_samples": str(n_samples), "format": "audioformer-codes-1"}
     with atomic_path(path) as temporary:
-        save_file({"codes": codes.cpu().to(torch.int32).contiguous()}, str(temporary), metadata=metadata)
+        try:
+            save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary), metadata=metadata)
+        except SafetensorError as error:
+            raise AudioformerError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
 
 
 def load_codes(path: str | os.PathLike) -> CodesFile:

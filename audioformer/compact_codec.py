@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,13 +22,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audioformer.audio import atomic_path
-from audioformer.codec import Codec
+from audioformer.codec import Codec, write_tensors
 from audioformer.errors import AudioformerError
 from audioformer.rvq import ResidualVQ
 from audioformer.stft import HOPS_PER_WINDOW, overlap_add, stft_frames
 
 BUNDLED = Path(__file__).parent / "assets" / "codecs"
 LOWEST, POWER = 1e-4, 0.3
+PIECE_FRAMES = 75 * 60  # a minute at a time
 
 
 @dataclass(frozen=True)
@@ -133,13 +135,50 @@ class CompactCodec(Codec):
         return self.rvq.codebooks
 
     def _latents(self, samples: Tensor) -> Tensor:
-        return self.frame_latents(samples[:, 0]).transpose(1, 2)
+        return torch.cat(list(self._latent_pieces(samples)), 1).transpose(1, 2)
+
+    def _encode(self, samples: Tensor, n_codebooks: int) -> Tensor:
+        return torch.cat([self.rvq.quantise(piece, n_codebooks) for piece in self._latent_pieces(samples)], 2)
+
+    def _latent_pieces(self, samples: Tensor) -> Iterator[Tensor]:
+        """(B, 1, N) samples to the latents of one stretch after the other, (B, T', D) each: an hour needs no more memory."""
+        hop, past = self.hop_length, self.config.n_encoder_blocks * (self.config.kernel - 1) + 1
+        for read, keep in pieces(-(-samples.shape[-1] // hop), PIECE_FRAMES, past, 1):
+            yield self.frame_latents(samples[:, 0, read.start * hop : read.stop * hop])[:, keep]
 
     def _quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
         return self.rvq.quantise(latents.transpose(1, 2), n_codebooks)
 
     def _decode(self, codes: Tensor) -> Tensor:
-        return self.synthesise(self.rvq.dequantise(codes))[:, None]
+        c, hop = self.config, self.hop_length
+        past = c.n_decoder_blocks * (c.kernel - 1 - c.decoder_look_ahead) + 1
+        future = c.n_decoder_blocks * c.decoder_look_ahead + 1
+        samples = [
+            self.synthesise(self.rvq.dequantise(codes[:, :, read]))[:, keep.start * hop : keep.stop * hop]
+            for read, keep in pieces(codes.shape[2], PIECE_FRAMES, past, future)
+        ]
+        return torch.cat(samples, 1)[:, None]
+
+
+def pieces(n_frames: int, length: int, before: int, after: int) -> Iterator[tuple[slice, slice]]:
+    """Cut T frames into stretches that are worked on with some frames of context.
+
+    Args:
+        n_frames: T.
+        length: of a stretch, frames.
+        before: context before it, frames.
+        after: context after it, frames.
+
+    Yields:
+        (frames to read, which of those to keep); what is kept covers all T frames once, in order.
+
+    Example:
+        >>> list(pieces(5, 3, 1, 1))
+        [(slice(0, 4, None), slice(0, 3, None)), (slice(2, 5, None), slice(1, 3, None))]
+    """
+    for start in range(0, n_frames, length):
+        stop, first = min(start + length, n_frames), max(0, start - before)
+        yield slice(first, min(stop + after, n_frames)), slice(start - first, stop - first)
 
 
 def save_compact(codec: CompactCodec, folder: str | os.PathLike, extra: dict | None = None) -> None:
@@ -155,12 +194,8 @@ def save_compact(codec: CompactCodec, folder: str | os.PathLike, extra: dict | N
     Raises:
         AudioformerError: the folder cannot be written.
     """
-    from safetensors.torch import save_file
-
     codec.rvq.codebooks.copy_(codec.rvq.codebooks.half())
-    state = {key: value.half().contiguous() for key, value in codec.state_dict().items()}
-    with atomic_path(Path(folder) / "model.safetensors") as temporary:
-        save_file(state, str(temporary))
+    write_tensors(Path(folder) / "model.safetensors", {key: value.half() for key, value in codec.state_dict().items()})
     about = {"kind": "compact-codec", "name": codec.name, "fingerprint": codec.fingerprint, "config": asdict(codec.config), **(extra or {})}
     with atomic_path(Path(folder) / "config.json") as temporary:
         temporary.write_text(json.dumps(about, indent=2) + "\n")
@@ -188,7 +223,9 @@ def load_compact(name: str | os.PathLike = "compact", device: str = "cpu") -> Co
             raise AudioformerError(f"{folder}: holds {about.get('kind')!r}, not a codec; give a folder of `audioformer train-codec`")
         codec = CompactCodec(CompactConfig(**about["config"]), name=about["name"])
         codec.load_state_dict(load_file(str(folder / "model.safetensors")))
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError, RuntimeError) as error:
+    except AudioformerError:
+        raise
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, SafetensorError, RuntimeError) as error:
         raise AudioformerError(f"{folder}: damaged codec ({str(error).splitlines()[0]}); copy or train it again") from error
     if codec.fingerprint != about["fingerprint"]:
         raise AudioformerError(f"{folder}: codebooks do not match the fingerprint in config.json; copy or train it again")
