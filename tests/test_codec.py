@@ -1,0 +1,222 @@
+"""What every codec promises: checked arguments, files of codes, one name for one meaning of codes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny import RATE, tiny_codec
+
+from audioformer.audio import Waveform
+from audioformer.codec import load_codec, load_codes, require_fingerprint, save_codes
+from audioformer.compact_codec import save_compact
+from audioformer.errors import AudioformerError
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return tiny_codec()
+
+
+def test_frame_rate_and_bandwidth_follow_from_the_sizes(codec):
+    assert codec.frame_rate == 75
+    assert codec.bandwidth_kbps(3) == pytest.approx(3 * 4 * 75 / 1000)  # 16 entries are 4 bits
+
+
+@pytest.mark.parametrize(
+    ("waveform", "rate"),
+    [
+        (np.zeros(2400, np.int16), 8000),
+        (np.zeros((2, 4410), np.float32), 44_100),
+        (torch.zeros(3, 1, 2400), RATE),
+        (torch.zeros(6, 4800), 48_000),
+        (np.zeros(19_200, np.float64), 192_000),
+    ],
+)
+def test_any_rate_type_and_number_of_channels_gives_codes(codec, waveform, rate):
+    codes = codec.encode(waveform, rate)
+    seconds = waveform.shape[-1] / rate
+    batch = waveform.shape[0] if waveform.ndim == 3 else 1
+    assert codes.shape == (batch, 3, int(np.ceil(seconds * RATE / 320)))
+    assert codes.dtype == torch.int64
+    assert codes.min() >= 0
+    assert codes.max() < codec.codebook_size
+
+
+def test_a_waveform_brings_its_own_rate(codec):
+    sound = Waveform(torch.randn(1, 4000) * 0.1, 8000)
+    assert torch.equal(codec.encode(sound), codec.encode(sound.samples, 8000))
+
+
+@pytest.mark.parametrize("wanted", [0, 4, -1])
+def test_rows_that_do_not_exist_are_refused(codec, wanted):
+    with pytest.raises(AudioformerError, match=f"n_codebooks={wanted}: tiny has 1 to 3"):
+        codec.encode(torch.zeros(2400), RATE, n_codebooks=wanted)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (torch.zeros(0), RATE, "0 samples"),
+        (torch.tensor([0.0, float("nan")]), RATE, "NaN or infinite"),
+        (torch.tensor([0.0, float("-inf")]), RATE, "NaN or infinite"),
+        (torch.zeros(100), None, "sample_rate is missing"),
+        (torch.zeros(100), 100, "sample_rate=100"),
+        (torch.zeros(1, 1, 1, 100), RATE, "expected"),
+        (torch.zeros(100, dtype=torch.complex64), RATE, "real samples"),
+        (torch.zeros(100, dtype=torch.bool), RATE, "True/False"),
+    ],
+)
+def test_unusable_sound_is_refused(codec, samples, rate, message):
+    with pytest.raises(AudioformerError, match=message):
+        codec.encode(samples, rate)
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (torch.zeros(1, 4, 5, dtype=torch.long), "1 to 3"),
+        (torch.zeros(5, dtype=torch.long), "expected integers"),
+        (torch.zeros(1, 3, 5), "expected integers"),
+        (torch.zeros(1, 3, 0, dtype=torch.long), "T >= 1"),
+        (torch.full((1, 3, 5), 16), "entries 0..15"),
+        (torch.full((1, 3, 5), -1), "-1..-1"),
+    ],
+)
+def test_unusable_codes_are_refused(codec, codes, message):
+    with pytest.raises(AudioformerError, match=message):
+        codec.decode(codes)
+
+
+def test_codes_of_one_clip_need_no_batch_axis(codec):
+    codes = torch.randint(16, (3, 5))
+    assert torch.equal(codec.decode(codes), codec.decode(codes[None]))
+
+
+def test_a_file_of_codes_comes_back_as_it_was(codec, tmp_path):
+    codes = codec.encode(torch.randn(5000) * 0.1, RATE)
+    save_codes(tmp_path / "new" / "my codes é.safetensors", codes, codec, 5000)
+    back = load_codes(tmp_path / "new" / "my codes é.safetensors")
+    assert torch.equal(back.codes, codes)
+    assert (back.codec, back.fingerprint, back.n_samples) == ("tiny", codec.fingerprint, 5000)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["my codes é.safetensors"]
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"\x08" + b"\0" * 7 + b"not json"])
+def test_a_damaged_file_of_codes_is_refused(tmp_path, content):
+    (tmp_path / "codes.safetensors").write_bytes(content)
+    with pytest.raises(AudioformerError, match="not a file of codes"):
+        load_codes(tmp_path / "codes.safetensors")
+
+
+def test_a_truncated_file_of_codes_is_refused(codec, tmp_path):
+    save_codes(tmp_path / "a.safetensors", torch.zeros(1, 3, 500, dtype=torch.long), codec, 9)
+    (tmp_path / "b.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-40])
+    with pytest.raises(AudioformerError, match="not a file of codes"):
+        load_codes(tmp_path / "b.safetensors")
+
+
+def test_other_safetensors_and_missing_files_are_refused(tmp_path):
+    save_file({"weights": torch.zeros(2)}, str(tmp_path / "w.safetensors"))
+    with pytest.raises(AudioformerError, match="not a file of codes"):
+        load_codes(tmp_path / "w.safetensors")
+    with pytest.raises(AudioformerError, match="no such file"):
+        load_codes(tmp_path / "nothing.safetensors")
+
+
+def test_fingerprints_tell_codecs_apart(codec):
+    other = tiny_codec(seed=1, name="other")
+    assert codec.fingerprint == tiny_codec().fingerprint != other.fingerprint
+    require_fingerprint(codec, codec.fingerprint, "this")
+    with pytest.raises(AudioformerError, match=f"the model belongs to a codec with fingerprint {other.fingerprint}, but tiny has"):
+        require_fingerprint(codec, other.fingerprint, "the model")
+
+
+def test_save_and_load_keep_codes_sound_and_fingerprint(codec, tmp_path):
+    save_compact(codec, tmp_path / "c", {"training": {"n_steps": 0}})
+    back = load_codec(tmp_path / "c")
+    sound = torch.randn(9000) * 0.1
+    assert back.fingerprint == codec.fingerprint
+    assert back.name == "tiny"
+    assert not back.training
+    codes = back.encode(sound, RATE)
+    assert (codes == codec.encode(sound, RATE)).float().mean() > 0.95  # the encoder is stored in 16 bits
+    again = load_codec(str(tmp_path / "c"))
+    assert torch.equal(again.encode(sound, RATE), codes)
+    assert torch.equal(again.decode(codes), back.decode(codes))
+
+
+def test_unknown_codecs_are_refused_by_name():
+    with pytest.raises(AudioformerError, match="codec 'ogg' is not known; use one of .*encodec_24khz"):
+        load_codec("ogg")
+
+
+def damage(folder, what: str) -> None:
+    """Make a saved codec unusable in one of several ways."""
+    config, weights = folder / "config.json", folder / "model.safetensors"
+    about = json.loads(config.read_text())
+    if what == "no weights":
+        weights.unlink()
+    elif what == "truncated weights":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif what == "pickle":
+        torch.save({"a": 1}, weights)
+    elif what == "config is a list":
+        config.write_text("[]")
+    elif what == "config is no text":
+        config.write_bytes(b"\xff\xfe\x00")
+    elif what == "config is cut":
+        config.write_text(config.read_text()[:30])
+    elif what == "unknown size":
+        config.write_text(json.dumps(about | {"config": about["config"] | {"n_wheels": 4}}))
+    elif what == "other sizes":
+        config.write_text(json.dumps(about | {"config": about["config"] | {"d_latent": 9}}))
+    elif what == "other codebooks":
+        state = load_file(str(weights))
+        state["rvq.codebooks"] = state["rvq.codebooks"] + 1
+        save_file(state, str(weights))
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["no weights", "truncated weights", "pickle", "config is a list", "config is no text", "config is cut", "unknown size", "other sizes",
+     "other codebooks"],
+)  # fmt: skip
+def test_a_damaged_codec_folder_is_refused_by_name(codec, tmp_path, what):
+    save_compact(codec, tmp_path / "broken")
+    damage(tmp_path / "broken", what)
+    with pytest.raises(AudioformerError, match="broken: .*(damaged|fingerprint)"):
+        load_codec(tmp_path / "broken")
+
+
+def test_a_folder_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(AudioformerError, match="is not known"):
+        load_codec(tmp_path)
+    (tmp_path / "config.json").write_text('{"kind": "classifier"}')
+    with pytest.raises(AudioformerError, match="'classifier', not a codec"):
+        load_codec(tmp_path)
+
+
+def test_a_half_written_codec_never_replaces_a_whole_one(codec, tmp_path, monkeypatch):
+    save_compact(codec, tmp_path / "c")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()}
+    monkeypatch.setattr("safetensors.torch.save_file", _disk_full)
+    with pytest.raises(AudioformerError, match="cannot be written .No space left"):
+        save_compact(tiny_codec(seed=1), tmp_path / "c")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()} == before
+
+
+def _disk_full(tensors, path, metadata=None):
+    with open(path, "wb") as file:
+        file.write(b"half")
+    raise OSError(28, "No space left on device")
+
+
+def test_sizes_are_frozen(codec):
+    with pytest.raises(AttributeError):
+        codec.config.hop_length = 1
+    assert replace(codec.config, hop_length=160).hop_length == 160
