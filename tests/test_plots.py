@@ -168,13 +168,21 @@ def test_top_labels_are_text_and_name_the_chance_level():
     assert figure.layout.annotations[0].text == "chance 10%"
 
 
-def test_window_scores_draw_steps_to_the_end_of_the_clip():
+def test_window_scores_stand_at_the_centres_of_overlapping_windows():
     scores = np.array([[0.1, 0.9, 0.0], [0.3, 0.6, 0.1]])
-    figure = plots.predictions.window_scores([0.0, 1.5], scores, ["a", "b", "c"], 2.5, top_k=2)
+    figure = plots.predictions.window_scores([0.0, 1.0], scores, ["a", "b", "c"], 3.0, top_k=2)
     assert [trace.name for trace in figure.data] == ["b", "a"]
-    np.testing.assert_allclose(figure.data[0].x, [0, 1.5, 2.5])
-    np.testing.assert_allclose(figure.data[0].y, [0.9, 0.6, 0.6], rtol=1e-6)
-    assert figure.data[0].line.shape == "hv"
+    np.testing.assert_allclose(figure.data[0].x, [1.0, 2.0])
+    np.testing.assert_allclose(figure.data[0].y, [0.9, 0.6], rtol=1e-6)
+    assert list(figure.data[0].customdata) == ["0.00-2.00 s", "1.00-3.00 s"]
+
+
+def test_frame_scores_average_neighbours_of_a_long_clip():
+    scores = np.stack([np.arange(10) / 10, np.full(10, 0.2)], 1)
+    figure = plots.predictions.frame_scores(scores, 10.0, ["up", "flat"], top_k=1, max_points=5)
+    assert [trace.name for trace in figure.data] == ["up"]
+    np.testing.assert_allclose(figure.data[0].x, [0.1, 0.3, 0.5, 0.7, 0.9], rtol=1e-6)
+    np.testing.assert_allclose(figure.data[0].y, [0.05, 0.25, 0.45, 0.65, 0.85], rtol=1e-6)
 
 
 def test_stack_shares_one_time_axis_and_joins_the_sentences(figures):
@@ -220,6 +228,11 @@ def test_stack_refuses_a_figure_without_time_axis(figures):
         (
             lambda: plots.predictions.window_scores([0], np.zeros((2, 3)), ["a", "b"], 1.0),
             r"\(2, 3\); expected \(1, 2\)",
+        ),
+        (lambda: plots.predictions.frame_scores(np.zeros((2, 3)), 75.0, ["a"]), r"\(2, 3\).*expected \(T, 1\)"),
+        (
+            lambda: plots.predictions.window_scores([0, 1], np.zeros((2, 1)), ["a"], 0.5),
+            r"duration_s=0\.5 ends before the last window",
         ),
     ],
 )

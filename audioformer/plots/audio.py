@@ -80,6 +80,8 @@ def waveform(
     )
     alt = f"Waveform of a {duration_s:.2f} s clip at {sample_rate} Hz; its largest amplitude is {np.abs(samples).max():.2f} of full scale."
     finish(figure, alt, x=TIME, y="Amplitude (1 = full scale)", theme=theme, title=title)
+    reach = 1.05 * float(np.abs(samples).max()) or 1.0
+    figure.update_yaxes(range=[-reach, reach], nticks=5)
     return figure.update_xaxes(range=[0, duration_s])
 
 

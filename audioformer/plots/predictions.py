@@ -64,37 +64,41 @@ def window_scores(
     window_start_s, windows, label_names: Sequence[str], duration_s: float, *,
     top_k: int = 3, theme: str = "light", title: str | None = None,
 ) -> go.Figure:  # fmt: skip
-    """Score of the leading labels in each window of the clip, as steps along time.
+    """Score of the leading labels in each window of the clip, a point at each window's centre.
+
+    Windows may overlap; all are as long as the last one, which ends with the clip.
 
     Args:
         window_start_s: (W,) where each window begins, seconds, rising.
         windows: (W, C) score of each class in each window, 0 to 1.
         label_names: C names.
-        duration_s: length of the clip, seconds; the last window is drawn up to it.
+        duration_s: length of the clip, seconds, beyond the last start.
         top_k: labels shown, those with the highest mean score.
         theme: "light" or "dark".
         title: above the figure.
 
     Returns:
-        Figure with one line per label.
+        Figure with one line per label; hover tells the window.
 
     Raises:
-        AudioformerError: shapes disagree; both are printed.
+        AudioformerError: shapes disagree (both are printed), or the clip ends before its last window begins.
     """
     starts, windows = as_array(window_start_s, "window_start_s", 1), as_array(windows, "windows", 2)
     if windows.shape != (len(starts), len(label_names)):
-        raise AudioformerError(
-            f"windows have shape {windows.shape}; expected {(len(starts), len(label_names))} from the starts and label names"
-        )
+        expected = (len(starts), len(label_names))
+        raise AudioformerError(f"windows have shape {windows.shape}; expected {expected} from starts and label names")
+    if duration_s <= starts[-1]:
+        raise AudioformerError(f"duration_s={duration_s} ends before the last window starts at {starts[-1]} s")
+    window_s = duration_s - starts[-1]
     leading = windows.mean(0).argsort()[::-1][:top_k]
-    edges = np.append(starts, max(duration_s, starts[-1])).astype(np.float32)
     figure = go.Figure()
     for place, index in enumerate(leading):
         name = _plain(str(label_names[index]).replace("_", " "))
         figure.add_scatter(
-            x=edges, y=np.append(windows[:, index], windows[-1, index]).astype(np.float32), name=name, mode="lines",
-            line={"shape": "hv", "width": 2, "dash": DASHES[place % len(DASHES)]},
-            hovertemplate=f"{name}<br>from %{{x:.2f}} s<br>score %{{y:.3f}}<extra></extra>",
+            x=(starts + window_s / 2).astype(np.float32), y=windows[:, index].astype(np.float32), name=name,
+            mode="lines+markers", line={"width": 2, "dash": DASHES[place % len(DASHES)]},
+            marker={"size": 7, "symbol": place}, customdata=[f"{s:.2f}-{s + window_s:.2f} s" for s in starts],
+            hovertemplate=f"{name}<br>window %{{customdata}}<br>score %{{y:.3f}}<extra></extra>",
         )  # fmt: skip
     best = str(label_names[leading[0]]).replace("_", " ")
     alt = (
@@ -102,7 +106,55 @@ def window_scores(
     )
     finish(figure, alt, x=TIME, y="Score (0 to 1)", theme=theme, title=title)
     figure.update_xaxes(range=[0, duration_s])
-    return figure.update_yaxes(range=[-0.02, 1.05])
+    return figure.update_yaxes(range=[-0.05, 1.08])
+
+
+def frame_scores(
+    scores, frame_rate: float, label_names: Sequence[str], *,
+    top_k: int = 3, theme: str = "light", title: str | None = None, max_points: int = 6_000,
+) -> go.Figure:  # fmt: skip
+    """Score of the leading labels in every frame of the clip.
+
+    Args:
+        scores: (T, C) score of each class in each frame, 0 to 1.
+        frame_rate: frames per second, Hz.
+        label_names: C names.
+        top_k: labels shown, those with the highest mean score.
+        theme: "light" or "dark".
+        title: above the figure.
+        max_points: per label; longer clips show the mean of neighbouring frames.
+
+    Returns:
+        Figure with one line per label.
+
+    Raises:
+        AudioformerError: shapes disagree (both are printed), or frame_rate is not positive.
+    """
+    scores = as_array(scores, "scores", 2)
+    if scores.shape[1] != len(label_names) or frame_rate <= 0:
+        raise AudioformerError(
+            f"scores have shape {scores.shape} at frame_rate={frame_rate}; expected (T, {len(label_names)}) and a rate > 0"
+        )
+    n_frames = len(scores)
+    leading = scores.mean(0).argsort()[::-1][:top_k]
+    step = -(-n_frames // max_points)
+    starts = np.arange(0, n_frames, step)
+    ends = np.append(starts[1:], n_frames)
+    means = np.add.reduceat(scores[:, leading], starts, axis=0) / (ends - starts)[:, None]
+    times_s = ((starts + ends) / 2 / frame_rate).astype(np.float32)
+    figure = go.Figure()
+    for place, index in enumerate(leading):
+        name = _plain(str(label_names[index]).replace("_", " "))
+        figure.add_scatter(
+            x=times_s, y=means[:, place].astype(np.float32), name=name, mode="lines",
+            line={"width": 1.5, "dash": DASHES[place % len(DASHES)]},
+            hovertemplate=f"{name}<br>%{{x:.3f}} s<br>score %{{y:.3f}}<extra></extra>",
+        )  # fmt: skip
+    best = str(label_names[leading[0]]).replace("_", " ")
+    alt = f"Scores of {len(leading)} labels in each of {n_frames} frames; highest on average: {best}."
+    finish(figure, alt, x=TIME, y="Score (0 to 1)", theme=theme, title=title)
+    figure.update_xaxes(range=[0, n_frames / frame_rate])
+    return figure.update_yaxes(range=[-0.05, 1.08])
 
 
 def _plain(text: str) -> str:

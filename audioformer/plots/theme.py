@@ -49,6 +49,7 @@ def template(theme: str = "light") -> go.layout.Template:
             "hoverlabel": {"bgcolor": "#102a43" if theme == "light" else "#f0f4f8", "bordercolor": "rgba(0,0,0,0)",
                            "font": {"family": FONT, "color": "#ffffff" if theme == "light" else "#102a43"}},
             "legend": {"font": {"color": axis_ink}, "orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": axis_ink, "activecolor": ink},
             "shapedefaults": {"line": {"color": axis_ink, "dash": "dot", "width": 1}},
             "annotationdefaults": {"font": {"color": axis_ink, "size": 11}, "showarrow": False},
         },

@@ -15,6 +15,8 @@ from audioformer.errors import AudioformerError
 from audioformer.plots.audio import TIME
 from audioformer.plots.theme import template
 
+LEGEND_SHARE = 0.045  # of the height, kept free above a lane of several lines
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -74,7 +76,7 @@ def stack(lanes: Sequence[Lane], duration_s: float, *, theme: str = "light", hei
 
 
 def _place(whole: go.Figure, lane: Lane, row: int) -> None:
-    """Copy the traces and the vertical axis of a lane into a row; several lines share a legend in the lane's corner."""
+    """Copy the traces and the vertical axis of a lane into a row; several lines share a legend above them."""
     several = len(lane.figure.data) > 1
     for trace in lane.figure.data:
         whole.add_trace(trace, row=row, col=1)
@@ -84,5 +86,6 @@ def _place(whole: go.Figure, lane: Lane, row: int) -> None:
     axis = lane.figure.layout.yaxis.to_plotly_json()
     whole.update_yaxes({**axis, "title": {"text": lane.name}}, row=row, col=1)
     if several:
-        top = next(whole.select_yaxes(row=row, col=1)).domain[1]
-        whole.update_layout(legend={"x": 1, "xanchor": "right", "y": top, "yanchor": "top"})
+        bottom, top = next(whole.select_yaxes(row=row, col=1)).domain
+        whole.update_yaxes(domain=[bottom, top - LEGEND_SHARE], row=row, col=1)
+        whole.update_layout(legend={"x": 1, "xanchor": "right", "y": top, "yanchor": "top", "font": {"size": 11}})

@@ -1,0 +1,29 @@
+"""The app: one sound on one time line, in the browser, without internet.
+
+    settings   what has to be set before Gradio is imported: offline, private, limits
+    models     codecs and checkpoints, opened once and shared
+    samples    the bundled clips with a small picture each
+    handlers   pure functions: a sound in, everything the page shows out (no Gradio)
+    cards      results and messages as safe HTML
+    views      the interactive components (Python side of static/*.js)
+    texts      the short explanations
+    app        the layout and its events
+    serve      port, temporary folder, start
+
+Run it with `audioformer app`, `make app`, or `python -m audioformer_app`.
+"""
+
+__all__ = ["build_app", "launch"]
+
+
+def __getattr__(name: str):
+    """`build_app` and `launch`, imported when asked for: Gradio takes a second or two."""
+    if name == "build_app":
+        from audioformer_app.app import build_app
+
+        return build_app
+    if name == "launch":
+        from audioformer_app.serve import launch
+
+        return launch
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

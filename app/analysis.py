@@ -1,0 +1,163 @@
+"""One sound through the kit: read, coded, classified. Pure functions and what they return; no Gradio.
+
+Shapes: N samples, K codebooks, T frames, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import torch
+
+from audioformer.audio import Waveform, load_audio, resample
+from audioformer_app.models import Models
+from audioformer_app.settings import SHOWN_S
+
+TOP_K = 5
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sound as it came.
+
+    Attributes:
+        name: what to call it on the page (not yet escaped).
+        samples: (N,) float32, channels averaged.
+        sample_rate: Hz.
+        note: what was left out, or "".
+    """
+
+    name: str
+    samples: np.ndarray
+    sample_rate: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a checkpoint says about a clip.
+
+    Attributes:
+        checkpoint: its name.
+        labels: most probable first.
+        probabilities: of these, 0 to 1.
+        label_names: all C.
+        frame_scores: (T', C) score of each class in each frame.
+        frame_rate: of these frames, Hz.
+        n_windows: stretches that the clip was cut into.
+        multi_label: several labels can be right at once.
+    """
+
+    checkpoint: str
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    label_names: tuple[str, ...]
+    frame_scores: np.ndarray
+    frame_rate: float
+    n_windows: int
+    multi_label: bool
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All that is known about the clip on the page; what is shown always comes from one of these.
+
+    Attributes:
+        token: changes with every analysis, so that late answers about another one can be told apart.
+        clip: the sound as it came.
+        sample: index of the bundled clip, -1 for a sound of the user's own.
+        codec: its name.
+        samples: (N,) float32 as the codec hears it.
+        sample_rate: Hz, the codec's.
+        codes: (K, T) int.
+        frame_rate: Hz.
+        kbps_per_codebook: kbit/s of one row.
+        verdict: None where no checkpoint is offered.
+    """
+
+    token: str
+    clip: Clip
+    sample: int
+    codec: str
+    samples: np.ndarray
+    sample_rate: int
+    codes: np.ndarray
+    frame_rate: float
+    kbps_per_codebook: float
+    verdict: Verdict | None
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate
+
+
+def open_clip(path: str | Path, name: str | None = None) -> Clip:
+    """Read a sound file; of a long one the first 30 s.
+
+    Args:
+        path: of the file.
+        name: what to call it; None: the file's name.
+
+    Returns:
+        Clip.
+
+    Raises:
+        AudioformerError: not a readable sound file.
+    """
+    import soundfile
+
+    waveform = load_audio(path, mono=True, duration_s=SHOWN_S)
+    total_s = soundfile.info(str(path)).duration
+    note = f"first {SHOWN_S:.0f} s of {total_s:.0f} s" if total_s > SHOWN_S + 0.05 else ""
+    return Clip(name or Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, note)
+
+
+def analyse(clip: Clip, sample: int, codec_name: str, checkpoint: str | None, models: Models) -> Analysis:
+    """Code a clip and classify it.
+
+    Args:
+        clip: from `open_clip`.
+        sample: index of the bundled clip, -1 for a sound of the user's own.
+        codec_name: one of `models.codecs`.
+        checkpoint: one of `models.checkpoints`, or None for no label.
+        models: open codecs and classifiers.
+
+    Returns:
+        Analysis.
+
+    Raises:
+        AudioformerError: a name that is not offered, or weights that cannot be used.
+    """
+    codec = models.codec(codec_name)
+    waveform = Waveform(torch.from_numpy(clip.samples)[None], clip.sample_rate)
+    codes = codec.encode(waveform)[0]
+    heard = resample(waveform.samples, waveform.sample_rate, codec.sample_rate)[0].numpy()
+    verdict = classify(waveform, checkpoint, models) if checkpoint else None
+    return Analysis(
+        uuid4().hex, clip, sample, codec_name, heard, codec.sample_rate, codes.cpu().numpy().astype(np.int32),
+        codec.frame_rate, codec.bandwidth_kbps(1), verdict,
+    )  # fmt: skip
+
+
+def classify(waveform: Waveform, checkpoint: str, models: Models) -> Verdict:
+    """Ask a checkpoint.
+
+    Raises:
+        AudioformerError: the checkpoint is not offered or cannot be used.
+    """
+    classifier = models.classifier(checkpoint)
+    prediction = classifier.classify(waveform, top_k=TOP_K)
+    return Verdict(
+        checkpoint,
+        tuple(prediction.labels),
+        tuple(prediction.probabilities),
+        tuple(prediction.label_names),
+        classifier.frame_probabilities(classifier.codes(waveform)),
+        classifier.codec.frame_rate,
+        len(prediction.window_start_s),
+        prediction.multi_label,
+    )

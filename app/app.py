@@ -1,0 +1,130 @@
+"""Layout of the page and which handler answers which event; nothing is computed here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from audioformer_app.settings import MAX_FILE_MB, SHOWN_S, STATIC, go_offline
+
+go_offline()
+
+import gradio as gr  # noqa: E402 - only after going offline
+
+from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
+from audioformer_app.events import Page, codec_note  # noqa: E402
+from audioformer_app.models import Models  # noqa: E402
+from audioformer_app.samples import first_choice, list_samples  # noqa: E402
+from audioformer_app.views import clip_player, fixed, header, sample_picker  # noqa: E402
+
+MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
+LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
+
+
+def theme() -> gr.Theme:
+    """System fonts (nothing to fetch), slate greys, one blue."""
+    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.sky, neutral_hue=gr.themes.colors.slate, font=fonts,
+        font_mono=["ui-monospace", "SFMono-Regular", "Consolas", "monospace"],
+        spacing_size="sm", radius_size="md", text_size="md",
+    )  # fmt: skip
+
+
+def page_options() -> dict:
+    """What Gradio 6 wants at launch rather than in the layout: look, style sheet and head."""
+    return {
+        "theme": theme(),
+        "css": (STATIC / "style.css").read_text(encoding="utf-8"),
+        "head": (STATIC / "head.html").read_text(encoding="utf-8"),
+    }
+
+
+def build_app(
+    codecs: Sequence[str | os.PathLike] | None = None, checkpoints: Sequence[str | os.PathLike] | None = None
+) -> gr.Blocks:
+    """The page, ready to launch, with a bundled clip already analysed.
+
+    Args:
+        codecs: names or folders offered; None: the bundled one, and EnCodec where its weights are.
+        checkpoints: names or folders offered; None: the bundled ones.
+
+    Returns:
+        Gradio Blocks; `audioformer_app.launch` serves it with all the settings it needs.
+
+    Raises:
+        AudioformerError: a codec or checkpoint cannot be used.
+    """
+    models, samples = Models(codecs, checkpoints), list_samples()
+    codec, checkpoint = next(iter(models.codecs)), next(iter(models.checkpoints), None)
+    chosen = first_choice(samples)
+    first = None
+    if chosen is not None:
+        first = analysis.analyse(analysis.open_clip(samples[chosen].path), chosen, codec, checkpoint, models)
+    with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
+        header(texts.SENTENCE, elem_id="af-head")
+        current = gr.State(first, time_to_live=3600)
+        with gr.Row(elem_id="af-main"):
+            with gr.Column(scale=0, min_width=300, elem_id="af-side"):
+                inputs = _side(models, samples, chosen)
+            with gr.Column(scale=1, min_width=320, elem_id="af-stage"):
+                message = fixed("", elem_id="af-message")
+                verdict = fixed(cards.verdict_card(first), elem_id="af-verdict")
+                view = clip_player(handlers.clip_view(first, models) if first else "", elem_id="af-view")
+                with gr.Accordion("What am I looking at?", open=False, elem_id="af-help"):
+                    with gr.Row():
+                        for text in (texts.PICTURES, texts.CODES, texts.LABEL):
+                            gr.Markdown(text, latex_delimiters=LATEX)
+                    gr.Markdown(texts.KEYS)
+        _connect(Page(models, samples), current, {**inputs, "message": message, "verdict": verdict, "view": view})
+    return demo.queue(max_size=64, api_open=False)
+
+
+def _side(models: Models, samples: list, chosen: int | None) -> dict:
+    """Left column: where the sound comes from, and who looks at it."""
+    fixed("<h2>A sound</h2>", elem_classes=["af-heading", "af-plain", "af-first"])
+    picker = sample_picker(samples, chosen, elem_id="af-samples", elem_classes="af-plain")
+    audio = gr.Audio(
+        sources=["upload", "microphone"], type="filepath", elem_id="af-input", editable=False, buttons=[],
+        label="Your own sound", show_label=False,
+    )  # fmt: skip
+    fixed(
+        f"<p class='af-note'>WAV, FLAC, Ogg or MP3 up to {MAX_FILE_MB} MB, of which the first {SHOWN_S:.0f} s are used.</p>",
+        elem_classes="af-plain",
+    )
+    fixed("<h2>Who listens</h2>", elem_classes=["af-heading", "af-plain"])
+    names, codecs = list(models.checkpoints), list(models.codecs)
+    checkpoint = gr.Radio(
+        names, value=next(iter(names), None), label="Checkpoint (gives the label)", elem_id="af-checkpoint",
+        visible=bool(names),
+    )  # fmt: skip
+    codec = gr.Radio(codecs, value=codecs[0], label="Codec (writes the codes)", elem_id="af-codec")
+    note = fixed(codec_note(codecs[0], models), elem_id="af-codec-note", elem_classes="af-plain")
+    raw = gr.Checkbox(True, label="Raw microphone", info=texts.MICROPHONE, elem_id="af-raw")
+    raw.change(None, raw, None, js="(on) => { window.audioformerRawMicrophone = on; }", api_visibility="private")
+    return {"picker": picker, "audio": audio, "checkpoint": checkpoint, "codec": codec, "note": note}
+
+
+def _connect(page: Page, current: gr.State, part: dict) -> None:
+    """Which event calls which answer of `Page`."""
+    chosen = [part["codec"], part["checkpoint"]]
+    shows = [
+        part["message"],
+        current,
+        part["verdict"],
+        part["view"],
+        part["picker"],
+        part["note"],
+        part["audio"],
+        *chosen,
+    ]
+    # the components themselves ask one question at a time (static/latest.js)
+    show = {**MODEL, "trigger_mode": "multiple", "show_progress": "minimal", "show_progress_on": part["verdict"]}
+    part["picker"].pick(page.pick, [current, *chosen], shows, **show)
+    part["audio"].change(page.drop, [current, part["audio"], *chosen], shows, **show)
+    for choice in chosen:
+        choice.input(page.choose, [current, *chosen], shows, **show)
+    replies = [part["message"], part["view"]]
+    quiet = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
+    part["view"].keep(page.keep, current, replies, **quiet)
+    part["view"].hear(page.hear, current, replies, **quiet)

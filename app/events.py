@@ -1,0 +1,141 @@
+"""What happens after an event: the handlers' results, or a message and nothing else, as Gradio updates.
+
+A failed event never changes what is shown: the old result stays, under its own name, and the choices go back to the
+ones it was made with.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import gradio as gr
+
+from audioformer.errors import AudioformerError
+from audioformer_app import analysis, cards, handlers
+from audioformer_app.analysis import Analysis, Clip
+from audioformer_app.handlers import whole_number
+from audioformer_app.models import ENCODEC, Models
+from audioformer_app.samples import Sample
+
+OUR_FAULT = (
+    "Something went wrong inside the app, not with your sound. The terminal that runs it says what; please report it."
+)
+
+
+def explain(error: Exception, path: str = "") -> str:
+    """The sentence a user reads, without this computer's folders; what is our fault goes in full to the terminal."""
+    if isinstance(error, AudioformerError):
+        return str(error).replace(path, Path(path).name) if path else str(error)
+    traceback.print_exception(error, file=sys.stderr)
+    return OUR_FAULT
+
+
+def codec_note(name: str, models: Models) -> str:
+    """Rates and licence of a codec, and how to have EnCodec where it is missing."""
+    codec = models.codec(name)
+    rows = codec.n_codebooks
+    note = cards.codec_note(name, codec.licence, rows, codec.bandwidth_kbps(rows), codec.frame_rate)
+    return note if ENCODEC in models.codecs else note + cards.NO_ENCODEC
+
+
+N_SHOWN = 9  # outputs of the answers that show a clip
+
+
+class Page:
+    """Answers to the events of one page; holds no state of any user.
+
+    Args:
+        models: open codecs and classifiers.
+        samples: the bundled clips.
+    """
+
+    def __init__(self, models: Models, samples: list[Sample]):
+        self.models, self.samples = models, samples
+
+    def pick(self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData) -> list:
+        """A bundled clip was chosen."""
+
+        def clip() -> tuple[Clip, int]:
+            index = whole_number(sent(event, "index"), 0, len(self.samples) - 1, "index")
+            return analysis.open_clip(self.samples[index].path), index
+
+        return self._show(now, codec, checkpoint, clip)
+
+    def drop(self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None) -> list:
+        """A file was dropped or a recording made; None: the box was emptied, which changes nothing."""
+        if path is None:
+            return [gr.skip()] * N_SHOWN
+        return self._show(now, codec, checkpoint, lambda: (analysis.open_clip(path), -1), path)
+
+    def choose(self, now: Analysis | None, codec: str, checkpoint: str | None) -> list:
+        """Another codec or checkpoint for the clip on the page."""
+        if now is None:
+            return [gr.skip()] * N_SHOWN
+        return self._show(now, codec, checkpoint, lambda: (now.clip, now.sample))
+
+    def keep(self, now: Analysis | None, event: gr.EventData) -> list:
+        """The sound of the first codebooks was asked for."""
+
+        def first_codebooks(shown: Analysis) -> dict:
+            return handlers.keep(shown, sent(event, "n_codebooks"), self.models)
+
+        return self._reply("keep", now, first_codebooks)
+
+    def hear(self, now: Analysis | None, event: gr.EventData) -> list:
+        """The sound of one code was asked for."""
+
+        def one_code(shown: Analysis) -> dict:
+            return handlers.hear(shown, sent(event, "row"), sent(event, "frame"), self.models)
+
+        return self._reply("hear", now, one_code)
+
+    def _show(
+        self,
+        now: Analysis | None,
+        codec: str,
+        checkpoint: str | None,
+        source: Callable[[], tuple[Clip, int]],
+        path: str = "",
+    ) -> list:
+        """Message, state, verdict, view, picker, codec note, input (emptied: it is free for the next), codec, checkpoint."""
+        emptied = gr.update(value=None) if path else gr.skip()
+        try:
+            clip, index = source()
+            made = analysis.analyse(clip, index, codec, checkpoint, self.models)
+            view, note = handlers.clip_view(made, self.models), codec_note(codec, self.models)
+        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
+            back, marked = [gr.skip()] * 2, -1
+            if now is not None:
+                back = [gr.update(value=now.codec), gr.update(value=now.verdict.checkpoint if now.verdict else None)]
+                marked = now.sample
+            unmoved = [
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+                gr.update(selected=marked, answer=uuid4().hex),
+                gr.skip(),
+                emptied,
+            ]
+            return [cards.message_card(explain(error, path), now), *unmoved, *back]
+        picked = gr.update(selected=index, answer=uuid4().hex)
+        return ["", made, cards.verdict_card(made), view, picked, note, emptied, gr.skip(), gr.skip()]
+
+    def _reply(self, to: str, now: Analysis | None, run: Callable[[Analysis], dict]) -> list:
+        """Message and view; `answer` is new each time, so that the browser notices even an equal reply."""
+        answer = {"to": to, "answer": uuid4().hex}
+        try:
+            if now is None:
+                raise AudioformerError("this page has been idle for an hour and its sound is gone; choose one again")
+            return ["", gr.update(reply=json.dumps({**answer, **run(now)}))]
+        except Exception as error:  # as above
+            return [cards.message_card(explain(error), now), gr.update(reply=json.dumps({**answer, "failed": True}))]
+
+
+def sent(event: gr.EventData, name: str):
+    """What the browser sent under a name, whatever it is; None if nothing."""
+    return event._data.get(name) if isinstance(event._data, dict) else None

@@ -1,0 +1,103 @@
+"""Codecs and checkpoints, opened once and shared by everybody who has the page open."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from audioformer.checkpoint import BUNDLED, bundled_names
+from audioformer.codec import Codec, load_codec
+from audioformer.errors import AudioformerError
+from audioformer.plots.codes import colour_ranks
+
+ENCODEC = "encodec_24khz"
+PREFERRED = ("esc10", "digits", "scenes")
+
+
+def available_checkpoints() -> list[str]:
+    """Bundled classifiers, the general one first."""
+    names = [name for name in bundled_names() if _kind(name) == "classifier"]
+    return sorted(names, key=lambda name: (PREFERRED.index(name) if name in PREFERRED else len(PREFERRED), name))
+
+
+def _kind(name: str) -> str | None:
+    """What a bundled checkpoint is, from its config.json; None if that cannot be read."""
+    try:
+        return json.loads((BUNDLED / name / "config.json").read_text()).get("kind")
+    except (OSError, ValueError):
+        return None
+
+
+def encodec_is_here() -> bool:
+    """Whether EnCodec's package and its published 24 kHz weights are on this machine; nothing is downloaded."""
+    from importlib.util import find_spec
+
+    from audioformer.encodec_weights import FOLDER_VARIABLE, RELEASES, cache_folder
+
+    if find_spec("encodec") is None:
+        return False
+    folders = filter(None, (os.environ.get(FOLDER_VARIABLE), cache_folder()))
+    return any((Path(folder) / RELEASES[ENCODEC].filename).is_file() for folder in folders)
+
+
+class Models:
+    """What the app can use, each opened on first use.
+
+    Args:
+        codecs: names or folders; None: the bundled one, and EnCodec where its weights are.
+        checkpoints: names or folders; None: the bundled ones.
+
+    Attributes:
+        codecs: display name to name or folder.
+        checkpoints: display name to name or folder.
+    """
+
+    def __init__(
+        self, codecs: Sequence[str | os.PathLike] | None = None, checkpoints: Sequence[str | os.PathLike] | None = None
+    ):
+        if codecs is None:
+            codecs = ["compact", *([ENCODEC] if encodec_is_here() else [])]
+        if checkpoints is None:
+            checkpoints = available_checkpoints()
+        self.codecs = {Path(name).name: name for name in codecs}
+        self.checkpoints = {Path(name).name: name for name in checkpoints}
+        self._opened: dict[tuple[str, str], object] = {}
+        self._lock = Lock()
+
+    def codec(self, name: str) -> Codec:
+        """An open codec.
+
+        Raises:
+            AudioformerError: not one of `codecs`, or its files are unusable.
+        """
+        return self._open("codec", name, self.codecs, load_codec)
+
+    def classifier(self, name: str):
+        """An open classifier with `classify(waveform, top_k)`.
+
+        Raises:
+            AudioformerError: not one of `checkpoints`, or its files are unusable.
+        """
+        from audioformer.classify import load
+
+        return self._open("checkpoint", name, self.checkpoints, load)
+
+    def ranks(self, codec_name: str) -> np.ndarray:
+        """(K, V) colour ranks of a codec's entries, computed once."""
+        return self._open(
+            "ranks", codec_name, self.codecs, lambda _: colour_ranks(self.codec(codec_name).codebooks().cpu())
+        )
+
+    def _open(self, kind: str, name: str, known: dict, opener):
+        if name not in known:
+            raise AudioformerError(f"{kind} {name!r} is not offered here; choose one of {', '.join(known) or '(none)'}")
+        if (kind, name) not in self._opened:
+            opened = opener(known[name])
+            with self._lock:
+                self._opened.setdefault((kind, name), opened)
+        return self._opened[kind, name]

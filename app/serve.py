@@ -1,0 +1,105 @@
+"""Starting the app: port, folder for uploads, and the launch options that keep it private and offline."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from audioformer.errors import AudioformerError
+from audioformer_app.settings import MAX_FILE_MB, STATIC, go_offline, own_temporary_folder
+
+
+def launch(
+    port: int = 7860,
+    lan: bool = False,
+    open_browser: bool = False,
+    block: bool = True,
+    codecs: Sequence[str | os.PathLike] | None = None,
+    checkpoints: Sequence[str | os.PathLike] | None = None,
+) -> str:
+    """Serve the app until Ctrl-C.
+
+    Args:
+        port: 1 to 65535.
+        lan: also answer other computers (without encryption, so without microphone there); default: this one only.
+        open_browser: open the page.
+        block: wait for Ctrl-C; False returns at once.
+        codecs: names or folders offered; None: the bundled one, and EnCodec where its weights are.
+        checkpoints: names or folders offered; None: the bundled ones.
+
+    Returns:
+        Address of the page.
+
+    Raises:
+        AudioformerError: the port is taken or not allowed, or weights cannot be used.
+    """
+    host = "0.0.0.0" if lan else "127.0.0.1"
+    require_free_port(host, port)
+    go_offline()
+    own_temporary_folder(port)
+    import torch
+
+    torch.set_num_threads(1)  # several people at once gain more from one thread each
+    from audioformer_app.app import build_app, page_options
+
+    demo = build_app(codecs, checkpoints)
+    address = f"http://{'localhost' if lan else host}:{port}"
+    print(f"audioformer app: {address}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
+    if lan:
+        print(
+            "other computers reach it at this one's address; the link is not encrypted, so browsers give them no microphone",
+            file=sys.stderr,
+            flush=True,
+        )
+    demo.launch(
+        server_name=host, server_port=port, share=False, inbrowser=open_browser, quiet=True, prevent_thread_lock=not block,
+        show_error=False, max_file_size=f"{MAX_FILE_MB}mb", footer_links=["settings"], run_history=False, ssr_mode=False,
+        enable_monitoring=False, pwa=False, mcp_server=False, strict_cors=True, favicon_path=str(STATIC / "icon.svg"),
+        app_kwargs={"routes": static_routes(), "docs_url": None, "redoc_url": None}, **page_options(),
+    )  # fmt: skip
+    return address
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Refuse a port that cannot be used, with what to do instead.
+
+    Raises:
+        AudioformerError: out of range, taken, or needing more rights.
+    """
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise AudioformerError(f"port={port!r} must be a whole number from 1 to 65535; try 7860")
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left may be taken again at once
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            other = port + 1 if port < 65535 else 7860
+            raise AudioformerError(
+                f"port {port} cannot be used ({error.strerror}): perhaps another audioformer app is running; "
+                f"stop it, or start this one with `audioformer app --port {other}`"
+            ) from error
+
+
+def static_routes() -> list:
+    """Our own scripts and the plotly.min.js of the installed plotly, under an address that changes with their content."""
+    import plotly
+    from starlette.responses import FileResponse
+    from starlette.routing import Mount, Route
+    from starlette.staticfiles import StaticFiles
+
+    from audioformer_app.views import static_prefix
+
+    script = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    forever = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+    def plotly_script(request):  # noqa: ARG001 - starlette passes it
+        return FileResponse(script, media_type="text/javascript", headers=forever)
+
+    return [
+        Route(f"/{static_prefix()}/plotly.min.js", plotly_script),
+        Mount(f"/{static_prefix()}", StaticFiles(directory=STATIC)),
+    ]

@@ -1,0 +1,42 @@
+// Header: name, one sentence, light/dark switch. The choice is remembered in this browser.
+const STORE = "audioformer-theme";
+
+export function mount({ element, read }) {
+  const host = element.querySelector(".af-header");
+  host.innerHTML = `
+    <svg class="af-logo" viewBox="0 0 32 32" aria-hidden="true"></svg>
+    <h1>audioformer</h1><p></p>
+    <button type="button" class="af-theme"><span aria-hidden="true">◐</span><span></span></button>`;
+  host.querySelector("p").textContent = read("value");
+  drawLogo(host.querySelector("svg"));
+  const button = host.querySelector("button");
+  const stored = localStorage.getItem(STORE);
+  const forced = new URLSearchParams(location.search).get("__theme");
+  if (stored && !forced) document.body.classList.toggle("dark", stored === "dark");
+  const name = () => {
+    const other = document.body.classList.contains("dark") ? "Light" : "Dark";
+    button.lastElementChild.textContent = other;
+    button.setAttribute("aria-label", `Switch to ${other.toLowerCase()} colours`);
+  };
+  button.addEventListener("click", () => {
+    const dark = document.body.classList.toggle("dark");
+    localStorage.setItem(STORE, dark ? "dark" : "light");
+    name();
+  });
+  new MutationObserver(name).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  name();
+}
+
+// A 4 x 4 grid of codes: the rows thin out like the residuals they stand for.
+function drawLogo(svg) {
+  const colours = ["#0072B2", "#56B4E9", "#E69F00", "#009E73"];
+  const cells = ["0012", "1103", "2031", "3210"];
+  cells.forEach((row, y) =>
+    [...row].forEach((colour, x) => {
+      const cell = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      const place = { x: 2 + x * 7.2, y: 2 + y * 7.2, width: 6, height: 6, rx: 1.6, fill: colours[colour] };
+      Object.entries(place).forEach(([key, value]) => cell.setAttribute(key, value));
+      svg.append(cell);
+    }),
+  );
+}
