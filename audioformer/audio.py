@@ -21,7 +21,7 @@ from audioformer.errors import AudioformerError
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_DURATION_S = 2 * 3600.0
-MAX_SAMPLES = 1 << 30  # 4 GiB as float32
+MAX_SAMPLES, BLOCK = 1 << 30, 1 << 18  # 4 GiB as float32; samples decoded at a time
 FORMATS = "WAV, FLAC, Ogg or MP3"
 
 
@@ -82,17 +82,18 @@ def load_audio(
 
 def _read_stretch(sound, name: str, mono: bool, max_s: float, start_s: float, duration_s: float | None) -> np.ndarray:
     """(C, N) float32 of an open sound file, block by block; refused before reading if it is too much."""
-    first = round(start_s * sound.samplerate)
-    if first and first >= sound.frames:
+    if (first := round(start_s * sound.samplerate)) and first >= sound.frames:
         raise AudioformerError(f"{name}: ends at {sound.frames / sound.samplerate:.2f} s, before the clip's start at {start_s:.2f} s")
     n_samples = min(sound.frames - first, sound.frames if duration_s is None else max(1, round(duration_s * sound.samplerate)))
     channels = 1 if mono else sound.channels
-    limit_s = min(max_s, MAX_SAMPLES / channels / sound.samplerate)
-    if n_samples > limit_s * sound.samplerate:
+    if n_samples > (limit_s := min(max_s, MAX_SAMPLES / channels / sound.samplerate)) * sound.samplerate:
         raise AudioformerError(f"{name}: {n_samples / sound.samplerate:.0f} s is longer than the {limit_s:.0f} s allowed; cut it first")
+    if sound.format == "MP3":  # its decoder loses its memory at every jump, and soundfile jumps after every read
+        samples = sound.read(first + n_samples, dtype="float32", always_2d=True)[first:].T
+        return samples.mean(0, keepdims=True) if mono else np.ascontiguousarray(samples)
     samples, filled = np.empty((channels, n_samples), np.float32), 0
     sound.seek(first)
-    while filled < n_samples and len(block := sound.read(min(1 << 18, n_samples - filled), dtype="float32", always_2d=True)):
+    while filled < n_samples and len(block := sound.read(min(BLOCK, n_samples - filled), dtype="float32", always_2d=True)):
         samples[:, filled : filled + len(block)] = block.mean(1) if mono else block.T
         filled += len(block)
     return samples[:, :filled]
@@ -225,10 +226,7 @@ def log_mel(
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Tensor:
-    """(n_mels, n_fft // 2 + 1) triangular filters, Slaney's mel scale: linear below 1 kHz, logarithmic above.
-
-    Same values as `librosa.filters.mel` (proved in tests); written out here so that the bare library stays light.
-    """
+    """(n_mels, n_fft // 2 + 1) triangular filters, Slaney's mel scale: equal to `librosa.filters.mel`, without librosa."""
     edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(sample_rate / 2), n_mels + 2))
     bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
