@@ -117,8 +117,10 @@ class CompactCodec(Codec):
         return torch.cat([0.3 * magnitude.log(), tamed.real, tamed.imag], -1)
 
     def frame_latents(self, samples: Tensor) -> Tensor:
-        """(B, N) samples to (B, T, D) latents, before quantising."""
-        return self.to_latent(self.encoder(self.enter_norm(self.enter(self.analyse(samples))))).float()
+        """(B, N) samples to (B, T, D) latents before quantising, each of mean square 1."""
+        hidden = self.encoder(self.enter_norm(self.enter(self.analyse(samples))))
+        latents = self.to_latent(hidden).float()
+        return F.rms_norm(latents, latents.shape[-1:])  # one length for all: else row 1 serves only the loudest frames
 
     def synthesise(self, latents: Tensor) -> Tensor:
         """(B, T, D) latents to (B, T * hop_length) samples: predict log magnitude and direction, then overlap-add.

@@ -3,7 +3,7 @@
     r_1 = z;   c_k = argmin_v |r_k - e_{k,v}|^2;   r_{k+1} = r_k - e_{k,c_k};   z_hat = sum_k e_{k,c_k}
 
 Source: SoundStream (arXiv 2107.03312), Algorithm 1; codebooks follow running means of the vectors they win (van den
-Oord et al., arXiv 1711.00937, appendix A.1), unused entries are moved onto vectors that are badly served.
+Oord et al., arXiv 1711.00937, appendix A.1), unused entries are moved onto vectors drawn from the batch.
 
 Shapes: B clips, T frames, K codebooks, V entries each, D width, M = B * T vectors.
 """
@@ -108,8 +108,7 @@ class ResidualVQ(nn.Module):
         self.sums[k].lerp_(sums, 1 - self.decay)
         dead = (self.counts[k] < self.revive_below).nonzero()[:, 0]
         if len(dead):
-            error = (residual - self.codebooks[k][chosen]).square().sum(1) + 1e-9
-            picked = torch.multinomial(error, min(len(dead), len(error)), replacement=False)
+            picked = torch.randperm(len(residual), device=residual.device)[: len(dead)]
             dead = dead[: len(picked)]
             self.counts[k][dead] = 2 * self.revive_below
             self.sums[k][dead] = residual[picked] * 2 * self.revive_below
