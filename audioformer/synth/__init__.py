@@ -12,7 +12,16 @@ from audioformer.synth.catalogue import CLASSES, ESC10_CLASSES, SOURCES
 from audioformer.synth.scene import Event, Scene, iter_clips, synth_clip, synth_event, synth_scene
 
 __all__ = [
-    "CLASSES", "ESC10_CLASSES", "SOURCES", "Event", "Scene", "iter_clips", "synth_clip", "synth_event", "synth_scene", "write_samples",
+    "CLASSES",
+    "ESC10_CLASSES",
+    "SOURCES",
+    "Event",
+    "Scene",
+    "iter_clips",
+    "synth_clip",
+    "synth_event",
+    "synth_scene",
+    "write_samples",
     "write_scenes",
 ]
 

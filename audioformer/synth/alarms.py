@@ -30,7 +30,11 @@ def siren(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     sweep = (phase % 1.0 > 0.5).astype(float) if kind == 2 else 0.5 - 0.5 * np.cos(2 * np.pi * phase)
     doppler = breakpoints([(0, rng.uniform(1.0, 1.05)), (rng.uniform(0.3, 0.7), 1), (1, rng.uniform(0.94, 1))], n)
     f0 = low * (high / low) ** sweep * doppler
-    horn = equalise(pulses(rng, f0, sample_rate, rng.uniform(4, 9), 0.001), sample_rate, [(300, -10), (1000, 0), (3000, -4), (9000, -24)])
+    horn = equalise(
+        pulses(rng, f0, sample_rate, rng.uniform(4, 9), 0.001),
+        sample_rate,
+        [(300, -10), (1000, 0), (3000, -4), (9000, -24)],
+    )
     return horn * np.exp(0.4 * smooth_random(rng, n, sample_rate, 0.5))
 
 
@@ -71,11 +75,15 @@ def car_horn(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
     def blast(_: int) -> np.ndarray:
         n = count(rng.uniform(0.12, 0.4) if short else rng.uniform(0.6, 2.5), sample_rate)
-        discs = pulses(rng, np.full(n, low), sample_rate, tilt, 0.001) + pulses(rng, np.full(n, high), sample_rate, tilt, 0.001)
+        discs = pulses(rng, np.full(n, low), sample_rate, tilt, 0.001) + pulses(
+            rng, np.full(n, high), sample_rate, tilt, 0.001
+        )
         horn = equalise(discs, sample_rate, [(200, -10), (500, 0), (2500, 3), (5000, -10), (11000, -30)])
         return fade(unit_rms(horn), sample_rate, 0.015)
 
-    return repeat(rng, sample_rate, duration_s, blast, int(rng.integers(2, 8) if short else rng.integers(1, 3)), (0.06, 0.8))
+    return repeat(
+        rng, sample_rate, duration_s, blast, int(rng.integers(2, 8) if short else rng.integers(1, 3)), (0.06, 0.8)
+    )
 
 
 def train_horn(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:

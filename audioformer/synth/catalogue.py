@@ -49,7 +49,7 @@ SOURCES: dict[str, Source] = {
     "crackling_fire": _texture(weather.crackling_fire, 12, snr_db=(6, 45), wetness=0.15),
     "crying_baby": Source(voices.crying_baby, 20, padded=0.2, snr_db=(20, 75)),
     "sneezing": Source(voices.sneezing, 21, padded=0.95, snr_db=(28, 85), wetness=0.4),
-    "clock_tick": _texture(everyday.clock_tick, 38, padded=0.06, peak=(0.1, 0.6), snr_db=(-2, 45), wetness=0.8),
+    "clock_tick": _texture(everyday.clock_tick, 38, padded=0.06, peak=(0.1, 0.6), snr_db=(-2, 60), wetness=0.9),
     "helicopter": _texture(machines.helicopter, 40, snr_db=(20, 60), wetness=0.15),
     "chainsaw": _texture(machines.chainsaw, 41, snr_db=(16, 50), wetness=0.6),
     "speech_vowels": Source(voices.speech_vowels, 100),

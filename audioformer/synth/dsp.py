@@ -90,7 +90,9 @@ def equalise(samples: np.ndarray, sample_rate: int, points_db: Points) -> np.nda
     return irfft(rfft(samples, size) * gain, size)[: len(samples)]
 
 
-def band(samples: np.ndarray, sample_rate: int, low_hz: float = 0.0, high_hz: float = 1e9, order: int = 2) -> np.ndarray:
+def band(
+    samples: np.ndarray, sample_rate: int, low_hz: float = 0.0, high_hz: float = 1e9, order: int = 2
+) -> np.ndarray:
     """Butterworth band-limit of `samples` (N,); an edge at 0 or above 0.45 sample_rate is left open."""
     if low_hz > 0:
         samples = sosfilt(_edge(order, min(low_hz, 0.4 * sample_rate), "highpass", sample_rate), samples)
@@ -103,8 +105,9 @@ def _edge(order: int, hz: float, kind: str, sample_rate: int) -> np.ndarray:
     return butter(order, hz, kind, fs=sample_rate, output="sos")
 
 
-def pulses(rng: Rng, f0_hz: np.ndarray, sample_rate: int, tilt_db: float = 9.0, jitter: float = 0.01,
-           uneven_db: float = 0.0) -> np.ndarray:
+def pulses(
+    rng: Rng, f0_hz: np.ndarray, sample_rate: int, tilt_db: float = 9.0, jitter: float = 0.01, uneven_db: float = 0.0
+) -> np.ndarray:
     """Periodic source (N,) at the changing pitch `f0_hz` (N,): a glottal or engine pulse read from a wavetable.
 
     Harmonic k has amplitude `-tilt_db * log2(k)` dB; `jitter` (relative, per-cycle scale) makes the pitch uneven,
@@ -141,8 +144,12 @@ def formant_gain(frequencies_hz: np.ndarray, formants: np.ndarray, floor: float 
     return response
 
 
-def filter_frames(samples: np.ndarray, sample_rate: int, gains: Callable[[np.ndarray, np.ndarray], np.ndarray],
-                  window_s: float = 0.024) -> np.ndarray:
+def filter_frames(
+    samples: np.ndarray,
+    sample_rate: int,
+    gains: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    window_s: float = 0.024,
+) -> np.ndarray:
     """Filter whose response changes with time: overlap-add of windowed spectra times `gains(position, hz)`.
 
     Args:
@@ -170,8 +177,9 @@ def filter_frames(samples: np.ndarray, sample_rate: int, gains: Callable[[np.nda
     return out.reshape(-1)[hop : hop + len(samples)]
 
 
-def ring(excitation: np.ndarray, sample_rate: int, hz: Sequence[float], decay_s: Sequence[float],
-         amplitude: Sequence[float]) -> np.ndarray:
+def ring(
+    excitation: np.ndarray, sample_rate: int, hz: Sequence[float], decay_s: Sequence[float], amplitude: Sequence[float]
+) -> np.ndarray:
     """Bank of M damped resonators driven by `excitation` (N,): modal synthesis of struck objects.
 
     A mode rings at `hz`, falls by 1/e every `decay_s` and peaks at about `amplitude` for a unit impulse.
@@ -215,8 +223,14 @@ def unit_peak(samples: np.ndarray) -> np.ndarray:
     return samples / (np.max(np.abs(samples), initial=0.0) + 1e-12)
 
 
-def repeat(rng: Rng, sample_rate: int, duration_s: float, one: Callable[[int], np.ndarray],
-           n_times: int, gap_s: tuple[float, float]) -> np.ndarray:
+def repeat(
+    rng: Rng,
+    sample_rate: int,
+    duration_s: float,
+    one: Callable[[int], np.ndarray],
+    n_times: int,
+    gap_s: tuple[float, float],
+) -> np.ndarray:
     """Up to `n_times` renderings of `one(index)`, random gaps between them, cut to at most `duration_s`."""
     out = np.zeros(count(duration_s, sample_rate))
     position = end = 0

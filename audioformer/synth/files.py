@@ -40,9 +40,17 @@ class Item:
     events: list[dict]
 
 
-def write_scenes(folder: str | os.PathLike, n_clips: int, seed: int = 0, duration_s: float | None = None, kind: str = "scenes",
-                 max_events: int = 4, classes: Sequence[str] = CLASSES, sample_rate: int = 24000,
-                 progress: Callable[[int, int], None] | None = None) -> list[Item]:
+def write_scenes(
+    folder: str | os.PathLike,
+    n_clips: int,
+    seed: int = 0,
+    duration_s: float | None = None,
+    kind: str = "scenes",
+    max_events: int = 4,
+    classes: Sequence[str] = CLASSES,
+    sample_rate: int = 24000,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Item]:
     """Write `n_clips` synthetic clips and their labels; a run that was interrupted goes on where it stopped.
 
     Clip `index` depends only on the settings and `index`: asking again for more clips keeps the first ones.
@@ -69,20 +77,10 @@ def write_scenes(folder: str | os.PathLike, n_clips: int, seed: int = 0, duratio
         >>> [item.category for item in items]
         ['dog', 'dog']
     """
-    if kind not in KINDS:
-        raise AudioformerError(f"kind={kind!r} must be one of {', '.join(KINDS)}")
-    if isinstance(n_clips, bool) or not isinstance(n_clips, int) or n_clips < 1:
-        raise AudioformerError(f"n_clips={n_clips!r} must be a whole number of at least 1; try 100")
-    duration_s = duration_s if duration_s is not None else (10.0 if kind == "scenes" else 5.0)
-    check_request(seed, duration_s, sample_rate, classes)
-    if not 1 <= max_events <= 32:
-        raise AudioformerError(f"max_events={max_events} must be between 1 and 32; try 4")
     folder = Path(folder)
-    settings = {"kind": kind, "seed": int(seed), "duration_s": float(duration_s), "sample_rate": int(sample_rate),
-                "max_events": max_events if kind == "scenes" else None, "classes": list(classes)}
+    settings = _settings(kind, n_clips, seed, duration_s, max_events, classes, sample_rate)
     _claim(folder, settings)
-    finished = _finished(folder)
-    items = []
+    finished, items = _finished(folder), []
     for index in range(n_clips):
         if index in finished and (folder / "audio" / finished[index].filename).is_file():
             items.append(finished[index])
@@ -93,6 +91,35 @@ def write_scenes(folder: str | os.PathLike, n_clips: int, seed: int = 0, duratio
             progress(index + 1, n_clips)
     write_tables(folder, items)
     return items
+
+
+def _settings(
+    kind: str,
+    n_clips: int,
+    seed: int,
+    duration_s: float | None,
+    max_events: int,
+    classes: Sequence[str],
+    sample_rate: int,
+) -> dict:
+    """Checked settings of a folder, all that its clips depend on."""
+    if kind not in KINDS:
+        raise AudioformerError(f"kind={kind!r} must be one of {', '.join(KINDS)}")
+    if isinstance(n_clips, bool) or not isinstance(n_clips, int) or n_clips < 1:
+        raise AudioformerError(f"n_clips={n_clips!r} must be a whole number of at least 1; try 100")
+    if duration_s is None:
+        duration_s = 10.0 if kind == "scenes" else 5.0
+    check_request(seed, duration_s, sample_rate, classes)
+    if not 1 <= max_events <= 32:
+        raise AudioformerError(f"max_events={max_events} must be between 1 and 32; try 4")
+    return {
+        "kind": kind,
+        "seed": int(seed),
+        "duration_s": float(duration_s),
+        "sample_rate": int(sample_rate),
+        "max_events": max_events if kind == "scenes" else None,
+        "classes": list(classes),
+    }
 
 
 def _claim(folder: Path, settings: dict) -> None:
@@ -106,7 +133,9 @@ def _claim(folder: Path, settings: dict) -> None:
         except ValueError:
             old = None
         if old != settings:
-            raise AudioformerError(f"{folder} already holds clips made with other settings; choose an empty folder or repeat those settings")
+            raise AudioformerError(
+                f"{folder} already holds clips made with other settings; choose an empty folder or repeat those settings"
+            )
         return
     if (folder / "meta" / "esc50.csv").exists():
         raise AudioformerError(f"{folder} holds a data set that was not made by synth; choose an empty folder")
@@ -138,7 +167,9 @@ def _append(folder: Path, index: int, item: Item) -> None:
                         stream.write("\n")
             stream.write(json.dumps({"index": index, **asdict(item)}) + "\n")
     except OSError as error:
-        raise AudioformerError(f"{path}: cannot be written ({error.strerror}); free space or choose another folder") from error
+        raise AudioformerError(
+            f"{path}: cannot be written ({error.strerror}); free space or choose another folder"
+        ) from error
 
 
 def _write_one(folder: Path, index: int, settings: dict) -> Item:
@@ -147,14 +178,25 @@ def _write_one(folder: Path, index: int, settings: dict) -> Item:
         label = settings["classes"][index % len(settings["classes"])]
         # one fold per round over the classes, so that every fold has every class
         fold = 1 + index // len(settings["classes"]) % N_FOLDS
-        return save_item(folder, synth_clip(label, seed, settings["duration_s"], rate), rate, label, fold, index, "A", seed, [])
+        return save_item(
+            folder, synth_clip(label, seed, settings["duration_s"], rate), rate, label, fold, index, "A", seed, []
+        )
     scene = synth_scene(seed, settings["duration_s"], settings["max_events"], settings["classes"], rate)
     events = [asdict(event) for event in scene.events]
     return save_item(folder, scene.samples, rate, scene.main_label, 1 + index % N_FOLDS, index, "A", seed, events)
 
 
-def save_item(folder: Path, samples: np.ndarray, sample_rate: int, category: str, fold: int, index: int, take: str, seed: int,
-              events: list[dict]) -> Item:
+def save_item(
+    folder: Path,
+    samples: np.ndarray,
+    sample_rate: int,
+    category: str,
+    fold: int,
+    index: int,
+    take: str,
+    seed: int,
+    events: list[dict],
+) -> Item:
     """Write one clip under its ESC-50-style name and describe it."""
     import torch  # here, so that synthesis itself needs numpy and scipy only
 
@@ -165,7 +207,10 @@ def save_item(folder: Path, samples: np.ndarray, sample_rate: int, category: str
 
 def write_tables(folder: Path, items: list[Item]) -> None:
     """Write `meta/esc50.csv`, and `meta/events.csv` if any item has events."""
-    rows = [(i.filename, i.fold, SOURCES[i.category].target, i.category, i.category in ESC10_CLASSES, i.src_file, i.take) for i in items]
+    rows = [
+        (i.filename, i.fold, SOURCES[i.category].target, i.category, i.category in ESC10_CLASSES, i.src_file, i.take)
+        for i in items
+    ]
     _write_csv(folder / "meta" / "esc50.csv", ESC50_COLUMNS, rows)
     events = [(i.filename, *(event[name] for name in EVENT_COLUMNS[1:])) for i in items for event in i.events]
     if events:

@@ -27,7 +27,9 @@ from audioformer.synth.dsp import (
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 7, 9), (0, 3, 5, 7, 10))  # semitones
 
 
-def melody(rng: Rng, duration_s: float, low_hz: float, high_hz: float, chords: float = 0.3) -> list[tuple[float, float, float]]:
+def melody(
+    rng: Rng, duration_s: float, low_hz: float, high_hz: float, chords: float = 0.3
+) -> list[tuple[float, float, float]]:
     """Random tune as `(start_s, length_s, hz)` notes on one scale, with chords now and then."""
     scale = SCALES[rng.integers(len(SCALES))]
     root = log_uniform(rng, low_hz, 0.5 * high_hz)
@@ -60,7 +62,13 @@ def piano(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         k = np.arange(1, 13)
         partials = hz * k * np.sqrt(1 + stiff * k**2)
         strike = impulse(n)
-        strings = ring(strike, sample_rate, partials, 1.2 * (220 / hz) ** 0.4 / k**0.7, np.sin(np.pi * k / 7.3) ** 2 / k**bright + 0.02 / k)
+        strings = ring(
+            strike,
+            sample_rate,
+            partials,
+            1.2 * (220 / hz) ** 0.4 / k**0.7,
+            np.sin(np.pi * k / 7.3) ** 2 / k**bright + 0.02 / k,
+        )
         hammer = band(rng.standard_normal(n) * attack_decay(n, sample_rate, 0.001, 0.012), sample_rate, 80, 1500)
         return fade(strings + 0.05 * hammer, sample_rate, 0.003)
 
@@ -86,14 +94,21 @@ def plucked_string(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 def flute(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     """Air jet on a pipe: few harmonics, vibrato near 5 Hz, breath noise around the note, soft attacks."""
-    vibrato, depth, air, tilt = rng.uniform(4, 6.5), rng.uniform(0.002, 0.012), rng.uniform(0.02, 0.2), rng.uniform(9, 18)
+    vibrato, depth, air, tilt = (
+        rng.uniform(4, 6.5),
+        rng.uniform(0.002, 0.012),
+        rng.uniform(0.02, 0.2),
+        rng.uniform(9, 18),
+    )
 
     def tone(hz: float, length_s: float) -> np.ndarray:
         n = count(length_s, sample_rate)
         time_s = np.arange(n) / sample_rate
         f0 = hz * (1 + depth * np.sin(2 * np.pi * vibrato * time_s) * np.minimum(time_s / 0.3, 1))
         noise = shaped_noise(rng, n, sample_rate, [(0.3 * hz, -20), (hz, 0), (2 * hz, -6), (min(8 * hz, 11000), -18)])
-        return (pulses(rng, f0, sample_rate, tilt, 0.002) + air * noise) * breakpoints([(0, 0), (0.15, 1), (0.85, 0.8), (1, 0)], n)
+        return (pulses(rng, f0, sample_rate, tilt, 0.002) + air * noise) * breakpoints(
+            [(0, 0), (0.15, 1), (0.85, 0.8), (1, 0)], n
+        )
 
     return _play(rng, sample_rate, duration_s, melody(rng, duration_s, 260, 1600, 0.0), tone)
 
@@ -120,7 +135,9 @@ def organ(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     def tone(hz: float, length_s: float) -> np.ndarray:
         n = count(length_s, sample_rate)
         phase = 2 * np.pi * hz * np.arange(n) / sample_rate
-        voices = sum(a * np.sin(s * phase + s) for s, a in zip(stops, levels, strict=True) if s * hz < 0.45 * sample_rate)
+        voices = sum(
+            a * np.sin(s * phase + s) for s, a in zip(stops, levels, strict=True) if s * hz < 0.45 * sample_rate
+        )
         return fade(voices, sample_rate, 0.03)
 
     return _play(rng, sample_rate, duration_s, melody(rng, duration_s, 80, 800, 0.7), tone)
@@ -140,14 +157,20 @@ def bell(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
             break
         out[int(at * sample_rate)] += rng.uniform(0.6, 1.0)
         at += period_s * rng.uniform(0.97, 1.03)
-    return fade(ring(out, sample_rate, modes, np.concatenate([decay, decay[:5]]), np.concatenate([levels, 0.6 * levels[:5]])), sample_rate, 0.05)
+    return fade(
+        ring(out, sample_rate, modes, np.concatenate([decay, decay[:5]]), np.concatenate([levels, 0.6 * levels[:5]])),
+        sample_rate,
+        0.05,
+    )
 
 
 def _drums(rng: Rng, sample_rate: int) -> dict[str, np.ndarray]:
     n = count(0.35, sample_rate)
     time_s = np.arange(n) / sample_rate
     kick_hz = rng.uniform(45, 70)
-    kick = np.sin(2 * np.pi * np.cumsum(kick_hz * (1 + rng.uniform(1.5, 4) * np.exp(-time_s / 0.02))) / sample_rate) * np.exp(-time_s / rng.uniform(0.06, 0.15))
+    kick = np.sin(
+        2 * np.pi * np.cumsum(kick_hz * (1 + rng.uniform(1.5, 4) * np.exp(-time_s / 0.02))) / sample_rate
+    ) * np.exp(-time_s / rng.uniform(0.06, 0.15))
     noise = rng.standard_normal(n)
     skin = ring(impulse(n), sample_rate, [rng.uniform(160, 240), rng.uniform(280, 400)], [0.06, 0.04], [0.6, 0.4])
     snare = skin + 0.35 * band(noise, sample_rate, 900) * np.exp(-time_s / rng.uniform(0.04, 0.12))

@@ -32,14 +32,29 @@ def _blade_noise(rng: Rng, n: int, sample_rate: int, phase: np.ndarray, sharp: f
 def helicopter(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     """Main rotor thumps 9-32 times a second (slap harmonics and beaten air), tail rotor and turbine tones, steady roar."""
     n = count(duration_s, sample_rate)
-    rate = log_uniform(rng, 9, 32) * breakpoints([(0, 1), (1, rng.uniform(0.9, 1.1))], n) * (1 + 0.01 * smooth_random(rng, n, sample_rate, 0.5))
+    rate = (
+        log_uniform(rng, 9, 32)
+        * breakpoints([(0, 1), (1, rng.uniform(0.9, 1.1))], n)
+        * (1 + 0.01 * smooth_random(rng, n, sample_rate, 0.5))
+    )
     phase = np.cumsum(rate) / sample_rate
-    dark = rng.uniform(0, 26)  # far helicopters lose their treble
+    dark = rng.uniform(-8, 34)  # far helicopters lose their treble
     slap = pulses(rng, rate, sample_rate, rng.uniform(1.5, 5), 0.002, 4.0)
-    slap = unit_rms(equalise(slap, sample_rate, [(20, -4), (60, 0), (200, -4), (700, -16 - 0.3 * dark), (4000, -36 - dark)]))
-    shape = [(30, rng.uniform(-3, 6)), (120, rng.uniform(-2, 5)), (300, rng.uniform(-3, 3)), (700, -6 + rng.normal(0, 3)),
-             (1400, -9 + rng.normal(0, 4) - 0.3 * dark), (2800, -15 + rng.normal(0, 5) - 0.6 * dark), (11000, -28 - 1.1 * dark)]
-    chop = shaped_noise(rng, n, sample_rate, shape) * _blade_noise(rng, n, sample_rate, phase, log_uniform(rng, 0.1, 2.5))
+    slap = unit_rms(
+        equalise(slap, sample_rate, [(20, -4), (60, 0), (200, -4), (700, -16 - 0.3 * dark), (4000, -36 - dark)])
+    )
+    shape = [
+        (30, rng.uniform(-3, 6)),
+        (120, rng.uniform(-2, 5)),
+        (300, rng.uniform(-3, 3)),
+        (700, -6 + rng.normal(0, 3)),
+        (1400, -9 + rng.normal(0, 4) - 0.3 * dark),
+        (2800, -15 + rng.normal(0, 5) - 0.6 * dark),
+        (11000, -28 - 1.1 * dark),
+    ]
+    chop = shaped_noise(rng, n, sample_rate, shape) * _blade_noise(
+        rng, n, sample_rate, phase, log_uniform(rng, 0.1, 2.5)
+    )
     steady = shaped_noise(rng, n, sample_rate, [(hz, db + rng.normal(0, 3)) for hz, db in shape])
     out = log_uniform(rng, 0.1, 1.5) * slap + unit_rms(chop) + log_uniform(rng, 0.2, 2.5) * steady
     for _ in range(int(rng.integers(0, 4))):  # tail rotor, gearbox, turbine: harmonic combs locked to the main rotor
@@ -74,7 +89,11 @@ def _throttle(rng: Rng, n: int, sample_rate: int) -> np.ndarray:
     story = rng.choice(["cut", "blips", "mixed"], p=[0.35, 0.3, 0.35])
     pulled = story == "cut" or rng.random() < 0.5
     while at < n:
-        longest = {"cut": 6.0, "blips": 0.5, "mixed": 2.0}[story] if pulled else {"cut": 0.7, "blips": 1.0, "mixed": 1.5}[story]
+        longest = (
+            {"cut": 6.0, "blips": 0.5, "mixed": 2.0}[story]
+            if pulled
+            else {"cut": 0.7, "blips": 1.0, "mixed": 1.5}[story]
+        )
         end = at + count(log_uniform(rng, 0.12, longest), sample_rate)
         trigger[at:end] = rng.uniform(0.6, 1.0) if pulled else 0.0
         pulled, at = not pulled, end
@@ -96,10 +115,24 @@ def chainsaw(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     rate = idle_hz + (top_hz - idle_hz) * load
     engine = pulses(rng, rate, sample_rate, rng.uniform(3, 7), 0.004, 6.0)
     half = pulses(rng, rate / 2, sample_rate, 4.0, 0.006, 6.0) * rng.uniform(0, 0.6)  # uneven firing at half the rate
-    exhaust = equalise(unit_rms(engine) + half, sample_rate, [(40, -14), (150, -3), *((hz, rng.normal(0, 5)) for hz in (300, 600, 1200, 2400)),
-                                                              (5000, rng.uniform(-10, 0)), (11000, rng.uniform(-16, -2))])
-    bumps = [(60, -16.0), (250, rng.normal(-6, 4)), *((hz, rng.normal(0, 4)) for hz in (500, 900, 1500, 2400, 3600, 5200)),
-             (8000, rng.uniform(-12, 2)), (11500, rng.uniform(-18, 0))]
+    exhaust = equalise(
+        unit_rms(engine) + half,
+        sample_rate,
+        [
+            (40, -14),
+            (150, -3),
+            *((hz, rng.normal(0, 5)) for hz in (300, 600, 1200, 2400)),
+            (5000, rng.uniform(-10, 0)),
+            (11000, rng.uniform(-16, -2)),
+        ],
+    )
+    bumps = [
+        (60, -16.0),
+        (250, rng.normal(-6, 4)),
+        *((hz, rng.normal(0, 4)) for hz in (500, 900, 1500, 2400, 3600, 5200)),
+        (8000, rng.uniform(-12, 2)),
+        (11500, rng.uniform(-18, 0)),
+    ]
     hiss = shaped_noise(rng, n, sample_rate, bumps)
     firing = np.exp(rng.uniform(0, 1.5) * (np.cos(2 * np.pi * np.cumsum(rate) / sample_rate) - 1))
     rough = np.exp(rng.uniform(0.1, 0.4) * smooth_random(rng, n, sample_rate, log_uniform(rng, 2, 25)))
@@ -129,8 +162,12 @@ def vacuum_cleaner(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     if rng.random() < 0.3:
         spin = breakpoints([(0, 0.15), (0.15, 0.7), (0.3, 1), (1, 1)], n)
     f0 = log_uniform(rng, 180, 700) * spin * (1 + 0.006 * smooth_random(rng, n, sample_rate, 3))
-    whine = equalise(pulses(rng, f0, sample_rate, rng.uniform(2, 6), 0.003), sample_rate, [(100, -6), (1000, 0), (6000, -10)])
-    air = shaped_noise(rng, n, sample_rate, [(50, -14), (300, -3), (1200, 0), (5000, -6), (11000, -rng.uniform(10, 24))])
+    whine = equalise(
+        pulses(rng, f0, sample_rate, rng.uniform(2, 6), 0.003), sample_rate, [(100, -6), (1000, 0), (6000, -10)]
+    )
+    air = shaped_noise(
+        rng, n, sample_rate, [(50, -14), (300, -3), (1200, 0), (5000, -6), (11000, -rng.uniform(10, 24))]
+    )
     return (air + log_uniform(rng, 0.1, 0.9) * unit_rms(whine)) * spin**1.5
 
 
@@ -142,7 +179,11 @@ def fan(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     air = shaped_noise(rng, n, sample_rate, [(40, 0), (200, 0), (1000, -10), (4000, -22), (11000, -40)])
     tone = equalise(pulses(rng, rate, sample_rate, 6.0, 0.002), sample_rate, [(30, 0), (400, -8), (3000, -30)])
     hum = np.sin(2 * np.pi * float(rng.choice([100, 120])) * np.arange(n) / sample_rate)
-    return air * (1 + rng.uniform(0.05, 0.5) * np.cos(2 * np.pi * phase)) + rng.uniform(0.1, 0.6) * unit_rms(tone) + rng.uniform(0, 0.25) * hum
+    return (
+        air * (1 + rng.uniform(0.05, 0.5) * np.cos(2 * np.pi * phase))
+        + rng.uniform(0.1, 0.6) * unit_rms(tone)
+        + rng.uniform(0, 0.25) * hum
+    )
 
 
 def drill(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
@@ -151,9 +192,15 @@ def drill(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
     def burst(_: int) -> np.ndarray:
         n = count(rng.uniform(0.5, 2.5), sample_rate)
-        f0 = top * breakpoints([(0, 0.25), (0.15, 1), (0.35, rng.uniform(0.75, 1)), (0.85, rng.uniform(0.8, 1)), (1, 0.3)], n)
-        whine = pulses(rng, f0, sample_rate, rng.uniform(2, 5), 0.01) + 0.5 * pulses(rng, f0 * 0.37, sample_rate, 3.0, 0.02)
-        grit = shaped_noise(rng, n, sample_rate, [(200, -12), (2000, 0), (11000, -12)]) * np.exp(0.4 * smooth_random(rng, n, sample_rate, 30))
+        f0 = top * breakpoints(
+            [(0, 0.25), (0.15, 1), (0.35, rng.uniform(0.75, 1)), (0.85, rng.uniform(0.8, 1)), (1, 0.3)], n
+        )
+        whine = pulses(rng, f0, sample_rate, rng.uniform(2, 5), 0.01) + 0.5 * pulses(
+            rng, f0 * 0.37, sample_rate, 3.0, 0.02
+        )
+        grit = shaped_noise(rng, n, sample_rate, [(200, -12), (2000, 0), (11000, -12)]) * np.exp(
+            0.4 * smooth_random(rng, n, sample_rate, 30)
+        )
         return (unit_rms(whine) + rng.uniform(0.1, 0.7) * grit) * breakpoints([(0, 0), (0.08, 1), (0.9, 1), (1, 0)], n)
 
     return repeat(rng, sample_rate, duration_s, burst, int(rng.integers(1, 5)), (0.15, 0.8))
@@ -168,7 +215,13 @@ def keyboard_typing(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray
     at = rng.uniform(0, 0.1)
     while at < duration_s:
         blow = rng.standard_normal(n_key) * attack_decay(n_key, sample_rate, 0.0004, rng.uniform(0.0008, 0.003))
-        tap = ring(blow, sample_rate, [plastic * rng.uniform(0.8, 1.25), 2.3 * plastic, 300], [0.003, 0.002, 0.006], [0.2, 0.12, 0.08])
+        tap = ring(
+            blow,
+            sample_rate,
+            [plastic * rng.uniform(0.8, 1.25), 2.3 * plastic, 300],
+            [0.003, 0.002, 0.006],
+            [0.2, 0.12, 0.08],
+        )
         tap = tap + 0.6 * band(blow, sample_rate, 1000)
         level = rng.uniform(0.4, 1.0)
         add_at(out, tap * level, int(at * sample_rate))
@@ -182,7 +235,9 @@ def washing_machine(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray
     n = count(duration_s, sample_rate)
     turn_hz = rng.uniform(0.7, 1.5)
     phase = np.arange(n) / sample_rate * turn_hz + rng.uniform(0, 1)
-    slosh = shaped_noise(rng, n, sample_rate, [(50, -3), (300, 0), (1500, -12), (11000, -34)]) * (1 + 0.7 * np.cos(2 * np.pi * phase))
+    slosh = shaped_noise(rng, n, sample_rate, [(50, -3), (300, 0), (1500, -12), (11000, -34)]) * (
+        1 + 0.7 * np.cos(2 * np.pi * phase)
+    )
     hum = pulses(rng, np.full(n, float(rng.choice([50, 60]))), sample_rate, 8.0, 0.001) * rng.uniform(0.1, 0.5)
     motor = pulses(rng, log_uniform(rng, 120, 320) * (1 + 0.02 * np.cos(2 * np.pi * phase)), sample_rate, 6.0, 0.004)
     return slosh + hum + rng.uniform(0.1, 0.5) * equalise(motor, sample_rate, [(100, 0), (2500, -12), (11000, -30)])

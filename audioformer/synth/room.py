@@ -57,7 +57,9 @@ def microphone(rng: Rng) -> list[tuple[float, float]]:
 def background(rng: Rng, n: int, sample_rate: int) -> np.ndarray:
     """Room tone or outdoor hush (N,), unit RMS: falling noise, preamplifier hiss, at times mains hum."""
     bass, middle, hiss = rng.uniform(-6, 10), rng.uniform(-26, -6), rng.uniform(-40, -8)
-    noise = shaped_noise(rng, n, sample_rate, [(20, bass), (100, 0), (1000, middle), (4000, hiss), (11000, hiss + rng.uniform(-6, 3))])
+    noise = shaped_noise(
+        rng, n, sample_rate, [(20, bass), (100, 0), (1000, middle), (4000, hiss), (11000, hiss + rng.uniform(-6, 3))]
+    )
     noise *= np.exp(rng.uniform(0.05, 0.7) * smooth_random(rng, n, sample_rate, log_uniform(rng, 0.3, 4)))
     if rng.random() < 0.3:  # wind on the microphone, handling, traffic far off
         gust = shaped_noise(rng, n, sample_rate, [(20, 3), (80, 0), (300, -20), (2000, -60)])
@@ -65,7 +67,9 @@ def background(rng: Rng, n: int, sample_rate: int) -> np.ndarray:
     if rng.random() < 0.25:
         mains = float(rng.choice([50.0, 60.0]))
         phase = 2 * np.pi * mains * np.arange(n) / sample_rate
-        noise += rng.uniform(0.1, 0.8) * (np.sin(phase) + rng.uniform(0, 1) * np.sin(2 * phase) + rng.uniform(0, 0.6) * np.sin(3 * phase))
+        noise += rng.uniform(0.1, 0.8) * (
+            np.sin(phase) + rng.uniform(0, 1) * np.sin(2 * phase) + rng.uniform(0, 0.6) * np.sin(3 * phase)
+        )
     return noise / np.sqrt(np.mean(noise**2))
 
 

@@ -19,8 +19,20 @@ from audioformer.synth.files import Item, save_item, write_tables
 from audioformer.synth.scene import check_request, clip_seed, synth_clip, synth_scene
 
 OTHER_CLASSES = (
-    "speech_vowels", "laughter", "footsteps", "keyboard_typing", "piano", "plucked_string", "flute", "bell", "siren",
-    "telephone_ring", "vacuum_cleaner", "stream", "cat_meow", "bird_song",
+    "speech_vowels",
+    "laughter",
+    "footsteps",
+    "keyboard_typing",
+    "piano",
+    "plucked_string",
+    "flute",
+    "bell",
+    "siren",
+    "telephone_ring",
+    "vacuum_cleaner",
+    "stream",
+    "cat_meow",
+    "bird_song",
 )
 N_SCENES, SCENE_S = 6, 8.0
 
@@ -60,7 +72,9 @@ def write_samples(folder: str | os.PathLike, seed: int = 0) -> list[Item]:
     """
     check_request(seed, 5.0, 24000)
     folder, items = Path(folder), []
-    for label, take in [(label, take) for label in ESC10_CLASSES for take in "AB"] + [(label, "A") for label in OTHER_CLASSES]:
+    for label, take in [(label, take) for label in ESC10_CLASSES for take in "AB"] + [
+        (label, "A") for label in OTHER_CLASSES
+    ]:
         index = len(items)
         own = clip_seed(seed, index)
         items.append(save_item(folder, synth_clip(label, own), 24000, label, 1 + index % 5, index, take, own, []))

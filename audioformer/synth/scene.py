@@ -159,8 +159,9 @@ def _hear(label: str, rng: Rng, max_s: float, sample_rate: int, response: np.nda
     return unit_rms(fade(piece, sample_rate, 0.003))
 
 
-def synth_scene(seed: int, duration_s: float = 10.0, max_events: int = 4, classes: Sequence[str] = CLASSES,
-                sample_rate: int = 24000) -> Scene:
+def synth_scene(
+    seed: int, duration_s: float = 10.0, max_events: int = 4, classes: Sequence[str] = CLASSES, sample_rate: int = 24000
+) -> Scene:
     """A scene: one to `max_events` sounds, possibly overlapping, in one room with one microphone and background noise.
 
     Args:
@@ -200,11 +201,19 @@ def synth_scene(seed: int, duration_s: float = 10.0, max_events: int = 4, classe
     gain = log_uniform(rng, 0.3, 0.98) / np.max(np.abs(mix))
     gain_db = 20.0 * np.log10(gain)
     listed = [Event(label, round(on, 4), round(off, 4), round(float(db + gain_db), 2)) for label, on, off, db in events]
-    return Scene((mix * gain).astype(np.float32), sample_rate, sorted(listed, key=lambda e: (e.onset_s, e.label)), int(seed))
+    return Scene(
+        (mix * gain).astype(np.float32), sample_rate, sorted(listed, key=lambda e: (e.onset_s, e.label)), int(seed)
+    )
 
 
-def iter_clips(n: int, seed: int, classes: Sequence[str] = CLASSES, duration_s: float = 5.0, sample_rate: int = 24000,
-               start: int = 0) -> Iterator[tuple[np.ndarray, str]]:
+def iter_clips(
+    n: int,
+    seed: int,
+    classes: Sequence[str] = CLASSES,
+    duration_s: float = 5.0,
+    sample_rate: int = 24000,
+    start: int = 0,
+) -> Iterator[tuple[np.ndarray, str]]:
     """Stream of labelled clips for training: class `index % len(classes)`, every clip with its own seed.
 
     Clip `index` depends only on `(seed, index)` and `classes`, so several workers can share one stream by `start`.

@@ -17,7 +17,7 @@ from audioformer.synth.dsp import (
 )
 
 
-def _whistle(rng: Rng, sample_rate: int, length_s: float, hz: list, second: float) -> np.ndarray:
+def _whistle(sample_rate: int, length_s: float, hz: list, second: float) -> np.ndarray:
     n = count(length_s, sample_rate)
     f0 = np.minimum(breakpoints(hz, n), 0.45 * sample_rate)
     phase = 2 * np.pi * np.cumsum(f0) / sample_rate
@@ -36,8 +36,14 @@ def bird_song(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         trill = rng.random() < 0.3
         n_chirps = int(rng.integers(4, 16) if trill else rng.integers(1, 6))
         gap = (0.005, 0.02) if trill else (0.03, 0.15)
-        return repeat(rng, sample_rate, 2.0, lambda _: _whistle(rng, sample_rate, length_s * (0.4 if trill else 1.0), shape, second)
-                      * rng.uniform(0.6, 1), n_chirps, gap)
+        return repeat(
+            rng,
+            sample_rate,
+            2.0,
+            lambda _: _whistle(sample_rate, length_s * (0.4 if trill else 1.0), shape, second) * rng.uniform(0.6, 1),
+            n_chirps,
+            gap,
+        )
 
     return repeat(rng, sample_rate, duration_s, phrase, int(rng.integers(1, 10)), (0.08, 0.8))
 
@@ -50,7 +56,9 @@ def cricket(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         tone_hz, pulse_s = log_uniform(rng, 2800, 6500), rng.uniform(0.008, 0.022)
         n_pulses, chirp_s = int(rng.integers(2, 6)), rng.uniform(0.12, 0.8)
         n_pulse = count(pulse_s, sample_rate)
-        pulse = np.sin(2 * np.pi * tone_hz * np.arange(n_pulse) / sample_rate) * np.sin(np.pi * np.linspace(0, 1, n_pulse))
+        pulse = np.sin(2 * np.pi * tone_hz * np.arange(n_pulse) / sample_rate) * np.sin(
+            np.pi * np.linspace(0, 1, n_pulse)
+        )
         level, start = rng.uniform(0.2, 1.0), rng.uniform(0, chirp_s)
         period_s = max(chirp_s, 1.3 * n_pulses * 1.4 * pulse_s)
         for chirp in np.arange(start if start < duration_s / 2 else 0.0, duration_s, period_s):
@@ -70,7 +78,9 @@ def frog(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         train[steps[steps < n].astype(int)] = 1.0
         train[0] = 1.0
         shift = rng.uniform(0.95, 1.05)
-        voice = ring(train, sample_rate, [sac * shift, 2.1 * sac * shift, 3.3 * sac], [0.012, 0.006, 0.004], [1, 0.4, 0.15])
+        voice = ring(
+            train, sample_rate, [sac * shift, 2.1 * sac * shift, 3.3 * sac], [0.012, 0.006, 0.004], [1, 0.4, 0.15]
+        )
         return voice * breakpoints([(0, 0.3), (0.4, 1), (1, 0.5)], n)
 
     return repeat(rng, sample_rate, duration_s, croak, int(rng.integers(1, 10)), (0.1, 0.9))
@@ -81,7 +91,11 @@ def insect_buzz(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     n = count(duration_s, sample_rate)
     f0 = log_uniform(rng, 100, 450) * (1 + 0.06 * smooth_random(rng, n, sample_rate, rng.uniform(1, 4)))
     phase = np.cumsum(f0) / sample_rate
-    out = sum(np.sin(2 * np.pi * k * phase) / k ** rng.uniform(0.6, 1.3) for k in range(1, 13) if k * f0.max() < 0.45 * sample_rate)
+    out = sum(
+        np.sin(2 * np.pi * k * phase) / k ** rng.uniform(0.6, 1.3)
+        for k in range(1, 13)
+        if k * f0.max() < 0.45 * sample_rate
+    )
     return out * np.exp(0.7 * smooth_random(rng, n, sample_rate, rng.uniform(0.4, 2)))
 
 
@@ -90,7 +104,13 @@ def woodpecker(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     rate = rng.uniform(12, 25)
     modes = [log_uniform(rng, 500, 1200), log_uniform(rng, 1200, 2600), log_uniform(rng, 2600, 5000)]
     n = count(0.06, sample_rate)
-    knock = ring(attack_decay(n, sample_rate, 0.0005, 0.001) * rng.standard_normal(n), sample_rate, modes, [0.012, 0.008, 0.004], [1, 0.6, 0.4])
+    knock = ring(
+        attack_decay(n, sample_rate, 0.0005, 0.001) * rng.standard_normal(n),
+        sample_rate,
+        modes,
+        [0.012, 0.008, 0.004],
+        [1, 0.6, 0.4],
+    )
 
     def roll(_: int) -> np.ndarray:
         n_knocks = int(rng.integers(8, 21))
