@@ -1,6 +1,6 @@
 """Checkpoint folders: `config.json`, `model.safetensors` and a model card, written whole or not at all.
 
-No pickle is read from a path a user gives, except the training state (`state.pt`), which torch opens as tensors only.
+No pickle is read: weights are safetensors, everything else JSON.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from audioformer.audio import atomic_path
 from audioformer.codec import write_tensors
 from audioformer.errors import AudioformerError
 
@@ -148,28 +146,3 @@ def weights_hash(state: dict[str, Tensor]) -> str:
         value = state[name].detach().cpu()
         digest.update(name.encode() + (value.half() if value.is_floating_point() else value).contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def save_state(folder: str | os.PathLike, state: dict) -> None:
-    """Write the resumable training state (tensors, numbers, strings) as `state.pt`, whole or not at all."""
-    with atomic_path(Path(folder) / "state.pt") as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch's name for a disk that is full
-            reason = str(error).splitlines()[0]
-            raise AudioformerError(f"{folder}: cannot be written ({reason}); free space or choose another folder") from error
-
-
-def load_state(folder: str | os.PathLike) -> dict | None:
-    """Read `state.pt`, tensors only; None if there is none.
-
-    Raises:
-        AudioformerError: damaged.
-    """
-    path = Path(folder) / "state.pt"
-    if not path.is_file():
-        return None
-    try:
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise AudioformerError(f"{path}: damaged training state ({type(error).__name__}); delete it to start again") from error

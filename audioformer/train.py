@@ -22,11 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from audioformer.audio import atomic_path
-from audioformer.checkpoint import load_state, save_state
 from audioformer.config import TrainConfig
 from audioformer.errors import AudioformerError
 from audioformer.interrupt import finish_first
 from audioformer.optim import make_optimizer, schedule_factor, set_learning_rate
+from audioformer.state import load_state, save_state, writable_folder
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
         StepRecord.
 
     Raises:
-        AudioformerError: the folder holds a run with other settings, or the loss stops being finite.
+        AudioformerError: the folder cannot be written or holds a run with other settings, or the loss stops being finite.
     """
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), step_scheduler_with_optimizer=False)
     task.to(accelerator.device)
-    run = _Run(task, config, accelerator, Path(folder) if folder is not None else None)
+    run = _Run(task, config, accelerator, writable_folder(folder) if folder is not None else None)
     run.resume()
     try:
         while run.step < config.n_steps and not run.stopped_early():
@@ -213,7 +213,6 @@ class _Run:
         """Write the state and the log; when finished, the checkpoint too."""
         if self.folder is None or not self.accelerator.is_main_process:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         save_state(self.folder, {
             "recipe": self._recipe(), "task": self.task.state_dict(), "optimizer": self.optimizer.state_dict(),
             "average": self.average.state, "step": self.step, "seconds": self.seconds, "best": self.best, "history": self.history,

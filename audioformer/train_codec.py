@@ -22,30 +22,42 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import atomic_path
 from audioformer.compact_codec import CompactCodec, CompactConfig, save_compact
+from audioformer.config import require, require_counts, require_probabilities
 from audioformer.crops import CropSampler
 from audioformer.distances import MEL_WINDOWS, complex_distance, mel_distance
+from audioformer.errors import AudioformerError
+from audioformer.interrupt import finish_first
+from audioformer.state import load_state, save_state, writable_folder
 
 
 @dataclass(frozen=True)
 class CodecTrainConfig:
     """How a compact codec is trained."""
 
-    n_steps: int = 7_000
+    n_steps: int = 3_500
     batch_size: int = 24  # crops
     crop_s: float = 1.0
     learning_rate: float = 1e-3  # AdamW, betas (0.8, 0.95), warm-up then cosine to a twentieth
     warm_up_steps: int = 200
     unquantised_steps: int = 500  # before k-means places the codebooks
     all_rows_share: float = 0.5  # of the crops, those whose decoder sees all rows; the others see 1..K-1
-    commitment: float = 0.25  # weight of |z - quantised(z)|^2
-    waveform: float = 2.5  # weight of the complex-spectrum distance, beside 1 for the mel distance
+    commitment: float = 0.1  # weight of |z - quantised(z)|^2
+    waveform: float = 2.0  # weight of the complex-spectrum distance, beside 1 for the mel distance
     mels_per_step: int = 2  # of the four mel windows, how many are drawn for a step
     weight_decay: float = 1e-3
-    average: float = 0.998  # decay of the running mean of the weights that is saved
+    average: float = 0.995  # decay of the running mean of the weights that is saved
     bf16: bool = True  # matrix products in 16 bits
     seed: int = 0
+
+    def __post_init__(self):
+        """Refuse what cannot train."""
+        require_counts(self, "n_steps", "batch_size", "mels_per_step")
+        require_probabilities(self, "all_rows_share", "average")
+        require(self.learning_rate > 0, f"learning_rate={self.learning_rate} must be above 0; try 1e-3")
+        require(self.crop_s >= 0.1, f"crop_s={self.crop_s} must be at least 0.1 seconds; try 1")
+        n_mels = len(MEL_WINDOWS)
+        require(self.mels_per_step <= n_mels, f"mels_per_step={self.mels_per_step} must be 1 to {n_mels}")
 
 
 PRESETS = {
@@ -88,6 +100,7 @@ class CodecTrainer:
             self.codec.parameters(), config.learning_rate, betas=(0.8, 0.95), weight_decay=config.weight_decay
         )
         self.step, self.seconds = 0, 0.0
+        self.between_steps = True
 
     def learning_rate(self) -> float:
         """Linear warm-up, then a cosine from the full rate to a twentieth of it."""
@@ -100,6 +113,7 @@ class CodecTrainer:
     def train_step(self) -> CodecRecord:
         """One optimiser step; randomness depends on seed and step alone, so a resumed run sees the same crops."""
         c, started = self.config, time.perf_counter()
+        self.between_steps = False  # codebooks move while the loss is computed
         rng = np.random.default_rng([c.seed, self.step])
         torch.manual_seed(c.seed * 1_000_003 + self.step)
         original = self.sampler.batch(c.batch_size, round(c.crop_s * self.codec.sample_rate), rng)
@@ -110,10 +124,13 @@ class CodecTrainer:
         losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(self.codec.parameters(), 1.0)
         if not torch.isfinite(losses["total"]):
-            raise FloatingPointError(f"step {self.step}: loss is {losses['total'].item()}")
+            raise AudioformerError(
+                f"step {self.step}: the loss is {losses['total'].item()}, not finite; try a learning_rate below {c.learning_rate:g}"
+            )
         self.optimizer.step()
         self.average.update_parameters(self.codec)
         self.step += 1
+        self.between_steps = True
         self.seconds += time.perf_counter() - started
         values = {name: float(value.detach()) for name, value in losses.items()}
         return CodecRecord(self.step, values, self.optimizer.param_groups[0]["lr"], self.seconds)
@@ -156,28 +173,46 @@ class CodecTrainer:
         state = {
             "codec": self.codec.state_dict(), "average": self.average.state_dict(), "optimizer": self.optimizer.state_dict(),
             "counts": self.codec.rvq.counts, "sums": self.codec.rvq.sums, "step": self.step, "seconds": self.seconds,
+            "recipe": self._recipe(),
         }  # fmt: skip
-        with atomic_path(folder / "state.pt") as temporary:
-            torch.save(state, temporary)
+        save_state(folder, state)
         recipe = {"training": asdict(self.config), "steps_done": self.step, "hours_of_sound": round(self.sampler.hours, 3)}
         save_compact(self.averaged_codec(), folder, recipe)
 
-    def resume(self, folder: Path) -> bool:
-        """Take up the state in a folder; False if there is none."""
-        if not (folder / "state.pt").is_file():
+    def resume(self, folder: str | os.PathLike) -> bool:
+        """Take up the state in a folder; False if there is none.
+
+        Raises:
+            AudioformerError: the state is damaged or that of a run with other settings.
+        """
+        state = load_state(folder)
+        if state is None:
             return False
-        state = torch.load(folder / "state.pt", weights_only=True, map_location="cpu")
-        self.codec.load_state_dict(state["codec"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        recipe = self._recipe()
+        if differing := [name for name in recipe if state.get("recipe", recipe).get(name) != recipe[name]]:
+            raise AudioformerError(
+                f"{folder}: holds a run with other settings ({', '.join(differing)}); choose another folder or delete it"
+            )
+        try:
+            self.codec.load_state_dict(state["codec"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise AudioformerError(f"{folder}: holds the state of another codec; choose another folder or delete it") from error
         self.codec.rvq.counts.copy_(state["counts"])
         self.codec.rvq.sums.copy_(state["sums"])
         self.step, self.seconds = state["step"], state["seconds"]
         return True
 
+    def _recipe(self) -> dict:
+        """What a resumed run must share: plain values by name."""
+        return {**asdict(self.codec.config), **asdict(self.config), "hours_of_sound": round(self.sampler.hours, 6)}
+
 
 def train_codec(trainer: CodecTrainer, folder: str | os.PathLike, save_every: int = 250) -> Iterator[CodecRecord]:
     """Train to the end, yielding a record a step; saves every few steps, at the end, and when interrupted.
+
+    Ctrl-C waits for the step to end; a second one does not, and then the last saved state stays.
 
     Args:
         trainer: fresh or resumed.
@@ -187,12 +222,12 @@ def train_codec(trainer: CodecTrainer, folder: str | os.PathLike, save_every: in
     Yields:
         CodecRecord.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = writable_folder(folder)
     recent: list[CodecRecord] = []
     try:
         while trainer.step < trainer.config.n_steps:
-            record = trainer.train_step()
+            with finish_first():
+                record = trainer.train_step()
             recent.append(record)
             if trainer.step % save_every == 0 or trainer.step == trainer.config.n_steps:
                 trainer.save(folder)
@@ -202,5 +237,6 @@ def train_codec(trainer: CodecTrainer, folder: str | os.PathLike, save_every: in
                 recent.clear()
             yield record
     except (KeyboardInterrupt, GeneratorExit):
-        trainer.save(folder)
+        if trainer.between_steps:
+            trainer.save(folder)
         raise

@@ -102,7 +102,7 @@ def test_long_sounds_are_coded_piece_by_piece_with_the_same_result(codec, monkey
     samples = sound(100 * HOP + 77)
     codes, latents = codec.encode(samples, RATE), codec.latents(samples, RATE)
     decoded = codec.decode(codes)
-    for length in (1, 30, 101):
+    for length in (9, 30, 101):
         monkeypatch.setattr(compact_codec, "PIECE_FRAMES", length)
         torch.testing.assert_close(codec.latents(samples, RATE), latents, atol=1e-5, rtol=1e-5)
         assert (codec.encode(samples, RATE) == codes).float().mean() > 0.99

@@ -20,7 +20,7 @@ MAX_FILE_BYTES = 1 << 20  # weights alone may be larger: they have a card and a 
 ORDER = """
 errors
 paths config interrupt
-audio stft effects
+audio state stft effects
 rvq codec
 compact_codec encodec_import encodec_weights encodec_codec
 synth augment distances crops train_codec
