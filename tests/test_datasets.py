@@ -1,0 +1,454 @@
+"""datasets/: each published layout rebuilt small, its folds, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audioformer.datasets import DATASETS, AudioDataset, open_dataset
+from audioformer.errors import AudioformerError
+
+RATE = 8000
+
+
+def sound(path: Path, seconds: float = 0.1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = np.random.default_rng(len(path.name)).uniform(-0.1, 0.1, round(seconds * RATE))
+    soundfile.write(str(path), samples, RATE)
+    return path
+
+
+def table(path: Path, rows: list[list], header: list[str] | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(([header] if header else []) + rows)
+    return path
+
+
+ESC_HEADER = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
+ESC_ROWS = [
+    ["1-100032-A-0.wav", 1, 0, "dog", "True", "100032", "A"],
+    ["1-100038-A-14.wav", 1, 14, "chirping_birds", "False", "100038", "A"],
+    ["1-17367-A-10.wav", 1, 10, "rain", "True", "17367", "A"],
+    ["2-114280-A-0.wav", 2, 0, "dog", "True", "114280", "A"],
+    ["2-114280-B-0.wav", 2, 0, "dog", "True", "114280", "B"],
+]
+
+
+def esc(root: Path, rows=ESC_ROWS, header=ESC_HEADER) -> Path:
+    table(root / "meta" / "esc50.csv", rows, header)
+    for row in rows:
+        sound(root / "audio" / row[0])
+    return root
+
+
+def fsdd(root: Path, speakers=("theo", "george"), takes=(0, 4, 5, 13, 14, 49)) -> Path:
+    for digit in (3, 0):
+        for speaker in speakers:
+            for take in takes:
+                sound(root / "recordings" / f"{digit}_{speaker}_{take}.wav")
+    return root
+
+
+def fsd50k(root: Path) -> Path:
+    truth = root / "FSD50K.ground_truth"
+    table(truth / "vocabulary.csv", [[0, "Bark", "/m/05tny_"], [1, "Dog", "/m/0bt9lr"], [2, "Rain", "/m/06mb1"]])
+    table(
+        truth / "dev.csv",
+        [[11, "Bark,Dog", "/m/05tny_,/m/0bt9lr", "train"], [12, "Rain", "/m/06mb1", "val"]],
+        ["fname", "labels", "mids", "split"],
+    )
+    table(truth / "eval.csv", [[37, "Dog", "/m/0bt9lr"]], ["fname", "labels", "mids"])
+    for part, names in {"dev": (11, 12), "eval": (37,)}.items():
+        for name in names:
+            sound(root / f"FSD50K.{part}_audio" / f"{name}.wav")
+    return root
+
+
+def segments(path: Path, rows: list[str]) -> Path:
+    comments = [
+        "# Segments csv created Sun Mar  5 10:54:25 2017",
+        "# num_ytids=4",
+        "# YTID, start_seconds, end_seconds, positive_labels",
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(comments + rows) + "\n")
+    return path
+
+
+def audioset(root: Path) -> Path:
+    table(
+        root / "class_labels_indices.csv",
+        [[0, "/m/09x0r", "Speech"], [1, "/m/05zppz", "Male speech, man speaking"]],
+        ["index", "mid", "display_name"],
+    )
+    segments(
+        root / "balanced_train_segments.csv",
+        ['--aE2O5G5WE, 0.000, 10.000, "/m/09x0r,/m/05zppz"', '-0DLPzsiXXE, 30.000, 40.000, "/m/09x0r"'],
+    )
+    segments(
+        root / "unbalanced_train_segments.csv",
+        ['_gone_video, 5.000, 15.000, "/m/05zppz"', 'abcdefghijk, 1.000, 11.000, "/m/05zppz"'],
+    )
+    segments(root / "eval_segments.csv", ['zzzzzzzzzzz, 130.000, 140.000, "/m/09x0r"'])
+    sound(root / "audio" / "bal_train" / "--aE2O5G5WE.wav")
+    sound(root / "audio" / "bal_train" / "-0DLPzsiXXE_30.flac")
+    sound(root / "audio" / "unbal" / "00" / "Yabcdefghijk.wav")
+    sound(root / "audio" / "eval" / "zzzzzzzzzzz_130000_140000.ogg")
+    return root
+
+
+MAKERS = {"esc50": esc, "fsdd": fsdd, "fsd50k": fsd50k, "audioset": audioset}
+
+
+def by_id(data: AudioDataset) -> dict:
+    return {clip.id: clip for clip in data}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_every_layout_opens_in_order_and_loads(tmp_path, name):
+    data = open_dataset(name, MAKERS[name](tmp_path / "räume und zeit 犬"))
+    assert data.name == name
+    assert len(data) == len(by_id(data)) > 0
+    assert [clip.id for clip in data] == [clip.id for clip in open_dataset(name, str(data.root))]
+    for clip in data:
+        wave = clip.load(16000, mono=True)
+        assert wave.samples.shape == (1, 1600)
+        assert clip.group
+        assert [data.label_names[i] for i in data.label_indices(clip)] == list(clip.labels)
+
+
+def test_esc_reads_folds_sources_and_targets(tmp_path):
+    data = open_dataset("esc50", esc(tmp_path))
+    assert data.label_names == ("dog", "rain", "chirping_birds")  # in the order of targets 0, 10, 14
+    assert not data.multi_label
+    clip = by_id(data)["2-114280-B-0"]
+    assert (clip.labels, clip.fold, clip.group) == (("dog",), 2, "114280")
+    folds = {}
+    for clip in data:
+        assert folds.setdefault(clip.group, clip.fold) == clip.fold, "a source in two folds"
+
+
+def test_esc10_is_a_part_of_esc50(tmp_path):
+    data = open_dataset("esc50", esc(tmp_path), esc10_only=True)
+    assert data.label_names == ("dog", "rain")
+    assert len(data) == 4
+    table(tmp_path / "meta" / "esc50.csv", [row[:4] for row in ESC_ROWS], ESC_HEADER[:4])
+    assert open_dataset("esc50", tmp_path)[0].group == "1-100032-A-0"
+    with pytest.raises(AudioformerError, match="no clip is marked esc10=True; leave esc10_only out"):
+        open_dataset("esc50", tmp_path, esc10_only=True)
+
+
+def test_esc_with_events_is_multi_label(tmp_path):
+    events = [
+        ["1-100032-A-0.wav", "siren", 0.05, 0.09, -3],
+        ["1-100032-A-0.wav", "dog", 0.0, 0.04, -6],
+        ["2-114280-A-0.wav", "dog", 0, 0.1, 0],
+    ]
+    table(esc(tmp_path) / "meta" / "events.csv", events, ["filename", "label", "onset_s", "offset_s", "level_db"])
+    data = open_dataset("esc50", tmp_path)
+    assert data.multi_label
+    assert data.label_names == ("dog", "rain", "chirping_birds", "siren")
+    clip = by_id(data)["1-100032-A-0"]
+    assert clip.labels == ("dog", "siren")
+    assert clip.events == (("dog", 0.0, 0.04), ("siren", 0.05, 0.09))
+    assert by_id(data)["1-17367-A-10"].labels == ("rain",)
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        (["a.wav", "dog", 0.5, 0.5], "the offset must be later"),
+        (["a.wav", "dog", "soon", 0.5], "onset_s='soon' is not a time in seconds"),
+        (["a.wav", "dog", -1, 0.5], "onset_s='-1' is not a time"),
+        (["a.wav", "dog", 0, "nan"], "offset_s='nan' is not a time"),
+    ],
+)
+def test_esc_refuses_impossible_events(tmp_path, event, message):
+    table(esc(tmp_path) / "meta" / "events.csv", [event], ["filename", "label", "onset_s", "offset_s"])
+    with pytest.raises(AudioformerError, match=message):
+        open_dataset("esc50", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (["../../secret.wav", 1, 0, "dog"], r"'../../secret.wav' leads out of"),
+        (["/etc/passwd", 1, 0, "dog"], "leads out of"),
+        (["..\\x.wav", 1, 0, "dog"], "leads out of"),
+        (["C:\\x.wav", 1, 0, "dog"], "leads out of"),
+        (["", 1, 0, "dog"], "leads out of"),
+        (["a.wav", "one", 0, "dog"], "fold='one' is not a whole number"),
+        (["a.wav", 1, 5, "dog"], "'dog' has targets 0 and 5; keep one"),
+        (["a.wav", 1], "2 values for 4 columns; complete the line"),
+        (
+            ["gone.wav", 1, 0, "dog"],
+            r"gone.wav: listed in esc50.csv but not there \(1 of 2 clips missing\); complete the download, or pass",
+        ),
+        (["ok.wav", 1, 0, "dog"], "lists 'ok' twice"),
+    ],
+)
+def test_esc_refuses_bad_lines(tmp_path, row, message):
+    table(tmp_path / "meta" / "esc50.csv", [["ok.wav", 1, 0, "dog"], row], ESC_HEADER[:4])
+    sound(tmp_path / "audio" / "ok.wav")
+    if row[0] == "a.wav":
+        sound(tmp_path / "audio" / "a.wav")
+    with pytest.raises(AudioformerError, match=message):
+        open_dataset("esc50", tmp_path)
+
+
+def test_esc_can_do_without_missing_files(tmp_path):
+    (esc(tmp_path) / "audio" / "1-17367-A-10.wav").unlink()
+    data = open_dataset("esc50", tmp_path, allow_missing=True)
+    assert data.missing == ("1-17367-A-10",)
+    assert len(data) == 4
+    assert "rain" not in data.label_names
+
+
+def test_fsdd_official_split_and_both_kinds_of_folds(tmp_path):
+    data = open_dataset("fsdd", fsdd(tmp_path))
+    assert data.label_names == tuple("0123456789")
+    assert [clip.id for clip in data][:3] == ["0_george_0", "0_george_4", "0_george_5"]
+    takes = {clip.id.split("_")[2]: (clip.split, clip.fold) for clip in data}
+    assert takes == {
+        "0": ("test", None),
+        "4": ("test", None),
+        "5": ("train", 1),
+        "13": ("train", 1),
+        "14": ("train", 2),
+        "49": ("train", 5),
+    }
+    by_speaker = open_dataset("fsdd", tmp_path, fold="speaker")
+    assert {(clip.group, clip.fold) for clip in by_speaker} == {("george", 1), ("theo", 2)}
+    assert "group" in data.mix_within
+    with pytest.raises(AudioformerError, match="fold='room'"):
+        open_dataset("fsdd", tmp_path, fold="room")
+
+
+def test_fsdd_refuses_strange_names_and_ignores_hidden_files(tmp_path):
+    (fsdd(tmp_path) / "recordings" / "._0_theo_5.wav").write_bytes(b"x")
+    (tmp_path / "recordings" / "notes.txt").touch()
+    assert len(open_dataset("fsdd", tmp_path)) == 24
+    sound(tmp_path / "recordings" / "hello.wav")
+    with pytest.raises(
+        AudioformerError, match=r"hello.wav: not named \{digit\}_\{speaker\}_\{take\}; rename or remove it"
+    ):
+        open_dataset("fsdd", tmp_path)
+
+
+def test_fsd50k_reads_splits_labels_and_uploaders(tmp_path):
+    data = open_dataset("fsd50k", fsd50k(tmp_path))
+    assert data.multi_label
+    assert data.label_names == ("Bark", "Dog", "Rain")
+    assert {clip.id: (clip.split, clip.labels) for clip in data} == {
+        "11": ("train", ("Bark", "Dog")), "12": ("val", ("Rain",)), "37": ("test", ("Dog",)),
+    }  # fmt: skip
+    info = {"11": {"uploader": "ann"}, "12": {"uploader": "bob"}}
+    (tmp_path / "FSD50K.metadata").mkdir()
+    (tmp_path / "FSD50K.metadata" / "dev_clips_info_FSD50K.json").write_text(json.dumps(info))
+    assert [clip.group for clip in open_dataset("fsd50k", tmp_path)] == ["ann", "bob", "37"]
+    assert [clip.id for clip in open_dataset("fsd50k", tmp_path, parts="eval")] == ["37"]
+    assert [clip.id for clip in data.select(splits=["val"])] == ["12"]
+
+
+def test_fsd50k_refuses_what_does_not_fit(tmp_path):
+    truth = fsd50k(tmp_path) / "FSD50K.ground_truth"
+    (tmp_path / "FSD50K.dev_audio" / "12.wav").unlink()
+    with pytest.raises(AudioformerError, match=r"12.wav: listed in dev.csv but not there \(1 of 2 clips missing\)"):
+        open_dataset("fsd50k", tmp_path)
+    assert open_dataset("fsd50k", tmp_path, allow_missing=True).missing == ("12",)
+    table(truth / "eval.csv", [[11, "Dog", "x"]], ["fname", "labels", "mids"])
+    sound(tmp_path / "FSD50K.eval_audio" / "11.wav")
+    with pytest.raises(AudioformerError, match="'11' twice"):
+        open_dataset("fsd50k", tmp_path, allow_missing=True)
+    table(truth / "eval.csv", [[37, "Cat", "x"]], ["fname", "labels", "mids"])
+    with pytest.raises(AudioformerError, match=r"37: label 'Cat' is not in vocabulary.csv"):
+        open_dataset("fsd50k", tmp_path, parts=["eval"])
+    table(truth / "dev.csv", [[11, "Dog", "x", "holdout"]], ["fname", "labels", "mids", "split"])
+    with pytest.raises(AudioformerError, match="split='holdout'; expected train or val"):
+        open_dataset("fsd50k", tmp_path, parts=("dev",))
+    table(truth / "dev.csv", [[11, "Dog", "x"]], ["fname", "labels", "mids"])
+    with pytest.raises(AudioformerError, match=r"column split is missing \(has fname, labels, mids\)"):
+        open_dataset("fsd50k", tmp_path, parts=("dev",))
+    with pytest.raises(AudioformerError, match="FSD50K has 'dev' and 'eval'"):
+        open_dataset("fsd50k", tmp_path, parts=("test",))
+
+
+def test_audioset_finds_files_under_all_usual_names(tmp_path):
+    data = open_dataset("audioset", audioset(tmp_path), validation_share=0)
+    assert data.label_names == ("Speech", "Male speech, man speaking")
+    assert {clip.id: (clip.split, clip.labels, clip.path.name) for clip in data} == {
+        "--aE2O5G5WE": ("train", ("Speech", "Male speech, man speaking"), "--aE2O5G5WE.wav"),
+        "-0DLPzsiXXE": ("train", ("Speech",), "-0DLPzsiXXE_30.flac"),
+        "abcdefghijk": ("train", ("Male speech, man speaking",), "Yabcdefghijk.wav"),
+        "zzzzzzzzzzz": ("test", ("Speech",), "zzzzzzzzzzz_130000_140000.ogg"),
+    }
+    assert data.missing == ("_gone_video",)
+    assert [clip.id for clip in open_dataset("audioset", tmp_path, parts="eval")] == ["zzzzzzzzzzz"]
+
+
+def test_audioset_whole_videos_are_cut_at_the_segment(tmp_path):
+    audioset(tmp_path)
+    sound(tmp_path / "audio" / "unbal" / "00" / "Yabcdefghijk.wav", seconds=3.0)
+    clip = by_id(open_dataset("audioset", tmp_path, full_videos=True))["abcdefghijk"]
+    assert (clip.start_s, clip.duration_s) == (1.0, 10.0)
+    assert clip.load().duration_s == 2.0
+
+
+def test_audioset_sets_validation_clips_aside_by_id(tmp_path):
+    table(tmp_path / "class_labels_indices.csv", [[0, "/m/1", "Speech"]], ["index", "mid", "display_name"])
+    ids = [f"video{i:06d}" for i in range(400)]
+    segments(tmp_path / "balanced_train_segments.csv", [f'{ytid}, 0.000, 10.000, "/m/1"' for ytid in ids])
+    source = sound(tmp_path / f"{ids[0]}.wav")
+    for ytid in ids[1:]:
+        (tmp_path / f"{ytid}.wav").hardlink_to(source)
+    splits = [clip.split for clip in open_dataset("audioset", tmp_path, validation_share=0.25)]
+    assert splits == [clip.split for clip in open_dataset("audioset", tmp_path, validation_share=0.25)]
+    assert 70 <= splits.count("val") <= 130
+    assert splits.count("val") + splits.count("train") == 400
+    with pytest.raises(AudioformerError, match="validation_share=0.9 must be 0 to 0.5"):
+        open_dataset("audioset", tmp_path, validation_share=0.9)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('xxxxxxxxxxx, 0.000, 10.000, "/m/unheard"', "class /m/unheard is not in class_labels_indices.csv"),
+        ("xxxxxxxxxxx, 0.000", 'is not "YTID, start, end, labels"'),
+        ('xxxxxxxxxxx, 10.000, 0.000, "/m/09x0r"', "runs from 10.0 to 0.0 s"),
+        ('zzzzzzzzzzz, 130.000, 140.000, "/m/09x0r"', "zzzzzzzzzzz is in balanced_train_segments.csv too"),
+    ],
+)
+def test_audioset_refuses_damaged_lists(tmp_path, line, message):
+    segments(audioset(tmp_path) / "balanced_train_segments.csv", [line])
+    sound(tmp_path / "xxxxxxxxxxx.wav")
+    with pytest.raises(AudioformerError, match=message):
+        open_dataset("audioset", tmp_path)
+
+
+def test_audioset_without_lists_or_files(tmp_path):
+    audioset(tmp_path)
+    for path in list((tmp_path / "audio").rglob("*.*")):
+        path.unlink()
+    with pytest.raises(AudioformerError, match="none of 5 listed clips has a sound file"):
+        open_dataset("audioset", tmp_path)
+    for path in tmp_path.glob("*_segments.csv"):
+        path.unlink()
+    with pytest.raises(AudioformerError, match="AudioSet's lists are balanced_train_segments.csv"):
+        open_dataset("audioset", tmp_path)
+
+
+def test_folder_of_folders(tmp_path):
+    for name in ("b/one.wav", "b/deep/er/two.flac", "ä ö/üml aut.ogg", ".hidden/x.wav", "b/.hidden.wav"):
+        sound(tmp_path / name)
+    (tmp_path / "b" / "readme.txt").touch()
+    (tmp_path / "empty").mkdir()
+    data = open_dataset("folder", tmp_path)
+    assert data.label_names == ("b", "ä ö")
+    assert [clip.id for clip in data] == ["b/deep/er/two.flac", "b/one.wav", "ä ö/üml aut.ogg"]
+    assert not data.multi_label
+
+
+def test_folder_with_a_csv(tmp_path):
+    for name in ("x/a.wav", "b.wav", "c.wav"):
+        sound(tmp_path / name)
+    rows = [["x/a.wav", "dog; rain", 1, "train", "ann"], ["b.wav", "dog", 2, "test", ""], ["c.wav", "", "", "", ""]]
+    table(tmp_path / "labels.csv", rows, ["filename", "label", "fold", "split", "group"])
+    data = open_dataset("folder", tmp_path)
+    assert data.multi_label
+    assert data.label_names == ("dog", "rain")
+    first, second, third = data
+    assert (first.labels, first.fold, first.split, first.group) == (("dog", "rain"), 1, "train", "ann")
+    assert (second.labels, second.fold, second.split, second.group) == (("dog",), 2, "test", "b.wav")
+    assert (third.labels, third.fold, third.split) == ((), None, None)
+
+
+def test_folder_csv_errors(tmp_path):
+    sound(tmp_path / "a.wav")
+    path = table(tmp_path / "one.csv", [["a.wav", "dog", "later"]], ["filename", "label", "split"])
+    with pytest.raises(AudioformerError, match="split='later'; expected one of train, val, test"):
+        open_dataset("folder", tmp_path)
+    table(path, [["a.wav", ""]], ["filename", "label"])
+    with pytest.raises(AudioformerError, match="no clip has a label; fill the label column"):
+        open_dataset("folder", tmp_path)
+    table(tmp_path / "two.csv", [["a.wav", "dog"]], ["filename", "label"])
+    with pytest.raises(AudioformerError, match=r"holds 2 CSV files; choose one, e.g. csv='one.csv'"):
+        open_dataset("folder", tmp_path)
+    assert open_dataset("folder", tmp_path, csv="two.csv").label_names == ("dog",)
+    with pytest.raises(AudioformerError, match="leads out of"):
+        open_dataset("folder", tmp_path, csv="../two.csv")
+
+
+@pytest.mark.parametrize("spelled", ["NFC", "NFD"])
+def test_accents_are_found_however_they_are_spelled(tmp_path, spelled):
+    other = {"NFC": "NFD", "NFD": "NFC"}[spelled]
+    sound(tmp_path / unicodedata.normalize(spelled, "aboyé.wav"))
+    table(tmp_path / "l.csv", [[unicodedata.normalize(other, "aboyé.wav"), "chien"]], ["filename", "label"])
+    assert open_dataset("folder", tmp_path)[0].load().samples.shape == (1, 800)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_no_folder_a_file_and_an_empty_folder(tmp_path, name):
+    with pytest.raises(AudioformerError, match="no such folder for .*; expected"):
+        open_dataset(name, tmp_path / "gone")
+    with pytest.raises(AudioformerError, match="is a file, .* is a folder; expected"):
+        open_dataset(name, sound(tmp_path / "a.wav"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        AudioformerError, match=r"no such f|no sound files in its sub-folders|no such folder|put one there"
+    ):
+        open_dataset(name, tmp_path / "empty")
+
+
+def test_unknown_names_and_options(tmp_path):
+    with pytest.raises(
+        AudioformerError, match="dataset 'esc' is unknown; choose one of esc50, fsdd, fsd50k, audioset, folder"
+    ):
+        open_dataset("esc", tmp_path)
+    with pytest.raises(AudioformerError, match="fsdd has no option 'folds'; it takes fold"):
+        open_dataset("fsdd", tmp_path, folds=3)
+    with pytest.raises(
+        AudioformerError, match=r"folds=\[7\], splits=None: no clip of esc50 is left; it has folds \[1, 2\]"
+    ):
+        open_dataset("esc50", esc(tmp_path)).select(folds=[7])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00junk", b'filename,label\n"unclosed', b"", b"filename,label\n"])
+def test_a_csv_that_is_none(tmp_path, content):
+    sound(tmp_path / "a.wav")
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(AudioformerError, match=r"not a readable CSV|is missing|lists no clips|values for 2 columns"):
+        open_dataset("folder", tmp_path)
+
+
+def test_byte_order_mark_and_blank_lines_do_no_harm(tmp_path):
+    sound(tmp_path / "a.wav")
+    (tmp_path / "x.csv").write_bytes("\ufefffilename, label\r\n\r\na.wav , dog\r\n".encode())
+    assert open_dataset("folder", tmp_path)[0].labels == ("dog",)
+
+
+def test_real_esc10(data_root):
+    data = open_dataset("esc50", data_root / "esc10")
+    assert len(data.label_names) == 10
+    assert data.label_names[0] == "dog"
+    sources: dict[str, int] = {}
+    for clip in data:
+        assert sources.setdefault(clip.group, clip.fold) == clip.fold
+        assert clip.id.split("-")[0] == str(clip.fold)
+    per_fold = {fold: sum(clip.fold == fold for clip in data) for fold in sorted({clip.fold for clip in data})}
+    assert set(per_fold.values()) == {80}
+    assert 0.9 < data[0].load().duration_s <= 5.1
+
+
+def test_real_fsdd(data_root):
+    data = open_dataset("fsdd", data_root / "fsdd")
+    assert len({clip.group for clip in data}) == 6
+    assert {clip.load().sample_rate for clip in data.clips[::300]} == {8000}
+    train = [clip for clip in data if clip.split == "train"]
+    assert {sum(clip.fold == fold for clip in train) for fold in range(1, 6)} == {540}
