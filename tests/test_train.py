@@ -1,0 +1,357 @@
+"""The loop: resume equals uninterrupted bit for bit, nothing lost on Ctrl-C, nothing trained on when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import codec_about, coded_clips
+from torch import nn
+
+from audioformer.config import TrainConfig
+from audioformer.errors import AudioformerError
+from audioformer.interrupt import finish_first
+from audioformer.optim import make_optimizer, schedule_factor
+from audioformer.pretrain import MaskedModelling, pretrain_preset
+from audioformer.state import load_state, save_state, writable_folder
+from audioformer.train import Task, WeightAverage, train
+
+BASE = pretrain_preset("test")
+CONFIG = replace(
+    BASE,
+    model=replace(BASE.model, codebook_size=16, dropout=0.1),
+    train=TrainConfig(n_steps=4, batch_size=4, save_every=100, average=0.9, validate_every=2, learning_rate=1e-3),
+)
+
+
+def task(**train_changes) -> MaskedModelling:
+    config = replace(CONFIG, train=replace(CONFIG.train, **train_changes))
+    return MaskedModelling(config, coded_clips(10), codec_about(), held_out=coded_clips(4, seed=5))
+
+
+def run(folder, n_records: int | None = None, **train_changes) -> list:
+    """Records of a run that is left after some steps."""
+    made = task(**train_changes)
+    records, loop = [], train(made, made.config.train, folder)
+    for record in loop:
+        records.append(record)
+        if len(records) == n_records:
+            break
+    loop.close()
+    return records
+
+
+def numbers(records) -> list:
+    """What must be the same in two runs: all but the time."""
+    return [(r.step, r.losses, r.learning_rate, r.grad_norm, r.validation) for r in records]
+
+
+def states(folder: Path) -> dict:
+    return load_state(folder)
+
+
+def assert_same(a, b) -> None:
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list):
+        assert len(a) == len(b)
+        for left, right in zip(a, b, strict=True):
+            assert_same(left, right)
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path, stop_after):
+    whole = run(tmp_path / "whole")
+    parts = run(tmp_path / "parts", stop_after)
+    assert states(tmp_path / "parts")["step"] == stop_after
+    parts += run(tmp_path / "parts")
+    assert numbers(parts) == numbers(whole)
+    a, b = states(tmp_path / "whole"), states(tmp_path / "parts")
+    for name in ("task", "optimizer", "average", "best", "step"):
+        assert_same(a[name], b[name])
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
+    assert weights[0] == weights[1]
+
+
+def test_accumulated_parts_resume_alike_too(tmp_path):
+    changes = {"accumulate": 2, "bf16": True}
+    whole = run(tmp_path / "whole", **changes)
+    parts = run(tmp_path / "parts", 2, **changes) + run(tmp_path / "parts", **changes)
+    assert numbers(parts) == numbers(whole)
+
+
+def test_number_formats_can_change_from_run_to_run_in_one_process():
+    first, second = run(None, 1, bf16=False), run(None, 1, bf16=True)
+    assert first[0].losses["total"] == pytest.approx(second[0].losses["total"], rel=0.02)
+    assert first[0].losses["total"] != second[0].losses["total"]
+
+
+def test_the_log_holds_every_record_once(tmp_path):
+    run(tmp_path, 2)
+    run(tmp_path)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in log] == [1, 2, 3, 4]
+    assert [record["validation"] is not None for record in log] == [False, True, False, True]
+    assert log[-1]["chance"]["mlm"] == pytest.approx(math.log(16))
+    assert log[-1]["seconds"] >= log[0]["seconds"] > 0
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path):
+    run(tmp_path)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    assert run(tmp_path) == []
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_ctrl_c_saves_the_state(tmp_path):
+    made = task()
+    loop = train(made, made.config.train, tmp_path)
+    next(loop)
+    with pytest.raises(KeyboardInterrupt):
+        loop.throw(KeyboardInterrupt)
+    assert states(tmp_path)["step"] == 1
+    assert not (tmp_path / "model.safetensors").exists()
+    assert numbers(run(tmp_path)) == numbers(run(None))[1:]
+
+
+def test_ctrl_c_within_a_step_waits_for_its_end(tmp_path, monkeypatch):
+    made = task()
+    forward = made.forward
+
+    def interrupted(batch):
+        monkeypatch.undo()
+        os.kill(os.getpid(), signal.SIGINT)
+        return forward(batch)
+
+    loop = train(made, made.config.train, tmp_path)
+    next(loop)
+    monkeypatch.setattr(made, "forward", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(loop)
+    assert states(tmp_path)["step"] == 2
+    assert numbers(run(tmp_path)) == numbers(run(None))[2:]
+
+
+def test_a_second_ctrl_c_breaks_off_and_the_last_saved_state_stays(tmp_path, monkeypatch):
+    made = task(save_every=1)
+    loop = train(made, made.config.train, tmp_path)
+    next(loop)
+
+    def interrupted_twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("the second Ctrl-C did nothing")
+
+    monkeypatch.setattr(made, "validate", interrupted_twice)  # weights have moved, the record is not written yet
+    with pytest.raises(KeyboardInterrupt):
+        next(loop)
+    assert states(tmp_path)["step"] == 1
+    assert numbers(run(tmp_path, save_every=1)) == numbers(run(None))[1:]
+
+
+def test_finish_first_puts_the_old_handler_back_and_keeps_out_of_other_threads():
+    before = signal.getsignal(signal.SIGINT)
+    with finish_first():
+        assert signal.getsignal(signal.SIGINT) is not before
+    assert signal.getsignal(signal.SIGINT) is before
+    seen = []
+
+    def elsewhere():
+        with finish_first():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+def test_leaving_the_loop_saves_and_training_in_memory_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(run(None, 2)) == 2
+    assert list(tmp_path.iterdir()) == []
+    run(tmp_path / "run", 3)
+    assert states(tmp_path / "run")["step"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"learning_rate": 1e-2}, "train.learning_rate is 0.001 there, 0.01 here"), ({"seed": 7}, "train.seed"), ({"n_steps": 5}, "n_steps")],
+)
+def test_other_settings_do_not_go_on_with_a_run(tmp_path, changes, named):
+    run(tmp_path, 1)
+    with pytest.raises(AudioformerError, match=f"other settings .*{named}"):
+        run(tmp_path, **changes)
+
+
+def test_another_mask_model_or_corpus_does_not_go_on_with_a_run(tmp_path):
+    run(tmp_path, 1)
+    for config, clips, named in [
+        (replace(CONFIG, mask=replace(CONFIG.mask, span=3)), coded_clips(10), "mask.span is 1 there, 3 here"),
+        (replace(CONFIG, model=replace(CONFIG.model, d_ff=32)), coded_clips(10), "model.d_ff"),
+        (CONFIG, coded_clips(9), "n_clips is 10 there, 9 here"),
+    ]:
+        other = MaskedModelling(config, clips, codec_about())
+        with pytest.raises(AudioformerError, match=named):
+            next(train(other, config.train, tmp_path))
+
+
+def test_a_damaged_state_is_refused(tmp_path):
+    run(tmp_path, 1)
+    state = tmp_path / "state.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(AudioformerError, match="damaged training state"):
+        run(tmp_path)
+
+
+class Explosive:
+    """Pickles to a call of os.system: what must never run."""
+
+    def __reduce__(self):
+        return (os.system, ("echo exploded > exploded",))
+
+
+def test_no_code_in_a_state_is_ever_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"recipe": Explosive()}, tmp_path / "state.pt")
+    with pytest.raises(AudioformerError, match="damaged training state"):
+        run(tmp_path)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(tmp_path):
+    made = task(save_every=1)
+    loop = train(made, made.config.train, tmp_path)
+    next(loop)
+    with torch.no_grad():
+        next(made.model.parameters()).fill_(float("nan"))
+    with pytest.raises(AudioformerError, match=r"step 1: .*nan.*not finite; try a learning_rate below 0.001"):
+        next(loop)
+    assert all(torch.isfinite(value).all() for value in states(tmp_path)["task"].values())
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AudioformerError, match="cannot be written"):
+        run(tmp_path / "file" / "run", 1)
+    assert writable_folder(tmp_path / "new" / "one").is_dir()
+    assert list((tmp_path / "new" / "one").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have")
+def test_a_full_disk_is_told_as_such_and_the_old_state_stays(tmp_path):
+    import resource
+
+    save_state(tmp_path, {"step": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(AudioformerError, match="cannot be written .*free space"):
+            save_state(tmp_path, {"step": 2, "weights": torch.zeros(100_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_state(tmp_path) == {"step": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+class Scripted(Task):
+    """One weight pulled towards 1; validation scores from a list."""
+
+    chance = {}
+
+    def __init__(self, scores):
+        super().__init__()
+        self.weight, self.scores, self.exported = nn.Parameter(torch.zeros(2, 2)), list(scores), None
+
+    def batch(self, step, micro_step, rank, world):
+        return step
+
+    def forward(self, batch):
+        return {"total": (self.weight - 1).square().mean() + 0 * batch}
+
+    def validate(self):
+        return {"score": self.scores.pop(0), "seen": float(self.weight.detach().mean()), "odd": float("nan")}
+
+    def export(self, folder, history, weights):
+        self.exported = weights
+
+
+def test_training_stops_when_validation_has_not_improved_and_exports_the_best(tmp_path):
+    made = Scripted([0.1, 0.5, 0.4, 0.3, 0.9])
+    config = TrainConfig(n_steps=10, validate_every=1, patience=2, schedule="constant", learning_rate=0.1)
+    records = list(train(made, config, tmp_path))
+    assert [record.validation["score"] for record in records] == [0.1, 0.5, 0.4, 0.3]
+    assert float(made.exported["weight"].mean()) == pytest.approx(records[1].validation["seen"])
+    assert "odd" not in records[0].validation
+
+
+def test_validation_looks_at_the_average_and_training_goes_on_with_the_live_weights():
+    made = Scripted([0.0] * 4)
+    config = TrainConfig(n_steps=4, validate_every=1, average=0.9, schedule="constant", learning_rate=0.1)
+    for record in train(made, config):
+        live = float(made.weight.detach().mean())
+        assert record.validation["seen"] < live
+
+
+def test_the_average_is_the_one_of_its_formula():
+    module = nn.Linear(1, 1, bias=False)
+    module.register_buffer("count", torch.tensor(0))
+    average, expected = WeightAverage(module, 0.5), float(module.weight.detach())
+    for step in range(1, 6):
+        with torch.no_grad():
+            module.weight.fill_(float(step))
+            module.count.fill_(step)
+        average.update(module, step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * step
+        assert float(average.state["weight"]) == pytest.approx(expected)
+        assert int(average.state["count"]) == step
+    off = WeightAverage(module, 0.0)
+    off.update(module, 1)
+    assert off.state is None
+
+
+def test_the_schedule_warms_up_and_falls_to_a_hundredth():
+    factors = [schedule_factor(step, 100, 0.1) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9] == factors[10] == 1.0
+    assert factors[100] == pytest.approx(0.01)
+    assert schedule_factor(55, 100, 0.1) == pytest.approx(0.505)
+    assert {schedule_factor(step, 100, 0.1, "constant") for step in range(9, 101)} == {1.0}
+
+
+def test_only_matrices_decay_and_heads_may_learn_faster():
+    model = nn.ModuleDict({"head": nn.Linear(2, 2), "body": nn.Linear(2, 2), "still": nn.Linear(2, 2)})
+    model["still"].requires_grad_(False)
+    optimizer = make_optimizer(model, 1e-3, 0.1, head_factor=5.0)
+    found = {(tuple(p.shape), g["weight_decay"], g["peak_lr"]) for g in optimizer.param_groups for p in g["params"]}
+    assert found == {((2, 2), 0.1, 5e-3), ((2,), 0.0, 5e-3), ((2, 2), 0.1, 1e-3), ((2,), 0.0, 1e-3)}
+    assert {g["betas"] for g in optimizer.param_groups} == {(0.9, 0.98)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_steps": 0}, "n_steps=0 must be a whole number"),
+        ({"batch_size": 3, "accumulate": 2}, "batch_size=3 must be a multiple of accumulate=2"),
+        ({"schedule": "step"}, "schedule='step' must be cosine or constant"),
+        ({"learning_rate": 0}, "learning_rate=0"),
+        ({"average": 1.5}, "average=1.5"),
+    ],
+)
+def test_settings_that_cannot_train_are_refused(changes, message):
+    with pytest.raises(AudioformerError, match=message):
+        TrainConfig(**changes)
