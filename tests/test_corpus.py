@@ -1,0 +1,432 @@
+"""prepare.py, corpus.py, corpus_format.py: what goes in comes out, once, in whole shards, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import nn
+
+from audioformer.augment import AugmentConfig
+from audioformer.codec import Codec
+from audioformer.corpus import Corpus, join, prepare
+from audioformer.corpus_format import shard_path
+from audioformer.datasets import AudioDataset, Clip, open_dataset
+from audioformer.errors import AudioformerError
+
+RATE = 8000
+
+
+class TinyCodec(Codec):
+    """A real residual quantiser over random projections of 80-sample frames: seeded, 100 frames a second."""
+
+    name, sample_rate, channels, hop_length, n_codebooks, codebook_size = "tiny", RATE, 1, 80, 3, 32
+    licence, look_ahead_s = "none", 0.0
+
+    def __init__(self, seed: int = 0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        self.projection = nn.Parameter(torch.randn(80, 4, generator=generator))
+        self.entries = nn.Parameter(torch.randn(3, 32, 4, generator=generator))
+
+    def codebooks(self):
+        return self.entries
+
+    def _latents(self, samples):
+        padded = nn.functional.pad(samples[:, 0], (0, -samples.shape[-1] % 80))
+        return (padded.reshape(len(samples), -1, 80) @ self.projection).transpose(1, 2)
+
+    def _quantise(self, latents, n_codebooks):
+        left, rows = latents.transpose(1, 2), []
+        for entries in self.entries[:n_codebooks]:
+            rows.append(torch.cdist(left, entries).argmin(-1))
+            left = left - entries[rows[-1]]
+        return torch.stack(rows, 1)
+
+
+CODEC = TinyCodec()
+
+
+def make_dataset(folder: Path, n: int = 10, multi_label: bool = False) -> AudioDataset:
+    """N clips of 0.1 to 0.4 s: two classes, two folds, three groups, one event each where multi_label."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng, clips = np.random.default_rng(5), []
+    for i in range(n):
+        path = folder / f"clip {i:04d} ö.wav"
+        soundfile.write(str(path), rng.uniform(-0.5, 0.5, 800 + 240 * (i % 11)), RATE, subtype="FLOAT")
+        label = ("a", "b")[i % 2]
+        events = ((label, 0.02, 0.06),) if multi_label else ()
+        split = "test" if i % 5 == 4 else "train"
+        clips.append(Clip(f"c{i}", path, (label,), 1 + i % 2 if i != 3 else None, split, f"g{i % 3}", events=events))
+    return AudioDataset("made", folder, tuple(clips), ("a", "b"), multi_label)
+
+
+def prepared(data: AudioDataset, folder: Path, **options) -> Corpus:
+    list(prepare(data, CODEC, folder, **options))
+    return Corpus.open(folder)
+
+
+def equal_items(first: Corpus, second: Corpus) -> None:
+    assert len(first) == len(second)
+    for one, two in zip(first, second, strict=True):
+        assert torch.equal(one.codes, two.codes)
+        assert replace(one, codes=None) == replace(two, codes=None)
+
+
+def test_every_clip_comes_out_as_it_went_in(tmp_path):
+    data = make_dataset(tmp_path / "data")
+    records = list(prepare(data, CODEC, tmp_path / "corpus"))
+    corpus = Corpus.open(str(tmp_path / "corpus"))
+    assert [record.clip_id for record in records] == [clip.id for clip in data]
+    assert [record.done for record in records] == list(range(1, 11))
+    assert records[-1].total == 10
+    assert records[-1].audio_s == pytest.approx(sum(clip.load().duration_s for clip in data))
+    assert len(corpus) == 10
+    for clip, item in zip(data, corpus, strict=True):
+        wave = clip.load()
+        assert torch.equal(item.codes, CODEC.encode(wave)[0])
+        assert item.codes.dtype == torch.int64
+        assert (item.id, item.fold, item.split, item.group, item.variant) == (clip.id, clip.fold, clip.split, clip.group, 0)
+        assert (item.labels, item.weights, item.events) == ((data.label_index(clip.labels[0]),), (1.0,), ())
+        assert item.n_samples == wave.samples.shape[1]
+        assert item.duration_s == pytest.approx(wave.duration_s)
+    assert corpus.codec == {"name": "tiny", "fingerprint": CODEC.fingerprint, "sample_rate": RATE, "frame_rate": 100.0, "codebook_size": 32}
+    assert (corpus.label_names, corpus.multi_label) == (("a", "b"), False)
+
+
+def test_the_files_are_hugging_face_arrow_with_small_codes(tmp_path):
+    from datasets import Dataset
+
+    prepared(make_dataset(tmp_path / "data"), tmp_path / "corpus", n_codebooks=2, n_shards=2)
+    names = sorted(path.name for path in (tmp_path / "corpus").iterdir())
+    assert names == ["corpus.json", "shard-00000-of-00002.arrow", "shard-00001-of-00002.arrow"]
+    rows = Dataset.from_file(str(tmp_path / "corpus" / names[1]))
+    assert rows.features["codes"].feature.dtype == "uint16"
+    row = rows[3]
+    assert np.array(row["codes"]).reshape(row["n_codebooks"], row["n_frames"]).shape == (2, row["n_frames"])
+    about = json.loads((tmp_path / "corpus" / "corpus.json").read_text())
+    assert about["codec"]["fingerprint"] == CODEC.fingerprint
+    assert (about["n_codebooks"], about["n_shards"], about["version"], about["label_names"]) == (2, 2, 1, ["a", "b"])
+
+
+def test_events_and_multi_label_targets(tmp_path):
+    corpus = prepared(make_dataset(tmp_path / "data", multi_label=True), tmp_path / "corpus")
+    assert corpus[1].events == ((1, pytest.approx(0.02), pytest.approx(0.06)),)
+    targets = corpus.frame_targets(1)
+    assert targets.shape == (corpus[1].codes.shape[1], 2)
+    assert targets[:, 0].max() == 0
+    assert np.flatnonzero(targets[:, 1]).tolist() == [2, 3, 4, 5]
+    with pytest.raises(AudioformerError, match="clips have several labels; use label_matrix"):
+        _ = corpus.labels
+    np.testing.assert_array_equal(corpus.label_matrix, np.eye(2)[[0, 1] * 5])
+
+
+def test_selections(tmp_path):
+    corpus = prepared(make_dataset(tmp_path / "data"), tmp_path / "corpus", variants=2, augment="light")
+    assert {item.fold for item in corpus.select(folds=[1])} == {1}
+    assert {item.fold for item in corpus.select(not_folds=1)} == {2, None}
+    assert [item.id for item in corpus.select(split="test", variants=0)] == ["c4", "c9"]
+    assert len(corpus.select(variants=[1])) == 10
+    assert {item.group for item in corpus.select(groups=("g0", "g2"))} == {"g0", "g2"}
+    assert {item.group for item in corpus.select(not_groups="g0")} == {"g1", "g2"}
+    both = corpus.select(ids=["c7", "c2"]).select(variants=0)
+    assert [item.id for item in both] == ["c2", "c7"]
+    assert both.column("id").tolist() == ["c2", "c7"]
+    assert [item.id for item in corpus.subset([5, 0])] == ["c2", "c0"]
+    assert corpus[-1].id == "c9"
+    assert both.labels.tolist() == [0, 1]
+    with pytest.raises(IndexError, match="row 2 of 2"):
+        both[2]
+    with pytest.raises(AudioformerError, match=r"has \{'fold': \[5\]\}; it has folds 1, 2; splits test, train; variants 0, 1"):
+        corpus.select(folds=[5])
+
+
+def test_train_and_test_selections_share_nothing(tmp_path):
+    corpus = prepared(make_dataset(tmp_path / "data", 20), tmp_path / "corpus", variants=3, augment="strong-mixup")
+    train, test = corpus.select(folds=[1]), corpus.select(folds=[2], variants=0)
+    assert not set(train.column("id")) & set(test.column("id"))
+
+
+def test_variants_are_augmented_reproducibly(tmp_path):
+    data = make_dataset(tmp_path / "data")
+    first = prepared(data, tmp_path / "one", variants=3, augment="strong", seed=4)
+    equal_items(first, prepared(data, tmp_path / "two", variants=3, augment="strong", seed=4, n_shards=5))
+    other = prepared(data, tmp_path / "three", variants=3, augment="strong", seed=5)
+    assert torch.equal(first[0].codes, other[0].codes)
+    assert not all(torch.equal(a.codes, b.codes) for a, b in zip(first, other, strict=True) if a.codes.shape == b.codes.shape)
+    equal_items(prepared(data, tmp_path / "plain"), first.select(variants=0))
+
+
+def test_mixed_labels_share_the_weight(tmp_path):
+    config = AugmentConfig(mixup_chance=1.0, mixup_weight=(0.75, 0.75))
+    corpus = prepared(make_dataset(tmp_path / "data"), tmp_path / "corpus", variants=6, augment=config)
+    matrix = corpus.label_matrix
+    np.testing.assert_allclose(matrix.sum(1), 1, atol=1e-6)
+    assert {round(float(v), 2) for v in matrix.flatten()} <= {0.0, 0.25, 0.75, 1.0}
+    np.testing.assert_array_equal(corpus.labels, [int(item.id[1:]) % 2 for item in corpus])
+    assert corpus.info.augment["mixup_weight"] == (0.75, 0.75) or corpus.info.augment["mixup_weight"] == [0.75, 0.75]
+
+
+def test_long_clips_are_cut(tmp_path):
+    corpus = prepared(make_dataset(tmp_path / "data"), tmp_path / "corpus", clip_s=0.15, variants=2, augment="light")
+    assert corpus.column("n_samples").max() == 1200
+    assert corpus.column("n_frames").max() == 15
+
+
+def test_stereo_files_are_coded_as_the_codec_would(tmp_path):
+    path = tmp_path / "data" / "a" / "x.wav"
+    path.parent.mkdir(parents=True)
+    soundfile.write(str(path), np.random.default_rng(0).uniform(-0.5, 0.5, (1600, 2)), 16000, subtype="FLOAT")
+    corpus = prepared(open_dataset("folder", tmp_path / "data"), tmp_path / "corpus")
+    stereo, rate = soundfile.read(str(path), dtype="float32")
+    assert torch.equal(corpus[0].codes, CODEC.encode(stereo.T, rate)[0])
+
+
+def test_parts_by_several_processes_make_the_same_corpus(tmp_path):
+    data = make_dataset(tmp_path / "data", 12)
+    whole = prepared(data, tmp_path / "whole", n_shards=4)
+    records = list(prepare(data, CODEC, tmp_path / "parts", shard=(2, 2), n_shards=4))
+    assert {record.shard for record in records} == {1, 3}
+    assert records[-1].total == 6
+    with pytest.raises(AudioformerError, match=r"2 of 4 shards are missing, e.g. shard-00000-of-00004.arrow; run the same prepare"):
+        Corpus.open(tmp_path / "parts")
+    assert len(Corpus.open(tmp_path / "parts", allow_unfinished=True)) == 6
+    list(prepare(data, CODEC, tmp_path / "parts", shard=(1, 2)))
+    equal_items(whole, Corpus.open(tmp_path / "parts"))
+
+
+def test_a_second_run_does_nothing(tmp_path):
+    data = make_dataset(tmp_path / "data")
+    prepared(data, tmp_path / "corpus", n_shards=3)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").iterdir()}
+    records = list(prepare(data, CODEC, tmp_path / "corpus"))
+    assert [(record.clip_id, record.done) for record in records] == [("", 3), ("", 6), ("", 10)]
+    assert records[-1].audio_s == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "corpus").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_codebooks": 1}, "n_codebooks 3 there, 1 asked for"),
+        ({"seed": 1}, "seed 0 there, 1 asked for"),
+        ({"n_shards": 5}, "n_shards 1 there, 5 asked for"),
+        ({"clip_s": 0.2}, "clip_s null there, 0.2 asked for"),
+        ({"variants": 2, "augment": "light"}, "variants 1 there, 2 asked for; augment null there"),
+    ],
+)
+def test_other_settings_are_refused_by_name(tmp_path, change, message):
+    data = make_dataset(tmp_path / "data", 5)
+    prepared(data, tmp_path / "corpus")
+    with pytest.raises(AudioformerError, match=f"holds another corpus: .*{message}"):
+        list(prepare(data, CODEC, tmp_path / "corpus", **change))
+
+
+def test_another_codec_or_other_clips_are_refused(tmp_path):
+    data = make_dataset(tmp_path / "data", 5)
+    prepared(data, tmp_path / "corpus")
+    with pytest.raises(AudioformerError, match="holds another corpus: codec .*fingerprint"):
+        list(prepare(data, TinyCodec(seed=1), tmp_path / "corpus"))
+    with pytest.raises(AudioformerError, match="clips_hash .* n_clips 5 there, 4 asked for"):
+        list(prepare(replace(data, clips=data.clips[:4]), CODEC, tmp_path / "corpus"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"shard": (0, 2)}, "shard 0/2: the first number goes from 1"),
+        ({"shard": (3, 2)}, "shard 3/2"),
+        ({"variants": 0}, "variants=0 must be at least 1"),
+        ({"variants": 2}, "give augment='light' or 'strong'"),
+        ({"variants": 2, "augment": "none"}, "would all be equal"),
+        ({"augment": "wild", "variants": 2}, "augmentation 'wild' is unknown"),
+        ({"clip_s": 0}, "clip_s=0 must be above 0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"n_codebooks": 9}, "n_codebooks=9: tiny has 1 to 3"),
+        ({"n_shards": 99}, "n_shards=99 must be 1 to 5"),
+    ],
+)
+def test_settings_that_make_no_sense(tmp_path, options, message):
+    with pytest.raises(AudioformerError, match=message):
+        list(prepare(make_dataset(tmp_path / "data", 5), CODEC, tmp_path / "corpus", **options))
+    assert not (tmp_path / "corpus" / "corpus.json").exists()
+
+
+def test_folders_that_will_not_do(tmp_path):
+    data = make_dataset(tmp_path / "data", 5)
+    (tmp_path / "file").touch()
+    with pytest.raises(AudioformerError, match="is a file; give a folder"):
+        list(prepare(data, CODEC, tmp_path / "file"))
+    (tmp_path / "odd").mkdir()
+    shard_path(tmp_path / "odd", 0, 1).touch()
+    with pytest.raises(AudioformerError, match=r"holds shards but no corpus.json"):
+        list(prepare(data, CODEC, tmp_path / "odd"))
+    with pytest.raises(AudioformerError, match=r"is no corpus \(has no corpus.json\); make one with"):
+        Corpus.open(tmp_path / "odd")
+
+
+def test_leaving_early_loses_only_the_open_shard(tmp_path):
+    data = make_dataset(tmp_path / "data")
+    run = prepare(data, CODEC, tmp_path / "corpus", n_shards=5)
+    for _ in range(5):  # the first two shards hold four clips
+        next(run)
+    run.close()  # as Ctrl-C would
+    assert sorted(p.name for p in (tmp_path / "corpus").glob("shard-*.arrow")) == [f"shard-{i:05d}-of-00005.arrow" for i in (0, 1)]
+    assert not list((tmp_path / "corpus").glob(".writing-*"))
+    records = list(prepare(data, CODEC, tmp_path / "corpus"))
+    assert [record.clip_id for record in records] == ["", "", "c4", "c5", "c6", "c7", "c8", "c9"]
+    equal_items(Corpus.open(tmp_path / "corpus"), prepared(data, tmp_path / "whole"))
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_corpus import CODEC, make_dataset, prepare
+for number, record in enumerate(prepare(make_dataset(Path({data!r})), CODEC, {corpus!r}, n_shards=5), start=1):
+    if number == {after}:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_killed_half_way_goes_on_where_it_stopped(tmp_path):
+    data, folder = make_dataset(tmp_path / "data"), tmp_path / "corpus"
+    code = KILLED.format(tests=str(Path(__file__).parent), data=str(tmp_path / "data"), corpus=str(folder), after=7)
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(list(folder.glob("shard-*.arrow"))) == 3
+    left_over = list(folder.glob(".writing-*"))
+    assert len(left_over) == 1  # a kill leaves the half-written file, under a name that nothing reads
+    os.utime(left_over[0], (0, 0))
+    corpus = prepared(data, folder)
+    assert not list(folder.glob(".writing-*"))  # and a day later it is swept up
+    equal_items(corpus, prepared(data, tmp_path / "whole"))
+
+
+def test_unreadable_clips_are_left_out_and_named(tmp_path):
+    data = make_dataset(tmp_path / "data", 40)
+    data[7].path.write_bytes(b"RIFFjunk")
+    data[30].path.unlink()
+    records = list(prepare(data, CODEC, tmp_path / "corpus", n_shards=4))
+    assert [record.clip_id for record in records if record.problem] == ["c7", "c30"]
+    assert "not a readable sound file" in records[7].problem
+    assert records[-1].n_problems == 2
+    corpus = Corpus.open(tmp_path / "corpus")
+    assert len(corpus) == 38
+    assert set(corpus.problems) == {"c7", "c30"}
+    assert corpus.statistics()["unreadable"] == 2
+    assert list(prepare(data, CODEC, tmp_path / "corpus"))[-1].n_problems == 2
+
+
+def test_a_mended_shard_forgets_its_problems(tmp_path):
+    data = make_dataset(tmp_path / "data", 20)
+    content = data[3].path.read_bytes()
+    data[3].path.write_bytes(b"junk")
+    prepared(data, tmp_path / "corpus", n_shards=2)
+    data[3].path.write_bytes(content)
+    shard_path(tmp_path / "corpus", 0, 2).unlink()
+    corpus = prepared(data, tmp_path / "corpus")
+    assert len(corpus) == 20
+    assert corpus.problems == {}
+
+
+def test_too_many_unreadable_clips_stop_the_run(tmp_path):
+    data = make_dataset(tmp_path / "data")
+    for index in (1, 5):
+        data[index].path.write_bytes(b"junk")
+    with pytest.raises(AudioformerError, match=r"2 of the first 6 clips \(of 10\) are unreadable, more than a tenth; mend"):
+        list(prepare(data, CODEC, tmp_path / "corpus"))
+    assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["corpus.json"]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "empty", "text"])
+def test_damaged_shards_are_named(tmp_path, damage):
+    data = make_dataset(tmp_path / "data", 6)
+    prepared(data, tmp_path / "corpus", n_shards=2)
+    path = shard_path(tmp_path / "corpus", 1, 2)
+    path.write_bytes({"truncate": path.read_bytes()[:900], "empty": b"", "text": b"not arrow " * 99}[damage])
+    with pytest.raises(AudioformerError, match=r"shard-00001-of-00002.arrow: damaged .*; delete it and run the same prepare again"):
+        Corpus.open(tmp_path / "corpus")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"version": 1}', '{"version": 1, "codec": {}, "label_names": []}', "\x00\x01", "null"]
+)
+def test_a_damaged_description_is_named(tmp_path, content):
+    prepared(make_dataset(tmp_path / "data", 3), tmp_path / "corpus")
+    (tmp_path / "corpus" / "corpus.json").write_text(content)
+    with pytest.raises(AudioformerError, match=r"corpus.json: damaged .*; prepare the corpus again in a new folder"):
+        Corpus.open(tmp_path / "corpus")
+
+
+def test_another_format_version_is_refused(tmp_path):
+    prepared(make_dataset(tmp_path / "data", 3), tmp_path / "corpus")
+    path = tmp_path / "corpus" / "corpus.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
+    with pytest.raises(AudioformerError, match="format 99, this audioformer reads 1; prepare it again"):
+        Corpus.open(tmp_path / "corpus")
+
+
+def test_statistics_and_code_counts(tmp_path):
+    corpus = prepared(make_dataset(tmp_path / "data"), tmp_path / "corpus")
+    numbers = corpus.statistics()
+    assert (numbers["rows"], numbers["clips"], numbers["per_label"]) == (10, 10, {"a": 5, "b": 5})
+    assert numbers["per_fold"] == {"1": 5, "2": 4}
+    assert numbers["per_split"] == {"test": 2, "train": 8}
+    assert numbers["hours"] * 3600 == pytest.approx(corpus.column("n_samples").sum() / RATE, rel=1e-5)
+    counts = corpus.code_counts()
+    assert counts.shape == (3, 32)
+    assert counts.sum(1).tolist() == [numbers["frames"]] * 3
+    np.testing.assert_array_equal(counts[0], np.bincount(torch.cat([i.codes[0] for i in corpus]).numpy(), minlength=32))
+
+
+def test_join_unites_labels_by_name(tmp_path):
+    first = prepared(make_dataset(tmp_path / "data", multi_label=True), tmp_path / "one", n_codebooks=2)
+    data = replace(make_dataset(tmp_path / "more", 4, multi_label=True), label_names=("b", "a"), name="other")
+    second = prepared(data, tmp_path / "two")
+    corpus = join([first.select(folds=1), second])
+    assert (corpus.label_names, corpus.info.n_codebooks, corpus.info.dataset) == (("a", "b"), 2, "made+other")
+    assert len(corpus) == len(first.select(folds=1)) + 4
+    item = corpus[len(corpus) - 1]
+    assert (item.id, item.labels, item.events[0][0]) == ("c3", (1,), 1)
+    assert torch.equal(item.codes, second[3].codes[:2])
+    assert len(join([first, first.select(folds=2)]).select(folds=2)) == 2 * len(first.select(folds=2))
+
+
+def test_join_refuses_other_codecs(tmp_path):
+    first = prepared(make_dataset(tmp_path / "data", 3), tmp_path / "one")
+    list(prepare(make_dataset(tmp_path / "data", 3), TinyCodec(seed=2), tmp_path / "two"))
+    with pytest.raises(AudioformerError, match="holds codes of tiny .* prepare both with one codec"):
+        join([first, Corpus.open(tmp_path / "two")])
+    with pytest.raises(AudioformerError, match="at least one corpus"):
+        join([])
+
+
+def resident_mb() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to measure memory")
+def test_memory_stays_flat(tmp_path):
+    data = make_dataset(tmp_path / "data", 12)
+    many = replace(data, clips=tuple(replace(clip, id=f"{clip.id}-{i}") for i in range(25) for clip in data.clips))
+    sizes = [resident_mb() for _ in prepare(many, CODEC, tmp_path / "corpus")]
+    assert len(sizes) == 300
+    assert sizes[-1] - sizes[100] < 20
+
+
+def test_real_recordings(data_root, tmp_path):
+    data = open_dataset("fsdd", data_root / "fsdd").select(folds=[1])
+    data = replace(data, clips=data.clips[::20])
+    corpus = prepared(data, tmp_path / "corpus", variants=2, augment="strong")
+    assert len(corpus) == 2 * len(data)
+    assert torch.equal(corpus.select(variants=0)[3].codes, CODEC.encode(data[3].load())[0])
