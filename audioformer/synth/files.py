@@ -150,7 +150,8 @@ def _finished(folder: Path) -> dict[int, Item]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
             row = json.loads(line)
-            done[int(row.pop("index"))] = Item(**row)
+            index = int(row.pop("index"))
+            done[index] = Item(**row)
         except (ValueError, TypeError, KeyError):
             continue
     return done

@@ -61,7 +61,7 @@ def write_samples(folder: str | os.PathLike, seed: int = 0) -> list[Item]:
     """Write the bundled samples: 20 clips of ESC-10 classes, 14 of other classes, 6 scenes, tables and a README.
 
     Args:
-        folder: made if missing; files of the same names are replaced.
+        folder: made if missing; samples written there before are replaced.
         seed: 0 to 2**32 - 1.
 
     Returns:
@@ -72,6 +72,8 @@ def write_samples(folder: str | os.PathLike, seed: int = 0) -> list[Item]:
     """
     check_request(seed, 5.0, 24000)
     folder, items = Path(folder), []
+    for old in folder.glob("audio/?-9000??-?-*.ogg"):  # clips of another seed have other names
+        old.unlink()
     for label, take in [(label, take) for label in ESC10_CLASSES for take in "AB"] + [
         (label, "A") for label in OTHER_CLASSES
     ]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audioformer.errors import AudioformerError
-from audioformer.synth.catalogue import CLASSES, SOURCES
+from audioformer.synth.catalogue import CLASSES, SOURCES, Source
 from audioformer.synth.dsp import Rng, add_at, count, equalise, fade, log_uniform, unit_peak, unit_rms
 from audioformer.synth.room import background, far_away, impulse_response, microphone, reverberate
 
@@ -93,14 +93,24 @@ def synth_event(label: str, rng: Rng, sample_rate: int = 24000, max_s: float = 5
     check_request(0, max_s, sample_rate, [label])
     source = SOURCES[label]
     length_s = max_s * rng.uniform(0.3, 1.0) if source.texture else max_s
-    samples = source.make(rng, sample_rate, length_s)
+    samples = _sounding(source, rng, sample_rate, length_s)
     return unit_peak(fade(samples, sample_rate, 0.02 if source.texture else 0.003)).astype(np.float32)
+
+
+def _sounding(source: Source, rng: Rng, sample_rate: int, length_s: float) -> np.ndarray:
+    """What the source makes in `length_s`; if that was a pause (a clock between ticks), its first sound after it."""
+    samples = source.make(rng, sample_rate, length_s)
+    if np.any(samples):
+        return samples
+    later = source.make(rng, sample_rate, length_s + 3.0)
+    first = int(np.argmax(later != 0))
+    return later[first : first + count(length_s, sample_rate)]
 
 
 def _recording(label: str, rng: Rng, duration_s: float, sample_rate: int) -> np.ndarray:
     """A class as a microphone heard it: sound, room, tone, background noise; (N,) up to `duration_s`, any level."""
     source = SOURCES[label]
-    dry = unit_peak(source.make(rng, sample_rate, duration_s))
+    dry = unit_peak(_sounding(source, rng, sample_rate, duration_s))
     if rng.random() < 0.8:
         dry = reverberate(dry, impulse_response(rng, sample_rate, source.wetness))
     n = count(duration_s, sample_rate)
