@@ -107,6 +107,7 @@ class FineTuning(Task):
         multi_label: several labels a clip (logistic loss) or exactly one (cross-entropy).
         codec: as in MaskedModelling.
         held_out: clips to measure on, never trained on.
+        card: "title", "about", "data" and "limits" for the model card.
     """
 
     def __init__(
@@ -118,10 +119,12 @@ class FineTuning(Task):
         multi_label: bool,
         codec: dict,
         held_out: Sequence = (),
+        card: dict | None = None,
     ):
         super().__init__()
         require_clips(clips, model.config.n_codebooks, "fine-tuning")
         torch.manual_seed(config.train.seed)
+        self.card = card or {}
         self.config, self.label_names, self.multi_label = config, list(label_names), multi_label
         self.codec, self.held_out, self.start = codec, held_out, weights_hash(model.encoders.state_dict())
         self.classifier = Classifier.from_pretrained(model, len(self.label_names), config.frame_head)
@@ -238,7 +241,7 @@ class FineTuning(Task):
             "kind": "classifier", "model": model.to_dict(), "codec": self.codec, "label_names": self.label_names,
             "multi_label": self.multi_label, "frame_head": self.config.frame_head, "window_s": self.window / self.codec["frame_rate"],
             "recipe": self.config.to_dict(), "n_clips": len(self.sampler.clips), "steps": last.get("step", 0),
-            "seconds": last.get("seconds", 0), "validation": last.get("validation"), "scores": [], **(extra or {}),
+            "seconds": last.get("seconds", 0), "validation": last.get("validation"), "scores": [], **self.card, **(extra or {}),
         }  # fmt: skip
         save_checkpoint(folder, state, config, classifier_card(config))
 

@@ -9,6 +9,7 @@ Shapes: B clips, K rows, S positions.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -182,6 +183,38 @@ def pretrained_card(config: dict) -> str:
         f"Recipe:\n```json\n{json.dumps(config['recipe'], indent=1)}\n```\n\n"
         "Limits: knows only the kinds of sound it was trained on; gives features and guesses of codes, no labels.\n"
     )
+
+
+def combine_rows(folders: Sequence[str | os.PathLike], folder: str | os.PathLike) -> dict:
+    """Join the runs of single rows (the authors' way) into one pre-trained model: encoder and head of row k from run k.
+
+    Args:
+        folders: checkpoint of row 1, row 2, ... row K, each trained with `rows=[k]`.
+        folder: where the joined checkpoint is written.
+
+    Returns:
+        Its config.json.
+
+    Raises:
+        AudioformerError: a run is missing, damaged, or differs from the others in model or codec.
+    """
+    loaded = [load_checkpoint(one) for one in folders]
+    first = loaded[0][1]
+    for one, (_, config) in zip(folders, loaded, strict=True):
+        if config["model"] != first["model"] or config["codec"]["fingerprint"] != first["codec"]["fingerprint"]:
+            raise AudioformerError(f"{one}: has another model or codec than {folders[0]}; train all rows with the same settings")
+    if first["model"]["rows"] != "separate" or len(loaded) != first["model"]["n_codebooks"]:
+        raise AudioformerError(f"{len(loaded)} runs given, needed one for each of {first['model']['n_codebooks']} separate rows")
+    state, losses, validation = {}, {}, {}
+    for k, (weights, config) in enumerate(loaded):
+        state |= {name: value for name, value in weights.items() if name.startswith((f"encoders.{k}.", f"heads.{k}."))}
+        losses[f"row{k + 1}"] = config["losses"].get(f"row{k + 1}")
+        validation |= {name: value for name, value in (config["validation"] or {}).items() if name == f"row{k + 1}"}
+    total = {name: sum(config[name] for _, config in loaded) for name in ("steps", "seconds")}
+    losses["mlm"] = sum(losses.values()) / len(losses)
+    config = {**first, **total, "losses": losses, "validation": validation or None}
+    save_checkpoint(folder, state, config, pretrained_card(config))
+    return config
 
 
 def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer, dict]:

@@ -87,12 +87,22 @@ class CodecTrainer:
         sampler: where crops come from.
         codec_config: sizes.
         config: the recipe.
+        name: how the codec calls itself.
+        device: torch device; None takes a graphics card if there is one.
     """
 
-    def __init__(self, sampler: CropSampler, codec_config: CompactConfig, config: CodecTrainConfig):
+    def __init__(
+        self,
+        sampler: CropSampler,
+        codec_config: CompactConfig,
+        config: CodecTrainConfig,
+        name: str = "compact",
+        device: str | None = None,
+    ):
         torch.manual_seed(config.seed)
         self.sampler, self.config = sampler, config
-        self.codec = CompactCodec(codec_config).train()
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.codec = CompactCodec(codec_config, name).train().to(self.device)
         self.average = torch.optim.swa_utils.AveragedModel(
             self.codec, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average), use_buffers=False
         )
@@ -119,7 +129,7 @@ class CodecTrainer:
         original = self.sampler.batch(c.batch_size, round(c.crop_s * self.codec.sample_rate), rng)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        losses = self._losses(original, rng)
+        losses = self._losses(original.to(self.device), rng)
         self.optimizer.zero_grad(set_to_none=True)
         losses["total"].backward()
         torch.nn.utils.clip_grad_norm_(self.codec.parameters(), 1.0)
@@ -138,16 +148,16 @@ class CodecTrainer:
     def _losses(self, original: Tensor, rng: np.random.Generator) -> dict[str, Tensor]:
         c, codec = self.config, self.codec
         n_rows = codec.n_codebooks
-        with torch.autocast("cpu", torch.bfloat16, enabled=c.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=c.bf16):
             latents = codec.frame_latents(original)
         if self.step == c.unquantised_steps:
             self._place_codebooks()
-        commitment, heard = torch.zeros(()), latents
+        commitment, heard = torch.zeros((), device=self.device), latents
         if self.step >= c.unquantised_steps:
-            rows = np.where(rng.random(len(original)) < c.all_rows_share, n_rows, rng.integers(1, n_rows, len(original)))
-            quantised = codec.rvq(latents, torch.from_numpy(rows))
+            rows = np.where(rng.random(len(original)) < c.all_rows_share, n_rows, rng.integers(1, max(2, n_rows), len(original)))
+            quantised = codec.rvq(latents, torch.from_numpy(rows).to(self.device))
             commitment, heard = quantised.commitment, quantised.latents
-        with torch.autocast("cpu", torch.bfloat16, enabled=c.bf16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=c.bf16):
             decoded = codec.synthesise(heard)[:, : original.shape[1]]
         windows = tuple(rng.choice(MEL_WINDOWS, c.mels_per_step, replace=False).tolist())
         mel = mel_distance(decoded, original, codec.sample_rate, windows)
@@ -158,12 +168,13 @@ class CodecTrainer:
     def _place_codebooks(self) -> None:
         rng = np.random.default_rng([self.config.seed, 987])
         n = round(self.config.crop_s * self.codec.sample_rate)
-        latents = [self.codec.frame_latents(self.sampler.batch(self.config.batch_size, n, rng)).flatten(0, 1) for _ in range(16)]
+        crops = [self.sampler.batch(self.config.batch_size, n, rng).to(self.device) for _ in range(16)]
+        latents = [self.codec.frame_latents(crop).flatten(0, 1) for crop in crops]
         self.codec.rvq.start_from(torch.cat(latents))
 
     def averaged_codec(self) -> CompactCodec:
         """A copy with the running mean of the weights and the codebooks of now, in evaluation mode."""
-        copy = CompactCodec(self.codec.config)
+        copy = CompactCodec(self.codec.config, self.codec.name)
         copy.load_state_dict(self.average.module.state_dict())
         copy.rvq.codebooks.copy_(self.codec.rvq.codebooks)
         return copy.eval()

@@ -39,6 +39,7 @@ train
 predict
 pretrain finetune
 classify
+evaluate scores
 plots
 cli app
 """

@@ -1,0 +1,7 @@
+"""`python -m audioformer` is `audioformer`."""
+
+import sys
+
+from audioformer.cli import main
+
+sys.exit(main())

@@ -1,0 +1,133 @@
+"""`audioformer classify` and `embed`: what a sound is, and the vector that says so."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from audioformer.cli.console import Progress, Result, complain, table
+from audioformer.cli.parser import add_codec, add_verb, at_least_one
+from audioformer.errors import AudioformerError
+
+ENDINGS = (".npz", ".npy", ".safetensors")
+
+
+def add_verbs(verbs) -> None:
+    """Add `classify` and `embed`."""
+    about = "Say what sounds are. A file that cannot be read is reported; the others are still classified (exit status 2)."
+    classify = add_verb(verbs, "classify", run_classify, about, "audioformer classify dog.ogg rain.wav --top-k 3 --json")
+    _add_common(classify)
+    classify.add_argument("--top-k", type=at_least_one, default=5, metavar="K", help="labels to show for each file (default 5)")
+    about = (
+        "Write one vector for each file. OUT.npz holds `files` (n) and `embeddings` (n, D); with --frames `embeddings` (sum of T, D), "
+        "`clip` (which file) and `time_s` (middle of the frame, seconds). OUT.safetensors holds the same, the file names in its "
+        "metadata; OUT.npy the matrix alone."
+    )
+    embed = add_verb(verbs, "embed", run_embed, about, "audioformer embed dog.ogg rain.wav -o vectors.npz")
+    _add_common(embed)
+    embed.add_argument("-o", "--output", required=True, metavar="OUT", help=f"file to write, ending in {', '.join(ENDINGS)}")
+    embed.add_argument("--frames", action="store_true", help="one vector for each codec frame (75 a second) instead of each file")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, Ogg or MP3, up to 2 hours each")
+    parser.add_argument(
+        "--checkpoint", default="esc10", metavar="NAME", help="bundled name, folder, or Hugging Face Hub id (default esc10)"
+    )
+    add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
+
+
+def open_classifier(arguments: argparse.Namespace):
+    """The checkpoint that the options name, with its codec."""
+    from audioformer.classify import load
+    from audioformer.codec import load_codec
+
+    codec = load_codec(arguments.codec, weights=arguments.weights) if arguments.codec or arguments.weights else None
+    return load(arguments.checkpoint, codec=codec)
+
+
+class _Each:
+    """Files one by one; a bad one is reported and the rest go on. An only file that is bad is an error."""
+
+    def __init__(self, files: list[str]):
+        self.files, self.n_bad = files, 0
+
+    def results(self, work: Callable) -> Iterator:
+        """(file, result of work) for every good file."""
+        with Progress() as progress:
+            for number, file in enumerate(self.files, 1):
+                try:
+                    found = work(file)
+                except AudioformerError as error:
+                    if len(self.files) == 1:
+                        raise
+                    self.n_bad += 1
+                    complain(str(error))
+                    continue
+                if len(self.files) > 1:
+                    progress.show(f"{number} of {len(self.files)} files")
+                yield file, found
+        if self.n_bad == len(self.files):
+            raise AudioformerError(f"none of {len(self.files)} files could be used; see above")
+
+    @property
+    def status(self) -> int:
+        """Exit status so far."""
+        return 2 if self.n_bad else 0
+
+
+def run_classify(arguments: argparse.Namespace) -> Result:
+    """Label files."""
+    classifier, each = open_classifier(arguments), _Each(arguments.files)
+    found = [
+        prediction.to_dict(file) for file, prediction in each.results(lambda file: classifier.classify(file, top_k=arguments.top_k))
+    ]
+    blocks = []
+    for entry in found:
+        rows = [[f"{100 * label['probability']:5.1f} %", label["label"]] for label in entry["labels"]]
+        blocks.append(f"{entry['file']}  ({entry['duration_s']:.2f} s, {entry['checkpoint']})\n" + table(rows, "  "))
+    return Result(found, "\n".join(blocks), each.status)
+
+
+def run_embed(arguments: argparse.Namespace) -> Result:
+    """Vectors of files into one file."""
+    import numpy as np
+
+    if Path(arguments.output).suffix not in ENDINGS:
+        raise AudioformerError(f"{arguments.output}: vectors are written as {', '.join(ENDINGS)}; end the name in one of these")
+    classifier, each = open_classifier(arguments), _Each(arguments.files)
+    found = list(each.results(lambda file: np.atleast_2d(classifier.embed(file, frames=arguments.frames))))
+    files, vectors = [file for file, _ in found], [vector for _, vector in found]
+    arrays = {"embeddings": np.concatenate(vectors)}
+    if arguments.frames:
+        counts = [len(vector) for vector in vectors]
+        arrays["clip"] = np.repeat(np.arange(len(files)), counts)
+        middles = [(np.arange(count) + 0.5) / classifier.codec.frame_rate for count in counts]
+        arrays["time_s"] = np.concatenate(middles).astype(np.float32)
+    _write(Path(arguments.output), files, arrays)
+    shape = list(arrays["embeddings"].shape)
+    document = {"output": arguments.output, "checkpoint": classifier.name, "files": files, "shape": shape, "frames": arguments.frames}
+    per = "frame" if arguments.frames else "file"
+    text = f"{arguments.output}: {shape[0]} vectors of {shape[1]} numbers, one a {per}, from {len(files)} files"
+    return Result(document, text, each.status)
+
+
+def _write(path: Path, files: list[str], arrays: dict) -> None:
+    """Arrays into a file, whole or not at all."""
+    import numpy as np
+
+    from audioformer.audio import atomic_path
+    from audioformer.codec import write_tensors
+
+    if path.suffix == ".safetensors":
+        import torch
+
+        write_tensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, {"files": json.dumps(files)})
+        return
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        if path.suffix == ".npy":
+            np.save(stream, arrays["embeddings"], allow_pickle=False)
+        else:
+            np.savez(stream, files=np.array(files), **arrays)

@@ -1,0 +1,116 @@
+"""What the command line shows: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+PIPE_INTERVAL_S, SCREEN_INTERVAL_S = 10.0, 1.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb found.
+
+    Attributes:
+        document: for `--json`.
+        text: for people; "" prints nothing.
+        status: exit status, 0 unless part of the work could not be done.
+    """
+
+    document: Any
+    text: str = ""
+    status: int = 0
+
+
+class Stopped(Exception):
+    """Ctrl-C, with what was saved and how to go on."""
+
+
+def print_result(result: Result, as_json: bool) -> None:
+    """Write a result to standard output, in one piece."""
+    text = json.dumps(plain(result.document), indent=2, ensure_ascii=False, allow_nan=False) if as_json else result.text
+    if text:
+        encoding = sys.stdout.encoding or "utf-8"
+        print(text.encode(encoding, "replace").decode(encoding), flush=True)
+
+
+def plain(value: Any) -> Any:
+    """Anything to strict JSON: numbers that are not finite become null, arrays lists, paths text."""
+    if isinstance(value, dict):
+        return {str(name): plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    return plain(value.tolist()) if hasattr(value, "tolist") else str(value)
+
+
+def note(message: str) -> None:
+    """A line on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def complain(message: str) -> None:
+    """One line on standard error: what was wrong, the rule, what to do."""
+    note("audioformer: " + " ".join(message.split()))
+
+
+def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
+    """Rows of cells as aligned text; columns are two spaces apart."""
+    widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows), default=0))]
+    return "\n".join(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows)
+
+
+def clock(seconds: float) -> str:
+    """A time span for people: "12 s", "3 min 05 s", "2 h 07 min"."""
+    seconds = max(0, round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+class Progress:
+    """One line on standard error that is kept up to date: once a second on a screen, every ten seconds in a log file.
+
+    Use as a context; the first line is always shown, and so is the last.
+    """
+
+    def __init__(self) -> None:
+        self.on_screen = sys.stderr.isatty()
+        self.interval_s = SCREEN_INTERVAL_S if self.on_screen else PIPE_INTERVAL_S
+        self.shown_at, self.width, self.waiting = -math.inf, 0, ""
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def show(self, text: str) -> None:
+        """Show a line now, or keep it until it is time."""
+        self.waiting = text
+        if time.monotonic() - self.shown_at >= self.interval_s:
+            self._write()
+
+    def _write(self) -> None:
+        if self.on_screen:
+            sys.stderr.write("\r" + self.waiting.ljust(self.width))
+            self.width = len(self.waiting)
+        else:
+            sys.stderr.write(self.waiting + "\n")
+        sys.stderr.flush()
+        self.shown_at, self.waiting = time.monotonic(), ""
+
+    def __exit__(self, *exc) -> None:
+        if self.waiting:
+            self._write()
+        if self.on_screen and self.width:
+            sys.stderr.write("\n")
+            sys.stderr.flush()

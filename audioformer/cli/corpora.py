@@ -1,0 +1,134 @@
+"""Which clips of which corpora are trained on, and which are held out to measure on."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from audioformer.cli.console import note
+from audioformer.cli.parser import numbers, words
+from audioformer.errors import AudioformerError
+
+if TYPE_CHECKING:
+    from audioformer.corpus import Corpus
+
+KINDS = {"folds": numbers, "not_folds": numbers, "split": words, "groups": words, "not_groups": words, "variants": numbers}
+OWN = re.compile(rf":({'|'.join(KINDS)})=([^:]+)$")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Clips for a run; `held_out` is empty where nothing is held out."""
+
+    clips: Corpus
+    held_out: Corpus | tuple
+
+
+def add_corpora(parser: argparse.ArgumentParser) -> None:
+    """The options that choose clips."""
+    parser.add_argument(
+        "corpora", nargs="+", metavar="CORPUS",
+        help="folder of `audioformer prepare`; several must share the codec; a choice for one of them alone is written behind it: "
+        "runs/esc50:folds=1,2,3:variants=0",
+    )  # fmt: skip
+    group = parser.add_argument_group("choice of clips (everything by default)")
+    group.add_argument("--folds", type=numbers, metavar="1,2", help="train on these folds only")
+    group.add_argument("--not-folds", type=numbers, metavar="4", help="never see these folds (clips without a fold stay)")
+    group.add_argument("--split", type=words, metavar="NAME", help="train on these splits only: train, val, test")
+    group.add_argument("--groups", type=words, metavar="A,B", help="train on these sources or speakers only")
+    group.add_argument("--not-groups", type=words, metavar="A,B", help="never see these sources or speakers")
+    group.add_argument("--held-out-folds", type=numbers, metavar="4", help="measure on these folds, never train on them")
+    group.add_argument("--held-out-split", type=words, metavar="NAME", help="measure on these splits, never train on them")
+    group.add_argument("--held-out-groups", type=words, metavar="A,B", help="measure on these sources or speakers, never train on them")
+    group.add_argument(
+        "--held-out-share", type=float, default=0.0, metavar="P", help="measure on about this share, 0 to 0.5; no source is torn apart"
+    )
+
+
+def choose(arguments: argparse.Namespace) -> Chosen:
+    """Open the corpora and choose clips as the options say.
+
+    Raises:
+        AudioformerError: no corpus, other codecs, or nothing left.
+    """
+    from audioformer.corpus import join
+
+    common = {name: getattr(arguments, name, None) for name in KINDS}
+    kept, held_out = [], []
+    for corpus, own in map(_open, arguments.corpora):
+        clips, measured = _hold_out(corpus, {**common, **own}, arguments)
+        kept.append(clips)
+        held_out += [measured] if measured is not None else []
+    asked = [name for name in ("folds", "split", "groups") if getattr(arguments, f"held_out_{name}")]
+    if not held_out and (asked or arguments.held_out_share):
+        option = f"--held-out-{asked[0] if asked else 'share'}"
+        raise AudioformerError(f"nothing is held out: no corpus has clips for {option}; choose others")
+    joined = join([*kept, *held_out])  # together, so that both number the classes alike
+    n_kept = sum(map(len, kept))
+    clips = joined.subset(range(n_kept))
+    measured = joined.subset(_shuffled(n_kept, len(joined))) if held_out else ()
+    note(f"{len(clips)} coded clips to train on, {len(measured)} held out")
+    return Chosen(clips, measured)
+
+
+def _open(text: str) -> tuple[Corpus, dict]:
+    """The opened corpus and its own choice, of e.g. "runs/esc50:folds=1,2"."""
+    from audioformer.corpus import Corpus
+
+    own = {}
+    while match := OWN.search(text):
+        try:
+            own[match[1]] = KINDS[match[1]](match[2])
+        except argparse.ArgumentTypeError as error:
+            raise AudioformerError(f"{text}: {match[1]} {error}") from None
+        text = text[: match.start()]
+    return Corpus.open(text), own
+
+
+def _hold_out(corpus: Corpus, choice: dict, arguments: argparse.Namespace) -> tuple[Corpus, Corpus | None]:
+    """(clips to train on, clips to measure on or None) of one corpus."""
+    held = {name: getattr(arguments, f"held_out_{name}") for name in ("folds", "split", "groups")}
+    held = {name: values for name, values in held.items() if values is not None}
+    clips = corpus.select(**choice)
+    if not held and not arguments.held_out_share:
+        return clips, None
+    if held:
+        try:
+            measured = corpus.select(**held, not_groups=choice["not_groups"], not_folds=choice["not_folds"])
+        except AudioformerError:
+            return clips, None  # this corpus has no such folds; another one may
+    else:
+        measured = _share(clips, arguments.held_out_share)
+    ids = set(measured.column("id").tolist())
+    stay = [i for i, own in enumerate(clips.column("id").tolist()) if own not in ids]
+    if not stay:
+        raise AudioformerError(f"{corpus.info.dataset}: holding out {held or arguments.held_out_share} leaves no clip to train on")
+    return clips.subset(stay), measured.select(variants=[0])
+
+
+def _share(clips: Corpus, share: float) -> Corpus:
+    """About this share of a corpus in whole groups, chosen by a checksum of their names."""
+    import zlib
+
+    if not 0 < share <= 0.5:
+        raise AudioformerError(f"--held-out-share {share} must lie above 0 and up to 0.5; try 0.05")
+    groups = clips.column("group").tolist()
+    names = sorted(set(groups), key=lambda name: zlib.crc32(name.encode()))
+    if len(names) < 2:
+        raise AudioformerError("--held-out-share needs clips of at least two sources; use --held-out-folds or --held-out-split")
+    taken, n_taken = [], 0
+    for name in names[:-1]:
+        taken.append(name)
+        n_taken += groups.count(name)
+        if n_taken >= share * len(groups):
+            break
+    return clips.select(groups=taken)
+
+
+def _shuffled(start: int, stop: int):
+    """Numbers from start to stop in a fixed random order: measuring on the first few then means all kinds of clips."""
+    import numpy as np
+
+    return start + np.random.default_rng(0).permutation(stop - start)

@@ -1,0 +1,79 @@
+"""`audioformer evaluate`: how good a checkpoint is on a data set."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from audioformer.cli.classify import open_classifier
+from audioformer.cli.console import Progress, Result, clock, note, table
+from audioformer.cli.parser import add_codec, add_verb
+from audioformer.cli.prepare import add_dataset, open_chosen
+
+
+def add_verbs(verbs) -> None:
+    """Add `evaluate`."""
+    about = (
+        "Classify a labelled data set and compare: accuracy where clips have one label, mAP where they have several, always with the "
+        "chance level. Classes are matched by name."
+    )
+    example = "audioformer evaluate ESC-50 --dataset esc50 --option esc10_only=true --checkpoint esc10 --folds 5 --json"
+    parser = add_verb(verbs, "evaluate", run, about, example)
+    add_dataset(parser)
+    parser.add_argument("--checkpoint", required=True, metavar="NAME", help="bundled name, folder, or Hugging Face Hub id")
+    add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
+    parser.add_argument("--record", metavar="TITLE", help="also write the score into the checkpoint's config.json and model card")
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """Evaluate."""
+    from audioformer.evaluate import evaluate
+
+    dataset, classifier = open_chosen(arguments), open_classifier(arguments)
+    started = time.monotonic()
+    with Progress() as progress:
+
+        def show(done: int, total: int) -> None:
+            left = (time.monotonic() - started) / done * (total - done)
+            progress.show(f"{done} of {total} clips, {clock(left)} left")
+
+        report = evaluate(classifier, dataset, show)
+    if report["left_out"]:
+        note(f"left out, unknown to {classifier.name}: " + ", ".join(f"{n} x {name}" for name, n in report["left_out"].items()))
+    document = {
+        **report, "checkpoint": classifier.name, "dataset": arguments.dataset, "root": arguments.root, "folds": arguments.folds,
+        "split": arguments.split, "seconds": round(time.monotonic() - started, 3), "command": _command(arguments),
+    }  # fmt: skip
+    if arguments.record:
+        from audioformer.scores import add_score
+
+        add_score(arguments.checkpoint, arguments.record, document)
+    return Result(document, _text(document))
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command that gives this score, folders by their last name: they lie elsewhere on other machines."""
+    words = ["audioformer", "evaluate", Path(arguments.root).resolve().name, "--dataset", arguments.dataset]
+    for option in arguments.options:
+        words += ["--option", option]
+    words += ["--checkpoint", Path(arguments.checkpoint).name]
+    words += ["--folds", ",".join(map(str, arguments.folds))] if arguments.folds else []
+    words += ["--split", ",".join(arguments.split)] if arguments.split else []
+    return " ".join(words)
+
+
+def _text(document: dict) -> str:
+    name = document["metric_name"]
+    interval = f", 95 % interval {document['low']:.3f} to {document['high']:.3f}" if "low" in document else ""
+    lines = [f"{name} {document['metric']:.3f} on {document['n']} clips (chance {document['chance']:.3f}{interval})"]
+    others = {"balanced_accuracy": "balanced accuracy", "mAUC": "mAUC", "d_prime": "d'", "segment_f1": "segment F1 (0.1 s)"}
+    lines += [f"{title} {document[key]:.3f}" for key, title in others.items() if key in document]
+    per_class = [[label, "-" if value is None else f"{value:.3f}"] for label, value in document["per_class"].items()]
+    lines += ["", table([["class", "recall" if name == "accuracy" else "AP"], *per_class], "  ")]
+    if document["confusion"] and len(document["labels"]) <= 20:
+        header = ["true \\ given", *(str(i + 1) for i in range(len(document["labels"])))]
+        counted = zip(document["labels"], document["confusion"], strict=True)
+        rows = [[f"{i} {label}", *map(str, row)] for i, (label, row) in enumerate(counted, 1)]
+        lines += ["", table([header, *rows], "  ")]
+    return "\n".join(lines)

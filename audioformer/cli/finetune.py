@@ -1,0 +1,89 @@
+"""`audioformer finetune`: a pre-trained model becomes a classifier."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from audioformer.cli.console import Result
+from audioformer.cli.corpora import Chosen, add_corpora, choose
+from audioformer.cli.parser import add_verb
+from audioformer.cli.settings import add_set, override
+from audioformer.cli.training import measured, run_training, summary, summary_text
+from audioformer.errors import AudioformerError
+
+SCRATCH = "none"
+
+
+def add_verbs(verbs) -> None:
+    """Add `finetune`."""
+    about = "Fine-tune a pre-trained model on the labels of a corpus. Ctrl-C saves; the same command goes on."
+    example = (
+        "audioformer finetune runs/esc50 --from runs/tiny --method ft1 --preset esc10 -o runs/esc50-classifier "
+        "--folds 1-4 --held-out-folds 5"
+    )
+    parser = add_verb(verbs, "finetune", run, about, example)
+    add_corpora(parser)
+    parser.add_argument(
+        "--from", dest="start", required=True, metavar="DIR", help="pre-trained model: folder, bundled name or hub id; none = from scratch"
+    )
+    parser.add_argument(
+        "--method", choices=("ft1", "ft2", "probe"), default="ft1",
+        help="ft1: mean, linear layer, classification loss (MLC); ft2: and the contrast between a clip's codebook rows (MPC), rows 2.. "
+        "frozen; probe: only the linear layer learns (default ft1)",
+    )  # fmt: skip
+    presets = "esc10 (default), digits, scenes, paper-esc50, paper-as20k, paper-fsd50k, test"
+    parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
+    parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: sizes of a pre-training preset (default tiny)")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
+    parser.add_argument("--title", metavar="TEXT", help="first line of the model card")
+    parser.add_argument("--about", metavar="TEXT", help="what the model is for, for the model card")
+    parser.add_argument("--data", metavar="TEXT", help="data and their licences, for the model card")
+    parser.add_argument("--limits", metavar="TEXT", help="what the model cannot do, for the model card")
+    add_set(parser)
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """Fine-tune."""
+    from audioformer.finetune import FineTuning, finetune_preset
+
+    preset = replace(finetune_preset(arguments.preset), method=arguments.method)
+    if arguments.start == SCRATCH and arguments.method == "probe":
+        raise AudioformerError("--method probe needs a pre-trained model to probe; give --from DIR or use --method ft1")
+    chosen = choose(arguments)
+    scratch = [change for change in arguments.changes if change.startswith("model.")]
+    if scratch and arguments.start != SCRATCH:
+        raise AudioformerError(f"--set {scratch[0]}: the sizes of a pre-trained model are fixed; leave it out or train --from none")
+    config = override(preset, [change for change in arguments.changes if change not in scratch])
+    config = measured(config, chosen.held_out)
+    _require_labels(chosen, config)
+    model = _model(arguments, chosen, scratch)
+    card = {name: getattr(arguments, name) for name in ("title", "about", "data", "limits") if getattr(arguments, name)}
+    clips = chosen.clips
+    task = FineTuning(config, model, clips, clips.label_names, clips.multi_label, clips.codec, chosen.held_out, card)
+    about = run_training(task, config, arguments.output)
+    document = summary(arguments.output, about, preset=arguments.preset, method=config.method, n_held_out=len(chosen.held_out))
+    return Result(document, summary_text(document))
+
+
+def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str]):
+    """The pre-trained model, or a fresh one."""
+    import torch
+
+    from audioformer.model import AudioFormer
+    from audioformer.pretrain import load_pretrained, pretrain_preset
+
+    if arguments.start != SCRATCH:
+        return load_pretrained(arguments.start, expect=chosen.clips.codec)[0]
+    preset = pretrain_preset(arguments.model)
+    preset = replace(preset, model=replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"]))
+    torch.manual_seed(preset.train.seed)
+    return AudioFormer(override(preset, changes).model)
+
+
+def _require_labels(chosen: Chosen, config) -> None:
+    """Refuse a corpus without labels, and a frame head where no event times are known."""
+    if not chosen.clips.label_names:
+        raise AudioformerError("the corpus has no labels; fine-tuning needs a labelled data set (pretrain does not)")
+    if config.frame_head and not any(item.events for item in chosen.clips):
+        raise AudioformerError("frame_head learns event times and the corpus has none; use --set frame_head=false")

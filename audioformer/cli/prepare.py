@@ -1,0 +1,140 @@
+"""`audioformer prepare`: the codes of a whole data set, once."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from audioformer.cli.console import Progress, Result, Stopped, clock, note
+from audioformer.cli.parser import add_codec, add_verb, at_least_one, numbers, seconds, seed, words
+from audioformer.cli.settings import parse
+from audioformer.errors import AudioformerError
+
+LAYOUTS = "esc50 (also ESC-10 and `audioformer synth`), fsdd, fsd50k, audioset, folder (one sub-folder a class, or a CSV)"
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """The options that choose a data set and clips of it."""
+    parser.add_argument("root", metavar="ROOT", help="folder of the data set, in its published layout")
+    parser.add_argument("--dataset", required=True, metavar="NAME", help=LAYOUTS)
+    parser.add_argument("--folds", type=numbers, metavar="1,2", help="only clips of these folds (default all)")
+    parser.add_argument("--split", type=words, metavar="NAME", help="only clips of these splits: train, val, test (default all)")
+    parser.add_argument(
+        "--option", dest="options", action="append", default=[], metavar="NAME=VALUE",
+        help="of the data set's reader, e.g. esc10_only=true, fold=speaker, parts=dev,eval, csv=clips.csv, allow_missing=true",
+    )  # fmt: skip
+
+
+def open_chosen(arguments: argparse.Namespace):
+    """The data set that the options of `add_dataset` name."""
+    from audioformer.datasets import open_dataset
+
+    dataset = open_dataset(arguments.dataset, arguments.root, **reader_options(arguments.dataset, arguments.options))
+    if arguments.folds is not None or arguments.split is not None:
+        dataset = dataset.select(arguments.folds, arguments.split)
+    if dataset.missing:
+        note(f"{len(dataset.missing)} clips are listed but not there, e.g. {dataset.missing[0]}")
+    return dataset
+
+
+def reader_options(name: str, options: Sequence[str]) -> dict[str, Any]:
+    """NAME=VALUE words as the reader's parameters, with the types of their defaults."""
+    from audioformer.datasets import DATASETS
+
+    known = dict(inspect.signature(DATASETS[name]).parameters) if name in DATASETS else {}
+    found: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals:
+            raise AudioformerError(f"--option {option}: expected name=value, e.g. --option esc10_only=true")
+        if key in known and "tuple" in str(known[key].annotation):
+            found[key] = words(text)
+        else:
+            default = known[key].default if key in known else ""
+            found[key] = parse(key, text, type(default) if isinstance(default, bool | float) else str)
+    return found
+
+
+def part(text: str) -> tuple[int, int]:
+    """Which part of the work: "2/4" as (2, 4)."""
+    try:
+        first, _, count = text.partition("/")
+        found = (int(first), int(count))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be i/n, e.g. 1/4 for the first of four parts") from None
+    return found
+
+
+def add_verbs(verbs) -> None:
+    """Add `prepare`."""
+    about = (
+        "Code every clip of a data set once and write a corpus that training reads. Finished parts are kept: after Ctrl-C, a crash or "
+        "a full disk the same command goes on where it stopped."
+    )
+    example = "audioformer prepare ESC-50 --dataset esc50 -o runs/esc50-corpus --variants 8 --augment strong"
+    parser = add_verb(verbs, "prepare", run, about, example)
+    add_dataset(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="CORPUS", help="folder to write or to go on with")
+    add_codec(parser)
+    parser.add_argument("--codebooks", type=at_least_one, metavar="K", help="codebook rows to keep (default all)")
+    parser.add_argument("--shard", type=part, metavar="i/n", help="do the i-th of n equal parts, for n processes that share the folder")
+    parser.add_argument("--shards", type=at_least_one, metavar="N", help="files to cut the corpus into (default one for 512 clips)")
+    parser.add_argument(
+        "--variants", type=at_least_one, default=1, metavar="N", help="codings of a clip, all but the first augmented (default 1)"
+    )
+    parser.add_argument("--augment", metavar="NAME", help="how variants are changed before coding: light, strong, strong-mixup")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the augmentation (default 0)")
+    parser.add_argument("--clip-s", type=seconds, metavar="S", help="code at most this many seconds of a clip (default whole clips)")
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    """Code a data set."""
+    from audioformer.codec import load_codec
+    from audioformer.corpus import prepare
+
+    dataset = open_chosen(arguments)
+    codec = load_codec(arguments.codec, weights=arguments.weights)
+    records = prepare(
+        dataset, codec, arguments.output, n_codebooks=arguments.codebooks, shard=arguments.shard, variants=arguments.variants,
+        seed=arguments.seed, augment=arguments.augment, clip_s=arguments.clip_s, n_shards=arguments.shards,
+    )  # fmt: skip
+    record = None
+    try:
+        with Progress() as progress:
+            for record in records:
+                if record.problem:
+                    note(f"left out: {record.problem}")
+                progress.show(_line(record))
+    except KeyboardInterrupt:
+        raise Stopped(f"stopped; finished parts are kept in {arguments.output}: the same command goes on from there") from None
+    return _summary(arguments, record)
+
+
+def _line(record) -> str:
+    speed = f", {record.audio_s / record.seconds:.0f} x real time" if record.seconds > 0 and record.audio_s else ""
+    left = f", {clock(record.seconds / record.done * (record.total - record.done))} left" if record.done else ""
+    out = f", {record.n_problems} left out" if record.n_problems else ""
+    return f"{record.done} of {record.total} clips, {record.audio_s / 60:.1f} min of sound{speed}{left}{out}"
+
+
+def _summary(arguments: argparse.Namespace, record) -> Result:
+    """What there is now."""
+    from audioformer.corpus import Corpus
+
+    document = {"corpus": arguments.output, "finished": True, "seconds": round(record.seconds, 3) if record else 0.0}
+    try:
+        corpus = Corpus.open(arguments.output)
+    except AudioformerError:  # other parts are still at work
+        done = f"{record.done} clips of part {arguments.shard[0]}/{arguments.shard[1]}" if arguments.shard and record else "this part"
+        text = f"{arguments.output}: {done} coded; the corpus is complete when all parts are"
+        return Result(document | {"finished": False, "clips": record.done if record else 0}, text)
+    numbers = corpus.statistics()
+    text = (
+        f"{arguments.output}: {numbers['clips']} clips, {numbers['rows']} coded ({numbers['hours']:.2f} h), "
+        f"{numbers['n_codebooks']} codebooks of {numbers['codec']}, {len(corpus.label_names)} classes"
+    )
+    if corpus.problems:
+        text += f"; {len(corpus.problems)} clips could not be read"
+    return Result(document | numbers | {"label_names": list(corpus.label_names), "problems": corpus.problems}, text)

@@ -1,0 +1,103 @@
+"""`audioformer app` and `lab`: the page in the browser, and the notebooks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from audioformer.cli.console import Result, note
+from audioformer.cli.parser import add_verb, at_least_one
+from audioformer.errors import AudioformerError
+
+LAB_COPY = "audioformer-notebooks"
+LAB_OFFLINE = (  # JupyterLab asks for news and newer versions otherwise
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.news_url=None",
+    "--LabApp.extension_manager=readonly",
+)
+
+
+def add_verbs(verbs) -> None:
+    """Add `app` and `lab`."""
+    app = add_verb(verbs, "app", run_app, "Serve the app until Ctrl-C.", "audioformer app --port 7861", json=False)
+    app.add_argument("--port", type=at_least_one, default=7860, metavar="N", help="TCP port, 1 to 65535 (default 7860)")
+    app.add_argument("--lan", action="store_true", help="also answer other computers of this network (default: this one only)")
+    app.add_argument("--open", action="store_true", help="open the page in a browser")
+    app.add_argument("--checkpoint", action="append", metavar="NAME", help="checkpoint to offer, may be repeated (default: the bundled)")
+    app.add_argument("--codec", action="append", metavar="NAME", help="codec to offer, may be repeated (default the bundled one)")
+    about = "Open JupyterLab in the notebooks, without internet; from an installed package they are copied to ./audioformer-notebooks."
+    lab = add_verb(verbs, "lab", run_lab, about, "audioformer lab --port 8888", json=False)
+    lab.add_argument("--port", type=at_least_one, default=8888, metavar="N", help="TCP port; the next free one if taken (default 8888)")
+    lab.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def run_app(arguments: argparse.Namespace) -> Result:
+    """Serve the page."""
+    from audioformer_app import launch
+
+    try:
+        launch(
+            port=arguments.port, lan=arguments.lan, open_browser=arguments.open, codecs=arguments.codec,
+            checkpoints=arguments.checkpoint,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        note("app stopped")
+    return Result(None)
+
+
+def run_lab(arguments: argparse.Namespace) -> Result:
+    """Run JupyterLab in a process of its own until it is closed."""
+    command = lab_command(lab_folder(), arguments.port, not arguments.no_browser)
+    environment = {**os.environ, "AUDIOFORMER_OFFLINE": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+    with subprocess.Popen(command, env=environment, stdout=sys.stderr) as process:
+        while True:
+            try:
+                status = process.wait()
+                break
+            except KeyboardInterrupt:
+                continue  # Ctrl-C reached JupyterLab too, which asks whether to stop
+    if status not in (0, 130, -2):
+        raise AudioformerError(f"JupyterLab ended with status {status}; its own message is above")
+    return Result(None)
+
+
+def lab_command(folder: Path, port: int, browser: bool) -> list[str]:
+    """The command that starts JupyterLab in a folder.
+
+    Raises:
+        AudioformerError: JupyterLab is not installed.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise AudioformerError('JupyterLab is not installed; run `pip install "audioformer[notebooks]"`')
+    return [
+        sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--ip=127.0.0.1", f"--port={port}", *LAB_OFFLINE,
+        *([] if browser else ["--no-browser"]),
+    ]  # fmt: skip
+
+
+def lab_folder() -> Path:
+    """Folder to open: the notebooks of a clone, or a copy of an installed package's in the present folder.
+
+    What is in the copy already is kept: learners have written into it.
+    """
+    from audioformer.paths import PACKAGE, notebooks_folder
+
+    source = notebooks_folder()
+    if PACKAGE not in source.parents:
+        return source
+    target = Path.cwd() / LAB_COPY
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        if path.is_file() and "__pycache__" not in path.parts and not copy.exists():
+            try:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
+            except OSError as error:
+                raise AudioformerError(f"{target}: cannot be written ({error.strerror}); go to another folder first") from error
+    return target

@@ -1,0 +1,130 @@
+"""How good a checkpoint is on a data set: every clip is read, coded, classified and compared with its labels.
+
+    report = evaluate(audioformer.load("esc10"), open_dataset("esc50", "ESC-10").select(folds=[4]))
+
+The last step of the data path. Shapes: C classes of the checkpoint, T frames, S segments of 0.1 s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from audioformer.classify import AudioClassifier
+from audioformer.datasets import AudioDataset, Clip
+from audioformer.errors import AudioformerError
+from audioformer.metrics import SEGMENT_S, events_to_segments
+from audioformer.predict import predict_codes
+from audioformer.reports import classification_report, multi_label_report
+
+GROUP, ACTIVE = 16, 0.5  # clips at a time; probability from which a class counts as heard in a frame
+
+
+def evaluate(classifier: AudioClassifier, dataset: AudioDataset, progress: Callable[[int, int], None] | None = None) -> dict:
+    """Classify a data set and compare.
+
+    Classes are matched by name, whatever their order; "Crying Baby" is "crying_baby". With one label a clip, clips of
+    classes that the checkpoint does not know are left out and counted. With several, only the classes that both know
+    are scored.
+
+    Args:
+        classifier: the checkpoint.
+        dataset: whole or selected.
+        progress: called with (clips done, clips in all).
+
+    Returns:
+        "metric" (its value), "metric_name" ("accuracy" or "mAP"), the same value under that name, further figures with
+        chance level and interval, "per_class", "confusion" (row = truth) with its "labels", "n", "left_out".
+
+    Raises:
+        AudioformerError: no class in common, nothing left, or a clip that cannot be read.
+    """
+    known = _shared(classifier, dataset)
+    several = classifier.multi_label or dataset.multi_label
+    clips = [clip for clip in dataset if several or (len(clip.labels) == 1 and clip.labels[0] in known)]
+    if not clips:
+        raise AudioformerError(f"{dataset.root}: no clip has a label that {classifier.name} knows; nothing to measure")
+    probabilities, segments = _predict(classifier, clips, known, progress)
+    if several:
+        order = sorted(set(known.values()))
+        names = [classifier.label_names[c] for c in order]
+        truth = np.zeros((len(clips), len(classifier.label_names)), np.int64)
+        for row, clip in zip(truth, clips, strict=True):
+            row[[known[label] for label in clip.labels if label in known]] = 1
+        heard = tuple(part[:, order] for part in segments) if segments else None
+        report = multi_label_report(probabilities[:, order], truth[:, order], names, heard)
+    else:
+        report = classification_report(probabilities, np.array([known[clip.labels[0]] for clip in clips]), classifier.label_names)
+    value, name = report.pop("score"), report.pop("metric")
+    left_out = Counter(label for clip in dataset for label in clip.labels if label not in known)
+    return {"metric": value, "metric_name": name, **report, "left_out": dict(left_out)}
+
+
+def _shared(classifier: AudioClassifier, dataset: AudioDataset) -> dict[str, int]:
+    """Class number in the checkpoint of every label of the data set that it knows."""
+    numbers = {_plain(name): number for number, name in enumerate(classifier.label_names)}
+    known = {name: numbers[_plain(name)] for name in dataset.label_names if _plain(name) in numbers}
+    if not known:
+        raise AudioformerError(
+            f"{classifier.name} knows {_some(classifier.label_names)}; {dataset.root} has {_some(dataset.label_names)}: "
+            "no class in common; choose another checkpoint or data set"
+        )
+    return known
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _some(names) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+@dataclass
+class _Segments:
+    """Event decisions of all clips, 0.1 s after 0.1 s."""
+
+    reference: list[np.ndarray]
+    found: list[np.ndarray]
+
+
+def _predict(classifier: AudioClassifier, clips: list[Clip], known: dict[str, int], progress) -> tuple[np.ndarray, tuple | None]:
+    """(n, C) probabilities, and (S, C) true and found segments where events are known and predicted."""
+    with_events = bool(classifier.config.get("frame_head")) and any(clip.events for clip in clips)
+    probabilities, segments = [], _Segments([], [])
+    for start in range(0, len(clips), GROUP):
+        group = clips[start : start + GROUP]
+        codes = [_codes(classifier, clip) for clip in group]
+        found = predict_codes(classifier.classifier, codes, classifier.window, classifier.multi_label)
+        probabilities += [prediction.probabilities.numpy() for prediction in found]
+        if with_events:
+            for clip, own in zip(group, codes, strict=True):
+                _add_segments(segments, classifier, clip, own, known)
+        if progress is not None:
+            progress(start + len(group), len(clips))
+    heard = (np.concatenate(segments.reference), np.concatenate(segments.found)) if with_events else None
+    return np.stack(probabilities), heard
+
+
+def _codes(classifier: AudioClassifier, clip: Clip) -> torch.Tensor:
+    try:
+        return classifier.codes(clip.load(classifier.codec.sample_rate, mono=True))
+    except AudioformerError as error:
+        raise AudioformerError(f"clip {clip.id}: {error}") from error
+
+
+def _add_segments(segments: _Segments, classifier: AudioClassifier, clip: Clip, codes: torch.Tensor, known: dict[str, int]) -> None:
+    """Mark in which segments each class is heard: by the events, and by a frame head that is at least half sure."""
+    frames = classifier.frame_probabilities(codes) >= ACTIVE  # (T, C)
+    frame_rate, n_classes = classifier.codec.frame_rate, frames.shape[1]
+    events = [(known[label], onset_s, offset_s) for label, onset_s, offset_s in clip.events if label in known]
+    reference = events_to_segments(events, len(frames) / frame_rate, n_classes)
+    found = np.zeros_like(reference)
+    middles_s = (np.arange(len(frames)) + 0.5) / frame_rate
+    np.logical_or.at(found, np.minimum((middles_s / SEGMENT_S).astype(int), len(found) - 1), frames)
+    segments.reference.append(reference)
+    segments.found.append(found)

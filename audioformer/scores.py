@@ -1,0 +1,46 @@
+"""Measured scores in a checkpoint's config.json and model card, each with the command that gives it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from audioformer.audio import atomic_path
+from audioformer.checkpoint import find_checkpoint
+from audioformer.errors import AudioformerError
+from audioformer.finetune import classifier_card
+
+
+def add_score(checkpoint: str | os.PathLike, data: str, report: dict) -> dict:
+    """Write one measured score down; an older one on the same data and metric is replaced.
+
+    Args:
+        checkpoint: folder or bundled name of a classifier.
+        data: what it was measured on, in words.
+        report: of `evaluate`, with "command"; "low" and "high" (95 % interval) become the spread.
+
+    Returns:
+        The entry: data, metric, value, spread, chance, n, command.
+
+    Raises:
+        AudioformerError: no classifier, or its folder cannot be written.
+    """
+    folder = find_checkpoint(checkpoint)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AudioformerError(f"{folder}: damaged checkpoint ({error}); copy or train it again") from error
+    if config.get("kind") != "classifier":
+        raise AudioformerError(f"{folder}: is {config.get('kind')!r}; scores belong to classifiers")
+    spread = f"{report['low']:.3f}-{report['high']:.3f} (95 %)" if "low" in report else ""
+    entry = {
+        "data": data, "metric": report["metric_name"], "value": report["metric"], "spread": spread, "chance": report["chance"],
+        "n": report["n"], "command": report["command"],
+    }  # fmt: skip
+    others = [s for s in config.get("scores", []) if (s["data"], s["metric"]) != (data, entry["metric"])]
+    config["scores"] = [*others, entry]
+    with atomic_path(folder / "config.json") as temporary:
+        temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with atomic_path(folder / "README.md") as temporary:
+        temporary.write_text(classifier_card(config), encoding="utf-8")
+    return entry
