@@ -20,7 +20,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.corpus_format import CorpusInfo, Item, problems_path, read_info, read_shards, relabelled, shard_path
+from audioformer.corpus_format import (
+    CorpusInfo,
+    Item,
+    problems_path,
+    read_info,
+    read_shards,
+    relabelled,
+    require_datasets,
+    shard_path,
+)
 from audioformer.errors import AudioformerError
 from audioformer.prepare import PrepareRecord, describe_codec, prepare
 
@@ -51,6 +60,7 @@ class Corpus(Sequence):
         Raises:
             AudioformerError: no corpus, shards missing or damaged, or no row in it.
         """
+        require_datasets()
         folder = Path(folder)
         info = read_info(folder)
         paths = [shard_path(folder, index, info.n_shards) for index in range(info.n_shards)]

@@ -149,6 +149,14 @@ def problems_path(shard: Path) -> Path:
     return shard.with_name(shard.stem + ".problems.json")
 
 
+def require_datasets() -> None:
+    """AudioformerError where Hugging Face `datasets` is not installed."""
+    try:
+        import datasets  # noqa: F401
+    except ImportError as error:
+        raise AudioformerError('a corpus needs the training extra; run `pip install "audioformer[train]"`') from error
+
+
 def corpus_features():
     """Columns of a shard, as Hugging Face `datasets.Features`."""
     from datasets import Features, Value

@@ -28,6 +28,7 @@ from audioformer.corpus_format import (
     corpus_features,
     problems_path,
     read_info,
+    require_datasets,
     shard_path,
     write_info,
 )
@@ -102,6 +103,7 @@ def prepare(
         AudioformerError: settings out of range; the folder holds another corpus (the difference is named); more than a
             tenth of the clips unreadable; the folder cannot be written.
     """
+    require_datasets()
     folder = Path(out_folder)
     part, n_parts = _check_part(shard)
     config = augment_preset(augment) if isinstance(augment, str) else augment

@@ -411,6 +411,31 @@ def test_join_refuses_other_codecs(tmp_path):
         join([])
 
 
+def test_without_the_training_extra_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    for call in (lambda: list(prepare(make_dataset(tmp_path / "data", 2), CODEC, tmp_path / "c")), lambda: Corpus.open(tmp_path)):
+        with pytest.raises(AudioformerError, match=r'pip install "audioformer\[train\]"'):
+            call()
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes, which Windows lacks")
+def test_a_full_disk_is_an_error_and_leaves_whole_shards_only(tmp_path):
+    import resource
+
+    data = make_dataset(tmp_path / "data", 40)
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # every file ends after 4 kB, as on a full disk
+        with pytest.raises(AudioformerError, match="cannot be written .*; free space or choose another folder"):
+            list(prepare(data, CODEC, tmp_path / "corpus"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["corpus.json"]
+    assert len(prepared(data, tmp_path / "corpus")) == 40
+
+
 def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
