@@ -20,9 +20,10 @@ CODES = """
 The codec turns each frame (13 ms) into one entry of each codebook. Row 1 is a coarse sketch, and every further row
 corrects what the rows above it left over (residual vector quantisation):
 
-$$ c_{k,t} = \\arg\\min_v \\lVert r_{k-1,t} - e_{k,v} \\rVert, \\qquad r_{k,t} = r_{k-1,t} - e_{k,c_{k,t}} $$
+$$ c_{k,t} = \\arg\\min_v \\lVert r_{k,t} - e_{k,v} \\rVert $$
+$$ r_{k+1,t} = r_{k,t} - e_{k,c_{k,t}} $$
 
-with $r_{0,t}$ the encoder's output. $K$ rows of 1024 entries at 75 frames/s cost $K \\cdot 10 \\cdot 75$ bit/s. A code is a
+with $r_{1,t}$ the encoder's output. $K$ rows of 1024 entries at 75 frames/s cost $K \\cdot 10 \\cdot 75$ bit/s. A code is a
 name, not an amount: a similar **colour** means a similar codebook vector within its row, nothing more.
 """
 

@@ -39,7 +39,7 @@ export function mount({ element, read, watch, send }) {
       const on = index === selected;
       tile.classList.toggle("af-on", on);
       tile.setAttribute("aria-pressed", String(on));
-      if (on && scroll) host.scrollTo({ top: tile.offsetTop - host.offsetTop - 8, left: tile.offsetLeft - host.offsetLeft - 8 });
+      if (on && scroll) host.scrollTo({ top: tile.offsetTop - host.offsetTop - 2, left: tile.offsetLeft - host.offsetLeft - 2 });
       tile.tabIndex = on || (index === 0 && !(selected >= 0)) ? 0 : -1;
     });
   };

@@ -1,0 +1,36 @@
+"""Seeded, untrained weights in the formats of the trained ones: what the app does with them does not depend on training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from audioformer.checkpoint import save_checkpoint
+from audioformer.classifier import Classifier
+from audioformer.compact_codec import CompactCodec, CompactConfig, save_compact
+from audioformer.config import EncoderConfig
+
+CHECKPOINTS = {"animals": (["dog", "cat", "rain"], False), "overlaps": (["<b>horn</b>", "sea_waves"], True)}
+
+
+def make_weights(folder: Path) -> tuple[list[str], list[str]]:
+    """Write one small codec and two small checkpoints; returns the lists `build_app` takes (codecs, checkpoints)."""
+    torch.manual_seed(5)
+    sizes = CompactConfig(n_codebooks=3, codebook_size=32, d_latent=8, d_encoder=16, d_decoder=16)
+    codec = CompactCodec(sizes, name="small")
+    codec.rvq.codebooks.normal_()
+    save_compact(codec, folder / "small")
+    model = EncoderConfig(codebook_size=32, n_codebooks=2, d_model=16, n_layers=1, n_heads=2, d_ff=32)
+    for name, (labels, multi_label) in CHECKPOINTS.items():
+        config = {
+            "kind": "classifier",
+            "model": model.to_dict(),
+            "label_names": labels,
+            "multi_label": multi_label,
+            "window_s": 1.0,
+            "frame_head": False,
+            "codec": {"name": str(folder / "small"), "fingerprint": codec.fingerprint},
+        }
+        save_checkpoint(folder / name, Classifier(model, len(labels)).state_dict(), config, "# made for tests\n")
+    return [str(folder / "small")], [str(folder / name) for name in CHECKPOINTS]

@@ -1,0 +1,377 @@
+"""The app without a browser: what its handlers compute, show, refuse and never give away."""
+
+import base64
+import importlib.util
+import io
+import json
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from app_weights import CHECKPOINTS, make_weights
+
+from audioformer import load, load_codec
+from audioformer.errors import AudioformerError
+from audioformer_app import analysis, cards, handlers, models, samples, serve, settings
+
+RATE_HZ = 24_000
+
+
+@pytest.fixture(scope="module")
+def offered(tmp_path_factory):
+    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """Half a second of a tone, stereo at 44.1 kHz."""
+    tone = 0.4 * np.sin(2 * np.pi * 440 * np.arange(22_050) / 44_100)
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone, -0.5 * tone], 1), 44_100)
+    return tmp_path / "tone.wav"
+
+
+@pytest.fixture
+def shown(wav, offered):
+    return analysis.analyse(analysis.open_clip(wav), -1, "small", "animals", offered)
+
+
+def read_wav(text):
+    return soundfile.read(io.BytesIO(base64.b64decode(text)), dtype="float32")
+
+
+def event(**data):
+    return SimpleNamespace(_data=data)
+
+
+# --- one sound through the kit
+
+
+def test_clip_is_the_mean_of_its_channels(wav):
+    clip = analysis.open_clip(wav)
+    both, rate = soundfile.read(wav, dtype="float32")
+    assert (clip.name, clip.sample_rate, clip.note) == ("tone.wav", rate, "")
+    np.testing.assert_allclose(clip.samples, both.mean(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+def test_all_four_formats_open(tmp_path, ending):
+    path = tmp_path / f"ünï codé.{ending}"
+    soundfile.write(path, 0.1 * np.sin(np.arange(24_000) / 9), RATE_HZ)
+    clip = analysis.open_clip(path)
+    assert clip.name == f"ünï codé.{ending}"
+    assert len(clip.samples) == pytest.approx(24_000, abs=2_500)  # MP3 pads
+
+
+def test_of_a_long_file_the_first_half_minute_is_used_and_said(tmp_path):
+    soundfile.write(tmp_path / "long.flac", np.zeros(8_000 * 95), 8_000)
+    clip = analysis.open_clip(tmp_path / "long.flac")
+    assert len(clip.samples) == 30 * 8_000
+    assert clip.note == "first 30 s of 95 s"
+
+
+def test_codes_and_labels_are_those_of_the_library(shown, wav, offered):
+    codec = load_codec(offered.codecs["small"])
+    mono = torch.from_numpy(analysis.open_clip(wav).samples)
+    np.testing.assert_array_equal(shown.codes, codec.encode(mono, 44_100)[0])
+    expected = load(offered.checkpoints["animals"]).classify(mono, sample_rate=44_100)
+    assert list(shown.verdict.labels) == expected.labels
+    np.testing.assert_allclose(shown.verdict.probabilities, expected.probabilities, rtol=1e-5)
+    assert shown.verdict.frame_scores.shape == (shown.codes.shape[1], 3)
+    assert shown.duration_s == pytest.approx(0.5, abs=1e-3)
+
+
+def test_without_checkpoint_there_is_no_verdict(wav, offered):
+    made = analysis.analyse(analysis.open_clip(wav), -1, "small", None, offered)
+    assert made.verdict is None
+    assert "No checkpoint" in cards.verdict_card(made)
+    assert json.loads(handlers.clip_view(made, offered))["figure"]["layout"]["meta"]["lanes"][-1] == "Codebook"
+
+
+@pytest.mark.parametrize("n_samples", [1, 100, 24_000])
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_silence_and_single_samples_are_shown_too(tmp_path, offered, n_samples, level):
+    soundfile.write(tmp_path / "x.wav", np.full(n_samples, level), RATE_HZ)
+    made = analysis.analyse(analysis.open_clip(tmp_path / "x.wav"), -1, "small", "overlaps", offered)
+    view = json.loads(handlers.clip_view(made, offered))
+    assert len(view["codes"][0]) == -(-n_samples // 320)
+
+
+# --- what the browser gets
+
+
+def test_view_holds_picture_sound_and_codes(shown, offered):
+    view = json.loads(handlers.clip_view(shown, offered))
+    assert view["figure"]["layout"]["meta"]["lanes"] == ["Amplitude", "Frequency (Hz)", "Codebook", "Score"]
+    assert "Code grid: 3 codebooks" in view["figure"]["layout"]["meta"]["alt"]
+    assert view["codes"] == shown.codes.tolist()
+    assert view["config"]["showSendToCloud"] is False
+    assert "height" not in view["figure"]["layout"]
+    sound, rate = read_wav(view["original"])
+    assert rate == shown.sample_rate
+    np.testing.assert_allclose(sound, shown.samples, atol=1 / 32_000)
+    assert view["reply"]["n_codebooks"] == 3
+
+
+@pytest.mark.parametrize("n_codebooks", [1, 2, 3])
+def test_keep_is_the_codec_on_the_first_rows(shown, offered, n_codebooks):
+    reply = handlers.keep(shown, n_codebooks, offered)
+    codes = torch.from_numpy(shown.codes[:n_codebooks]).long()
+    expected = offered.codec("small").decode(codes, n_samples=len(shown.samples))[0, 0].clamp(-1, 1)
+    sound, _ = read_wav(reply["wav"])
+    np.testing.assert_allclose(sound, expected, atol=1 / 32_000)
+    assert reply["difference_db"] > 0
+    assert reply["token"] == shown.token
+
+
+def test_hear_holds_one_column_down_to_the_row(shown, offered):
+    reply = handlers.hear(shown, 2, 7, offered)
+    sound, rate = read_wav(reply["wav"])
+    assert len(sound) / rate == pytest.approx(settings.HOLD_S, abs=1 / 75)
+    codes = torch.from_numpy(shown.codes[:2, 7]).long()[:, None].expand(-1, 30)
+    expected = offered.codec("small").decode(codes)[0, 0].clamp(-1, 1).numpy()
+    np.testing.assert_allclose(sound[1000:-1000], expected[1000:-1000], atol=1 / 32_000)
+    assert abs(sound[0]) < 0.01  # faded
+    assert reply["code"] == shown.codes[1, 7]
+
+
+@pytest.mark.parametrize("value", [0, 4, -1, 1.5, "2", None, True, [1], {"row": 1}, "x" * 10_000])
+def test_numbers_from_the_browser_are_checked(shown, offered, value):
+    with pytest.raises(AudioformerError, match="must be a whole number from 1 to 3") as caught:
+        handlers.keep(shown, value, offered)
+    assert len(str(caught.value)) < 120
+    with pytest.raises(AudioformerError, match="row=.*from 1 to 3"):
+        handlers.hear(shown, value, 0, offered)
+    if value != 0:
+        with pytest.raises(AudioformerError, match="frame=.*from 0 to"):
+            handlers.hear(shown, 1, 10**9 if value == 4 or value is True else value, offered)
+
+
+def test_handlers_need_no_gradio():
+    code = "import sys, audioformer_app.handlers; sys.exit('gradio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- cards
+
+
+def test_names_and_labels_are_escaped(wav, offered):
+    evil = wav.rename(wav.parent / "<img src=x onerror=alert(1)>.wav")
+    made = analysis.analyse(analysis.open_clip(evil), -1, "small", "overlaps", offered)
+    for card in (cards.verdict_card(made), cards.message_card("<script>x</script>", made)):
+        assert not re.search(r"<(img|script|b>horn)", card)
+    assert "&lt;b&gt;horn&lt;/b&gt;" in cards.verdict_card(made)
+    assert "sea waves" in cards.verdict_card(made)
+
+
+def test_chance_is_marked_only_where_one_label_is_right(wav, offered):
+    clip = analysis.open_clip(wav)
+    single, several = (
+        cards.verdict_card(analysis.analyse(clip, -1, "small", name, offered)) for name in ("animals", "overlaps")
+    )
+    assert "chance, 33%" in single
+    assert single.count("af-chance") == 3
+    assert "af-chance" not in several
+    assert "sounds may overlap" in several
+
+
+def test_an_empty_page_says_what_to_do():
+    assert "Choose a sample, drop a file, or record" in cards.verdict_card(None)
+    assert cards.message_card() == ""
+
+
+# --- events: a failure changes nothing but the message
+
+
+@pytest.fixture(scope="module")
+def page(offered):
+    from audioformer_app.events import Page
+
+    return Page(offered, [])
+
+
+def is_skipped(update):
+    return isinstance(update, dict) and update.get("__type__") == "update" and len(update) == 1
+
+
+def test_bad_file_keeps_the_old_result_and_the_old_choices(page, shown, tmp_path):
+    (tmp_path / "notes.wav").write_text("no sound")
+    answer = page.drop(shown, str(tmp_path / "notes.wav"), "small", "overlaps")
+    message, state, verdict, view, picker, note, box, codec, checkpoint = answer
+    assert "notes.wav: not a readable sound file" in message
+    assert "Still shown: <b>tone.wav</b>" in message
+    assert str(tmp_path) not in message
+    assert all(is_skipped(update) for update in (state, verdict, view, note))
+    assert box["value"] is None
+    assert picker["selected"] == -1
+    assert (codec["value"], checkpoint["value"]) == ("small", "animals")
+
+
+def test_good_file_changes_everything_together(page, shown, wav):
+    message, state, verdict, view, picker, *_ = page.drop(shown, str(wav), "small", "overlaps")
+    assert message == ""
+    assert state.verdict.checkpoint == "overlaps"
+    assert "checkpoint <b>overlaps</b>" in verdict
+    assert json.loads(view)["token"] == state.token != shown.token
+    assert picker["selected"] == -1
+
+
+@pytest.mark.parametrize("index", [-1, 10**6, "0", None, 1.0])
+def test_a_sample_that_does_not_exist_is_refused(page, shown, index):
+    message, state, *_ = page.pick(shown, "small", "animals", event(index=index))
+    assert "must be a whole number from 0 to" in message
+    assert is_skipped(state)
+
+
+def test_unknown_codec_or_checkpoint_is_refused_by_name(page, shown, offered):
+    assert "codec &#x27;/etc&#x27; is not offered here; choose one of small" in page.choose(shown, "/etc", "animals")[0]
+    assert "choose one of animals, overlaps" in page.choose(shown, "small", "../secret")[0]
+    assert set(offered.checkpoints) == set(CHECKPOINTS)
+
+
+def test_our_own_bugs_show_no_traceback(page, shown, capsys, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(analysis, "analyse", broken)
+    message = page.choose(shown, "small", "animals")[0]
+    assert "Something went wrong inside the app" in message
+    assert "secret" not in message
+    assert "secret detail" in capsys.readouterr().err
+
+
+def test_nothing_chosen_changes_nothing(page, shown):
+    assert all(is_skipped(update) for update in page.drop(shown, None, "small", "animals"))
+    assert all(is_skipped(update) for update in page.choose(None, "small", "animals"))
+
+
+def test_replies_say_what_they_answer_and_differ_each_time(page, shown):
+    first, second = (json.loads(page.keep(shown, event(n_codebooks=2))[1]["reply"]) for _ in range(2))
+    assert (first["to"], first["n_codebooks"]) == ("keep", 2)
+    assert first["answer"] != second["answer"]
+    message, update = page.hear(shown, event(row=99, frame=0))
+    assert "row=&#x27;99&#x27;" in message
+    assert json.loads(update["reply"])["failed"] is True
+    assert "idle for an hour" in page.keep(None, event(n_codebooks=1))[0]
+    assert "must be a whole number" in page.keep(shown, SimpleNamespace(_data=None))[0]
+
+
+# --- samples and models
+
+
+def test_samples_come_with_pictures_one_of_each_label_first(tmp_path):
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "meta").mkdir()
+    rows = ["filename,category"]
+    for name, label in (("1.wav", "dog"), ("2.wav", "dog"), ("3.wav", "crying_baby"), ("4.wav", "broken")):
+        soundfile.write(tmp_path / "audio" / name, np.random.default_rng(0).normal(size=20_000) * 0.1, 16_000)
+        rows.append(f"{name},{label}")
+    (tmp_path / "audio" / "4.wav").write_bytes(b"")
+    (tmp_path / "meta" / "esc50.csv").write_text("\n".join(rows))
+    found = samples.list_samples(tmp_path)
+    assert [(s.label, s.path.name) for s in found] == [("crying baby", "3.wav"), ("dog", "1.wav"), ("dog", "2.wav")]
+    assert samples.first_choice(found) == 1
+    picture = base64.b64decode(found[0].thumbnail.removeprefix("data:image/png;base64,"))
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 6_000
+
+
+def test_no_samples_is_an_empty_list(tmp_path):
+    assert samples.list_samples(tmp_path) == []
+    assert samples.first_choice([]) is None
+
+
+def test_bundled_samples_hold_a_dog():
+    found = samples.list_samples()
+    assert len(found) >= 30
+    assert found[samples.first_choice(found)].label == "dog"
+
+
+def test_encodec_is_offered_only_where_its_weights_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.delenv("AUDIOFORMER_WEIGHTS", raising=False)
+    assert models.encodec_is_here() is False
+    if importlib.util.find_spec("encodec") is None:
+        pytest.skip('needs the encodec package: pip install "audioformer[encodec]"')
+    (tmp_path / "encodec_24khz-d7cc33bc.th").write_bytes(b"x")
+    monkeypatch.setenv("AUDIOFORMER_WEIGHTS", str(tmp_path))
+    assert models.encodec_is_here() is True
+
+
+def test_models_open_once(offered):
+    assert offered.codec("small") is offered.codec("small")
+    assert offered.classifier("animals") is offered.classifier("animals")
+    assert offered.ranks("small").shape == (3, 32)
+
+
+# --- start and privacy
+
+
+def test_a_taken_port_is_explained_with_another_one():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(AudioformerError, match=rf"port {port} cannot be used .*--port {port + 1}"):
+            serve.require_free_port("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("port", [0, 70_000, "7860", None])
+def test_impossible_ports_are_refused(port):
+    with pytest.raises(AudioformerError, match="from 1 to 65535"):
+        serve.require_free_port("127.0.0.1", port)
+
+
+def test_temporary_folder_is_private_and_emptied(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")
+    folder = settings.own_temporary_folder(7860)
+    (folder / "left.wav").write_bytes(b"x")
+    assert settings.own_temporary_folder(7860) == folder
+    assert list(folder.iterdir()) == []
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings.tempfile, "gettempdir", lambda: str(tmp_path / "tmp"))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "elsewhere")
+    (tmp_path / "tmp").mkdir()
+    base = settings.own_temporary_folder(7860).parent
+    settings.shutil.rmtree(base)
+    (tmp_path / "victim").mkdir()
+    base.symlink_to(tmp_path / "victim", target_is_directory=True)
+    with pytest.raises(AudioformerError, match="belongs to somebody else"):
+        settings.own_temporary_folder(7860)
+
+
+def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
+    from audioformer_app.app import build_app, page_options
+
+    demo = build_app(list(offered.codecs.values()), list(offered.checkpoints.values()))
+    events = [d for d in demo.config["dependencies"] if d["backend_fn"]]
+    assert len(events) == 6
+    assert all(d["api_visibility"] == "private" for d in demo.config["dependencies"])
+    assert {demo.fns[d["id"]].concurrency_id for d in events} == {"model"}
+    assert demo.delete_cache == (60, 600)
+    assert "noiseSuppression: false" in page_options()["head"]
+
+
+def test_page_names_no_other_host():
+    """Scripts, styles and layout hold no address outside this machine (an SVG name space is not one)."""
+    for path in sorted(Path(serve.__file__).parent.rglob("*")):
+        if path.suffix not in {".py", ".js", ".css", ".html", ".svg"}:
+            continue
+        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        hosts = re.findall(r"https?://([^/\s\"'`{}:)]+)", text)
+        assert set(hosts) <= {"127.0.0.1", "localhost"}, f"{path.name}: {hosts}"
+        assert not re.search(r"cdn|unpkg|googleapis|jsdelivr", text, re.IGNORECASE), path.name
+
+
+def test_no_stub_file_is_written_beside_the_sources():
+    assert list(Path(serve.__file__).parent.rglob("*.pyi")) == []

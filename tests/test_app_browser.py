@@ -1,0 +1,362 @@
+"""The app as a user meets it: the real server, a real headless Chromium, no way out for either."""
+
+import base64
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+import soundfile
+from app_weights import make_weights
+
+from audioformer.checkpoint import bundled_names
+from audioformer.paths import samples_folder
+
+RATE_HZ = 24_000
+WAIT_MS = 60_000
+# a browser's own words about files it cannot play, and Gradio's about an unused hook
+EXPECTED_CONSOLE = ("Waveform load error", "Method not implemented", "AudioContext was not allowed")
+SERVER = """
+import sys
+def watch(event, arguments):
+    if event not in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        return
+    host = arguments[0] if event == "socket.getaddrinfo" else arguments[1][0] if len(arguments) > 1 else ""
+    if isinstance(host, str) and host not in ("127.0.0.1", "localhost", "0.0.0.0", "", "::1"):
+        print("OUTSIDE", event, host, file=sys.stderr, flush=True)
+sys.addaudithook(watch)
+from audioformer_app import launch
+launch(int(sys.argv[1]), **__import__("json").loads(sys.argv[2]))
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(log_path, **options):
+    """A server in a process of its own; returns it and its address once it answers."""
+    port = free_port()
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(port), json.dumps(options)], stderr=log, stdout=log
+        )
+    address = f"http://127.0.0.1:{port}/"
+    for _ in range(600):
+        if process.poll() is not None:
+            pytest.fail(f"the server stopped: {log_path.read_text()[-2000:]}")
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return process, address
+        except OSError:
+            time.sleep(0.1)
+    process.kill()
+    pytest.fail(f"the server did not answer within a minute: {log_path.read_text()[-2000:]}")
+
+
+def stop(process, log_path):
+    """Ctrl-C; the log must show no traceback and no way out."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    log = log_path.read_text()
+    assert "OUTSIDE" not in log, log
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The app with small seeded weights."""
+    folder = tmp_path_factory.mktemp("server")
+    codecs, checkpoints = make_weights(folder)
+    process, address = start(folder / "log.txt", codecs=codecs, checkpoints=checkpoints)
+    yield address
+    stop(process, folder / "log.txt")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path, tmp_path_factory):
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    spoken = tmp_path_factory.mktemp("microphone") / "tone.wav"
+    soundfile.write(spoken, 0.5 * np.sin(np.arange(48_000 * 4) * 2 * np.pi * 500 / 48_000), 48_000)
+    arguments = [
+        "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}",
+    ]  # fmt: skip
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=chromium_path, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+class Tab:
+    """A page of the app that notes every request that leaves this machine and everything the console complains of."""
+
+    def __init__(self, browser, address, init_script="", **options):
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, **options})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(WAIT_MS)
+        self.outside, self.complaints = [], []
+        self.page.on("request", lambda request: self._note(request.url, address))
+        self.page.on("console", lambda m: self._complain(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
+        if init_script:
+            self.page.add_init_script(init_script)
+        self.page.goto(address)
+        self.page.wait_for_selector(".af-clip[data-token]")
+
+    def _note(self, url, address):
+        if not url.startswith((address.split("?")[0], "data:", "blob:")):
+            self.outside.append(url)
+
+    def _complain(self, text):
+        if not text.startswith(EXPECTED_CONSOLE):
+            self.complaints.append(text)
+
+    def text(self, selector):
+        return self.page.inner_text(selector)
+
+    def until_new(self, act):
+        """Do something and wait until another clip is shown."""
+        before = self.page.get_attribute(".af-clip", "data-token")
+        act()
+        self.page.wait_for_function("old => document.querySelector('.af-clip').dataset.token !== old", arg=before)
+
+    def close(self):
+        self.context.close()
+        assert self.outside == []
+        assert self.complaints == []
+
+
+@pytest.fixture
+def tab(browser, address):
+    tab = Tab(browser, address)
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def wav(tmp_path):
+    path = tmp_path / "two tones & <more>.wav"
+    times_s = np.arange(2 * 44_100) / 44_100
+    soundfile.write(path, 0.3 * np.sin(2 * np.pi * np.where(times_s < 1, 300, 900) * times_s), 44_100)
+    return path
+
+
+def drop(page, path):
+    """Drop a file on the box, as a mouse would."""
+    script = """async ([content, name]) => {
+        const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([bytes], name, { type: 'audio/wav' }));
+        const box = document.querySelector('#af-input .upload-container');
+        for (const type of ['dragenter', 'dragover', 'drop'])
+            box.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(script, [base64.b64encode(path.read_bytes()).decode(), path.name])
+
+
+def test_the_page_opens_with_a_clip_already_analysed(tab):
+    assert tab.text(".af-top").split()[0] in {"dog", "cat", "rain"}
+    assert "checkpoint animals" in tab.text(".af-meta")
+    assert len(tab.page.query_selector_all(".af-bars li")) == 3
+    assert len(tab.page.query_selector_all(".af-plot .xy, .af-plot .x2y2, .af-plot .x3y3, .af-plot .x4y4")) >= 4
+    assert "Code grid: 3 codebooks" in tab.page.get_attribute(".af-plot", "aria-label")
+    assert tab.page.get_attribute(".af-tile.af-on", "data-label") == "dog"
+    assert not tab.page.query_selector("text=Share")
+
+
+def test_a_dropped_file_is_shown_under_its_own_name(tab, wav):
+    tab.until_new(lambda: drop(tab.page, wav))
+    assert re.match(r"two tones .*more.*\.wav · 2\.00 s · checkpoint animals", tab.text(".af-meta"))
+    assert tab.page.query_selector(".af-tile.af-on") is None
+    assert tab.page.query_selector(".af-message") is None
+
+
+def test_a_bad_file_gives_a_message_and_changes_nothing_else(tab, wav, tmp_path):
+    tab.until_new(lambda: drop(tab.page, wav))
+    top, meta = tab.text(".af-top"), tab.text(".af-meta")
+    (tmp_path / "notes.wav").write_text("these are words, not samples")
+    drop(tab.page, tmp_path / "notes.wav")
+    tab.page.wait_for_selector(".af-message")
+    assert "notes.wav: not a readable sound file" in tab.text(".af-message")
+    assert "Still shown: two tones" in tab.text(".af-message")
+    assert "Traceback" not in tab.page.content()
+    assert (tab.text(".af-top"), tab.text(".af-meta")) == (top, meta)
+    tab.until_new(lambda: tab.page.click(".af-tile[data-label=rain]"))
+    assert tab.page.query_selector(".af-message") is None
+
+
+def test_of_quick_choices_the_last_one_is_shown(tab):
+    labels = ["rain", "clock tick", "helicopter"]
+    for label in labels:
+        tab.page.click(f".af-tile[data-label='{label}']")
+    file = tab.page.get_attribute(".af-tile.af-on", "title")
+    tab.page.wait_for_function("file => document.querySelector('.af-file')?.innerText === file", arg=file)
+    assert tab.page.get_attribute(".af-tile.af-on", "data-label") == "helicopter"
+
+
+def test_another_checkpoint_gives_other_labels_for_the_same_clip(tab):
+    file = tab.text(".af-file")
+    tab.until_new(lambda: tab.page.click("#af-checkpoint label:has-text('overlaps')"))
+    assert "checkpoint overlaps" in tab.text(".af-meta")
+    assert tab.text(".af-file") == file
+    assert {"<b>horn</b>", "sea waves"} == {node.inner_text() for node in tab.page.query_selector_all(".af-name")}
+
+
+def test_fewer_codebooks_are_decoded_on_request(tab):
+    assert tab.text(".af-kept").startswith("3 of 3 codebooks · 1.1 kbit/s · differs by")
+    tab.page.focus(".af-keep input")
+    tab.page.keyboard.press("Home")
+    tab.page.wait_for_function("/^1 of 3 .* differs by/.test(document.querySelector('.af-kept').innerText)")
+    assert tab.page.get_attribute("[data-sound=kept]", "aria-checked") == "true"
+
+
+def test_a_click_on_a_code_plays_it(tab):
+    lane = tab.page.evaluate(
+        """(() => { const frame = document.querySelector('.af-plot').getBoundingClientRect();
+        const { xaxis3: x, yaxis3: y } = document.querySelector('.af-plot')._fullLayout;
+        return [frame.left + x._offset + x._length * 0.5, frame.top + y._offset + y._length * 0.5]; })()"""
+    )
+    tab.page.mouse.click(*lane)
+    tab.page.wait_for_function("document.querySelector('.af-clip').dataset.heard")
+    row, frame, code = map(int, tab.page.get_attribute(".af-clip", "data-heard").split(":"))
+    assert row == 2
+    assert abs(frame / 75 - 2.5) < 0.1  # the middle of a clip of 5 s
+    assert f"code {code} of codebook 2" in tab.text(".af-status")
+
+
+def test_everything_works_from_the_keyboard(tab):
+    tab.page.focus(".af-plot")
+    tab.page.keyboard.press("ArrowRight")
+    tab.page.keyboard.press("ArrowDown")
+    assert tab.text(".af-status").startswith("Codebook 2, 0.020 s: code ")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_function("document.querySelector('.af-clip').dataset.heard?.startsWith('2:1:')")
+    tab.page.keyboard.press("b")
+    assert tab.page.get_attribute("[data-sound=kept]", "aria-checked") == "true"
+    tab.page.keyboard.press(" ")
+    tab.page.wait_for_function("document.querySelector('.af-play').innerText.includes('Stop')")
+    tab.page.wait_for_function("!document.querySelector('.af-playhead').hidden")
+    tab.page.keyboard.press(" ")
+    tab.page.wait_for_function("document.querySelector('.af-play').innerText.includes('Play')")
+    tab.page.focus(".af-tile.af-on")
+    tab.page.keyboard.press("ArrowRight")
+    tab.until_new(lambda: tab.page.keyboard.press("Enter"))
+    assert tab.text(".af-file") == tab.page.get_attribute(".af-tile.af-on", "title")
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_recording_is_analysed_and_asked_for_as_it_is(browser, address, raw):
+    notice = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
+        function (wanted) { (window.asked ??= []).push(JSON.stringify(wanted)); return ask.call(this, wanted); }; })()"""
+    tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
+    if not raw:
+        tab.page.uncheck("#af-raw input")
+    tab.page.click("#af-input button[aria-label='Record audio']")
+    tab.page.click("#af-input button:has-text('Record')")
+    tab.page.wait_for_timeout(1500)  # a recording takes its time
+    tab.until_new(lambda: tab.page.click("#af-input button:has-text('Stop')"))
+    assert re.search(r"audio\S*\.wav · \d\.\d\d s", tab.text(".af-meta"))
+    asked = json.loads(tab.page.evaluate("asked[asked.length - 1]"))["audio"]
+    if raw:
+        assert asked == {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
+    else:
+        assert asked is True
+    tab.close()
+
+
+SCREENS = {
+    "projector": {"viewport": {"width": 1280, "height": 720}},
+    "desktop": {"viewport": {"width": 1920, "height": 1080}},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
+    "phone-dark": {
+        "viewport": {"width": 360, "height": 740},
+        "is_mobile": True,
+        "has_touch": True,
+        "color_scheme": "dark",
+    },
+}
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_screen_fits_and_is_photographed(browser, address, tmp_path, screen):
+    tab = Tab(browser, address, **SCREENS[screen])
+    wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= inner
+    if screen == "projector":
+        box = tab.page.query_selector(".af-clip").bounding_box()
+        assert box["y"] + box["height"] <= 720
+    dark = "dark" in screen
+    assert tab.page.evaluate("document.body.classList.contains('dark')") is dark
+    paper = tab.page.evaluate("document.querySelector('.af-plot')._fullLayout.xaxis.tickfont.color")
+    assert (paper == "#a3b1bf") is dark
+    tab.page.screenshot(path=tmp_path / f"{screen}.png", full_page=True)
+    assert (tmp_path / f"{screen}.png").stat().st_size > 20_000
+    tab.close()
+
+
+def test_light_and_dark_can_be_switched_and_are_remembered(tab):
+    tab.page.click(".af-theme")
+    tab.page.wait_for_function("document.querySelector('.af-plot')._fullLayout.xaxis.tickfont.color === '#a3b1bf'")
+    tab.page.reload()
+    tab.page.wait_for_selector(".af-clip[data-token]")
+    assert tab.page.evaluate("document.body.classList.contains('dark')")
+
+
+def test_the_explanations_show_their_equations(tab):
+    tab.page.click("#af-help button")
+    tab.page.wait_for_selector("#af-help .katex")
+    assert "residual vector quantisation" in tab.text("#af-help")
+
+
+@pytest.fixture(scope="module")
+def real_address(tmp_path_factory):
+    """The app as `make app` serves it, with the bundled weights."""
+    if "esc10" not in bundled_names():
+        pytest.fail("the bundled checkpoint esc10 is missing from audioformer/assets/checkpoints")
+    folder = tmp_path_factory.mktemp("server")
+    process, address = start(folder / "log.txt")
+    yield address
+    stop(process, folder / "log.txt")
+
+
+def test_the_shipped_model_hears_a_dog(browser, real_address):
+    tab = Tab(browser, real_address)
+    assert tab.page.get_attribute(".af-top", "data-top") == "dog"
+    clip = next(path for path in sorted((samples_folder() / "audio").iterdir()) if path.stem.endswith("-0"))
+    tab.until_new(lambda: drop(tab.page, clip))
+    assert tab.text(".af-file") == clip.name
+    assert tab.page.get_attribute(".af-top", "data-top") == "dog"
+    for name in ("digits", "scenes"):
+        tab.until_new(lambda name=name: tab.page.click(f"#af-checkpoint label:has-text('{name}')"))
+        assert f"checkpoint {name}" in tab.text(".af-meta")
+    tab.close()
+
+
+def test_the_shipped_model_hears_a_real_dog(browser, real_address, data_root):
+    tab = Tab(browser, real_address)
+    tab.until_new(lambda: drop(tab.page, data_root / "esc10" / "audio" / "1-100032-A-0.ogg"))
+    assert tab.page.get_attribute(".af-top", "data-top") == "dog"
+    tab.close()
+
+
+def test_a_second_server_on_the_same_port_says_what_to_do(address):
+    port = address.rstrip("/").rsplit(":", 1)[1]
+    code = "import sys; from audioformer_app.serve import require_free_port; require_free_port('127.0.0.1', int(sys.argv[1]))"
+    second = subprocess.run(
+        [sys.executable, "-c", code, port], capture_output=True, text=True, check=False, env={**os.environ}
+    )
+    assert f"--port {int(port) + 1}" in second.stderr

@@ -1,0 +1,240 @@
+"""The notebooks: current, without outputs, and run from top to bottom in a fresh kernel, solved and unsolved."""
+
+import importlib.util
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from audioformer import load_audio, teaching
+from audioformer.errors import AudioformerError
+from audioformer.paths import notebooks_folder
+
+FOLDER = notebooks_folder()
+NAMES = sorted(path.stem for path in (FOLDER / "src").glob("*.py"))
+VERDICT = re.compile(r"^[✓✗…] \S+", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def builder():
+    spec = importlib.util.spec_from_file_location("notebooks_build", FOLDER / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# --- as stored
+
+
+def test_there_is_a_notebook_and_the_index_lists_each():
+    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert NAMES
+    for name in NAMES:
+        assert f"({name}.ipynb)" in index
+
+
+def test_notebooks_are_what_their_sources_say(builder, capsys):
+    assert builder.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_a_stale_or_orphaned_notebook_fails_the_check(builder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(FOLDER, tmp_path / "notebooks")
+    monkeypatch.setattr(builder, "HERE", tmp_path / "notebooks")
+    assert builder.main(["--check"]) == 0
+    notebook = tmp_path / "notebooks" / f"{NAMES[0]}.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8").replace("...", "... "), encoding="utf-8")
+    (tmp_path / "notebooks" / "99_nothing.ipynb").write_text("{}")
+    assert builder.main(["--check"]) == 1
+    complaints = capsys.readouterr().err
+    assert f"{NAMES[0]}.ipynb: not what its source says" in complaints
+    assert "99_nothing.ipynb: has no source" in complaints
+
+
+@pytest.mark.parametrize("folder", ["", "solutions"])
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_without_outputs_small_and_local(name, folder):
+    path = FOLDER / folder / f"{name}.ipynb"
+    notebook = read(path)
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    assert "widgets" not in notebook["metadata"]
+    assert path.stat().st_size < 200_000
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"https?://|!pip|%pip", text)
+    assert len(notebook["cells"]) <= 80
+    lengths = [len("".join(cell["source"]).splitlines()) for cell in code]
+    assert np.median(lengths) <= 6
+
+
+def test_blanking_keeps_signature_docstring_and_names(builder):
+    solved = 'import x\n\n\ndef f(a, b=2):\n    """What f does."""\n    c = a + b\n    return c\n\n\nanswer = "b"'
+    assert builder.blank(solved) == 'import x\n\n\ndef f(a, b=2):\n    """What f does."""\n    ...\n\n\nanswer = ...'
+    assert builder.blank("def g():\n    return 1") == "def g():\n    ..."
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_learners_see_no_answer(name):
+    learner, solved = (read(FOLDER / folder / f"{name}.ipynb") for folder in ("", "solutions"))
+    exercises = 0
+    for blanked, answered in zip(learner["cells"], solved["cells"], strict=True):
+        if "exercise" in answered["metadata"].get("tags", []):
+            exercises += 1
+            assert "".join(blanked["source"]).rstrip().endswith("...")
+            assert blanked["source"] != answered["source"]
+        else:
+            assert blanked["source"] == answered["source"]
+    assert exercises >= 2
+
+
+# --- as run
+
+
+def run(path, folder):
+    """Outputs of all cells, run in a fresh kernel in an empty folder."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
+    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+
+
+@pytest.mark.parametrize(("folder", "sign"), [("", "…"), ("solutions", "✓")])
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_from_top_to_bottom(name, folder, sign, tmp_path):
+    path = FOLDER / folder / f"{name}.ipynb"
+    outputs = run(path, tmp_path)
+    printed = "".join(output.get("text", "") for output in outputs)
+    verdicts = VERDICT.findall(printed)
+    exercises = [cell for cell in read(path)["cells"] if "exercise" in cell["metadata"].get("tags", [])]
+    assert len(verdicts) == len(exercises)
+    assert {verdict[0] for verdict in verdicts} == {sign}, printed
+    kinds = [kind for output in outputs for kind in output.get("data", {})]
+    assert kinds.count("application/vnd.plotly.v1+json") >= 3
+    assert sum("<audio" in output.get("data", {}).get("text/html", "") for output in outputs) >= 3
+    assert not any(output.get("name") == "stderr" for output in outputs), [
+        o for o in outputs if o.get("name") == "stderr"
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_in_a_notebook_have_no_upload_button(tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
+
+    code = "import plotly.graph_objects as go\nfrom audioformer.teaching import show\nshow(go.Figure())"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    config = notebook.cells[0].outputs[0]["data"]["application/vnd.plotly.v1+json"]["config"]
+    assert config["showSendToCloud"] is False
+    assert config["displaylogo"] is False
+
+
+# --- checks and hints
+
+
+@pytest.mark.parametrize("name", teaching.CHECKS)
+def test_references_pass_their_own_check(name, capsys):
+    teaching.check(name, teaching.CHECKS[name].reference)
+    assert capsys.readouterr().out == f"✓ {name}\n"
+
+
+def unwritten(*_):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", teaching.CHECKS)
+@pytest.mark.parametrize("answer", [lambda *_: ..., lambda *_: None, unwritten])
+def test_an_open_exercise_is_not_yet_done(name, answer, capsys):
+    teaching.check(name, answer)
+    assert capsys.readouterr().out.startswith(f"… {name}: not yet")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda *_: 1 / 0, "stopped with ZeroDivisionError"),
+        (lambda latents, _: torch.zeros(len(latents) + 1), r"yours has shape \(7,\), expected \(6,\)"),
+        (lambda *_: "codes", "yours is a str, expected a tensor"),
+        (lambda latents, book: torch.cdist(latents, book).argmax(1), r"at \[0\]: yours \d, expected \d"),
+        (None, "stopped with TypeError"),
+    ],
+)
+def test_a_wrong_answer_is_told_where_it_is_wrong(answer, said, capsys):
+    teaching.check("rvq.nearest", answer)
+    printed = capsys.readouterr().out
+    assert printed.startswith("✗ rvq.nearest")
+    assert re.search(said, printed)
+
+
+def test_forgetting_the_residual_is_noticed_in_the_second_row(capsys):
+    teaching.check("rvq.residual_codes", lambda z, books: torch.stack([torch.cdist(z, b).argmin(1) for b in books]))
+    assert "case 2, at [1, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("given", "expected"), [(0.1 + 0.2, 0.3), ([1, 2], torch.tensor([1, 2])), (5, 5)])
+def test_equal_within_rounding_is_equal(given, expected):
+    assert teaching.difference(given, expected) == ""
+
+
+def test_hints_and_unknown_names(capsys):
+    teaching.hint("codec.n_frames")
+    teaching.hint("nothing")
+    teaching.check("nothing", len)
+    teaching.quiz("nothing", "a")
+    lines = capsys.readouterr().out.splitlines()
+    assert "round up" in lines[0]
+    assert all("there is no" in line for line in lines[1:])
+
+
+@pytest.mark.parametrize("name", teaching.QUIZ)
+def test_quiz_explains_only_the_right_answer(name, capsys):
+    right, why = teaching.QUIZ[name]
+    for answer in (..., "z", right.upper()):
+        teaching.quiz(name, answer)
+    blank, wrong, correct = capsys.readouterr().out.splitlines()
+    assert blank.startswith("… ")
+    assert wrong.startswith("✗ ")
+    assert why not in wrong
+    assert correct == f"✓ {name}: {why}"
+
+
+def test_sample_finds_a_clip_of_a_label():
+    assert load_audio(teaching.sample("dog")).duration_s > 1
+    with pytest.raises(AudioformerError, match="label='unicorn' has no bundled clip; there are .*dog"):
+        teaching.sample("unicorn")
+
+
+def test_listen_keeps_the_level(monkeypatch):
+    display = pytest.importorskip("IPython.display", reason='needs ipython: pip install "audioformer[notebooks]"')
+    shown = []
+    monkeypatch.setattr(display, "display", shown.append)
+    teaching.listen(torch.full((2400,), 0.1), 24_000)
+    import io
+
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(shown[0].data))
+    assert rate == 24_000
+    assert np.abs(samples).max() == pytest.approx(0.1, abs=1e-3)
+    with pytest.raises(AudioformerError, match="sample_rate"):
+        teaching.listen(torch.zeros(10))
+
+
+def test_the_solutions_folder_is_found_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (Path(notebooks_folder()) / "solutions").is_dir()
+    assert sys.version_info >= (3, 10)
