@@ -18,7 +18,6 @@ from torch import Tensor
 from audioformer.audio import Waveform, to_batch
 from audioformer.errors import AudioformerError
 from audioformer.paths import samples_folder
-from audioformer.plots.theme import show
 from audioformer.rvq import ResidualVQ
 
 __all__ = ["check", "hint", "listen", "quiz", "sample", "show"]
@@ -84,6 +83,13 @@ def listen(sound, sample_rate: int | None = None, title: str = "") -> None:
     if title:
         print(title)
     display(Audio(samples.numpy(), rate=rate, normalize=False))
+
+
+def show(figure) -> None:
+    """Show a plotly figure where this notebook runs (`audioformer.plots.show`)."""
+    from audioformer import plots
+
+    plots.show(figure)
 
 
 def check(name: str, answer) -> None:

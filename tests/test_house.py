@@ -41,7 +41,9 @@ pretrain finetune
 classify
 evaluate scores
 plots
+teaching
 cli app
+__main__
 """
 HEAVY = "accelerate datasets encodec gradio IPython jupyterlab librosa plotly scipy sklearn torchaudio transformers umap"
 WEB_HOSTS = r"//(cdn\.|[\w.-]*cdnjs\.|unpkg\.com|[\w.-]*jsdelivr\.net|fonts\.g(oogleapis|static)\.com|cdn-|esm\.sh)"
