@@ -238,13 +238,15 @@ class Corpus(Sequence):
 
     def statistics(self) -> dict:
         """Plain numbers for `info` and tables: rows, clips, hours, and rows per class, fold and split."""
-        names = self.label_names
-        has = self.label_matrix > 0
+        import pyarrow.compute as pc
+
+        numbers = pc.list_flatten(self._columns["labels"].take(self.rows)).to_numpy()
+        per_label = np.bincount(numbers, minlength=len(self.label_names)).tolist()
         return {
             "dataset": self.info.dataset, "rows": len(self), "clips": len(set(self.column("id").tolist())),
             "hours": float(self.column("duration_s").sum(dtype=np.float64)) / 3600, "frames": int(self.column("n_frames").sum()),
             "codec": self.codec["name"], "n_codebooks": self.info.n_codebooks, "variants": self.info.variants,
-            "per_label": {name: int(count) for name, count in zip(names, has.sum(0), strict=True)},
+            "per_label": dict(zip(self.label_names, per_label, strict=True)),
             "per_fold": _counts(self._columns["fold"].take(self.rows)), "per_split": _counts(self._columns["split"].take(self.rows)),
             "unreadable": len(self.problems),
         }  # fmt: skip

@@ -13,6 +13,7 @@ import soundfile
 
 from audioformer.datasets import DATASETS, AudioDataset, open_dataset
 from audioformer.errors import AudioformerError
+from audioformer.paths import samples_folder
 
 RATE = 8000
 
@@ -201,6 +202,22 @@ def test_esc_refuses_bad_lines(tmp_path, row, message):
         sound(tmp_path / "audio" / "a.wav")
     with pytest.raises(AudioformerError, match=message):
         open_dataset("esc50", tmp_path)
+
+
+def test_esc_clips_without_a_category_have_no_label(tmp_path):
+    rows = [[*row[:3], "" if row[3] == "rain" else row[3]] for row in ESC_ROWS]
+    data = open_dataset("esc50", esc(tmp_path, rows, ESC_HEADER[:4]))
+    assert data.multi_label
+    assert by_id(data)["1-17367-A-10"].labels == ()
+    assert data.label_names == ("dog", "chirping_birds")
+
+
+def test_bundled_samples_open_with_their_events():
+    data = open_dataset("esc50", samples_folder())
+    assert len(data) >= 40
+    for clip in data:
+        assert {label for label, _, _ in clip.events} <= set(clip.labels) <= set(data.label_names)
+    assert any(len(clip.labels) > 1 for clip in data)
 
 
 def test_esc_can_do_without_missing_files(tmp_path):

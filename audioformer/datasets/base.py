@@ -184,7 +184,7 @@ def path_inside(folder: Path, name: str, listed_in: Path) -> Path:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not name or "\0" in name or ".." in parts or name.startswith(("/", "\\")) or PureWindowsPath(name).drive:
         raise AudioformerError(f"{listed_in}: file name {name!r} leads out of {folder}; use names relative to that folder")
-    for form in ("NFC", "NFD"):
+    for form in () if name.isascii() else ("NFC", "NFD"):
         spelled = folder / unicodedata.normalize(form, name)
         if spelled.exists() and not (folder / name).exists():
             return spelled

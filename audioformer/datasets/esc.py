@@ -54,7 +54,8 @@ def open_esc(root: str | os.PathLike, esc10_only: bool = False, allow_missing: b
     events = _read_events(root / "meta" / "events.csv")
     clips = [_clip(root, table, row, events) for row in rows]
     clips, missing = require_files(clips, table, allow_missing)
-    return AudioDataset("esc50", root, tuple(clips), _label_names(rows, table, clips), events is not None, missing)
+    multi_label = events is not None or any(not clip.labels for clip in clips)
+    return AudioDataset("esc50", root, tuple(clips), _label_names(rows, table, clips), multi_label, missing)
 
 
 def _clip(root: Path, table: Path, row: dict[str, str], events: dict[str, list[Event]] | None) -> Clip:
