@@ -142,6 +142,8 @@ class FineTuning(Task):
         least = min(round(config.min_crop_s * codec["frame_rate"]), self.window)
         self.sampler = CodeSampler(clips, train.batch_size, train.accumulate, self.window, least, train.seed)
         self.chance = {"mlc": 0.6931 if multi_label else float(torch.tensor(float(len(self.label_names))).log())}
+        if config.frame_head:
+            self.chance["frames"] = 0.6931
         if config.method == "ft2":
             self.chance["mpc"] = mpc_chance(train.batch_size // train.accumulate, model.config.n_codebooks)
 
@@ -241,7 +243,8 @@ class FineTuning(Task):
             "kind": "classifier", "model": model.to_dict(), "codec": self.codec, "label_names": self.label_names,
             "multi_label": self.multi_label, "frame_head": self.config.frame_head, "window_s": self.window / self.codec["frame_rate"],
             "recipe": self.config.to_dict(), "n_clips": len(self.sampler.clips), "steps": last.get("step", 0),
-            "seconds": last.get("seconds", 0), "validation": last.get("validation"), "scores": [], **self.card, **(extra or {}),
+            "seconds": last.get("seconds", 0), "losses": last.get("losses", {}), "chance": self.chance,
+            "validation": last.get("validation"), "scores": [], **self.card, **(extra or {}),
         }  # fmt: skip
         save_checkpoint(folder, state, config, classifier_card(config))
 

@@ -72,8 +72,8 @@ def step_line(record: StepRecord, seconds_per_step: float, validation: dict | No
     losses = [_loss(name, value, record.chance) for name, value in record.losses.items() if name != "total"]
     shown = [*losses[:3], f"{seconds_per_step:.2f} s/step", f"{clock(seconds_per_step * (n_steps - record.step))} left"]
     if validation:
-        names = [name for name in ("accuracy", "mAP", "total") if name in validation][:1]
-        shown += [f"held out: {name.replace('total', 'loss')} {validation[name]:.3f}" for name in names]
+        names = [name for name in ("mAP", "mlm", "accuracy") if name in validation][:1]
+        shown += [f"held out: {name} {validation[name]:.3f}" for name in names]
     return f"step {record.step}/{n_steps}  " + "  ".join(shown)
 
 
