@@ -177,6 +177,24 @@ def filter_frames(
     return out.reshape(-1)[hop : hop + len(samples)]
 
 
+def drifting(rng: Rng, samples: np.ndarray, sample_rate: int, depth_db: float, rate_hz: float) -> np.ndarray:
+    """Tone colour that wanders: twelve bands of `samples` (N,) rise and fall by `depth_db`, `rate_hz` times a second.
+
+    Moving sources and moving air do this to every outdoor sound: reflections from the ground comb it, gusts bend it.
+    """
+    edges_hz = np.geomspace(60, 11000, 12)
+    n_knots = max(2, int(np.ceil(len(samples) / sample_rate * rate_hz)) + 1)
+    field_db = depth_db * rng.standard_normal((n_knots, len(edges_hz)))
+
+    def gains(position: np.ndarray, hz: np.ndarray) -> np.ndarray:
+        in_time = np.stack([np.interp(position, np.linspace(0, 1, n_knots), knots) for knots in field_db.T], axis=1)
+        place = np.interp(np.log(np.maximum(hz, 1)), np.log(edges_hz), np.arange(len(edges_hz)))
+        hats = np.maximum(0, 1 - np.abs(place[None, :] - np.arange(len(edges_hz))[:, None]))
+        return 10.0 ** (in_time @ hats / 20.0)
+
+    return filter_frames(samples, sample_rate, gains, 0.03)
+
+
 def ring(
     excitation: np.ndarray, sample_rate: int, hz: Sequence[float], decay_s: Sequence[float], amplitude: Sequence[float]
 ) -> np.ndarray:

@@ -11,6 +11,7 @@ from audioformer.synth.dsp import (
     band,
     breakpoints,
     count,
+    drifting,
     equalise,
     fade,
     log_uniform,
@@ -64,6 +65,7 @@ def helicopter(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     if rng.random() < 0.4 and dark < 15:
         whine_hz = log_uniform(rng, 2000, 9000)
         out += rng.uniform(0.01, 0.12) * np.sin(2 * np.pi * whine_hz * np.cumsum(rate / rate[0]) / sample_rate)
+    out = drifting(rng, out, sample_rate, rng.uniform(0.5, 4.5), log_uniform(rng, 0.5, 10))
     distance = np.exp(rng.uniform(0, 0.6) * smooth_random(rng, n, sample_rate, 0.5))
     return out * distance * breakpoints([(0, rng.uniform(0.3, 1)), (1, rng.uniform(0.3, 1))], n)
 
@@ -137,9 +139,10 @@ def chainsaw(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
     firing = np.exp(rng.uniform(0, 1.5) * (np.cos(2 * np.pi * np.cumsum(rate) / sample_rate) - 1))
     rough = np.exp(rng.uniform(0.1, 0.4) * smooth_random(rng, n, sample_rate, log_uniform(rng, 2, 25)))
     chain = hiss * firing * rough * load ** rng.uniform(0.5, 1.5)
-    out = unit_rms(exhaust) * (log_uniform(rng, 0.05, 0.6) + load) + log_uniform(rng, 0.15, 2.2) * chain
+    out = unit_rms(exhaust) * (log_uniform(rng, 0.05, 0.6) + load) + log_uniform(rng, 0.25, 2.8) * chain
     if rng.random() < 0.4:  # sprocket whine, a high multiple of the engine speed
         out += rng.uniform(0.02, 0.2) * load * pulses(rng, rate * int(rng.integers(7, 18)), sample_rate, 8.0, 0.002)
+    out = drifting(rng, out, sample_rate, rng.uniform(0.5, 5.0), log_uniform(rng, 0.5, 8))
     return out * np.exp(rng.uniform(0, 0.4) * smooth_random(rng, n, sample_rate, 1.0))
 
 

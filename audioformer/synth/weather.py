@@ -10,6 +10,8 @@ from audioformer.synth.dsp import (
     attack_decay,
     band,
     count,
+    drifting,
+    fade,
     filter_frames,
     gain_curve,
     log_uniform,
@@ -53,6 +55,8 @@ def rain(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         rate = log_uniform(rng, 6, 700)
         kernel = _click(rng, sample_rate, log_uniform(rng, 0.0006, 0.004), log_uniform(rng, 500, 4000))
         near += spread(sparse(rng, n, sample_rate, rate, 6.0), kernel)
+    if rng.random() < 0.6:
+        hiss = drifting(rng, hiss, sample_rate, log_uniform(rng, 0.3, 1.8), log_uniform(rng, 0.5, 8))
     out = hiss + log_uniform(rng, 0.03, 1.6) * unit_rms(near)
     if rng.random() < 0.2:  # heard through a window or from a cave of leaves
         out = band(out, sample_rate, 0, log_uniform(rng, 700, 4000), 1)
@@ -111,6 +115,7 @@ def sea_waves(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         sparse(rng, n, sample_rate, log_uniform(rng, 5, 150), 6.0) * swell,
         _click(rng, sample_rate, log_uniform(rng, 0.004, 0.03), 300, 6000),
     )
+    surf = drifting(rng, surf, sample_rate, log_uniform(rng, 0.3, 2.5), log_uniform(rng, 0.5, 6))
     return unit_rms(surf) + log_uniform(rng, 0.02, 0.5) * unit_rms(splash)
 
 
@@ -251,4 +256,4 @@ def pouring_water(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
         column = sum(4.0 / m / (1 + ((hz[None, :] - m * centre) / (0.07 * m * centre)) ** 2) for m in (1, 3, 5))
         return (0.25 + column) * gain_curve(hz, [(100, -6), (1000, 0), (11000, -6)])[None, :]
 
-    return filter_frames(splash, sample_rate, gains, 0.04)
+    return fade(filter_frames(splash, sample_rate, gains, 0.04), sample_rate, 0.05)
