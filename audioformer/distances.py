@@ -49,3 +49,20 @@ def complex_distance(decoded: Tensor, original: Tensor, hop_length: int) -> Tens
     x, y = stft_frames(original, hop_length), stft_frames(decoded, hop_length)
     error, size = (x - y).abs().square().sum((1, 2)), x.abs().square().sum((1, 2))
     return ((error + 1e-3).sqrt() / (size + 1e-1).sqrt()).mean()
+
+
+def si_sdr_db(decoded: Tensor, original: Tensor) -> Tensor:
+    """Scale-invariant signal-to-distortion ratio (Le Roux et al., arXiv 1811.02508), the waveform's own measure.
+
+    10 log10(|a x|^2 / |a x - y|^2) with a = <x, y> / |x|^2, x the original and y the decoded sound.
+
+    Args:
+        decoded: (..., N).
+        original: (..., N).
+
+    Returns:
+        (...) dB; higher is closer, far below 0 if the waveform is not followed at all.
+    """
+    scale = (decoded * original).sum(-1, keepdim=True) / (original.square().sum(-1, keepdim=True) + 1e-9)
+    target = scale * original
+    return 10 * ((target.square().sum(-1) + 1e-9) / ((target - decoded).square().sum(-1) + 1e-9)).log10()

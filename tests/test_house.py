@@ -39,7 +39,7 @@ train
 predict
 pretrain finetune
 classify
-evaluate scores
+evaluate scores bench
 plots
 teaching
 cli app

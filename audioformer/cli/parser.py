@@ -36,19 +36,19 @@ class Parser(argparse.ArgumentParser):
 
 
 VERBS = (
-    "info", "classify", "embed", "encode", "decode", "prepare", "pretrain", "finetune", "evaluate", "synth", "train-codec", "app",
-    "lab",
+    "info", "classify", "embed", "encode", "decode", "prepare", "pretrain", "finetune", "evaluate", "bench", "synth", "train-codec",
+    "app", "lab",
 )  # fmt: skip
 
 
 def build_parser() -> Parser:
     """The whole command line; `parse_args` leaves the verb's function in `run`."""
-    from audioformer.cli import classify, coding, evaluate, finetune, info, prepare, pretrain, serve, synth, train_codec
+    from audioformer.cli import bench, classify, coding, evaluate, finetune, info, prepare, pretrain, serve, synth, train_codec
 
     parser = Parser(prog="audioformer", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"audioformer {audioformer.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (info, classify, coding, prepare, pretrain, finetune, evaluate, synth, train_codec, serve):
+    for module in (info, classify, coding, prepare, pretrain, finetune, evaluate, bench, synth, train_codec, serve):
         module.add_verbs(verbs)
     return parser
 

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Everything that made the bundled codec and checkpoints and their scores, in order: about 1 h 45 min on 2 cores.
+#   bash audioformer/assets/train_bundled.sh DATA OUT
+# DATA holds esc10/ (ESC-50 layout, folds 1-4), fsdd/ (takes 5-49) and librosa_examples/; OUT receives data, codes and
+# runs. Every step goes on where it was stopped. The weights that ship were made before the last changes to the
+# synthetic sounds, and sums on another processor round differently: expect the same scores, not the same bytes.
+set -euo pipefail
+DATA=$1 OUT=$2
+AF=${AF:-audioformer}
+
+# The codec. It never hears ESC-10 fold 4, the FSDD speaker theo and two of the longer recordings.
+$AF synth -o "$OUT/synth-codec" --kind clips --clips 918 --seed 900
+$AF train-codec "$DATA/esc10" "$DATA/esc10" "$DATA/fsdd" "$DATA/librosa_examples" "$OUT/synth-codec" --preset laptop \
+  --exclude '4-*' --exclude '*_theo_*' --exclude '5703-*' --exclude 'sorohanro*' -o "$OUT/compact"
+# (to go on with your own codec, copy OUT/compact over audioformer/assets/codecs/compact)
+$AF bench codec "$DATA/esc10" --include '4-*' --json > "$OUT/codec-esc10.json"
+$AF bench codec "$DATA/fsdd" --include '*_theo_1?.wav' --json > "$OUT/codec-fsdd.json"
+$AF bench codec "$DATA/librosa_examples" --include "5703-*" --include "sorohanro*" --json > "$OUT/codec-long.json"
+
+# Codes.
+$AF synth -o "$OUT/synth" --kind clips --clips 2040 --seed 1
+$AF synth -o "$OUT/synth10" --kind clips --clips 800 --seed 4 --classes esc10
+$AF synth -o "$OUT/scenes" --kind scenes --clips 600 --seed 2
+$AF synth -o "$OUT/scenes-test" --kind scenes --clips 200 --seed 3
+for name in synth synth10 scenes; do $AF prepare "$OUT/$name" --dataset esc50 -o "$OUT/$name-codes"; done
+$AF prepare "$DATA/esc10" --dataset esc50 --variants 16 --augment strong-mixup -o "$OUT/esc10-codes"
+$AF prepare "$DATA/fsdd" --dataset fsdd --variants 8 --augment light -o "$OUT/fsdd-codes"
+
+# One pre-trained model for all. It never hears ESC-10, nor FSDD takes 5-13 (fold 1).
+$AF pretrain "$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1:variants=0,1" --preset bundled -o "$OUT/pretrained"
+
+# ESC-10, each fold held out in turn, then all four.
+for fold in 1 2 3 4; do
+  rest=$(echo 1,2,3,4 | sed "s/$fold,//; s/,$fold//")
+  $AF finetune "$OUT/esc10-codes:folds=$rest" "$OUT/synth10-codes" --from "$OUT/pretrained" --preset esc10 -o "$OUT/esc10-fold$fold"
+  $AF evaluate "$DATA/esc10" --dataset esc50 --folds "$fold" --checkpoint "$OUT/esc10-fold$fold" --json > "$OUT/esc10-fold$fold.json"
+done
+$AF finetune "$OUT/esc10-codes" "$OUT/synth10-codes" --from "$OUT/pretrained" --preset esc10 -o "$OUT/esc10"
+
+# The same classes from synthetic sound alone, on all real recordings.
+$AF finetune "$OUT/synth10-codes" --from "$OUT/pretrained" --preset esc10 -o "$OUT/esc10-synthetic"
+$AF evaluate "$DATA/esc10" --dataset esc50 --checkpoint "$OUT/esc10-synthetic" --json > "$OUT/esc10-synthetic.json"
+
+# Digits, takes 5-13 held out, then all; scenes.
+$AF finetune "$OUT/fsdd-codes:not_folds=1" --from "$OUT/pretrained" --preset digits -o "$OUT/digits-fold1"
+$AF evaluate "$DATA/fsdd" --dataset fsdd --folds 1 --checkpoint "$OUT/digits-fold1" --json > "$OUT/digits-fold1.json"
+$AF finetune "$OUT/fsdd-codes" --from "$OUT/pretrained" --preset digits -o "$OUT/digits"
+$AF finetune "$OUT/scenes-codes" --from "$OUT/pretrained" --preset scenes -o "$OUT/scenes-model"
+$AF evaluate "$OUT/scenes-test" --dataset esc50 --checkpoint "$OUT/scenes-model" --json > "$OUT/scenes.json"
