@@ -31,7 +31,6 @@ _HOME = {
     "MaskConfig": "config",
     "TrainConfig": "config",
     "preset": "config",
-    "train": "train",
     "load_pretrained": "pretrain",
     "load": "classify",
     "AudioClassifier": "classify",
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
     from audioformer.errors import AudioformerError
     from audioformer.model import AudioFormer
     from audioformer.pretrain import load_pretrained
-    from audioformer.train import train
 
 
 def __getattr__(name: str):

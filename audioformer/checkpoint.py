@@ -63,7 +63,9 @@ def _from_hub(repo_id: str) -> Path:
     except ImportError as error:
         raise AudioformerError(f'{repo_id}: is not a folder, and the hub needs `pip install "audioformer[train]"`') from error
     try:
-        return Path(snapshot_download(repo_id, allow_patterns=["config.json", "model.safetensors", "README.md"]))
+        wanted = ["config.json", "model.safetensors", "README.md"]
+        offline = os.environ.get("AUDIOFORMER_OFFLINE", "") not in ("", "0")
+        return Path(snapshot_download(repo_id, allow_patterns=wanted, local_files_only=offline))
     except Exception as error:  # the hub client raises many kinds: offline, no such model, private
         raise AudioformerError(f"{repo_id}: no such folder, and the Hugging Face Hub gave nothing ({type(error).__name__})") from error
 

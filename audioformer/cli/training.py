@@ -93,7 +93,16 @@ def summary_text(document: dict) -> str:
     for name, value in (document.get("losses") or {}).items():
         if value is not None and name != "total":
             lines.append("  training " + _loss(name, value, document.get("chance") or {}))
-    for name, value in (document.get("validation") or {}).items():
-        if name != "score" and isinstance(value, int | float):
-            lines.append(f"  held out {name} {value:.4g}")
+    found = document.get("validation") or {}
+    for name, value in found.items():
+        if name not in ("score", "low", "high", "n", "chance"):
+            lines.append(f"  held out {name} {value:.3f}" + (_beside(found) if value == found.get("score") else ""))
     return "\n".join(lines)
+
+
+def _beside(found: dict) -> str:
+    """What a score has to be read with."""
+    parts = [f"chance {found['chance']:.3f}"] if "chance" in found else []
+    parts += [f"95 % interval {found['low']:.3f} to {found['high']:.3f}"] if "low" in found else []
+    parts += [f"{found['n']:g} clips"] if "n" in found else []
+    return f" ({', '.join(parts)})" if parts else ""
