@@ -70,13 +70,15 @@ def bench_codec(
         if progress:
             progress(done + 1, len(files))
     peer = {kbps: np.median(np.array(results), 0) for kbps, results in peers.items()}
-    table = [_row(f"{k + 1} codebooks, {codec.bandwidth_kbps(k + 1):g} kbit/s", m, peer) for k, m in enumerate(np.median(np.array(ours), 0))]
+    medians = np.median(np.array(ours), 0)
+    table = [_row(f"{k} codebooks, {codec.bandwidth_kbps(k):g} kbit/s", m, peer) for k, m in enumerate(medians, 1)]
     table += [_row(f"Opus {kbps} kbit/s", m, peer) for kbps, m in peer.items()]
     table += [
         {"case": f"{name} speed", "ours": audio_s / s, "peer": None, "unit": "times real time", "ratio": None}
         for name, s in zip(("encoding", "decoding, all codebooks"), spent, strict=True)
     ]
-    return {"name": "codec", "codec": codec.name, "fingerprint": codec.fingerprint, "n_files": len(files), "machine": machine(), "rows": table}
+    about = {"codec": codec.name, "fingerprint": codec.fingerprint, "n_files": len(files)}
+    return {"name": "codec", **about, "machine": machine(), "rows": table}
 
 
 def _ladder(codec: Codec, clip: Tensor) -> tuple[list[tuple[float, float]], np.ndarray]:

@@ -45,14 +45,15 @@ def test_the_figures_are_medians_of_the_distances_of_each_number_of_codebooks(fo
         expected = np.median([float(mel_distance(h, c, 24_000)) for h, c in zip(heard, clips, strict=True)])
         row = next(r for r in result["rows"] if r["case"].startswith(f"{k} codebooks"))
         assert row["ours"] == pytest.approx(expected, rel=1e-4)
-    assert result["name"] == "codec" and result["n_files"] == 2 and result["fingerprint"] == codec.fingerprint
+    assert (result["name"], result["n_files"], result["fingerprint"]) == ("codec", 2, codec.fingerprint)
 
 
 def test_on_the_bundled_samples_every_further_codebook_brings_the_sound_closer():
     files = sound_files([samples_folder()])[::6]
     rows = bench_codec(load_codec("compact"), files)["rows"]
     ladder = [row["ours"] for row in rows if "codebooks," in row["case"] and "kbit/s" in row["case"]]
-    assert len(ladder) == 8 and ladder[7] < 0.8 * ladder[0]
+    assert len(ladder) == 8
+    assert ladder[7] < 0.8 * ladder[0]
     assert all(later < earlier + 0.01 for earlier, later in zip(ladder, ladder[1:], strict=False))
 
 
@@ -66,7 +67,8 @@ def test_opus_at_more_bits_is_closer(folder):
 def test_on_the_command_line_it_prints_one_json_document(folder, capsys):
     assert main(["bench", "codec", str(folder), "--include", "0-*", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["n_files"] == 1 and set(document["rows"][0]) >= {"case", "ours", "peer", "unit", "ratio"}
+    assert document["n_files"] == 1
+    assert set(document["rows"][0]) >= {"case", "ours", "peer", "unit", "ratio"}
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["{folder}", "--include", "none*"]])

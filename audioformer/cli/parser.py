@@ -43,7 +43,19 @@ VERBS = (
 
 def build_parser() -> Parser:
     """The whole command line; `parse_args` leaves the verb's function in `run`."""
-    from audioformer.cli import bench, classify, coding, evaluate, finetune, info, prepare, pretrain, serve, synth, train_codec
+    from audioformer.cli import (
+        bench,
+        classify,
+        coding,
+        evaluate,
+        finetune,
+        info,
+        prepare,
+        pretrain,
+        serve,
+        synth,
+        train_codec,
+    )
 
     parser = Parser(prog="audioformer", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"audioformer {audioformer.__version__}")
