@@ -37,12 +37,12 @@ class CodedClip:
 
 def coded_clips(n: int = 8, n_rows: int = 3, n_frames: int = 75, size: int = 16, n_classes: int = 2, seed: int = 0) -> list[CodedClip]:
     """Random codes whose class can be heard: each class uses its own half (third, ...) of the codebook."""
-    rng = np.random.default_rng(seed)
-    share = size // n_classes
-    return [
-        CodedClip(torch.from_numpy(rng.integers(share * (i % n_classes), share * (i % n_classes + 1), (n_rows, n_frames))), (i % n_classes,))
-        for i in range(n)
-    ]
+    rng, share, clips = np.random.default_rng(seed), size // n_classes, []
+    for i in range(n):
+        label = i % n_classes
+        codes = rng.integers(share * label, share * (label + 1), (n_rows, n_frames))
+        clips.append(CodedClip(torch.from_numpy(codes), (label,)))
+    return clips
 
 
 def codec_about(codec: CompactCodec | None = None) -> dict:

@@ -1,0 +1,200 @@
+"""Checkpoint folders: whole or not at all, never a pickle, wrong ones refused by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import codec_about, coded_clips, tiny_codec
+
+from audioformer import checkpoint as module
+from audioformer.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint, weights_hash
+from audioformer.classify import load
+from audioformer.config import preset
+from audioformer.errors import AudioformerError
+from audioformer.finetune import FineTuning, finetune_preset
+from audioformer.model import AudioFormer
+from audioformer.pretrain import load_pretrained
+
+STATE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor([3])}
+CONFIG = {"kind": "pretrained", "note": "süß"}
+
+
+def files(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """Folder of a small classifier, and its codec."""
+    codec = tiny_codec()
+    model = AudioFormer(preset("test", codebook_size=16, n_codebooks=2))
+    task = FineTuning(finetune_preset("test"), model, coded_clips(4), ["low", "high"], False, codec_about(codec))
+    task.export(tmp_path / "classifier", [], None)
+    return tmp_path / "classifier", codec
+
+
+def test_what_is_saved_comes_back(tmp_path):
+    save_checkpoint(tmp_path / "new" / "c", STATE, CONFIG, "# card é")
+    state, config = load_checkpoint(tmp_path / "new" / "c")
+    assert torch.equal(state["a"], STATE["a"])
+    assert state["a"].dtype == torch.float32
+    assert torch.equal(state["n"], STATE["n"])
+    assert config["note"] == "süß"
+    assert config["format"] == 1
+    assert set(config["versions"]) >= {"audioformer", "torch"}
+    assert (tmp_path / "new" / "c" / "README.md").read_text(encoding="utf-8") == "# card é"
+    assert load_file(str(tmp_path / "new" / "c" / "model.safetensors"))["a"].dtype == torch.float16
+    assert sorted(files(tmp_path / "new" / "c")) == ["README.md", "config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize("fails_at", ["write_tensors", "json", "card"])
+def test_a_failure_half_way_leaves_the_old_one_whole(tmp_path, monkeypatch, fails_at):
+    save_checkpoint(tmp_path / "c", STATE, CONFIG, "old")
+    before = files(tmp_path / "c")
+    card, config = "new", dict(CONFIG, note="new")
+    if fails_at == "write_tensors":
+        monkeypatch.setattr(module, "write_tensors", _disk_full)
+    elif fails_at == "json":
+        config["not for JSON"] = object()
+    else:
+        card = object()
+    with pytest.raises((AudioformerError, TypeError)):
+        save_checkpoint(tmp_path / "c", {"a": torch.zeros(2)}, config, card)
+    assert files(tmp_path / "c") == before
+
+
+def _disk_full(path, *_):
+    path.write_bytes(b"half")
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have")
+def test_a_full_disk_is_told_as_such(tmp_path):
+    import resource
+
+    save_checkpoint(tmp_path / "c", STATE, CONFIG, "old")
+    before = files(tmp_path / "c")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(AudioformerError, match="cannot be written .*free space"):
+            save_checkpoint(tmp_path / "c", {"a": torch.zeros(100_000)}, CONFIG, "new")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files(tmp_path / "c") == before
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AudioformerError, match="cannot be written"):
+        save_checkpoint(tmp_path / "file" / "c", STATE, CONFIG, "")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda c: (c / "model.safetensors").unlink(), "has no model.safetensors"),
+        (lambda c: (c / "config.json").unlink(), "has no config.json"),
+        (lambda c: (c / "model.safetensors").write_bytes((c / "model.safetensors").read_bytes()[:-3]), "damaged checkpoint"),
+        (lambda c: (c / "model.safetensors").write_bytes(b""), "damaged checkpoint"),
+        (lambda c: (c / "config.json").write_text("{"), "damaged checkpoint"),
+        (lambda c: (c / "config.json").write_bytes(b"\xff\xff"), "damaged checkpoint"),
+        (lambda c: (c / "config.json").write_text("[1]"), "kind None"),
+        (lambda c: (c / "config.json").write_text('{"model_type": "bert"}'), "kind None"),
+        (lambda c: (c / "config.json").write_text('{"kind": "compact-codec"}'), "kind 'compact-codec'"),
+        (lambda c: (c / "config.json").write_text('{"kind": "pretrained", "format": 99}'), "format 99 is newer"),
+    ],
+)
+def test_damaged_and_foreign_checkpoints_are_refused_by_name(tmp_path, damage, message):
+    save_checkpoint(tmp_path / "mine", STATE, CONFIG, "")
+    damage(tmp_path / "mine")
+    with pytest.raises(AudioformerError, match=f"mine: .*{message}"):
+        load_checkpoint(tmp_path / "mine")
+
+
+class Explosive:
+    """Pickles to a call of os.system: what must never run."""
+
+    def __reduce__(self):
+        return (os.system, ("echo exploded > exploded",))
+
+
+def test_a_pickle_in_place_of_the_weights_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_checkpoint(tmp_path / "c", STATE, CONFIG, "")
+    torch.save(Explosive(), tmp_path / "c" / "model.safetensors")
+    with pytest.raises(AudioformerError, match="damaged checkpoint"):
+        load_checkpoint(tmp_path / "c")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("name", ["nothing", "no/such/folder", "../nowhere", "~/model", "./model"])
+def test_unknown_names_are_refused_with_what_there_is(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AudioformerError, match=f"{name!r} is neither a folder nor bundled; use one of"):
+        find_checkpoint(name)
+
+
+def test_a_hub_name_without_a_network_is_refused(monkeypatch):
+    monkeypatch.setenv("AUDIOFORMER_OFFLINE", "1")
+    with pytest.raises(AudioformerError, match="nobody/nothing: no such folder, and the Hugging Face Hub gave nothing"):
+        find_checkpoint("nobody/nothing")
+
+
+def test_a_classifier_comes_back_bit_for_bit(classifier):
+    folder, codec = classifier
+    first, second = (load(folder, codec=codec) for _ in range(2))
+    sound = torch.randn(codec.sample_rate) * 0.1
+    a, b = (c.classify(sound, sample_rate=codec.sample_rate) for c in (first, second))
+    assert a.probabilities == b.probabilities
+    state, _ = load_checkpoint(folder)
+    for name, value in first.classifier.state_dict().items():
+        assert torch.equal(value, state[name])
+
+
+def test_the_wrong_codec_is_refused_by_name(classifier):
+    folder, codec = classifier
+    other = tiny_codec(seed=3, name="other")
+    with pytest.raises(AudioformerError, match=f"classifier belongs to a codec with fingerprint {codec.fingerprint}, but other has"):
+        load(folder, codec=other)
+    with pytest.raises(AudioformerError, match="codec 'tiny' is not known"):
+        load(folder)
+
+
+def test_a_pretrained_model_is_no_classifier_and_the_other_way_round(classifier, tmp_path):
+    folder, codec = classifier
+    with pytest.raises(AudioformerError, match="is a classifier; expected a folder of `audioformer pretrain`"):
+        load_pretrained(folder)
+    save_checkpoint(tmp_path / "pre", STATE, {"kind": "pretrained"}, "")
+    with pytest.raises(AudioformerError, match="is pretrained, not a classifier; fine-tune it first"):
+        load(tmp_path / "pre", codec=codec)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.pop("label_names"),
+        lambda c: c.pop("codec"),
+        lambda c: c.update(label_names=["one"]),
+        lambda c: c["model"].update(d_model=64),
+        lambda c: c.update(model=None),
+    ],
+)
+def test_a_config_that_does_not_fit_the_weights_is_refused(classifier, change):
+    folder, codec = classifier
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(AudioformerError, match="damaged checkpoint|is read from a dict"):
+        load(folder, codec=codec)
+
+
+def test_the_hash_of_weights_tells_models_apart():
+    assert weights_hash(STATE) == weights_hash(dict(reversed(STATE.items())))
+    assert weights_hash(STATE) != weights_hash({**STATE, "n": torch.tensor([4])})
+    assert weights_hash(STATE) != weights_hash({"b": STATE["a"], "n": STATE["n"]})

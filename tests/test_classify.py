@@ -1,0 +1,230 @@
+"""Sound in, labels out: windows, embeddings, frames, and everything that is no usable sound."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from tiny import RATE, codec_about, coded_clips, tiny_codec, tone
+
+from audioformer.audio import Waveform, save_audio
+from audioformer.classifier import Classifier
+from audioformer.classify import AudioClassifier, as_waveform
+from audioformer.config import preset
+from audioformer.errors import AudioformerError
+from audioformer.finetune import FineTuning, finetune_preset
+from audioformer.model import AudioFormer
+from audioformer.predict import predict_codes, window_starts
+
+
+def made(rows: str = "summed", multi_label: bool = False, frame_head: bool = False, window_s: float = 1.0) -> AudioClassifier:
+    torch.manual_seed(4)
+    codec = tiny_codec()
+    classifier = Classifier(preset("test", codebook_size=16, n_codebooks=2, rows=rows), 3, frame_head)
+    names = ["dog", "rain", "süßer Ton"]
+    return AudioClassifier(classifier, codec, {"label_names": names, "multi_label": multi_label, "window_s": window_s}, "made")
+
+
+@pytest.fixture(scope="module")
+def clf() -> AudioClassifier:
+    return made()
+
+
+def test_a_prediction_says_what_where_and_how_sure(clf):
+    found = clf.classify(tone(440, 2.6), top_k=2, sample_rate=RATE)
+    assert len(found.labels) == len(found.probabilities) == 2
+    assert found.probabilities == sorted(found.probabilities, reverse=True)
+    assert found.label_names == clf.label_names
+    assert found.window_probabilities.shape == (5, 3)
+    np.testing.assert_allclose(found.window_probabilities.sum(1), 1, atol=1e-5)
+    starts = (195 - 75) / 75
+    np.testing.assert_allclose(found.window_start_s[[0, -1]], [0, starts], atol=0.01)
+    assert found.duration_s == pytest.approx(2.6)
+    assert (found.checkpoint, found.multi_label, found.window_s) == ("made", False, 1.0)
+
+
+def test_more_labels_than_there_are_gives_all(clf):
+    found = clf.classify(tone(440), top_k=50, sample_rate=RATE)
+    assert sorted(found.labels) == sorted(clf.label_names)
+    assert sum(found.probabilities) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, "3", None])
+def test_top_k_must_be_a_count(clf, top_k):
+    with pytest.raises(AudioformerError, match="top_k=.* must be a whole number"):
+        clf.classify(tone(440), top_k=top_k, sample_rate=RATE)
+
+
+def test_the_dictionary_is_what_the_command_line_prints(clf):
+    entry = clf.classify(tone(440), top_k=1, sample_rate=RATE).to_dict("a b.ogg")
+    assert set(entry) == {"file", "checkpoint", "labels", "duration_s"}
+    assert entry["file"] == "a b.ogg"
+    assert set(entry["labels"][0]) == {"label", "probability"}
+    assert entry["duration_s"] == 0.5
+
+
+def test_a_file_a_waveform_and_samples_are_the_same_sound(clf, tmp_path):
+    sound = tone(440, 0.7)
+    soundfile.write(tmp_path / "ein Ton é.wav", sound[0].numpy(), RATE, subtype="FLOAT")
+    found = [
+        clf.classify(tmp_path / "ein Ton é.wav"),
+        clf.classify(str(tmp_path / "ein Ton é.wav")),
+        clf.classify(Waveform(sound, RATE)),
+        clf.classify(sound[0], sample_rate=RATE),
+        clf.classify(sound.numpy(), sample_rate=RATE),
+        clf.classify(sound.expand(2, -1), sample_rate=RATE),
+    ]
+    assert all(entry.probabilities == found[0].probabilities for entry in found)
+
+
+SHAPES = [(8000, 1), (44_100, 2), (48_000, 6), (96_000, 1), (192_000, 8)]
+MP3_SHAPES = [(8000, 1), (44_100, 2)]  # MP3 has at most two channels and 48 kHz
+
+
+@pytest.mark.parametrize(
+    ("ending", "rate", "channels"),
+    [(ending, *shape) for ending in (".wav", ".flac", ".ogg") for shape in SHAPES] + [(".mp3", *shape) for shape in MP3_SHAPES],
+)
+def test_formats_rates_and_channels(clf, tmp_path, ending, rate, channels):
+    sound = np.repeat(tone(440, 0.5, rate).numpy().T, channels, 1)
+    soundfile.write(tmp_path / f"a{ending}", sound, rate)
+    found = clf.classify(tmp_path / f"a{ending}")
+    assert found.duration_s == pytest.approx(0.5, abs=0.1)
+    assert np.isfinite(found.probabilities).all()
+
+
+@pytest.mark.parametrize("samples", [torch.zeros(1), torch.zeros(30_000), torch.ones(1), torch.full((400,), 1e6)])
+def test_one_sample_silence_and_overload_still_get_an_answer(clf, samples):
+    found = clf.classify(samples, sample_rate=RATE)
+    assert np.isfinite(found.probabilities).all()
+
+
+def bad_files(folder) -> dict[str, bytes]:
+    good = folder / "good.wav"
+    save_audio(good, tone(440), RATE)
+    nan = folder / "nan source.wav"
+    soundfile.write(nan, np.array([0.0, np.nan, 0.0]), RATE, subtype="FLOAT")
+    no_samples = folder / "no samples source.wav"
+    soundfile.write(no_samples, np.zeros(0), RATE)
+    return {
+        "empty.wav": b"", "text.wav": b"this is no sound at all\n" * 20, "cut in the header.wav": good.read_bytes()[:30],
+        "nan.wav": nan.read_bytes(), "0 samples.wav": no_samples.read_bytes(), "picture.ogg": b"\x89PNG\r\n\x1a\n" + bytes(200),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("empty.wav", "empty .0 bytes."), ("text.wav", "not a readable sound file"), ("cut in the header.wav", "not a readable|0 samples"),
+        ("nan.wav", "NaN or infinite"), ("0 samples.wav", "0 samples"), ("picture.ogg", "not a readable sound file"),
+    ],
+)  # fmt: skip
+def test_bad_files_are_refused_by_name(clf, tmp_path, name, message):
+    (tmp_path / name).write_bytes(bad_files(tmp_path)[name])
+    with pytest.raises(AudioformerError, match=f"{name}: .*({message})"):
+        clf.classify(tmp_path / name)
+
+
+def test_missing_files_folders_and_other_things_are_refused(clf, tmp_path):
+    with pytest.raises(AudioformerError, match="no such file"):
+        clf.classify(tmp_path / "absent.wav")
+    with pytest.raises(AudioformerError, match="is a folder"):
+        clf.classify(tmp_path)
+    with pytest.raises(AudioformerError, match="a list is no sound"):
+        clf.classify([0.0, 1.0])
+    with pytest.raises(AudioformerError, match="sample_rate is missing"):
+        clf.classify(torch.zeros(100))
+    with pytest.raises(AudioformerError, match="batch of 2 sounds"):
+        as_waveform(torch.zeros(2, 1, 100), RATE, RATE)
+
+
+@pytest.mark.parametrize("rows", ["separate", "shared", "summed"])
+def test_the_clip_vector_is_what_the_decision_is_linear_in(rows):
+    clf = made(rows)
+    sound = tone(440, 0.8)
+    vector = torch.from_numpy(clf.embed(sound, sample_rate=RATE))
+    assert vector.shape == (32,)
+    probabilities = clf.classifier.head(vector).softmax(-1)
+    found = clf.classify_codes(clf.codes(sound, RATE)).probabilities
+    torch.testing.assert_close(probabilities, found, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows", ["separate", "shared", "summed"])
+@pytest.mark.parametrize("duration_s", [0.01, 0.8, 2.6])
+def test_there_is_a_vector_and_a_probability_for_every_frame(rows, duration_s):
+    clf = made(rows)
+    codes = clf.codes(tone(440, duration_s), RATE)
+    vectors = clf.embed(tone(440, duration_s), frames=True, sample_rate=RATE)
+    assert vectors.shape == (codes.shape[1], 32)
+    assert np.isfinite(vectors).all()
+    shares = clf.frame_probabilities(codes)
+    assert shares.shape == (codes.shape[1], 3)
+    np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
+
+
+def test_a_multi_label_model_judges_each_class_on_its_own():
+    clf = made(multi_label=True, frame_head=True)
+    found = clf.classify(tone(440), top_k=3, sample_rate=RATE)
+    assert found.multi_label
+    codes = clf.codes(tone(440), RATE)
+    embedding = clf.classify_codes(codes).embedding
+    expected = clf.classifier.head(embedding).sigmoid()
+    assert dict(zip(found.labels, found.probabilities, strict=True)) == pytest.approx(
+        dict(zip(clf.label_names, expected.tolist(), strict=True)), abs=1e-5
+    )
+
+
+@pytest.mark.parametrize(("n_frames", "window"), [(1, 40), (40, 40), (41, 40), (79, 40), (80, 40), (100, 40), (101, 7), (3, 1)])
+def test_windows_cover_every_frame_and_end_flush(n_frames, window):
+    starts = window_starts(n_frames, window)
+    assert starts[0] == 0
+    assert starts == sorted(set(starts))
+    covered = {frame for start in starts for frame in range(start, min(start + window, n_frames))}
+    assert covered == set(range(n_frames))
+    assert starts[-1] == max(0, n_frames - window)
+    if window > 1:
+        assert all(later - earlier <= window // 2 for earlier, later in zip(starts, starts[1:], strict=False))
+
+
+def test_long_clips_are_the_weighted_mean_of_their_windows(clf):
+    codes = torch.randint(16, (2, 190))
+    found = predict_codes(clf.classifier, [codes], clf.window, multi_label=False)[0]
+    alone = [predict_codes(clf.classifier, [codes[:, s : s + 75]], 75, False)[0].probabilities for s in found.window_starts.tolist()]
+    torch.testing.assert_close(found.probabilities, torch.stack(alone).mean(0), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found.window_probabilities, torch.stack(alone), atol=1e-5, rtol=1e-4)
+
+
+def test_clips_are_predicted_alike_alone_and_together(clf):
+    clips = [torch.randint(16, (2, n)) for n in (5, 75, 190, 40)]
+    together = predict_codes(clf.classifier, clips, clf.window, False, batch_size=3)
+    for codes, found in zip(clips, together, strict=True):
+        alone = predict_codes(clf.classifier, [codes], clf.window, False)[0]
+        torch.testing.assert_close(found.probabilities, alone.probabilities, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found.embedding, alone.embedding, atol=1e-4, rtol=1e-4)
+
+
+def test_rows_beyond_those_of_the_model_are_not_read(clf):
+    codes = torch.randint(16, (3, 30))
+    found = [predict_codes(clf.classifier, [c], 75, False)[0].probabilities for c in (codes, codes[:2])]
+    assert torch.equal(*found)
+
+
+def test_load_opens_what_finetuning_wrote(tmp_path):
+    import audioformer
+    from audioformer.compact_codec import save_compact
+
+    codec = tiny_codec()
+    save_compact(codec, tmp_path / "codec")
+    from audioformer.codec import load_codec
+
+    codec = load_codec(tmp_path / "codec")
+    task = FineTuning(
+        finetune_preset("test"), AudioFormer(preset("test", codebook_size=16, n_codebooks=2)), coded_clips(4), ["low", "high"], False,
+        codec_about(codec),
+    )  # fmt: skip
+    task.export(tmp_path / "c", [], None)
+    clf = audioformer.load(tmp_path / "c", codec=codec)
+    assert clf.label_names == ["low", "high"]
+    assert clf.window == 75
+    assert len(clf.classify(tone(440, 3.0), sample_rate=RATE).labels) == 2

@@ -1,0 +1,202 @@
+"""Fine-tuning: each method learns a tiny labelled set, and what shall not move does not move."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import CodedClip, codec_about, coded_clips
+
+from audioformer.checkpoint import load_checkpoint
+from audioformer.config import TrainConfig, preset
+from audioformer.errors import AudioformerError
+from audioformer.finetune import FINETUNE_PRESETS, METHODS, FinetuneConfig, FineTuning, finetune_preset
+from audioformer.losses import mpc_chance
+from audioformer.model import AudioFormer
+from audioformer.train import train
+
+NAMES = ["low", "high"]
+
+
+def recipe(method: str = "ft1", n_steps: int = 40, **changes) -> FinetuneConfig:
+    settings = TrainConfig(n_steps=n_steps, batch_size=8, learning_rate=3e-3, warm_up_share=0.1)
+    return replace(FinetuneConfig(settings, method=method, crop_s=0.5, min_crop_s=0.5), **changes)
+
+
+def model(rows: str = "separate", **changes) -> AudioFormer:
+    torch.manual_seed(1)
+    return AudioFormer(preset("test", codebook_size=16, n_codebooks=3, rows=rows, dropout=0.0, **changes))
+
+
+def made(config: FinetuneConfig, rows: str = "separate", clips=None, names=None, multi_label: bool = False, **options) -> FineTuning:
+    clips = clips if clips is not None else coded_clips(8)
+    return FineTuning(config, model(rows), clips, names or NAMES, multi_label, codec_about(), **options)
+
+
+@pytest.mark.parametrize(
+    ("method", "rows"), [("ft1", "separate"), ("ft1", "shared"), ("ft1", "summed"), ("ft2", "separate"), ("probe", "summed")]
+)
+def test_every_method_learns_a_tiny_labelled_set(method, rows):
+    config = recipe(method, n_steps=40 if method == "ft1" else 70)
+    if method == "probe":
+        config = replace(config, train=replace(config.train, learning_rate=0.1))
+    task = made(config, rows, held_out=coded_clips(6, seed=3))
+    records = list(train(task, config.train))
+    assert records[0].losses["mlc"] == pytest.approx(math.log(2), rel=0.4)
+    assert records[-1].losses["mlc"] < 0.2
+    assert task.measure(task.held_out)["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_frozen_weights_do_not_move(method):
+    config = recipe(method, n_steps=3)
+    task = made(config)
+    before = {name: value.clone() for name, value in task.classifier.state_dict().items()}
+    list(train(task, config.train))
+    moved = {name for name, value in task.classifier.state_dict().items() if not torch.equal(value, before[name])}
+    may_move = {"ft1": ("head.", "backbone.encoders.0."), "ft2": ("head.", "backbone.encoders.0."), "probe": ("head.",)}[method]
+    assert moved
+    assert all(name.startswith(may_move) for name in moved), moved
+    assert "head.weight" in moved
+
+
+def test_frozen_rows_take_no_part_in_dropout():
+    torch.manual_seed(1)
+    noisy = AudioFormer(preset("test", codebook_size=16, n_codebooks=3, dropout=0.5))
+    task = FineTuning(recipe("ft2"), noisy, coded_clips(4), NAMES, False, codec_about())
+    task.train()
+    tokens = task.batch(0)[0]
+    rows = [task.classifier(tokens.tokens, tokens.padding, need_rows=True).row_embeddings for _ in range(2)]
+    assert torch.equal(rows[0][:, 1:], rows[1][:, 1:])
+    assert not torch.equal(rows[0][:, 0], rows[1][:, 0])
+
+
+def test_a_probed_backbone_stays_in_evaluation_mode():
+    task = made(recipe("probe")).train()
+    assert not task.classifier.backbone.training
+    assert task.classifier.head.training
+
+
+def test_method_2_adds_the_contrast_with_its_share():
+    config = recipe("ft2", alpha=0.8, n_steps=1)
+    task = made(config)
+    losses = {name: value.detach() for name, value in task(task.batch(0)).items()}
+    assert float(losses["total"]) == pytest.approx(0.8 * float(losses["mlc"]) + 0.2 * float(losses["mpc"]), rel=1e-5)
+    assert task.chance["mpc"] == pytest.approx(mpc_chance(8, 3))
+    assert task.chance["mlc"] == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("rows", ["shared", "summed"])
+def test_method_2_needs_separate_rows(rows):
+    with pytest.raises(AudioformerError, match=f"ft2 ties separate rows together; this model has rows='{rows}'"):
+        made(recipe("ft2"), rows)
+
+
+def several_labels(n: int = 8) -> list[CodedClip]:
+    """Two kinds of sound one after the other in a clip; a clip may have one, both or none."""
+    rng, clips = np.random.default_rng(0), []
+    for i in range(n):
+        labels = [(0,), (1,), (0, 1), ()][i % 4]
+        ranges = [(0, 5) if 0 in labels else (10, 16), (5, 10) if 1 in labels else (10, 16)]
+        codes = np.concatenate([rng.integers(low, high, (3, 20)) for low, high in ranges], 1)
+        events = tuple((label, label * 20 / 75, (label + 1) * 20 / 75) for label in labels)
+        clips.append(CodedClip(torch.from_numpy(codes), labels, (1.0,) * len(labels), events))
+    return clips
+
+
+def test_several_labels_and_their_times_are_learned():
+    config = recipe(n_steps=100, frame_head=True, crop_s=0.6, min_crop_s=0.6)
+    task = made(config, "summed", several_labels(), multi_label=True)
+    records = list(train(task, config.train))
+    assert records[0].losses["mlc"] == pytest.approx(math.log(2), rel=0.3)
+    assert records[-1].losses["frames"] < 0.3
+    found = task.measure(several_labels())
+    assert found["mAP"] > 0.95
+    assert found["score"] == found["mAP"]
+
+
+def test_frame_targets_follow_the_crop():
+    task = made(recipe(frame_head=True), "summed", several_labels(), multi_label=True)
+    clip = several_labels(3)[2]
+    whole = task._frame_targets([clip], [0], 40)[0]
+    assert whole[:, 0].nonzero()[:, 0].tolist() == list(range(20))
+    assert whole[:, 1].nonzero()[:, 0].tolist() == list(range(20, 40))
+    cropped = task._frame_targets([clip], [15], 10)[0]
+    assert cropped[:, 0].nonzero()[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert cropped[:, 1].nonzero()[:, 0].tolist() == [5, 6, 7, 8, 9]
+
+
+def test_mixed_clips_have_shared_targets():
+    mixed = replace(coded_clips(1)[0], labels=(1, 0), weights=(0.7, 0.3))
+    task = made(recipe())
+    assert task._targets([mixed, coded_clips(2)[1]]).tolist() == [[pytest.approx(0.3), pytest.approx(0.7)], [0, 1]]
+    assert task._targets(coded_clips(2)).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("labels", [(), (0, 1)])
+def test_a_clip_without_exactly_one_label_is_refused_by_name(labels):
+    clip = replace(coded_clips(1)[0], labels=labels, weights=(1.0,) * len(labels), id="rain 7")
+    with pytest.raises(AudioformerError, match=f"clip 'rain 7' has {len(labels)} labels"):
+        made(recipe())._targets([clip])
+
+
+def test_hidden_codes_are_only_for_training():
+    task = made(recipe(token_mask=0.5))
+    hidden = (task.batch(0)[0].tokens == 19).float().mean()
+    assert 0.4 < float(hidden) < 0.55
+    assert (made(recipe()).batch(0)[0].tokens != 19).all()
+
+
+def test_what_is_exported_is_the_classifier_with_its_card(tmp_path):
+    config = recipe(n_steps=2)
+    task = made(config, held_out=coded_clips(2), card={"title": "Low or high", "limits": "Two tones."})
+    list(train(task, replace(config.train, validate_every=1), tmp_path))
+    state, about = load_checkpoint(tmp_path)
+    assert about["kind"] == "classifier"
+    assert about["label_names"] == NAMES
+    assert about["window_s"] == pytest.approx(38 / 75)
+    assert about["scores"] == []
+    assert about["validation"]["n"] == 2
+    for name, value in task.classifier.state_dict().items():
+        torch.testing.assert_close(state[name], value, atol=1e-3, rtol=1e-3)
+    card = (tmp_path / "README.md").read_text()
+    assert card.startswith("# Low or high")
+    assert "Two tones." in card
+    assert "not measured" in card
+
+
+def test_the_start_and_the_labels_are_part_of_the_recipe():
+    first = made(recipe()).recipe()
+    assert first == made(recipe()).recipe()
+    assert made(recipe(), names=["a", "b"]).recipe() != first
+    torch.manual_seed(9)
+    other = FineTuning(recipe(), AudioFormer(preset("test", codebook_size=16, n_codebooks=3)), coded_clips(8), NAMES, False, codec_about())
+    assert other.recipe()["start"] != first["start"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"method": "ft3"}, "no 'ft3'; nearest: ft1|ft2"), ({"alpha": 1.5}, "alpha=1.5"), ({"token_mask": 1.0}, "token_mask=1.0")],
+)
+def test_settings_that_cannot_work_are_refused(changes, message):
+    with pytest.raises(AudioformerError, match=message):
+        recipe(**changes)
+
+
+def test_clips_that_cannot_be_used_are_refused():
+    with pytest.raises(AudioformerError, match="fine-tuning needs at least one clip"):
+        made(recipe(), clips=[])
+    with pytest.raises(AudioformerError, match="reads 3 codebooks and the corpus holds 2"):
+        made(recipe(), clips=coded_clips(2, n_rows=2))
+
+
+@pytest.mark.parametrize("name", list(FINETUNE_PRESETS))
+def test_every_preset_is_whole(name):
+    config = finetune_preset(name)
+    assert config.min_crop_s <= config.crop_s
+    assert config.to_dict()["method"] in METHODS
+    with pytest.raises(AudioformerError, match="nearest"):
+        finetune_preset(name + "x")
