@@ -51,7 +51,7 @@ def write_scenes(
     sample_rate: int = 24000,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Item]:
-    """Write `n_clips` synthetic clips and their labels; a run that was interrupted goes on where it stopped.
+    """Write `n_clips` synthetic clips and their labels; an interrupted run goes on where it stopped.
 
     Clip `index` depends only on the settings and `index`: asking again for more clips keeps the first ones.
 
@@ -77,8 +77,7 @@ def write_scenes(
         >>> [item.category for item in items]
         ['dog', 'dog']
     """
-    folder = Path(folder)
-    settings = _settings(kind, n_clips, seed, duration_s, max_events, classes, sample_rate)
+    folder, settings = Path(folder), _settings(kind, n_clips, seed, duration_s, max_events, classes, sample_rate)
     _claim(folder, settings)
     finished, items = _finished(folder), []
     for index in range(n_clips):
