@@ -210,7 +210,7 @@ def test_a_half_written_codec_never_replaces_a_whole_one(codec, tmp_path, monkey
     assert {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()} == before
 
 
-def _disk_full(tensors, path, metadata=None):
+def _disk_full(_tensors, path, **_):
     with open(path, "wb") as file:
         file.write(b"half")
     raise OSError(28, "No space left on device")

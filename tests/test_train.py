@@ -276,7 +276,7 @@ class Scripted(Task):
         super().__init__()
         self.weight, self.scores, self.exported = nn.Parameter(torch.zeros(2, 2)), list(scores), None
 
-    def batch(self, step, micro_step, rank, world):
+    def batch(self, step, *_):
         return step
 
     def forward(self, batch):
@@ -285,7 +285,7 @@ class Scripted(Task):
     def validate(self):
         return {"score": self.scores.pop(0), "seen": float(self.weight.detach().mean()), "odd": float("nan")}
 
-    def export(self, folder, history, weights):
+    def export(self, _folder, _history, weights):
         self.exported = weights
 
 

@@ -1,0 +1,108 @@
+"""Small parts of the command line: strict JSON, tables, clocks, progress, settings of a preset."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audioformer.cli.console import Progress, Result, clock, complain, plain, print_result, table
+from audioformer.cli.parser import numbers, words
+from audioformer.cli.settings import names_of, override
+from audioformer.errors import AudioformerError
+
+
+def test_json_is_strict_whatever_goes_in(capsys):
+    odd = {"nan": float("nan"), "inf": np.float32("inf"), "array": np.arange(2), "path": Path("a"), 3: (1, None, True), "é": np.int64(4)}
+    assert plain(odd) == {"nan": None, "inf": None, "array": [0, 1], "path": "a", "3": [1, None, True], "é": 4}
+    print_result(Result(odd, "text"), as_json=True)
+    assert json.loads(capsys.readouterr().out)["é"] == 4
+    print_result(Result(odd, "text"), as_json=False)
+    assert capsys.readouterr().out == "text\n"
+    print_result(Result(None), as_json=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_columns_are_aligned():
+    assert table([["a", "long one", "x"], ["bb", "c", "y"]], "  ") == "  a   long one  x\n  bb  c         y"
+    assert table([]) == ""
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(-1, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (61, "1 min 01 s"), (7320, "2 h 02 min")])
+def test_time_spans_are_readable(seconds, text):
+    assert clock(seconds) == text
+
+
+def test_a_complaint_is_one_line(capsys):
+    complain("first\n  second")
+    assert capsys.readouterr().err == "audioformer: first second\n"
+
+
+def test_progress_in_a_log_shows_the_first_and_the_last_line(capsys):
+    with Progress() as progress:
+        for i in range(100):
+            progress.show(f"{i} of 100")
+    assert capsys.readouterr().err == "0 of 100\n99 of 100\n"
+
+
+def test_progress_on_a_screen_keeps_one_line_up_to_date(monkeypatch):
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", screen)
+    with Progress() as progress:
+        progress.show("a long line")
+        progress.show("short")
+    assert screen.getvalue() == "\ra long line\rshort      \n"
+
+
+@pytest.mark.parametrize(("text", "found"), [("1", (1,)), ("1,2,4", (1, 2, 4)), ("1-4", (1, 2, 3, 4)), ("1-2, 5", (1, 2, 5))])
+def test_folds_are_lists_or_ranges(text, found):
+    assert numbers(text) == found
+
+
+def test_names_are_lists():
+    assert words("a, b,,c") == ("a", "b", "c")
+
+
+@dataclass(frozen=True)
+class Inner:
+    steps: int = 3
+    rate: float = 0.5
+    on: bool = False
+    name: str = "x"
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner = field(default_factory=Inner)
+    share: float = 1.0
+
+
+def test_settings_have_the_types_of_their_fields():
+    changes = ["inner.steps=1_000", "inner.rate=1e-3", "inner.on=yes", "inner.name=a=b", "inner.limit=7", "share=2"]
+    assert override(Outer(), changes) == Outer(Inner(1000, 0.001, True, "a=b", 7), 2.0)
+    assert override(Outer(Inner(limit=3)), ["inner.limit=none"]).inner.limit is None
+    assert override(Outer(), []) == Outer()
+    assert list(names_of(Outer())) == ["inner.steps", "inner.rate", "inner.on", "inner.name", "inner.limit", "share"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("inner.steps=3.5", "inner.steps takes a whole number"),
+        ("inner.rate=fast", "inner.rate takes a number"),
+        ("inner.on=maybe", "inner.on takes true or false"),
+        ("inner.limit=x", "inner.limit takes a whole number"),
+        ("steps=3", "has no 'steps'; nearest: inner.steps"),
+        ("inner.steps", "expected name=value"),
+    ],
+)
+def test_wrong_settings_are_refused(change, message):
+    with pytest.raises(AudioformerError, match=message):
+        override(Outer(), [change])
