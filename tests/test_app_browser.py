@@ -302,8 +302,8 @@ def test_every_screen_fits_and_is_photographed(browser, address, tmp_path, scree
         assert box["y"] + box["height"] <= 720
     dark = "dark" in screen
     assert tab.page.evaluate("document.body.classList.contains('dark')") is dark
-    paper = tab.page.evaluate("document.querySelector('.af-plot')._fullLayout.xaxis.tickfont.color")
-    assert (paper == "#a3b1bf") is dark
+    ink = tab.page.evaluate("document.querySelector('.af-plot')._fullLayout.font.color")
+    assert (ink == "#e6ebf0") is dark
     tab.page.screenshot(path=tmp_path / f"{screen}.png", full_page=True)
     assert (tmp_path / f"{screen}.png").stat().st_size > 20_000
     tab.close()
@@ -311,7 +311,7 @@ def test_every_screen_fits_and_is_photographed(browser, address, tmp_path, scree
 
 def test_light_and_dark_can_be_switched_and_are_remembered(tab):
     tab.page.click(".af-theme")
-    tab.page.wait_for_function("document.querySelector('.af-plot')._fullLayout.xaxis.tickfont.color === '#a3b1bf'")
+    tab.page.wait_for_function("document.querySelector('.af-plot')._fullLayout.font.color === '#e6ebf0'")
     tab.page.reload()
     tab.page.wait_for_selector(".af-clip[data-token]")
     assert tab.page.evaluate("document.body.classList.contains('dark')")
