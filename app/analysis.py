@@ -28,12 +28,14 @@ class Clip:
         samples: (N,) float32, channels averaged.
         sample_rate: Hz.
         note: what was left out, or "".
+        truth: what a bundled clip is a sample of, in words; "" where nobody knows.
     """
 
     name: str
     samples: np.ndarray
     sample_rate: int
     note: str = ""
+    truth: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,12 @@ class Analysis:
         return len(self.samples) / self.sample_rate
 
 
-def open_clip(path: str | Path, name: str | None = None) -> Clip:
+def open_clip(path: str | Path, truth: str = "") -> Clip:
     """Read a sound file; of a long one the first 30 s.
 
     Args:
         path: of the file.
-        name: what to call it; None: the file's name.
+        truth: what it is known to be.
 
     Returns:
         Clip.
@@ -113,7 +115,7 @@ def open_clip(path: str | Path, name: str | None = None) -> Clip:
     waveform = load_audio(path, mono=True, duration_s=SHOWN_S)
     total_s = soundfile.info(str(path)).duration
     note = f"first {SHOWN_S:.0f} s of {total_s:.0f} s" if total_s > SHOWN_S + 0.05 else ""
-    return Clip(name or Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, note)
+    return Clip(Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, note, truth)
 
 
 def analyse(clip: Clip, sample: int, codec_name: str, checkpoint: str | None, models: Models) -> Analysis:

@@ -60,7 +60,8 @@ def build_app(
     chosen = first_choice(samples)
     first = None
     if chosen is not None:
-        first = analysis.analyse(analysis.open_clip(samples[chosen].path), chosen, codec, checkpoint, models)
+        clip = analysis.open_clip(samples[chosen].path, samples[chosen].label)
+        first = analysis.analyse(clip, chosen, codec, checkpoint, models)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
         header(texts.SENTENCE, elem_id="af-head")
         current = gr.State(first, time_to_live=3600)

@@ -22,6 +22,7 @@ def verdict_card(analysis: Analysis | None) -> str:
     notes = [
         f"<span class='af-file'>{escape(clip.name)}</span>",
         f"{analysis.duration_s:.2f} s",
+        *([f"a sample of <b>{words(clip.truth)}</b>"] if clip.truth else []),
         *([escape(clip.note)] if clip.note else []),
     ]
     if verdict is None:

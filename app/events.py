@@ -62,7 +62,8 @@ class Page:
 
         def clip() -> tuple[Clip, int]:
             index = whole_number(sent(event, "index"), 0, len(self.samples) - 1, "index")
-            return analysis.open_clip(self.samples[index].path), index
+            sample = self.samples[index]
+            return analysis.open_clip(sample.path, sample.label), index
 
         return self._show(now, codec, checkpoint, clip)
 

@@ -170,6 +170,15 @@ def test_names_and_labels_are_escaped(wav, offered):
     assert "sea waves" in cards.verdict_card(made)
 
 
+def test_a_bundled_sample_is_shown_with_what_it_is_so_that_errors_are_seen(wav, offered):
+    clip = analysis.open_clip(wav, "crying baby")
+    card = cards.verdict_card(analysis.analyse(clip, 0, "small", "animals", offered))
+    assert "a sample of <b>crying baby</b>" in card
+    assert "a sample of" not in cards.verdict_card(
+        analysis.analyse(analysis.open_clip(wav), -1, "small", None, offered)
+    )
+
+
 def test_chance_is_marked_only_where_one_label_is_right(wav, offered):
     clip = analysis.open_clip(wav)
     single, several = (

@@ -125,7 +125,8 @@ print("squared distances", distances.tolist(), "→ code", code.item())
 residual = latent - codebook[code]
 finer = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
 second = ((finer - residual) ** 2).sum(1).argmin()
-print("residual", residual.tolist(), "→ code", second.item(), "→ left over", (residual - finer[second]).tolist())
+left_over = residual - finer[second]
+print("residual", residual.tolist(), "→ code", second.item(), "→ left over", left_over.tolist())
 
 # %% [markdown]
 # Two codes, 1 and 1, now stand for (3, 1), and here even without error. The library's quantiser does the same:
@@ -144,7 +145,7 @@ print(codes_by_library.flatten().tolist())
 
 # %% exercise="nearest"
 def my_nearest(latents, codebook):
-    """Latents (T, D), codebook (V, D) -> codes (T,) int64: for each row the closest entry, Euclidean."""
+    """Latents (T, D), codebook (V, D) -> codes (T,) int64: the closest entry for each row."""
     return torch.cdist(latents, codebook).argmin(1)
 
 
@@ -158,7 +159,7 @@ check("rvq.nearest", my_nearest)
 
 # %% exercise="residual_codes"
 def my_residual_codes(latents, codebooks):
-    """Latents (T, D), codebooks (K, V, D) -> codes (K, T) int64: each row codes what the rows before left over."""
+    """Latents (T, D), codebooks (K, V, D) -> codes (K, T) int64, each row coding what is left."""
     rows, residual = [], latents
     for codebook in codebooks:
         rows.append(torch.cdist(residual, codebook).argmin(1))
@@ -182,7 +183,8 @@ check("rvq.residual_codes", my_residual_codes)
 # %%
 codec = af.load_codec("compact")
 codes = codec.encode(waveform)[0]
-print("codes (K, T) =", tuple(codes.shape), "→", codes.numel(), "whole numbers for", len(samples), "samples")
+print("codes (K, T) =", tuple(codes.shape))
+print(codes.numel(), "whole numbers for", len(samples), "samples")
 
 # %%
 ranks = plots.codes.colour_ranks(codec.codebooks().numpy())
@@ -224,7 +226,7 @@ check("codec.n_frames", my_n_frames)
 # %%
 print(8 * 10 * 75, "bit/s by hand;", codec.bandwidth_kbps(8) * 1000, "bit/s says the library")
 pcm = 16 * waveform.sample_rate
-print("16-bit samples need", pcm, "bit/s:", round(pcm / (codec.bandwidth_kbps(8) * 1000)), "times as much")
+print("16-bit samples need", pcm, "bit/s:", round(pcm / (8 * 10 * 75)), "times as much")
 
 # %% [markdown]
 # ### Exercise 4 · The bit rate of any codec
@@ -251,9 +253,8 @@ check("codec.bandwidth_kbps", my_bandwidth_kbps)
 listen(waveform, title="original")
 for n_codebooks in (1, 2, 8):
     decoded = codec.decode(codes[:n_codebooks], n_samples=len(samples))
-    listen(
-        decoded, codec.sample_rate, title=f"{n_codebooks} of 8 codebooks, {codec.bandwidth_kbps(n_codebooks)} kbit/s"
-    )
+    title = f"{n_codebooks} of 8 codebooks, {codec.bandwidth_kbps(n_codebooks)} kbit/s"
+    listen(decoded, codec.sample_rate, title)
 
 # %% [markdown]
 # Ears first, numbers second. As a number we take how far the log-mel picture of the decoded sound is from the
@@ -264,7 +265,8 @@ for n_codebooks in (1, 2, 8):
 def difference_db(n_codebooks):
     """Mean difference of the two log-mel pictures, decibel."""
     decoded = codec.decode(codes[:n_codebooks], n_samples=len(samples))[0, 0]
-    return (log_mel(decoded, 24_000) - log_mel(samples, 24_000)).abs().mean().item() * plots.audio.DB_PER_NEPER
+    difference = (log_mel(decoded, 24_000) - log_mel(samples, 24_000)).abs().mean()
+    return difference.item() * plots.audio.DB_PER_NEPER
 
 
 differences = [difference_db(k) for k in range(1, 9)]
@@ -286,7 +288,7 @@ show(plots.codes.error_by_codebooks(differences, range(1, 9), label="difference"
 loudest = picture.mean(0).argmax().item()
 moment = min(loudest, codes.shape[1] - 1)
 held = codes[:, moment : moment + 1].repeat(1, 38)
-listen(codec.decode(held), codec.sample_rate, title=f"the column at {moment / codec.frame_rate:.2f} s, held")
+listen(codec.decode(held), codec.sample_rate, f"the column at {moment / codec.frame_rate:.2f} s")
 
 # %% [markdown]
 # A bark is a change in time. A single column has none: it is a colour of sound, not an event. What makes the dog is the
