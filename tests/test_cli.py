@@ -647,6 +647,25 @@ def test_lab_opens_the_notebooks_offline(tmp_path):
     assert "--LabApp.extension_manager=readonly" in command
 
 
+def test_lab_starts_and_ends_with_its_process(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = {"HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "audioformer", "lab", "--no-browser", "--port", str(port)]
+    environment = {**os.environ, **home}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        seen = []
+        for line in process.stderr:
+            seen.append(line)
+            if f"http://127.0.0.1:{port}/lab" in line:
+                break
+        process.terminate()
+        out, _ = process.communicate(timeout=60)
+    assert f"http://127.0.0.1:{port}/lab" in seen[-1], "".join(seen)
+    assert out == ""
+
+
 def test_lab_of_an_installed_package_copies_the_notebooks_once(tmp_path, monkeypatch):
     from audioformer import paths
     from audioformer.cli.serve import lab_folder

@@ -50,17 +50,15 @@ def run_app(arguments: argparse.Namespace) -> Result:
 
 
 def run_lab(arguments: argparse.Namespace) -> Result:
-    """Run JupyterLab in a process of its own until it is closed."""
+    """Become JupyterLab (POSIX), or run it until it is closed (Windows)."""
     command = lab_command(lab_folder(), arguments.port, not arguments.no_browser)
-    environment = {**os.environ, "AUDIOFORMER_OFFLINE": "1", "JUPYTER_PLATFORM_DIRS": "1"}
-    with subprocess.Popen(command, env=environment, stdout=sys.stderr) as process:
-        while True:
-            try:
-                status = process.wait()
-                break
-            except KeyboardInterrupt:
-                continue  # Ctrl-C reached JupyterLab too, which asks whether to stop
-    if status not in (0, 130, -2):
+    os.environ["AUDIOFORMER_OFFLINE"] = "1"
+    if os.name == "posix":
+        sys.stderr.flush()
+        os.dup2(sys.stderr.fileno(), 1)
+        os.execv(command[0], command)
+    status = subprocess.run(command).returncode
+    if status:
         raise AudioformerError(f"JupyterLab ended with status {status}; its own message is above")
     return Result(None)
 
@@ -75,9 +73,10 @@ def lab_command(folder: Path, port: int, browser: bool) -> list[str]:
 
     if importlib.util.find_spec("jupyterlab") is None:
         raise AudioformerError('JupyterLab is not installed; run `pip install "audioformer[notebooks]"`')
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # as in most containers; JupyterLab wants to be told
     return [
         sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--ip=127.0.0.1", f"--port={port}", *LAB_OFFLINE,
-        *([] if browser else ["--no-browser"]),
+        *([] if browser else ["--no-browser"]), *(["--allow-root"] if is_root else []),
     ]  # fmt: skip
 
 
