@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 from collections import Counter
 from pathlib import Path
@@ -23,6 +24,9 @@ for variable, value in {
     "TOKENIZERS_PARALLELISM": "false",
 }.items():
     os.environ.setdefault(variable, value)
+
+# shells start background jobs with Ctrl-C ignored, and what is ignored is inherited: the tests of Ctrl-C need it heard
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
