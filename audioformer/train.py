@@ -133,6 +133,7 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
                 record = run.one_step()
             yield record
         run.save(finished=True)
+        accelerator.wait_for_everyone()  # what the first process writes, all may read
     except (KeyboardInterrupt, GeneratorExit):
         if run.between_steps:
             run.save(finished=False)

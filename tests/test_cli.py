@@ -572,6 +572,22 @@ def test_a_real_ctrl_c_in_a_process_of_its_own(tmp_path):
     assert (tmp_path / "p" / "state.pt").is_file()
 
 
+# several processes
+
+
+def test_two_processes_share_a_step_and_give_the_numbers_of_one(tmp_path):
+    words = ["finetune", "corpus", "--from", "pre", "--preset", "test", "--method", "probe", "--json"]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "audioformer"]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launch, *words, "-o", str(tmp_path / "two")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["steps"] == 4
+    assert main([*words, "-o", str(tmp_path / "one")]) == 0
+    one, two = ([json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()] for name in ("one", "two"))
+    assert [record["losses"]["mlc"] for record in two] == pytest.approx([record["losses"]["mlc"] for record in one], abs=1e-5)
+
+
 # our bugs, missing packages, pipes
 
 

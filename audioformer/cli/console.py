@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 PIPE_INTERVAL_S, SCREEN_INTERVAL_S = 10.0, 1.0
+
+
+def is_first_process() -> bool:
+    """False in all but one of the processes that `torchrun` or `accelerate launch` start: those keep quiet."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Stopped(Exception):
 
 def print_result(result: Result, as_json: bool) -> None:
     """Write a result to standard output, in one piece."""
+    if not is_first_process():
+        return
     text = json.dumps(plain(result.document), indent=2, ensure_ascii=False, allow_nan=False) if as_json else result.text
     if text:
         encoding = sys.stdout.encoding or "utf-8"
@@ -55,12 +63,13 @@ def plain(value: Any) -> Any:
 
 def note(message: str) -> None:
     """A line on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    if is_first_process():
+        print(message, file=sys.stderr, flush=True)
 
 
 def complain(message: str) -> None:
     """One line on standard error: what was wrong, the rule, what to do."""
-    note("audioformer: " + " ".join(message.split()))
+    print("audioformer: " + " ".join(message.split()), file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
@@ -95,8 +104,8 @@ class Progress:
 
     def show(self, text: str) -> None:
         """Show a line now, or keep it until it is time."""
-        self.waiting = text
-        if time.monotonic() - self.shown_at >= self.interval_s:
+        self.waiting = text if is_first_process() else ""
+        if self.waiting and time.monotonic() - self.shown_at >= self.interval_s:
             self._write()
 
     def _write(self) -> None:
