@@ -30,12 +30,19 @@ def verdict_card(analysis: Analysis | None) -> str:
         notes.append("this installation came without trained checkpoints; codes and sounds work all the same")
         bars = ""
     else:
-        probability = f"<small>{verdict.probabilities[0]:.0%}</small>"
-        top = f"<p class='af-top' data-top='{escape(verdict.labels[0])}'>{words(verdict.labels[0])} {probability}</p>"
+        top = f"<p class='af-top' data-top='{escape(verdict.labels[0])}'>{_headline(verdict)}</p>"
         notes.append(f"checkpoint <b>{escape(verdict.checkpoint)}</b>")
         bars = _bars(verdict)
     left = f"<div>{eyebrow}{top}<p class='af-meta'>{' · '.join(notes)}</p></div>"
     return f"<section class='af-card af-verdict' aria-label='What is it?'>{left}<div>{bars}</div></section>"
+
+
+def _headline(verdict: Verdict) -> str:
+    """The one label, or where several can be right all those more likely there than not."""
+    if not verdict.multi_label:
+        return f"{words(verdict.labels[0])} <small>{verdict.probabilities[0]:.0%}</small>"
+    likely = [words(name) for name, p in zip(verdict.labels, verdict.probabilities, strict=True) if p >= 0.5]
+    return ", ".join(likely) or "nothing sure <small>all below 50%</small>"
 
 
 def _bars(verdict: Verdict) -> str:

@@ -15,12 +15,13 @@ CHECKPOINTS = {"animals": (["dog", "cat", "rain"], False), "overlaps": (["<b>hor
 
 
 def make_weights(folder: Path) -> tuple[list[str], list[str]]:
-    """Write one small codec and two small checkpoints; returns the lists `build_app` takes (codecs, checkpoints)."""
+    """Write two small codecs and two small checkpoints of the first; returns the lists `build_app` takes (codecs, checkpoints)."""
     torch.manual_seed(5)
-    sizes = CompactConfig(n_codebooks=3, codebook_size=32, d_latent=8, d_encoder=16, d_decoder=16)
-    codec = CompactCodec(sizes, name="small")
-    codec.rvq.codebooks.normal_()
-    save_compact(codec, folder / "small")
+    for name, n_codebooks in (("bigger", 5), ("small", 3)):
+        sizes = CompactConfig(n_codebooks=n_codebooks, codebook_size=32, d_latent=8, d_encoder=16, d_decoder=16)
+        codec = CompactCodec(sizes, name=name)
+        codec.rvq.codebooks.normal_()
+        save_compact(codec, folder / name)
     model = EncoderConfig(codebook_size=32, n_codebooks=2, d_model=16, n_layers=1, n_heads=2, d_ff=32)
     for name, (labels, multi_label) in CHECKPOINTS.items():
         config = {
@@ -33,4 +34,4 @@ def make_weights(folder: Path) -> tuple[list[str], list[str]]:
             "codec": {"name": str(folder / "small"), "fingerprint": codec.fingerprint},
         }
         save_checkpoint(folder / name, Classifier(model, len(labels)).state_dict(), config, "# made for tests\n")
-    return [str(folder / "small")], [str(folder / name) for name in CHECKPOINTS]
+    return [str(folder / "small"), str(folder / "bigger")], [str(folder / name) for name in CHECKPOINTS]

@@ -1,6 +1,7 @@
 """The app without a browser: what its handlers compute, show, refuse and never give away."""
 
 import base64
+import dataclasses
 import importlib.util
 import io
 import json
@@ -190,6 +191,17 @@ def test_chance_is_marked_only_where_one_label_is_right(wav, offered):
     assert "sounds may overlap" in several
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "headline"),
+    [((0.9, 0.6, 0.1), "dog, sea waves"), ((0.4, 0.2, 0.1), "nothing sure <small>all below 50%</small>")],
+)
+def test_several_labels_share_the_headline_if_they_are_likely(shown, probabilities, headline):
+    several = dataclasses.replace(
+        shown.verdict, labels=("dog", "sea_waves", "rain"), probabilities=probabilities, multi_label=True
+    )
+    assert f"data-top='dog'>{headline}</p>" in cards.verdict_card(dataclasses.replace(shown, verdict=several))
+
+
 def test_an_empty_page_says_what_to_do():
     assert "Choose a sample, drop a file, or record" in cards.verdict_card(None)
     assert cards.message_card() == ""
@@ -239,7 +251,10 @@ def test_a_sample_that_does_not_exist_is_refused(page, shown, index):
 
 
 def test_unknown_codec_or_checkpoint_is_refused_by_name(page, shown, offered):
-    assert "codec &#x27;/etc&#x27; is not offered here; choose one of small" in page.choose(shown, "/etc", "animals")[0]
+    assert (
+        "codec &#x27;/etc&#x27; is not offered here; choose one of small, bigger"
+        in page.choose(shown, "/etc", "animals")[0]
+    )
     assert "choose one of animals, overlaps" in page.choose(shown, "small", "../secret")[0]
     assert set(offered.checkpoints) == set(CHECKPOINTS)
 

@@ -216,6 +216,17 @@ def test_another_checkpoint_gives_other_labels_for_the_same_clip(tab):
     assert {"<b>horn</b>", "sea waves"} == {node.inner_text() for node in tab.page.query_selector_all(".af-name")}
 
 
+def test_another_codec_shows_all_its_codebooks(browser, address):
+    tab = Tab(browser, address)
+    tab.until_new(lambda: tab.page.click("#af-codec label:has-text('bigger')"))
+    assert tab.text(".af-kept").startswith("5 of 5 codebooks")
+    assert "bigger: 5 codebooks" in tab.text("#af-codec-note")
+    assert "checkpoint animals" in tab.text(".af-meta")
+    tab.until_new(lambda: tab.page.click("#af-codec label:has-text('small')"))
+    assert tab.text(".af-kept").startswith("3 of 3 codebooks")
+    tab.close()
+
+
 def test_fewer_codebooks_are_decoded_on_request(tab):
     assert tab.text(".af-kept").startswith("3 of 3 codebooks · 1.1 kbit/s · differs by")
     tab.page.focus(".af-keep input")

@@ -77,7 +77,8 @@ class ClipView {
     this.cursor = null;
     this.ready = null;
     const slider = this.find("input");
-    slider.max = slider.value = shown.codes.length;
+    slider.max = shown.codes.length; // first: a value is held below the maximum
+    slider.value = shown.codes.length;
     this.kept = shown.reply;
     this.choose(this.player.heard);
     this.showKept(shown.reply);

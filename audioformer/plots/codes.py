@@ -72,7 +72,7 @@ def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light", tit
     figure = go.Figure(
         go.Heatmap(
             z=shade, customdata=codes.astype(np.int32), x0=frame_s / 2, dx=frame_s, y=np.arange(1, n_rows + 1), zmin=0, zmax=top,
-            colorscale=scale, showscale=False, name="codes", ygap=1,
+            colorscale=scale, showscale=False, name="codes", ygap=1 if n_rows <= 16 else 0,
             hovertemplate="codebook %{y}<br>%{x:.3f} s<br>code %{customdata}<extra></extra>",
         )
     )  # fmt: skip
