@@ -48,6 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    finally:
+        _leave_the_group()
+
+
+def _leave_the_group() -> None:
+    """Among several processes (`accelerate launch`), part in order: else one's exit can abort another's threads."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _run(argv: Sequence[str] | None) -> int:
