@@ -22,8 +22,10 @@ from audioformer.paths import samples_folder
 
 RATE_HZ = 24_000
 WAIT_MS = 120_000  # a loaded machine is slow, not wrong
-# a browser's own words about files it cannot play, and Gradio's about an unused hook
-EXPECTED_CONSOLE = ("Waveform load error", "Method not implemented", "AudioContext was not allowed")
+# a browser's own words about files it cannot play, and Gradio's about an unused hook and about a box it has just closed
+EXPECTED_CONSOLE = (
+    "Waveform load error", "Method not implemented", "AudioContext was not allowed", "https://svelte.dev/e/derived_inert",
+)  # fmt: skip
 SERVER = """
 import sys
 def watch(event, arguments):
