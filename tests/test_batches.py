@@ -64,6 +64,11 @@ def test_what_is_drawn_depends_on_the_step_not_on_history():
     assert any(not torch.equal(a, b) for a, b in zip(first.draw(7)[1], first.draw(8)[1], strict=True) if a.shape == b.shape)
 
 
+def test_a_clip_is_cropped_differently_from_step_to_step():
+    alone = CodeSampler(coded_clips(1, n_frames=500), batch_size=1, accumulate=1, max_frames=20, min_frames=20, seed=0)
+    assert len({alone.draw(step)[2][0] for step in range(20)}) > 10
+
+
 def test_crops_are_the_codes_from_their_start():
     items, crops, starts = sampler().draw(0)
     assert len(items) == len(crops) == len(starts) == 8

@@ -16,6 +16,7 @@ from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning, finetune_preset
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes, window_starts
+from audioformer.tokens import collate
 
 
 def made(rows: str = "summed", multi_label: bool = False, frame_head: bool = False, window_s: float = 1.0) -> AudioClassifier:
@@ -161,6 +162,15 @@ def test_there_is_a_vector_and_a_probability_for_every_frame(rows, duration_s):
     shares = clf.frame_probabilities(codes)
     assert shares.shape == (codes.shape[1], 3)
     np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
+
+
+def test_the_vector_of_a_frame_is_the_one_at_its_place():
+    clf = made("separate")
+    codes = clf.codes(tone(440, 0.8), RATE)
+    batch = collate([codes], 16)
+    expected = clf.classifier.backbone(batch.tokens, batch.padding, [0]).hidden[0, 0, 1:-1].detach()  # without BOA and EOA
+    found = torch.from_numpy(clf.embed(tone(440, 0.8), frames=True, sample_rate=RATE))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_a_multi_label_model_judges_each_class_on_its_own():

@@ -87,6 +87,7 @@ def test_summed_rows_hide_whole_frames():
 def test_one_row_is_trained_and_the_others_stay(k):
     config = recipe(n_steps=2, average=0.9)
     task = made(config, rows=[k])
+    assert {name.split(".")[1] for name, p in task.model.named_parameters() if p.requires_grad} == {str(k)}
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
     records = list(train(task, config.train))
     assert set(records[0].losses) == {"total", "mlm", "accuracy", f"row{k + 1}"}

@@ -101,14 +101,14 @@ def test_the_decoder_sees_only_the_rows_that_are_kept():
 
 
 def test_an_entry_moves_to_the_running_mean_of_what_it_wins():
-    rvq = ResidualVQ(1, 2, 1, decay=0.5, revive_below=0.0).train()
+    rvq = ResidualVQ(1, 2, 1, decay=0.75, revive_below=0.0).train()
     rvq.codebooks.copy_(torch.tensor([[[0.0], [10.0]]]))
     rvq.sums.copy_(rvq.codebooks)
     rvq.counts.fill_(1.0)
     latents = torch.tensor([[[1.0], [3.0], [8.0]]])  # entry 0 wins 1 and 3, entry 1 wins 8
     rvq(latents, torch.tensor([1]))
-    # counts (1 + 2) / 2 and (1 + 1) / 2; sums (0 + 4) / 2 and (10 + 8) / 2
-    torch.testing.assert_close(rvq.codebooks[0, :, 0], torch.tensor([2.0 / 1.5, 9.0]))
+    # counts 0.75 * 1 + 0.25 * 2 and 0.75 * 1 + 0.25 * 1; sums 0.75 * 0 + 0.25 * 4 and 0.75 * 10 + 0.25 * 8
+    torch.testing.assert_close(rvq.codebooks[0, :, 0], torch.tensor([1.0 / 1.25, 9.5]))
 
 
 def test_an_unused_entry_is_moved_to_where_it_is_needed():

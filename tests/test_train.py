@@ -93,6 +93,12 @@ def test_accumulated_parts_resume_alike_too(tmp_path):
     assert numbers(parts) == numbers(whole)
 
 
+def test_a_step_in_parts_has_the_gradient_of_the_whole():
+    config = TrainConfig(n_steps=3, batch_size=4, schedule="constant", learning_rate=0.1, clip_norm=0.5)
+    whole, parts = ([r.grad_norm for r in train(Scripted([]), replace(config, accumulate=n))] for n in (1, 4))
+    assert whole == pytest.approx(parts, rel=1e-6)
+
+
 def test_number_formats_can_change_from_run_to_run_in_one_process():
     first, second = run(None, 1, bf16=False), run(None, 1, bf16=True)
     assert first[0].losses["total"] == pytest.approx(second[0].losses["total"], rel=0.02)

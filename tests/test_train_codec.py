@@ -48,6 +48,8 @@ def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(sampler, tmp_pa
     assert last.step == 6
     for name, value in whole.codec.state_dict().items():
         assert torch.equal(value, last.codec.state_dict()[name]), name
+    for name, value in whole.averaged_codec().state_dict().items():
+        assert torch.equal(value, last.averaged_codec().state_dict()[name]), name
 
 
 def test_what_is_saved_is_a_codec(sampler, tmp_path):
