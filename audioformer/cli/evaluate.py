@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _command(arguments: argparse.Namespace) -> str:
     words += ["--checkpoint", Path(arguments.checkpoint).name]
     words += ["--folds", ",".join(map(str, arguments.folds))] if arguments.folds else []
     words += ["--split", ",".join(arguments.split)] if arguments.split else []
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def _text(document: dict) -> str:
