@@ -9,6 +9,7 @@ Shapes: N samples, K rows, T frames, W windows, C classes, D width.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from audioformer.codec import Codec, load_codec, require_fingerprint
 from audioformer.config import EncoderConfig
 from audioformer.errors import AudioformerError
 from audioformer.predict import CodesPrediction, predict_codes, window_starts
-from audioformer.tokens import collate
+from audioformer.tokens import TokenBatch, collate
 
 
 @dataclass(frozen=True)
@@ -142,26 +143,32 @@ class AudioClassifier:
         codes = self.codes(sound, sample_rate)
         if not frames:
             return self.classify_codes(codes).embedding.numpy()
-        model, n_frames = self.classifier, codes.shape[1]
-        total, count = torch.zeros(n_frames, model.config.d_model), torch.zeros(n_frames, 1)
-        for start in window_starts(n_frames, self.window):
-            batch = collate([codes[:, start : start + self.window]], model.config.codebook_size)
-            rows = [0] if model.config.rows == "separate" else None
-            hidden = model.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[1:-1]
-            total[start : start + len(hidden)] += hidden.float()
-            count[start : start + len(hidden)] += 1
-        return (total / count).numpy()
+        rows = [0] if self.classifier.config.rows == "separate" else None
+
+        def vectors(batch: TokenBatch) -> Tensor:
+            return self.classifier.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[1:-1]
+
+        return self._over_windows(codes, vectors)
 
     @torch.no_grad()
     def frame_probabilities(self, codes: Tensor) -> np.ndarray:
         """(T, C) class probabilities per codec frame, from the frame head or, without one, the clip's own head."""
-        n_frames = codes.shape[1]
-        total, count = torch.zeros(n_frames, len(self.label_names)), torch.zeros(n_frames, 1)
-        for start in window_starts(n_frames, self.window):
-            batch = collate([codes[:, start : start + self.window]], self.classifier.config.codebook_size)
+
+        def probabilities(batch: TokenBatch) -> Tensor:
             logits = self.classifier(batch.tokens, batch.padding, need_frames=True).frame_logits[0]
-            total[start : start + len(logits)] += logits.sigmoid() if self.multi_label else logits.softmax(-1)
-            count[start : start + len(logits)] += 1
+            return logits.sigmoid() if self.multi_label else logits.softmax(-1)
+
+        return self._over_windows(codes, probabilities)
+
+    def _over_windows(self, codes: Tensor, per_frame: Callable[[TokenBatch], Tensor]) -> np.ndarray:
+        """(T, X): what `per_frame` gives for each window (T', X), averaged where windows overlap."""
+        total, count = torch.zeros(()), torch.zeros(codes.shape[1], 1)
+        for start in window_starts(codes.shape[1], self.window):
+            found = per_frame(collate([codes[:, start : start + self.window]], self.classifier.config.codebook_size)).float()
+            if not total.ndim:
+                total = torch.zeros(codes.shape[1], found.shape[1])
+            total[start : start + len(found)] += found
+            count[start : start + len(found)] += 1
         return (total / count).numpy()
 
 
