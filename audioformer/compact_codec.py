@@ -1,10 +1,13 @@
 """`compact`: the codec that ships with the kit. Our own design, in EnCodec's mould, small enough for a laptop.
 
     samples --STFT--> spectrum --ConvNeXt blocks--> latents --RVQ--> codes --ConvNeXt blocks--> spectrum --ISTFT--> samples
+                          `---log-mel, cosine transform---^              `---inverse transform, log magnitude---^
 
 24 kHz mono, 75 frames/s, 8 codebooks of 1024 (6 kbit/s). Working on spectra instead of samples is the idea of Vocos
 (arXiv 2306.00814): all layers run at 75 Hz, which makes it hundreds of times faster than real time on two cores.
-The encoder looks one hop (13 ms) ahead and is otherwise causal; the decoder looks a stated number of frames ahead.
+Beside the networks runs a linear path (cepstra.py), which starts as the classic cepstrum: the codes carry the spectrum
+from the first training step on. The encoder looks one hop (13 ms) ahead and is otherwise causal; the decoder looks a
+stated number of frames ahead.
 
 Shapes: B clips, N samples, T frames, F frequency bins, D width of a latent, H width of a block.
 """
@@ -21,14 +24,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audioformer.audio import atomic_path
+from audioformer.audio import atomic_path, mel_filters
+from audioformer.cepstra import cosine_transform, mel_to_bins
 from audioformer.codec import Codec, write_tensors
 from audioformer.errors import AudioformerError
 from audioformer.rvq import ResidualVQ
 from audioformer.stft import HOPS_PER_WINDOW, overlap_add, stft_frames
 
 BUNDLED = Path(__file__).parent / "assets" / "codecs"
-LOWEST, POWER = 1e-4, 0.3
+LOWEST, POWER, QUIETEST = 1e-4, 0.3, 1e-5
 PIECE_FRAMES = 75 * 60  # a minute at a time
 
 
@@ -40,9 +44,11 @@ class CompactConfig:
     hop_length: int = 320  # samples per frame
     n_codebooks: int = 8  # K
     codebook_size: int = 1024  # V
-    d_latent: int = 32  # D: few dimensions, so that every further codebook still has something to correct
+    d_latent: int = 48  # D
+    n_cepstra: int = 32  # of D, those that begin as cepstra of the log-mel frame; the others are free
+    n_mels: int = 64  # M, mel bands on the linear path
     d_encoder: int = 192  # H of the encoder
-    n_encoder_blocks: int = 5
+    n_encoder_blocks: int = 4
     d_decoder: int = 256  # H of the decoder
     n_decoder_blocks: int = 5
     kernel: int = 7  # frames a block sees
@@ -98,6 +104,7 @@ class CompactCodec(Codec):
         self.enter_norm = nn.LayerNorm(config.d_encoder)
         self.encoder = nn.Sequential(*(FrameBlock(config.d_encoder, config.kernel, 0) for _ in range(config.n_encoder_blocks)))
         self.to_latent = nn.Sequential(nn.LayerNorm(config.d_encoder), nn.Linear(config.d_encoder, config.d_latent))
+        self.mel_to_latent = nn.Linear(config.n_mels, config.d_latent, bias=False)
         self.rvq = ResidualVQ(config.n_codebooks, config.codebook_size, config.d_latent)
         self.from_latent = nn.Linear(config.d_latent, config.d_decoder)
         self.decoder = nn.Sequential(
@@ -105,22 +112,54 @@ class CompactCodec(Codec):
         )
         self.leave_norm = nn.LayerNorm(config.d_decoder)
         self.leave = nn.Linear(config.d_decoder, 3 * n_bins)
+        self.latent_to_log = nn.Linear(config.d_latent, n_bins)
+        filters = mel_filters(self.sample_rate, HOPS_PER_WINDOW * self.hop_length, config.n_mels)
+        self.register_buffer("filters", filters, persistent=False)
+        self._start_from_cepstra()
 
-    def analyse(self, samples: Tensor) -> Tensor:
-        """(B, N) samples to (B, T, 3F) features: log magnitude, and the complex value with its magnitude tamed.
+    @torch.no_grad()
+    def _start_from_cepstra(self) -> None:
+        """Begin with the linear path alone in charge of the spectrum; the networks' own part begins small.
 
-        |X|^0.3 instead of |X| keeps quiet and loud bins in one range while the phase stays readable.
+        Latents are divided by sqrt(M), so that their squared length is a mean over bands, in squared natural-log units.
+        """
+        c, scale = self.config, self.config.n_mels**0.5
+        n_cepstra = min(c.n_cepstra, c.n_mels, c.d_latent)
+        transform = cosine_transform(n_cepstra, c.n_mels)
+        spread, bias = mel_to_bins(self.filters)
+        self.mel_to_latent.weight.zero_()[:n_cepstra] = transform / scale
+        self.latent_to_log.weight.zero_()[:, :n_cepstra] = spread @ transform.T * scale
+        self.latent_to_log.bias.copy_(bias)
+        self.to_latent[1].weight[:n_cepstra] *= 0.05
+        self.to_latent[1].weight[n_cepstra:] *= 0.3
+        self.to_latent[1].bias.zero_()
+        self.leave.weight[: len(bias)] *= 0.05
+        self.leave.bias.zero_()
+
+    def analyse(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames as the encoder gets them.
+
+        Args:
+            samples: (B, N).
+
+        Returns:
+            (B, T, 3F) features: log magnitude, and the complex value with |X|^0.3 for its magnitude, which keeps quiet
+            and loud bins in one range while the phase stays readable; and (B, T, M) log-mel, natural log.
         """
         spectrum = stft_frames(samples, self.hop_length)
         magnitude = spectrum.abs().clamp_min(LOWEST)
         tamed = spectrum * magnitude ** (POWER - 1)
-        return torch.cat([0.3 * magnitude.log(), tamed.real, tamed.imag], -1)
+        log_mel = (spectrum.abs() @ self.filters.T).clamp_min(QUIETEST).log()
+        return torch.cat([0.3 * magnitude.log(), tamed.real, tamed.imag], -1), log_mel
 
     def frame_latents(self, samples: Tensor) -> Tensor:
-        """(B, N) samples to (B, T, D) latents before quantising, each of mean square 1."""
-        hidden = self.encoder(self.enter_norm(self.enter(self.analyse(samples))))
-        latents = self.to_latent(hidden).float()
-        return F.rms_norm(latents, latents.shape[-1:])  # one length for all: else row 1 serves only the loudest frames
+        """(B, N) samples to (B, T, D) latents before quantising: the linear path plus what the network adds."""
+        features, log_mel = self.analyse(samples)
+        if self.config.n_cepstra == 0:  # TEMPORARY, until the bundled weights are the new ones
+            return F.rms_norm(self.to_latent(self.encoder(self.enter_norm(self.enter(features)))).float(), (self.config.d_latent,))
+        learned = self.to_latent(self.encoder(self.enter_norm(self.enter(features)))).float()
+        with torch.autocast(samples.device.type, enabled=False):
+            return learned + self.mel_to_latent(log_mel)
 
     def synthesise(self, latents: Tensor) -> Tensor:
         """(B, T, D) latents to (B, T * hop_length) samples: predict log magnitude and direction, then overlap-add.
@@ -129,6 +168,9 @@ class CompactCodec(Codec):
         """
         hidden = self.leave(self.leave_norm(self.decoder(self.from_latent(latents)))).float()
         log_magnitude, real, imag = hidden.chunk(3, -1)
+        with torch.autocast(latents.device.type, enabled=False):
+            if self.config.n_cepstra:  # TEMPORARY
+                log_magnitude = log_magnitude + self.latent_to_log(latents.float())
         length = log_magnitude.clamp_max(6.0).exp() * torch.rsqrt(real.square() + imag.square() + 1e-6)
         return overlap_add(torch.complex(length * real, length * imag), self.hop_length)
 
@@ -224,7 +266,7 @@ def load_compact(name: str | os.PathLike = "compact", device: str = "cpu") -> Co
         if about.get("kind") != "compact-codec":
             raise AudioformerError(f"{folder}: holds {about.get('kind')!r}, not a codec; give a folder of `audioformer train-codec`")
         codec = CompactCodec(CompactConfig(**about["config"]), name=about["name"])
-        codec.load_state_dict(load_file(str(folder / "model.safetensors")))
+        codec.load_state_dict(load_file(str(folder / "model.safetensors")), strict=codec.config.n_cepstra > 0)  # TEMPORARY
     except AudioformerError:
         raise
     except (OSError, KeyError, TypeError, AttributeError, ValueError, SafetensorError, RuntimeError) as error:

@@ -35,19 +35,19 @@ from audioformer.state import load_state, save_state, writable_folder
 class CodecTrainConfig:
     """How a compact codec is trained."""
 
-    n_steps: int = 3_500
-    batch_size: int = 24  # crops
+    n_steps: int = 9_000
+    batch_size: int = 12  # crops
     crop_s: float = 1.0
     learning_rate: float = 1e-3  # AdamW, betas (0.8, 0.95), warm-up then cosine to a twentieth
     warm_up_steps: int = 200
-    unquantised_steps: int = 500  # before k-means places the codebooks
+    unquantised_steps: int = 100  # before k-means places the codebooks
     all_rows_share: float = 0.5  # of the crops, those whose decoder sees all rows; the others see 1..K-1
-    commitment: float = 0.1  # weight of |z - quantised(z)|^2
-    waveform: float = 2.0  # weight of the complex-spectrum distance, beside 1 for the mel distance
+    commitment: float = 0.5  # weight of |z - quantised(z)|^2
+    waveform: float = 1.0  # weight of the complex-spectrum distance, beside 1 for the mel distance
     mels_per_step: int = 2  # of the four mel windows, how many are drawn for a step
     weight_decay: float = 1e-3
     average: float = 0.995  # decay of the running mean of the weights that is saved
-    bf16: bool = True  # matrix products in 16 bits
+    bf16: bool = False  # matrix products in 16 bits; faster only where the processor has units for it (AMX, a GPU)
     seed: int = 0
 
     def __post_init__(self):
@@ -62,7 +62,7 @@ class CodecTrainConfig:
 
 PRESETS = {
     "laptop": (CompactConfig(), CodecTrainConfig()),
-    "gpu": (CompactConfig(d_encoder=256, d_decoder=384, n_decoder_blocks=8), CodecTrainConfig(n_steps=200_000, batch_size=128, crop_s=2.0)),
+    "gpu": (CompactConfig(d_encoder=256, d_decoder=384, n_decoder_blocks=8), CodecTrainConfig(n_steps=200_000, batch_size=128, crop_s=2.0, bf16=True)),
     "test": (
         CompactConfig(d_encoder=32, d_decoder=32, n_encoder_blocks=1, n_decoder_blocks=1, codebook_size=16, n_codebooks=3, d_latent=8),
         CodecTrainConfig(n_steps=6, batch_size=2, crop_s=0.25, warm_up_steps=1, unquantised_steps=2, bf16=False),

@@ -22,7 +22,7 @@ errors
 paths config interrupt
 audio state stft effects
 rvq codec
-compact_codec encodec_import encodec_weights encodec_codec
+cepstra compact_codec encodec_import encodec_weights encodec_codec
 synth augment distances crops train_codec
 tokens batches
 masking
@@ -32,6 +32,7 @@ losses
 model classifier
 metrics reports
 datasets
+baseline
 corpus_format variants prepare corpus
 checkpoint
 optim
@@ -41,7 +42,7 @@ pretrain finetune
 classify
 evaluate scores bench
 plots
-teaching
+teaching widgets
 cli app
 __main__
 """

@@ -1,0 +1,59 @@
+"""The linear path through the compact codec: a log-mel frame to a few cepstra, and back to a log spectrum.
+
+Cepstra are the cosine transform of a log-mel frame (Davis and Mermelstein 1980), the classic short description of a
+sound's colour. `CompactCodec` starts its training with this pair of matrices, so that its codes carry every frame's
+spectrum from the first step on, and learns the rest: pitch, phase, and what happens within a frame.
+
+Shapes: M mel bands, C cepstra, F frequency bins.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def cosine_transform(n_cepstra: int, n_mels: int) -> Tensor:
+    """The first rows of the orthonormal cosine transform (DCT-II).
+
+        D[c, m] = sqrt(2 / M) cos(pi c (m + 1/2) / M),   row 0 divided by sqrt(2)
+
+    Args:
+        n_cepstra: C, at most M.
+        n_mels: M.
+
+    Returns:
+        (C, M) float32 with D D^T = 1: its transpose undoes it, but for what the rows left out held.
+
+    Example:
+        >>> cosine_transform(1, 4)
+        tensor([[0.5000, 0.5000, 0.5000, 0.5000]])
+    """
+    rows, bands = torch.arange(n_cepstra)[:, None], torch.arange(n_mels) + 0.5
+    transform = torch.cos(torch.pi / n_mels * rows * bands) * (2 / n_mels) ** 0.5
+    transform[:1] /= 2**0.5
+    return transform
+
+
+def mel_to_bins(filters: Tensor) -> tuple[Tensor, Tensor]:
+    """From a log-mel frame to the log magnitudes of a spectrum that would give it, as far as bands can tell.
+
+    Between the centres of two bands the log magnitude is interpolated. Where a spectrum is flat, its log-mel value is
+    the log magnitude plus the log of the filter's area; that log is subtracted.
+
+    Args:
+        filters: (M, F) mel filters. Bands so narrow that no bin falls into them count as almost silent.
+
+    Returns:
+        weight (F, M) and bias (F,), so that log |X| = weight @ log_mel + bias.
+    """
+    areas = filters.sum(1).clamp_min(1e-5)
+    centres = (filters * torch.arange(filters.shape[1])).sum(1) / areas
+    bins = torch.arange(filters.shape[1], dtype=filters.dtype)
+    above = torch.searchsorted(centres, bins).clamp(1, len(centres) - 1)
+    share = ((bins - centres[above - 1]) / (centres[above] - centres[above - 1])).clamp(0, 1)
+    weight = torch.zeros(len(bins), len(centres))
+    every = torch.arange(len(bins))
+    weight[every, above - 1] = 1 - share
+    weight[every, above] = share
+    return weight, -(weight @ areas.log())
