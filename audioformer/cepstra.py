@@ -9,6 +9,7 @@ Shapes: M mel bands, C cepstra, F frequency bins.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,18 +43,15 @@ def mel_to_bins(filters: Tensor) -> tuple[Tensor, Tensor]:
     the log magnitude plus the log of the filter's area; that log is subtracted.
 
     Args:
-        filters: (M, F) mel filters. Bands so narrow that no bin falls into them count as almost silent.
+        filters: (M, F) mel filters. Bands so narrow that no bin falls into them are left out.
 
     Returns:
         weight (F, M) and bias (F,), so that log |X| = weight @ log_mel + bias.
     """
-    areas = filters.sum(1).clamp_min(1e-5)
-    centres = (filters * torch.arange(filters.shape[1])).sum(1) / areas
-    bins = torch.arange(filters.shape[1], dtype=filters.dtype)
-    above = torch.searchsorted(centres, bins).clamp(1, len(centres) - 1)
-    share = ((bins - centres[above - 1]) / (centres[above] - centres[above - 1])).clamp(0, 1)
-    weight = torch.zeros(len(bins), len(centres))
-    every = torch.arange(len(bins))
-    weight[every, above - 1] = 1 - share
-    weight[every, above] = share
-    return weight, -(weight @ areas.log())
+    heard = filters.sum(1) > 0
+    areas = filters[heard].sum(1)
+    bins = np.arange(filters.shape[1])
+    centres = (filters[heard] @ torch.from_numpy(bins).to(filters.dtype) / areas).numpy()
+    weight = torch.zeros(filters.T.shape)
+    weight[:, heard] = torch.from_numpy(np.stack([np.interp(bins, centres, one) for one in np.eye(len(centres))], 1)).float()
+    return weight, -(weight[:, heard] @ areas.log())

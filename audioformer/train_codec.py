@@ -62,7 +62,10 @@ class CodecTrainConfig:
 
 PRESETS = {
     "laptop": (CompactConfig(), CodecTrainConfig()),
-    "gpu": (CompactConfig(d_encoder=256, d_decoder=384, n_decoder_blocks=8), CodecTrainConfig(n_steps=200_000, batch_size=128, crop_s=2.0, bf16=True)),
+    "gpu": (
+        CompactConfig(d_encoder=256, d_decoder=384, n_decoder_blocks=8),
+        CodecTrainConfig(n_steps=200_000, batch_size=128, crop_s=2.0, bf16=True),
+    ),
     "test": (
         CompactConfig(d_encoder=32, d_decoder=32, n_encoder_blocks=1, n_decoder_blocks=1, codebook_size=16, n_codebooks=3, d_latent=8),
         CodecTrainConfig(n_steps=6, batch_size=2, crop_s=0.25, warm_up_steps=1, unquantised_steps=2, bf16=False),

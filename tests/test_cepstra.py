@@ -40,7 +40,8 @@ def test_a_sloping_spectrum_nearly_comes_back():
 
 def test_bands_without_a_bin_stay_finite():
     weight, bias = mel_to_bins(mel_filters(24_000, 16, 64))
-    assert weight.isfinite().all() and bias.isfinite().all()
+    assert weight.isfinite().all()
+    assert bias.isfinite().all()
 
 
 def test_an_untrained_codec_already_keeps_the_spectrum():
@@ -50,5 +51,6 @@ def test_an_untrained_codec_already_keeps_the_spectrum():
     with torch.no_grad():
         latents = codec.frame_latents(noise)
         decoded = codec.synthesise(latents)[:, :24_000]
-    rising = (log_mel(decoded, 24_000) - log_mel(noise, 24_000))[0, :, 5:-5].mean(0)
-    assert rising.abs().mean() < 0.5  # natural-log units; the sound grows by log(20) = 3
+    heard, wanted = (log_mel(sound, 24_000)[0, :, 5:-5].mean(0) for sound in (decoded, noise))
+    difference = heard - wanted
+    assert difference.std() < 0.15  # natural-log units: the level follows frame by frame, while it grows by log(20) = 3
