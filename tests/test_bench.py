@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from audioformer.audio import load_audio, save_audio
-from audioformer.bench import bench_codec, sound_files, through_opus
+from audioformer.benches import sound_files
+from audioformer.benches.codec import bench_codec
+from audioformer.benches.opus import through_opus
 from audioformer.cli import main
 from audioformer.codec import load_codec
 from audioformer.distances import mel_distance, si_sdr_db

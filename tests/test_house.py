@@ -40,7 +40,7 @@ train
 predict
 pretrain finetune
 classify
-evaluate scores bench
+evaluate scores benches
 plots
 teaching widgets
 cli app

@@ -1,41 +1,28 @@
-"""`audioformer bench NAME`: claims about quality and speed, measured beside a peer in the same run."""
+"""`audioformer bench NAME`: claims about quality and speed, measured beside a peer in the same run.
+
+Each benchmark is a module `bench_NAME` beside this one: `add_to(benches)` adds its name and options with `add_verb`,
+and its `run` gives a Result whose document is that of `audioformer.benches`. A new one is one more word in BENCHES.
+"""
 
 from __future__ import annotations
 
-import argparse
+import importlib
 
-from audioformer.cli.console import Progress, Result, note, table
-from audioformer.cli.parser import add_codec, add_verb, seconds
+BENCHES = ("codec",)
 
 
 def add_verbs(verbs) -> None:
-    """Add `bench`."""
-    about = (
-        "codec: how much of a sound the codec keeps with 1, 2, ... codebooks (multi-scale log-mel distance and SI-SDR, medians over "
-        "files), beside Opus at 6, 12 and 24 kbit/s if Debian's opus-tools are installed, and how fast it is."
-    )
-    parser = add_verb(verbs, "bench", run, about, "audioformer bench codec ESC-10 --include '4-*'")
-    parser.add_argument("name", choices=("codec",), metavar="NAME", help="codec")
-    parser.add_argument("folders", nargs="+", metavar="DIR", help="recordings the codec was not trained on")
-    parser.add_argument("--include", action="append", metavar="PATTERN", help="only files whose name fits, e.g. '4-*'; may be repeated")
-    parser.add_argument("--max-seconds", type=seconds, default=10.0, metavar="S", help="of each file, seconds (default 10)")
-    add_codec(parser)
+    """Add `bench`, and every benchmark below it."""
+    about = "Measure what the kit claims, beside a peer in the same run."
+    parser = verbs.add_parser("bench", help=about, description=about + " Each has options of its own: audioformer bench NAME --help")
+    benches = parser.add_subparsers(dest="name", metavar="NAME", required=True, title="benchmarks")
+    for name in BENCHES:
+        importlib.import_module(f"audioformer.cli.bench_{name}").add_to(benches)
 
 
-def run(arguments: argparse.Namespace) -> Result:
-    """Measure."""
-    from audioformer.bench import bench_codec, sound_files
-    from audioformer.codec import load_codec
-
-    files = sound_files(arguments.folders, arguments.include or ["*"])
-    codec = load_codec(arguments.codec, weights=arguments.weights)
-    with Progress() as progress:
-        result = bench_codec(codec, files, arguments.max_seconds, lambda done, total: progress.show(f"{done} of {total} files"))
-    if result["rows"][0]["peer"] is None:
-        note("no peer: install Debian's opus-tools to see Opus in the same table")
-    cells = [[_cell(row.get(name)) for name in ("case", "ours", "unit", "ratio", "si_sdr_db")] for row in result["rows"]]
-    header = ["case", "value", "unit", "ratio to Opus 12", "SI-SDR (dB)"]
-    return Result(result, f"{result['codec']} on {result['n_files']} files (medians)\n" + table([header, *cells], "  "))
+def cells(rows: list[dict], columns: tuple[str, ...]) -> list[list[str]]:
+    """Rows of a benchmark as text for `table`: three digits, "-" where nothing was measured."""
+    return [[_cell(row.get(column)) for column in columns] for row in rows]
 
 
 def _cell(value) -> str:
