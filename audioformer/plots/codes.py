@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
 from audioformer.plots.audio import TIME
-from audioformer.plots.theme import CODE_SCALE, OKABE_ITO, as_array, finish, same_length
+from audioformer.plots.theme import CODE_SCALE, OKABE_ITO, as_array, finish, flat_steps, same_length
 
 
 def colour_ranks(codebooks) -> np.ndarray:
@@ -82,16 +82,13 @@ def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light", tit
     )
     finish(figure, alt, x=TIME, y="Codebook (row)", theme=theme, title=title, height=110 + 20 * min(n_rows, 16))
     figure.update_xaxes(range=[0, n_frames / frame_rate])
-    return figure.update_yaxes(autorange="reversed", tickmode="array", tickvals=_row_ticks(n_rows), showgrid=False)
+    return figure.update_yaxes(autorange="reversed", tickmode="array", tickvals=row_ticks(n_rows), showgrid=False)
 
 
 def _shades(codes: np.ndarray, ranks) -> tuple[np.ndarray, object, int]:
     """Colour value of every cell, the colour scale, and the largest value."""
     if ranks is None:
-        distinct = OKABE_ITO[:7]
-        edges = np.repeat(np.arange(8) / 7, 2)[1:-1]
-        scale = [[float(edge), colour] for edge, colour in zip(edges, np.repeat(distinct, 2), strict=True)]
-        return (codes % 7).astype(np.int16), scale, 6
+        return (codes % 7).astype(np.int16), flat_steps(OKABE_ITO[:7]), 6
     ranks = as_array(ranks, "ranks", 2)
     if ranks.shape[0] < codes.shape[0] or ranks.shape[1] <= codes.max():
         raise AudioformerError(
@@ -100,7 +97,8 @@ def _shades(codes: np.ndarray, ranks) -> tuple[np.ndarray, object, int]:
     return np.take_along_axis(ranks[: codes.shape[0]], codes, 1).astype(np.int16), CODE_SCALE, ranks.shape[1] - 1
 
 
-def _row_ticks(n_rows: int) -> list[int]:
+def row_ticks(n_rows: int) -> list[int]:
+    """Numbers to write at the rows of a grid: all of up to 8, else the first and every fourth."""
     return list(range(1, n_rows + 1)) if n_rows <= 8 else [1, *range(4, n_rows + 1, 4)]
 
 

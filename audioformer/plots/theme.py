@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -124,6 +125,23 @@ def show(figure: go.Figure) -> None:
         raise AudioformerError(
             f"figure cannot be shown ({str(error).splitlines()[0]}); unset AUDIOFORMER_RENDERER"
         ) from error
+
+
+def flat_steps(colours: Sequence[str]) -> list[list]:
+    """A colour scale without blends: one flat step for each of the kinds 0, 1, 2, ...
+
+    Args:
+        colours: one a kind.
+
+    Returns:
+        Pairs of place and colour, for a heatmap with zmin = -0.5 and zmax = len(colours) - 0.5.
+
+    Example:
+        >>> flat_steps(["red", "blue"])
+        [[0.0, 'red'], [0.5, 'red'], [0.5, 'blue'], [1.0, 'blue']]
+    """
+    n = len(colours)
+    return [[(kind + end) / n, colour] for kind, colour in enumerate(colours) for end in (0, 1)]
 
 
 def as_array(values, name: str, ndim: int) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""Pictures of the encoder: where its parameters are, and how a quantity changes from block to block.
+
+Shapes: P parts, L + 1 layers (the embeddings, then each block).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from audioformer.plots.predictions import DASHES
+from audioformer.plots.theme import as_array, finish
+
+
+def parameters(counts: Mapping[str, int], *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """How many numbers each part of a model learns.
+
+    Args:
+        counts: part to number of parameters, drawn from top to bottom.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with one bar a part.
+
+    Raises:
+        AudioformerError: nothing to draw.
+
+    Example:
+        >>> parameters({"embeddings": 30, "blocks": 70}).layout.meta["alt"]
+        '100 parameters; most of them, 70 %, in blocks.'
+    """
+    values = as_array(list(counts.values()), "counts", 1)
+    total = values.sum()
+    figure = go.Figure(
+        go.Bar(
+            x=values, y=list(counts), orientation="h", text=[f"{n:,} ({n / total:.0%})" for n in values.tolist()],
+            textposition="auto", name="parameters", hovertemplate="%{y}<br>%{x:,} parameters<extra></extra>",
+        )
+    )  # fmt: skip
+    most = max(counts, key=counts.get)
+    alt = f"{total:,} parameters; most of them, {counts[most] / total * 100:.0f} %, in {most}."
+    finish(figure, alt, x="Parameters", y="Part", theme=theme, title=title, height=110 + 34 * len(counts))
+    return figure.update_yaxes(autorange="reversed", type="category", automargin=True)
+
+
+def by_layer(values: Mapping[str, Sequence[float]], label: str, *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """One quantity after the embeddings and after every block.
+
+    Args:
+        values: name to L + 1 numbers, one line each.
+        label: the quantity, with its unit where it has one.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with one line per name.
+
+    Raises:
+        AudioformerError: values that are not a list of finite numbers.
+    """
+    figure = go.Figure()
+    for place, (name, line) in enumerate(values.items()):
+        line = as_array(line, name, 1)
+        figure.add_scatter(
+            x=list(range(len(line))), y=line, mode="lines+markers", name=name, marker={"size": 7, "symbol": place},
+            line={"width": 2, "dash": DASHES[place % len(DASHES)]},
+            hovertemplate=f"{name}<br>after layer %{{x}}<br>%{{y:.3f}}<extra></extra>",
+        )  # fmt: skip
+    ends = "; ".join(f"{name} from {line[0]:.2f} to {line[-1]:.2f}" for name, line in values.items())
+    finish(figure, f"{label} by layer: {ends}.", x="Layer (0: embeddings)", y=label, theme=theme, title=title)
+    return figure.update_xaxes(dtick=1).update_layout(showlegend=len(values) > 1)
