@@ -29,6 +29,7 @@ class Clip:
         sample_rate: Hz.
         note: what was left out, or "".
         truth: what a bundled clip is a sample of, in words; "" where nobody knows.
+        events: (label, start, end) in seconds of what is known to sound in it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Clip:
     sample_rate: int
     note: str = ""
     truth: str = ""
+    events: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,13 @@ class Analysis:
         return len(self.samples) / self.sample_rate
 
 
-def open_clip(path: str | Path, truth: str = "") -> Clip:
+def open_clip(path: str | Path, truth: str = "", events: tuple[tuple[str, float, float], ...] = ()) -> Clip:
     """Read a sound file; of a long one the first 30 s.
 
     Args:
         path: of the file.
         truth: what it is known to be.
+        events: what is known to sound in it, and when.
 
     Returns:
         Clip.
@@ -115,7 +118,7 @@ def open_clip(path: str | Path, truth: str = "") -> Clip:
     waveform = load_audio(path, mono=True, duration_s=SHOWN_S)
     total_s = soundfile.info(str(path)).duration
     note = f"first {SHOWN_S:.0f} s of {total_s:.0f} s" if total_s > SHOWN_S + 0.05 else ""
-    return Clip(Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, note, truth)
+    return Clip(Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, note, truth, events)
 
 
 def analyse(clip: Clip, sample: int, codec_name: str, checkpoint: str | None, models: Models) -> Analysis:

@@ -11,6 +11,7 @@ go_offline()
 
 import gradio as gr  # noqa: E402 - only after going offline
 
+from audioformer.widgets import modules  # noqa: E402
 from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
 from audioformer_app.events import Page, codec_note  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
@@ -35,7 +36,7 @@ def page_options() -> dict:
     """What Gradio 6 wants at launch rather than in the layout: look, style sheet and head."""
     return {
         "theme": theme(),
-        "css": (STATIC / "style.css").read_text(encoding="utf-8"),
+        "css": modules.style() + (STATIC / "style.css").read_text(encoding="utf-8"),
         "head": (STATIC / "head.html").read_text(encoding="utf-8"),
     }
 
@@ -60,7 +61,7 @@ def build_app(
     chosen = first_choice(samples)
     first = None
     if chosen is not None:
-        clip = analysis.open_clip(samples[chosen].path, samples[chosen].label)
+        clip = analysis.open_clip(samples[chosen].path, samples[chosen].label, samples[chosen].events)
         first = analysis.analyse(clip, chosen, codec, checkpoint, models)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
         header(texts.SENTENCE, elem_id="af-head")

@@ -63,7 +63,7 @@ class Page:
         def clip() -> tuple[Clip, int]:
             index = whole_number(sent(event, "index"), 0, len(self.samples) - 1, "index")
             sample = self.samples[index]
-            return analysis.open_clip(sample.path, sample.label), index
+            return analysis.open_clip(sample.path, sample.label, sample.events), index
 
         return self._show(now, codec, checkpoint, clip)
 

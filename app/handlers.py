@@ -11,53 +11,41 @@ import json
 import numpy as np
 import torch
 
-from audioformer import plots
-from audioformer.audio import log_mel, mel_filters
+from audioformer.audio import log_mel
 from audioformer.errors import AudioformerError
+from audioformer.widgets import lanes
+from audioformer.widgets.lanes import DB_PER_NEPER, MEL_HOP, N_FFT, N_MELS
+from audioformer.widgets.sounds import HOLD_S, held_code, wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
-from audioformer_app.settings import HOLD_S
-from audioformer_app.sounds import fade, wav_base64
-
-N_FFT, MEL_HOP, N_MELS = 1024, 320, 80
-PICTURE_POINTS = 6_000
 
 
-def timeline(analysis: Analysis, models: Models):
-    """Waveform, log-mel, codes and scores of a clip as one plotly figure on a shared time axis."""
-    samples, rate = analysis.samples, analysis.sample_rate
-    mel = log_mel(torch.from_numpy(samples), rate, N_FFT, MEL_HOP, N_MELS).numpy()
-    band_hz = plots.audio.band_centres_hz(mel_filters(rate, N_FFT, N_MELS).numpy(), rate)
-    grid = plots.codes.code_grid(analysis.codes, analysis.frame_rate, ranks=models.ranks(analysis.codec))
-    lane = plots.timeline.Lane
-    lanes = [
-        lane("Amplitude", plots.audio.waveform(samples, rate, max_points=PICTURE_POINTS), 0.19),
-        lane("Frequency (Hz)", plots.audio.log_mel(mel, MEL_HOP / rate, band_hz, max_columns=1200), 0.34),
-        lane("Codebook", grid, 0.34),
+def timeline(analysis: Analysis, models: Models) -> list[dict]:
+    """Lanes of a clip: waveform, log-mel, codes, scores, and the events of a bundled scene."""
+    shown = [
+        lanes.wave(analysis.samples),
+        lanes.mel(analysis.samples, analysis.sample_rate),
+        lanes.codes(analysis.codes, analysis.frame_rate, models.ranks(analysis.codec)),
     ]
     verdict = analysis.verdict
     if verdict is not None:
-        scores = plots.predictions.frame_scores(verdict.frame_scores, verdict.frame_rate, verdict.label_names)
-        lanes.append(lane("Score", scores, 0.24))
-    return plots.timeline.stack(lanes, analysis.duration_s)
+        shown.append(lanes.scores(verdict.frame_scores, verdict.frame_rate, verdict.label_names))
+    return [*shown, lanes.events(analysis.clip.events)] if analysis.clip.events else shown
 
 
 def clip_view(analysis: Analysis, models: Models) -> str:
     """What the browser needs to draw, play and step through a clip, as JSON.
 
     Returns:
-        Object with `figure`, `dark` (the dark look), `original` (WAV), `codes`, and the first `reply` (all codebooks).
+        A view of widgets/timeline.js with `n_codebooks` and the first `reply` (all codebooks).
     """
-    figure = timeline(analysis, models)
-    figure.layout.height = None  # the page decides
     return json.dumps(
         {
             "token": analysis.token,
-            "figure": json.loads(figure.to_json()),
-            "dark": plots.theme.template("dark").to_plotly_json(),
-            "config": plots.plot_config(),
-            "original": wav_base64(analysis.samples, analysis.sample_rate),
-            "codes": analysis.codes.tolist(),
+            "lanes": timeline(analysis, models),
+            "sounds": {"original": wav_base64(analysis.samples, analysis.sample_rate)},
+            "hear": [{"name": "original", "label": "A · original"}, {"name": "kept", "label": "B · codes"}],
+            "n_codebooks": len(analysis.codes),
             "frame_rate": analysis.frame_rate,
             "duration_s": analysis.duration_s,
             "kbps_per_codebook": analysis.kbps_per_codebook,
@@ -89,7 +77,7 @@ def keep(analysis: Analysis, n_codebooks: int, models: Models) -> dict:
         log_mel(sound, analysis.sample_rate, N_FFT, MEL_HOP, N_MELS)
         for sound in (torch.from_numpy(analysis.samples[: len(decoded)]), decoded)
     ]
-    difference_db = float((pictures[0] - pictures[1]).abs().mean()) * plots.audio.DB_PER_NEPER
+    difference_db = float((pictures[0] - pictures[1]).abs().mean()) * DB_PER_NEPER
     return {
         "token": analysis.token,
         "n_codebooks": n_codebooks,
@@ -117,15 +105,14 @@ def hear(analysis: Analysis, row: int, frame: int, models: Models) -> dict:
     """
     whole_number(row, 1, analysis.codes.shape[0], "row")
     whole_number(frame, 0, analysis.codes.shape[1] - 1, "frame")
-    column = torch.from_numpy(analysis.codes[:row, frame].astype(np.int64))
-    n_frames = max(1, round(HOLD_S * analysis.frame_rate))
-    sound = models.codec(analysis.codec).decode(column[:, None].expand(-1, n_frames))[0].mean(0).numpy()
+    column = analysis.codes[:row, frame]
+    sound = held_code(column, models.codec(analysis.codec))
     return {
         "token": analysis.token,
         "row": row,
         "frame": frame,
         "code": int(column[-1]),
-        "wav": wav_base64(fade(sound, analysis.sample_rate), analysis.sample_rate),
+        "wav": wav_base64(sound, analysis.sample_rate),
     }
 
 

@@ -26,11 +26,13 @@ class Sample:
         label: class name, in words.
         path: of the sound file.
         thumbnail: small log-mel picture as a data: address of a PNG.
+        events: (label, start, end) in seconds, where they are known.
     """
 
     label: str
     path: Path
     thumbnail: str
+    events: tuple[tuple[str, float, float], ...] = ()
 
 
 def list_samples(folder: Path | None = None) -> list[Sample]:
@@ -48,13 +50,26 @@ def list_samples(folder: Path | None = None) -> list[Sample]:
             rows = [(row["category"], folder / "audio" / row["filename"]) for row in csv.DictReader(table)]
     except (AudioformerError, OSError, KeyError, TypeError):
         return []
-    found = []
+    events, found = known_events(folder), []
     for label, path in one_of_each_first(rows):
         try:
-            found.append(Sample(label.replace("_", " "), path, thumbnail(path)))
+            found.append(Sample(label.replace("_", " "), path, thumbnail(path), tuple(events.get(path.name, ()))))
         except AudioformerError:
             continue  # a damaged clip is left out; the others still work
     return found
+
+
+def known_events(folder: Path) -> dict[str, list[tuple[str, float, float]]]:
+    """(label, start, end) of the events of each file, from `meta/events.csv`; empty where there is none."""
+    events: dict[str, list[tuple[str, float, float]]] = {}
+    try:
+        with open(folder / "meta" / "events.csv", newline="", encoding="utf-8") as table:
+            for row in csv.DictReader(table):
+                found = (row["label"], float(row["onset_s"]), float(row["offset_s"]))
+                events.setdefault(row["filename"], []).append(found)
+    except (OSError, KeyError, TypeError, ValueError):
+        return {}
+    return events
 
 
 def one_of_each_first(rows: list[tuple[str, Path]]) -> list[tuple[str, Path]]:

@@ -91,6 +91,7 @@ def static_routes() -> list:
     from starlette.routing import Mount, Route
     from starlette.staticfiles import StaticFiles
 
+    from audioformer.widgets import modules
     from audioformer_app.views import static_prefix
 
     script = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -101,5 +102,6 @@ def static_routes() -> list:
 
     return [
         Route(f"/{static_prefix()}/plotly.min.js", plotly_script),
+        Mount(f"/{static_prefix()}/widgets", StaticFiles(directory=modules.STATIC)),
         Mount(f"/{static_prefix()}", StaticFiles(directory=STATIC)),
     ]

@@ -15,7 +15,6 @@ from audioformer.errors import AudioformerError
 
 SHOWN_S = 30.0  # longest stretch that is analysed, seconds
 MAX_FILE_MB = 50
-HOLD_S = 0.4  # how long a single code is held when it is played
 STATIC = Path(__file__).parent / "static"
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",  # any value but "True" switches it off

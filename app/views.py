@@ -12,6 +12,7 @@ import json
 
 import gradio as gr
 
+from audioformer.widgets import modules
 from audioformer_app.samples import Sample
 from audioformer_app.settings import STATIC
 
@@ -19,7 +20,7 @@ from audioformer_app.settings import STATIC
 def static_prefix() -> str:
     """Address under which the modules are served; it changes with their content, so no browser keeps an old one."""
     digest = hashlib.sha256()
-    for path in sorted(STATIC.iterdir()):
+    for path in sorted([*STATIC.iterdir(), *modules.STATIC.iterdir()]):
         digest.update(path.read_bytes())
     return f"audioformer-{digest.hexdigest()[:12]}"
 
@@ -56,7 +57,7 @@ def clip_player(value: str, **options) -> gr.HTML:
     """
     return gr.HTML(
         value=value,
-        html_template="<div class='af-clip'></div>",
+        html_template="<div class='af-listen'></div>",
         js_on_load=_on_load("clip_view.js", ("keep", "hear")),
         apply_default_css=False,
         reply="",

@@ -20,6 +20,7 @@ from app_weights import CHECKPOINTS, make_weights
 
 from audioformer import load, load_codec
 from audioformer.errors import AudioformerError
+from audioformer.widgets.sounds import HOLD_S
 from audioformer_app import analysis, cards, handlers, models, samples, serve, settings
 
 RATE_HZ = 24_000
@@ -92,7 +93,7 @@ def test_without_checkpoint_there_is_no_verdict(wav, offered):
     made = analysis.analyse(analysis.open_clip(wav), -1, "small", None, offered)
     assert made.verdict is None
     assert "No checkpoint" in cards.verdict_card(made)
-    assert json.loads(handlers.clip_view(made, offered))["figure"]["layout"]["meta"]["lanes"][-1] == "Codebook"
+    assert json.loads(handlers.clip_view(made, offered))["lanes"][-1]["name"] == "Codebook"
 
 
 @pytest.mark.parametrize("n_samples", [1, 100, 24_000])
@@ -101,7 +102,7 @@ def test_silence_and_single_samples_are_shown_too(tmp_path, offered, n_samples, 
     soundfile.write(tmp_path / "x.wav", np.full(n_samples, level), RATE_HZ)
     made = analysis.analyse(analysis.open_clip(tmp_path / "x.wav"), -1, "small", "overlaps", offered)
     view = json.loads(handlers.clip_view(made, offered))
-    assert len(view["codes"][0]) == -(-n_samples // 320)
+    assert len(view["lanes"][2]["codes"][0]) == -(-n_samples // 320)
 
 
 # --- what the browser gets
@@ -109,12 +110,10 @@ def test_silence_and_single_samples_are_shown_too(tmp_path, offered, n_samples, 
 
 def test_view_holds_picture_sound_and_codes(shown, offered):
     view = json.loads(handlers.clip_view(shown, offered))
-    assert view["figure"]["layout"]["meta"]["lanes"] == ["Amplitude", "Frequency (Hz)", "Codebook", "Score"]
-    assert "Code grid: 3 codebooks" in view["figure"]["layout"]["meta"]["alt"]
-    assert view["codes"] == shown.codes.tolist()
-    assert view["config"]["showSendToCloud"] is False
-    assert "height" not in view["figure"]["layout"]
-    sound, rate = read_wav(view["original"])
+    assert [lane["name"] for lane in view["lanes"]] == ["Amplitude", "Frequency (Hz)", "Codebook", "Score"]
+    assert view["lanes"][2]["alt"].startswith("Code grid: 3 codebooks")
+    assert view["lanes"][2]["codes"] == shown.codes.tolist()
+    sound, rate = read_wav(view["sounds"]["original"])
     assert rate == shown.sample_rate
     np.testing.assert_allclose(sound, shown.samples, atol=1 / 32_000)
     assert view["reply"]["n_codebooks"] == 3
@@ -134,7 +133,7 @@ def test_keep_is_the_codec_on_the_first_rows(shown, offered, n_codebooks):
 def test_hear_holds_one_column_down_to_the_row(shown, offered):
     reply = handlers.hear(shown, 2, 7, offered)
     sound, rate = read_wav(reply["wav"])
-    assert len(sound) / rate == pytest.approx(settings.HOLD_S, abs=1 / 75)
+    assert len(sound) / rate == pytest.approx(HOLD_S, abs=1 / 75)
     codes = torch.from_numpy(shown.codes[:2, 7]).long()[:, None].expand(-1, 30)
     expected = offered.codec("small").decode(codes)[0, 0].clamp(-1, 1).numpy()
     np.testing.assert_allclose(sound[1000:-1000], expected[1000:-1000], atol=1 / 32_000)
@@ -309,6 +308,12 @@ def test_samples_come_with_pictures_one_of_each_label_first(tmp_path):
 def test_no_samples_is_an_empty_list(tmp_path):
     assert samples.list_samples(tmp_path) == []
     assert samples.first_choice([]) is None
+
+
+def test_bundled_scenes_come_with_the_times_of_their_events():
+    found = {sample.path.name: sample.events for sample in samples.list_samples()}
+    assert ("siren", 1.942, 4.942) in found["5-900034-A-156.ogg"]
+    assert found["1-900000-A-0.ogg"] == ()
 
 
 def test_bundled_samples_hold_a_dog():

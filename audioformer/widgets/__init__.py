@@ -1,0 +1,20 @@
+"""Interactive views of one clip, in notebooks and in the app: one copy of plain ES modules for both.
+
+    lanes     what a time line shows, as plain data: waveform, log-mel, codes, lines, events
+    sounds    sounds on their way to the browser
+    modules   the modules and the style sheet in `static/`; a module with all it imports as one piece
+    notebook  `timeline(sound)`: the time line as a widget in JupyterLab, by anywidget
+
+In a notebook:
+
+    from audioformer.widgets import timeline
+    timeline("dog.ogg", classifier=af.load("esc10"))
+
+Click a code and it is held for a moment; arrow keys step from code to code and play the sound around each; drag and the
+stretch plays in a loop; space starts and stops. Nothing is loaded from anywhere: sound is cut in the browser.
+"""
+
+from audioformer.widgets import lanes, modules, sounds
+from audioformer.widgets.notebook import timeline
+
+__all__ = ["lanes", "modules", "sounds", "timeline"]

@@ -1,0 +1,278 @@
+"""The interactive views: what they are told, and that one copy of their modules works without any server at all."""
+
+import base64
+import io
+import json
+import re
+import subprocess
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audioformer.compact_codec import CompactCodec, CompactConfig
+from audioformer.errors import AudioformerError
+from audioformer.widgets import lanes, modules, sounds, timeline
+
+RATE_HZ = 24_000
+
+
+@pytest.fixture(scope="module")
+def codec():
+    torch.manual_seed(2)
+    made = CompactCodec(CompactConfig(n_codebooks=3, codebook_size=16, d_latent=4, d_encoder=8, d_decoder=8)).eval()
+    made.rvq.codebooks.normal_()
+    return made
+
+
+@pytest.fixture(scope="module")
+def tone():
+    return (0.5 * np.sin(2 * np.pi * 600 * np.arange(RATE_HZ * 2) / RATE_HZ)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def widget(codec, tone):
+    pytest.importorskip("anywidget", reason='needs anywidget: pip install "audioformer[notebooks]"')
+    return timeline(tone, RATE_HZ, codec=codec, events=[("beep", 0.5, 1.0)])
+
+
+def levels(lane):
+    return np.frombuffer(base64.b64decode(lane["data"]), np.uint8).reshape(lane["rows"], lane["columns"])
+
+
+# --- lanes
+
+
+def test_a_picture_keeps_its_values_to_one_level_in_256():
+    values = np.random.default_rng(0).normal(size=(5, 40))
+    lane = lanes.picture(values, 0.1, name="x", unit="dB", alt="x.")
+    back = lane["low"] + levels(lane) / 255 * (lane["high"] - lane["low"])
+    np.testing.assert_allclose(back, values, atol=(values.max() - values.min()) / 500)
+
+
+@pytest.mark.parametrize("values", [np.full((2, 3), np.nan), np.zeros((0, 3)), np.zeros((1, 2, 3))])
+def test_what_cannot_be_drawn_is_refused(values):
+    with pytest.raises(AudioformerError, match="finite values"):
+        lanes.picture(values, 0.1, name="x", unit="", alt="")
+
+
+def test_the_loudest_band_of_a_tone_is_named(tone):
+    lane = lanes.mel(tone, RATE_HZ)
+    loudest = lane["row_names"][levels(lane)[:, 20:-20].mean(1).argmax()]
+    assert abs(int(loudest.removesuffix(" Hz")) - 600) < 60
+    assert "the loudest cell is near" in lane["alt"]
+    assert lane["columns"] * lane["step_s"] == pytest.approx(2, abs=0.03)
+
+
+def test_long_pictures_are_thinned_to_what_a_screen_shows():
+    assert lanes.mel(np.zeros(RATE_HZ * 60, np.float32), RATE_HZ)["columns"] <= lanes.MAX_COLUMNS
+
+
+def test_similar_codes_get_similar_shades_where_ranks_are_known():
+    grid = np.array([[0, 1, 2], [2, 2, 0]])
+    lane = lanes.codes(grid, 75.0, ranks=np.array([[2, 0, 1], [0, 1, 2]]))
+    assert list(base64.b64decode(lane["shades"])) == [255, 0, 128, 255, 255, 0]
+    assert lane["codes"] == grid.tolist()
+    with pytest.raises(AudioformerError, match="marks"):
+        lanes.codes(grid, 75.0, marks=np.zeros((1, 3)))
+
+
+def test_lines_leave_gaps_where_there_is_no_value():
+    lane = lanes.lines([("a", [0.5, np.nan, 1.0])], 0.1, name="x", alt="x.")
+    assert lane["lines"][0]["values"] == [0.5, None, 1.0]
+    json.loads(json.dumps(lane, allow_nan=False))
+
+
+def test_scores_show_the_leading_classes():
+    values = np.tile([0.1, 0.7, 0.2], (4, 1))
+    lane = lanes.scores(values, 75.0, ["a", "sea_waves", "c"], top_k=2)
+    assert [line["name"] for line in lane["lines"]] == ["sea waves", "c"]
+    with pytest.raises(AudioformerError, match="scores"):
+        lanes.scores(values, 75.0, ["a"])
+
+
+def test_a_held_code_is_the_codec_on_one_column_repeated(codec):
+    sound = sounds.held_code([3, 5], codec)
+    expected = codec.decode(torch.tensor([[3], [5]]).expand(-1, 30))[0, 0].numpy()
+    assert len(sound) == len(expected)
+    np.testing.assert_allclose(sound[1000:-1000], expected[1000:-1000], atol=1e-6)
+    assert abs(sound[0]) == abs(sound[-1]) == 0
+
+
+# --- modules
+
+
+@pytest.mark.parametrize("module", ["timeline.js", "player.js"])
+def test_a_bundle_stands_alone(module):
+    text = modules.bundle(module)
+    assert not re.search(r"^(import|export (?!default))", text, re.MULTILINE)
+    assert text.count("class Player") == 1
+    names = re.findall(r"^(?:const|let|class|function|async function) (\w+)", text, re.MULTILINE)
+    assert sorted(names) == sorted(set(names)), "two modules use the same name"
+
+
+def test_a_bundle_of_a_module_that_is_not_there_is_refused():
+    with pytest.raises(AudioformerError, match=r"nothing\.js: no such module; there are .*timeline\.js"):
+        modules.bundle("nothing.js")
+
+
+def test_without_anywidget_the_error_says_what_to_install():
+    code = (
+        "import sys; sys.modules['anywidget'] = None\n"
+        "from audioformer.widgets.notebook import _widget_class\n"
+        "try: _widget_class()\nexcept ValueError as error: print(error)"
+    )
+    done = subprocess.run([__import__("sys").executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "audioformer[notebooks]"' in done.stdout
+
+
+# --- in a notebook
+
+
+def test_the_widget_answers_a_code_with_its_sound(widget, codec):
+    widget.event = {"name": "hear", "row": 2, "frame": 7, "number": 1}
+    reply = json.loads(widget.reply)
+    column = widget._codes[:2, 7]
+    sound, rate = soundfile.read(io.BytesIO(base64.b64decode(reply["wav"])), dtype="float32")
+    np.testing.assert_allclose(sound, np.clip(sounds.held_code(column, codec), -1, 1), atol=1 / 32_000)
+    assert rate == RATE_HZ
+    assert reply["code"] == widget._codes[1, 7]
+
+
+def test_the_widget_knows_what_is_selected(widget):
+    widget.event = {"name": "select", "selection": [0.25, 0.5], "number": 2}
+    widget.event = {"name": "point", "cursor": {"row": 3, "frame": 9}, "number": 3}
+    assert widget.selection == (0.25, 0.5)
+    assert widget.code == (3, 9)
+    widget.event = {"name": "select", "selection": None, "number": 4}
+    assert widget.selection is None
+
+
+@pytest.fixture(scope="module")
+def page(chromium_path, widget):
+    """A bare page that runs the widget as JupyterLab would, with a model of plain JavaScript."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    script = """async ([esm, css, value]) => {
+        document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
+        const traits = { value, reply: "", can_hear: true, event: {} };
+        window.sent = [];
+        window.watchers = {};
+        window.model = {
+            get: (name) => traits[name],
+            set: (name, data) => { traits[name] = data; if (name === "event") window.sent.push(data); watchers[`change:${name}`]?.(); },
+            save_changes: () => {},
+            on: (name, act) => (window.watchers[name] = act),
+        };
+        const module = await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })));
+        module.default.render({ model: window.model, el: document.querySelector("main") });
+    }"""
+    with playwright.sync_playwright() as engine:
+        arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        chromium = engine.chromium.launch(executable_path=chromium_path, args=arguments)
+        tab = chromium.new_page(viewport={"width": 900, "height": 600})
+        complaints = []
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.set_content("<main></main>")
+        tab.evaluate(script, [modules.bundle("timeline.js"), modules.style(), widget.value])
+        tab.wait_for_selector(".af-clip[data-token]")
+        yield tab
+        chromium.close()
+        assert complaints == []
+
+
+def lane(page, kind):
+    return page.query_selector(f"[data-kind={kind}] canvas").bounding_box()
+
+
+def link(page, what):
+    return page.evaluate(f"[...audioformerLinks.values()][0].{what}")
+
+
+def drag(page, box, start, end):
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], y, steps=4)
+    page.mouse.up()
+
+
+def test_every_lane_is_drawn(page):
+    kinds = [one.get_attribute("data-kind") for one in page.query_selector_all(".af-lane")]
+    assert kinds == ["wave", "image", "codes", "events", "axis"]
+    coloured = page.evaluate(
+        """[...document.querySelectorAll('.af-lane canvas')].map((canvas) => {
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            return data.filter((value, i) => i % 4 === 3 && value).length / (canvas.width * canvas.height); })"""
+    )
+    assert all(share > low for share, low in zip(coloured, [0.1, 0.95, 0.9, 0.2, 0.001], strict=True))
+    assert "Code grid: 3 codebooks by 150 frames" in page.get_attribute(".af-plot", "aria-label")
+
+
+def test_a_drag_selects_in_every_lane_and_loops(page):
+    drag(page, lane(page, "image"), 0.25, 0.5)
+    selection = link(page, "selection")
+    assert selection == pytest.approx([0.5, 1.0], abs=0.01)
+    assert page.evaluate("sent.at(-1)")["selection"] == selection
+    assert link(page, "player.running.loop") == selection
+    page.wait_for_timeout(700)  # longer than the stretch: the playhead is back inside it
+    assert selection[0] <= link(page, "player.time") <= selection[1]
+    assert page.is_visible(".af-playhead")
+    page.focus(".af-plot")
+    page.keyboard.press("z")
+    assert page.inner_text(".af-zoom") == "Whole clip"
+    page.keyboard.press("z")
+    page.keyboard.press("Escape")
+    assert link(page, "selection") is None
+    assert link(page, "player.running") is None
+    assert not page.is_visible(".af-stretch")
+
+
+def test_a_click_on_a_code_asks_for_it_and_plays_the_answer(page, widget):
+    box = lane(page, "codes")
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    asked = page.evaluate("sent.filter((one) => one.name === 'hear').at(-1)")
+    assert (asked["row"], asked["frame"]) == (2, 75)
+    widget.event = {**asked, "number": 99}
+    page.evaluate("reply => model.set('reply', reply)", widget.reply)
+    assert page.get_attribute(".af-timeline", "data-heard") == f"2:75:{widget._codes[1, 75]}"
+
+
+def test_arrow_keys_play_the_sound_around_each_code_at_once(page):
+    page.focus(".af-plot")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.get_attribute(".af-timeline", "data-cut") == "85"
+    assert link(page, "player.last.start") == pytest.approx(85.5 / 75 - 0.03, abs=1e-6)
+    assert link(page, "player.last.seconds") == pytest.approx(0.06, abs=1e-6)
+
+
+def test_values_are_told_under_the_pointer(page):
+    box = lane(page, "events")
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2)
+    assert page.inner_text(".af-tip").splitlines()[1] == "beep, 0.50-1.00 s"
+    box = lane(page, "codes")
+    page.mouse.move(box["x"] + 1, box["y"] + 1)
+    assert page.inner_text(".af-tip").splitlines()[1:][0] == "codebook 1, frame 0"
+
+
+def test_picture_values_and_sound_can_be_saved(page, widget, tone, tmp_path):
+    for kind in ("png", "csv", "wav"):
+        page.click(".af-save summary")
+        with page.expect_download() as waiting:
+            page.click(f"[data-save={kind}]")
+        waiting.value.save_as(tmp_path / f"saved.{kind}")
+    table = (tmp_path / "saved.csv").read_text().splitlines()
+    assert table[0] == "time_s,codebook_1,codebook_2,codebook_3"
+    assert [int(value) for value in table[1].split(",")[1:]] == widget._codes[:, 0].tolist()
+    assert len(table) == 151
+    sound, rate = soundfile.read(tmp_path / "saved.wav", dtype="float32")
+    np.testing.assert_allclose(sound, tone, atol=1 / 16_000)
+    assert rate == RATE_HZ
+    assert (tmp_path / "saved.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_dark_notebooks_get_dark_lanes(page):
+    page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    page.wait_for_selector(".af-plot[data-look=dark]")
+    page.evaluate("document.body.dataset.jpThemeLight = 'true'")
+    page.wait_for_selector(".af-plot[data-look=light]")
