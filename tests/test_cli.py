@@ -21,6 +21,7 @@ from tiny import RATE, tiny_codec, tone, tone_folder
 
 from audioformer.audio import save_audio
 from audioformer.cli import main
+from audioformer.cli.bench import BENCHES
 from audioformer.cli.console import Progress
 from audioformer.cli.parser import VERBS, build_parser
 from audioformer.codec import load_codes
@@ -77,7 +78,11 @@ ENCODE = ("encode", "-o", "c.safetensors", "--codec", "codec")
 
 
 def verb_parsers() -> dict[str, argparse.ArgumentParser]:
-    (action,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return below(build_parser())
+
+
+def below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    (action,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     return action.choices
 
 
@@ -87,12 +92,13 @@ def test_the_verbs_are_those_of_the_interface():
     assert set(verb_parsers()) == set(VERBS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*(verb for verb in VERBS if verb != "bench"), *(f"bench {name}" for name in BENCHES)])
 def test_help_explains_every_option_and_gives_an_example(verb, capsys):
-    assert main([verb, "--help"]) == 0
+    assert main([*verb.split(), "--help"]) == 0
     out = capsys.readouterr().out
     assert f"example:\n  audioformer {verb}" in out
-    parser = verb_parsers()[verb]
+    parser = verb_parsers()[verb.split()[0]]
+    parser = below(parser)[verb.split()[1]] if " " in verb else parser
     assert parser.description
     for action in parser._actions:
         assert action.help, f"{verb} {action.dest} has no help"
