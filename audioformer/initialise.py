@@ -15,8 +15,9 @@ from audioformer.errors import AudioformerError
 def codebook_vectors(codebooks: Tensor, d_model: int, same_scale: bool, seed: int = 0) -> Tensor:
     """Carry a codec's codebook vectors into D dimensions by one fixed random projection with orthonormal directions.
 
-    Distances between codes survive (exactly where D is no smaller than the codec's width). Each row's mean vector is
-    taken out first, and the result has the standard deviation of fresh embeddings.
+    First each row's mean vector is taken out and each of the codec's dimensions divided by its spread over all rows, so
+    that level, which varies most, does not drown the rest. Distances between what remains survive the projection (exactly
+    where D is no smaller than the codec's width). The result has the standard deviation of fresh embeddings.
 
     Args:
         codebooks: (K, V, D_codec).
@@ -29,6 +30,7 @@ def codebook_vectors(codebooks: Tensor, d_model: int, same_scale: bool, seed: in
     """
     vectors = codebooks.detach().float().cpu()
     vectors = vectors - vectors.mean(1, keepdim=True)
+    vectors = vectors / vectors.var(1).sum(0).sqrt().clamp_min(1e-12)
     width = vectors.shape[2]
     noise = torch.randn(max(width, d_model), min(width, d_model), generator=torch.Generator().manual_seed(seed))
     basis = torch.linalg.qr(noise).Q

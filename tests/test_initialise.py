@@ -111,10 +111,12 @@ def test_codebook_vectors_keep_distances_and_scale(width):
     each = codebook_vectors(codebooks, 32, same_scale=False)
     assert each.square().mean((1, 2)).sqrt().tolist() == pytest.approx([INIT_STD] * 3, rel=1e-4)
     if width <= 32:
-        ratio = torch.pdist(vectors[0]) / torch.pdist(codebooks[0])
+        ratio = torch.pdist(vectors[0]) / torch.pdist(codebooks[0] / codebooks.var(1).sum(0).sqrt())
         torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(vectors, codebook_vectors(codebooks + 5, 32, same_scale=True))  # common mean taken out
     assert not torch.equal(vectors, codebook_vectors(codebooks, 32, same_scale=True, seed=1))
+    loud = codebooks * torch.cat([torch.full((1,), 30.0), torch.ones(width - 1)])  # one dimension far wider than the others
+    torch.testing.assert_close(vectors, codebook_vectors(loud, 32, same_scale=True))
 
 
 @pytest.mark.parametrize("rows", ["separate", "summed"])
@@ -137,7 +139,7 @@ def test_summed_embeddings_are_the_projected_latents():
     codebooks = torch.randn(3, V, 16, generator=torch.Generator().manual_seed(0))
     model.init_from_codebooks(codebooks)
     codes = torch.randint(0, V, (3, 40), generator=torch.Generator().manual_seed(1))
-    latents = sum(codebooks[k][codes[k]] for k in range(3))
+    latents = sum(codebooks[k][codes[k]] for k in range(3)) / codebooks.var(1).sum(0).sqrt()
     summed = sum(model.encoders[0].embeddings.tables[k].weight[codes[k]] for k in range(3))
     ratio = torch.pdist(summed) / torch.pdist(latents)
     torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-5, rtol=1e-4)
