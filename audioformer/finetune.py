@@ -164,8 +164,10 @@ class FineTuning(Task):
             hide = MaskConfig(mask_ratio=self.config.token_mask, span=5)
             tokens, _ = mask_tokens(batch, hide, generator, same_frames=model.rows == "summed")
             batch = TokenBatch(tokens, batch.padding, batch.codebook_size)
-        frames = self._frame_targets(items, starts, batch.tokens.shape[2] - 2) if self.config.frame_head else None
-        return batch, self._targets(items), frames
+        if not self.config.frame_head:
+            return batch, self._targets(items), None
+        frames = self._frame_targets(items, starts, batch.tokens.shape[2] - 2)
+        return batch, frames.amax(1), frames  # of a clip's labels, those that sound within the crop
 
     def _frame_targets(self, items: Sequence, starts: Sequence[int], n_frames: int) -> Tensor:
         """(B, T, C) zeros and ones: which classes sound in which frame of each crop."""
