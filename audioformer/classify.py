@@ -119,9 +119,9 @@ class AudioClassifier:
             self.multi_label,
         )
 
-    def classify_codes(self, codes: Tensor) -> CodesPrediction:
-        """What the model says about codes (K, T): for those who change codes and look what happens."""
-        return predict_codes(self.classifier, [codes], self.window, self.multi_label)[0]
+    def classify_codes(self, codes: Tensor, hidden: Tensor | None = None) -> CodesPrediction:
+        """What the model says about codes (K, T), with MASK where `hidden` (K, T) is True: for those who change codes and look."""
+        return predict_codes(self.classifier, [codes], self.window, self.multi_label, hidden=None if hidden is None else [hidden])[0]
 
     @torch.no_grad()
     def embed(

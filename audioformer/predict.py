@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from audioformer.classifier import Classifier
-from audioformer.tokens import collate
+from audioformer.masking import mask_positions
+from audioformer.tokens import TokenBatch, collate
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,12 @@ def window_starts(n_frames: int, window: int) -> list[int]:
 
 @torch.no_grad()
 def predict_codes(
-    classifier: Classifier, clips: Sequence[Tensor], window: int, multi_label: bool, batch_size: int = 16
+    classifier: Classifier,
+    clips: Sequence[Tensor],
+    window: int,
+    multi_label: bool,
+    batch_size: int = 16,
+    hidden: Sequence[Tensor] | None = None,
 ) -> list[CodesPrediction]:
     """Classify coded clips.
 
@@ -59,6 +65,7 @@ def predict_codes(
         window: frames the classifier was trained on.
         multi_label: each class on its own (logistic) instead of exactly one (softmax).
         batch_size: windows at a time.
+        hidden: (K, T_i) bool for each clip, True = the model sees MASK there; None hides nothing.
 
     Returns:
         One CodesPrediction a clip.
@@ -71,11 +78,23 @@ def predict_codes(
         group = pieces[first : first + batch_size]
         cut = [torch.as_tensor(clips[i])[:n_rows, start : start + window] for i, start in group]
         batch = collate(cut, size).to(device)
+        if hidden is not None:
+            batch = _hide(batch, [torch.as_tensor(hidden[i])[:n_rows, start : start + window] for i, start in group])
         out = classifier(batch.tokens, batch.padding)
         probabilities = (out.logits.float().sigmoid() if multi_label else out.logits.float().softmax(-1)).cpu()
         for (i, start), codes, p, e in zip(group, cut, probabilities, out.embedding.float().cpu(), strict=True):
             found[i].append((start, codes.shape[1], p, e))
     return [_average(windows) for windows in found]
+
+
+def _hide(batch: TokenBatch, hidden: list[Tensor]) -> TokenBatch:
+    """The batch with MASK where `hidden`, (K, T') a piece, says so."""
+    everywhere = torch.zeros(batch.tokens.shape[0], batch.tokens.shape[1], batch.tokens.shape[2] - 2, dtype=torch.bool)
+    for i, piece in enumerate(hidden):
+        everywhere[i, :, : piece.shape[1]] = piece
+    if not everywhere.any():
+        return batch
+    return TokenBatch(mask_positions(batch, everywhere)[0], batch.padding, batch.codebook_size)
 
 
 def _average(windows: list[tuple[int, int, Tensor, Tensor]]) -> CodesPrediction:

@@ -23,10 +23,10 @@ paths config interrupt
 audio state stft effects
 rvq codec
 cepstra compact_codec encodec_import encodec_weights encodec_codec
-synth augment distances hearing crops train_codec
+synth augment distances loudness crops train_codec
 tokens batches
 masking
-attention
+attention dropout
 encoder initialise
 losses
 model classifier
