@@ -45,7 +45,7 @@ def rotate(vectors: Tensor, table: Tensor) -> Tensor:
 
     Args:
         vectors: (..., S, d).
-        table: (2, S, d / 2) from `rotary_table`.
+        table: (2, S, d / 2) from `rotary_table`, or anything that spreads to the vectors' shape.
 
     Returns:
         (..., S, d), every vector as long as before.
@@ -70,7 +70,12 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(config.d_model, config.d_model)
 
     def forward(
-        self, hidden: Tensor, table: Tensor, padding: Tensor | None = None, need_weights: bool = False
+        self,
+        hidden: Tensor,
+        table: Tensor,
+        padding: Tensor | None = None,
+        need_weights: bool = False,
+        wanted: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Mix information between positions.
 
@@ -80,14 +85,15 @@ class SelfAttention(nn.Module):
             padding: (B, S) bool, True = PAD: looked at by nobody. None = no padding, which is faster.
             need_weights: compute the attention weights step by step and return them; the output is the same to
                 rounding, the fused kernel is faster and never holds (S, S) in memory.
+            wanted: (B, W) int64, the positions that are to look; None = all, W = S.
 
         Returns:
-            output (B, S, D), weights (B, H, S, S) or None; weights[b, h, i] says where position i looks and sums to 1
+            output (B, W, D), weights (B, H, W, S) or None; weights[b, h, i] says where position i looks and sums to 1
             (before dropout).
         """
-        # (B, S, 3D) -> three of (B, H, S, d)
-        q, k, v = self.qkv(hidden).unflatten(-1, (3, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
-        q, k = rotate(q, table), rotate(k, table)
+        q, k, v = self._project(hidden, wanted)
+        q = rotate(q, table if wanted is None else table[:, wanted][:, :, None])
+        k = rotate(k, table)
         if self.rotary_value:
             v = rotate(v, table)
         dropout = self.dropout if self.training else 0.0
@@ -102,3 +108,18 @@ class SelfAttention(nn.Module):
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         return self.out(mixed.transpose(1, 2).flatten(2)), weights
+
+    def _project(self, hidden: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, H, W, d), keys and values (B, H, S, d); queries only of the positions that look."""
+        if wanted is None:
+            return self.qkv(hidden).unflatten(-1, (3, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4).unbind()
+        width = hidden.shape[-1]
+        q = F.linear(pick(hidden, wanted), self.qkv.weight[:width], self.qkv.bias[:width])
+        kv = F.linear(hidden, self.qkv.weight[width:], self.qkv.bias[width:])
+        k, v = kv.unflatten(-1, (2, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
+        return q.unflatten(-1, (self.n_heads, self.head_dim)).transpose(1, 2), k, v
+
+
+def pick(hidden: Tensor, wanted: Tensor) -> Tensor:
+    """(B, S, D) vectors and (B, W) positions to the (B, W, D) vectors at those positions."""
+    return hidden.gather(1, wanted[:, :, None].expand(-1, -1, hidden.shape[-1]))

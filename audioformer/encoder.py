@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from audioformer.attention import SelfAttention, rotary_table
+from audioformer.attention import SelfAttention, pick, rotary_table
 from audioformer.config import EncoderConfig
+from audioformer.dropout import Dropout
 from audioformer.errors import AudioformerError
 
 NORM_EPS = 1e-12  # as in BERT and RoFormer
@@ -57,7 +58,7 @@ class Embeddings(nn.Module):
         self.tables = nn.ModuleList(nn.Embedding(config.vocabulary_size, config.d_model) for _ in range(n_tables))
         self.row_table = nn.Embedding(n_rows, config.d_model)
         self.norm = nn.LayerNorm(config.d_model, NORM_EPS)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, tokens: Tensor, row: Tensor | None = None) -> Tensor:
         """Look up and add.
@@ -89,18 +90,19 @@ class Block(nn.Module):
         self.expand = nn.Linear(config.d_model, config.d_ff)
         self.contract = nn.Linear(config.d_ff, config.d_model)
         self.feed_forward_norm = nn.LayerNorm(config.d_model, NORM_EPS)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
-        self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool
+        self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool, wanted: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, S, D) to (B, S, D), and the attention weights (B, H, S, S) if asked for."""
+        """(B, S, D) to (B, W, D), and the attention weights (B, H, W, S) if asked for; W = S unless (B, W) are wanted."""
+        stays = hidden if wanted is None else pick(hidden, wanted)
         if self.pre_norm:
-            mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights)
-            hidden = hidden + self.dropout(mixed)
+            mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights, wanted)
+            hidden = stays + self.dropout(mixed)
             return hidden + self.dropout(self._feed_forward(self.feed_forward_norm(hidden))), weights
-        mixed, weights = self.attention(hidden, table, padding, need_weights)
-        hidden = self.attention_norm(hidden + self.dropout(mixed))
+        mixed, weights = self.attention(hidden, table, padding, need_weights, wanted)
+        hidden = self.attention_norm(stays + self.dropout(mixed))
         return self.feed_forward_norm(hidden + self.dropout(self._feed_forward(hidden))), weights
 
     def _feed_forward(self, hidden: Tensor) -> Tensor:
@@ -120,6 +122,7 @@ class Encoder(nn.Module):
         self.embeddings = Embeddings(config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(config.d_model, NORM_EPS) if config.norm == "pre" else nn.Identity()
+        self.checkpointing = False  # as the argument gradient_checkpointing, for a whole run
         self.register_buffer("rotary", rotary_table(config.max_positions, config.head_dim), persistent=False)
         self.apply(init_weights)
 
@@ -131,6 +134,7 @@ class Encoder(nn.Module):
         need_weights: bool = False,
         need_hidden: bool = False,
         gradient_checkpointing: bool = False,
+        wanted: Tensor | None = None,
     ) -> EncoderOutput:
         """Encode a batch of sequences.
 
@@ -142,9 +146,10 @@ class Encoder(nn.Module):
             need_hidden: also return the output of every layer.
             gradient_checkpointing: in training, compute each block again on the way back instead of storing it: about
                 a third more time, far less memory.
+            wanted: (B, W) int64, the only positions whose vectors are of use: the last block computes no others.
 
         Returns:
-            EncoderOutput.
+            EncoderOutput; with `wanted`, hidden is (B, W, D) and need_weights and need_hidden are not for use.
 
         Raises:
             AudioformerError: the sequence is longer than max_positions, or has another number of rows than J.
@@ -154,10 +159,11 @@ class Encoder(nn.Module):
         hidden = self.embeddings(tokens, row)
         all_hidden, attention = [hidden], []
         for block in self.blocks:
-            if gradient_checkpointing and self.training and torch.is_grad_enabled():
-                hidden, weights = checkpoint(block, hidden, table, padding, need_weights, use_reentrant=False)
+            inputs = (hidden, table, padding, need_weights, wanted if block is self.blocks[-1] else None)
+            if (gradient_checkpointing or self.checkpointing) and self.training and torch.is_grad_enabled():
+                hidden, weights = checkpoint(block, *inputs, use_reentrant=False)
             else:
-                hidden, weights = block(hidden, table, padding, need_weights)
+                hidden, weights = block(*inputs)
             if need_hidden:
                 all_hidden.append(hidden)
             attention.append(weights)

@@ -9,6 +9,8 @@ Shapes: B clips, K codebook rows, T frames, S = T + 2 positions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -57,6 +59,27 @@ def mask_tokens(
     return masked, hidden.expand_as(batch.tokens).clone()
 
 
+def mask_each(
+    batch: TokenBatch, config: MaskConfig, generators: Sequence[torch.Generator], same_frames: bool = False
+) -> tuple[Tensor, Tensor]:
+    """As `mask_tokens`, each clip by its own generator: what is hidden of it depends on no neighbour and no padding.
+
+    Args:
+        batch: B clips.
+        config: how much and in what shape.
+        generators: B of them.
+        same_frames: hide the same frames in all rows.
+
+    Returns:
+        masked tokens (B, K, S) int64, target_mask (B, K, S) bool.
+    """
+    masked, target_mask = batch.tokens.clone(), torch.zeros_like(batch.tokens, dtype=torch.bool)
+    for i, (n, generator) in enumerate(zip((batch.lengths + 2).tolist(), generators, strict=True)):
+        own = TokenBatch(batch.tokens[i : i + 1, :, :n], batch.padding[i : i + 1, :n], batch.codebook_size)
+        masked[i : i + 1, :, :n], target_mask[i : i + 1, :, :n] = mask_tokens(own, config, generator, same_frames)
+    return masked, target_mask
+
+
 def mask_positions(batch: TokenBatch, hidden) -> tuple[Tensor, Tensor]:
     """Hide codes that somebody picked by hand, all behind MASK.
 
@@ -82,6 +105,19 @@ def mask_positions(batch: TokenBatch, hidden) -> tuple[Tensor, Tensor]:
     if not target_mask.any():
         raise AudioformerError("nothing is hidden: pick at least one code for the model to guess")
     return batch.tokens.masked_fill(target_mask, special_ids(batch.codebook_size).mask), target_mask
+
+
+def positions_of(mask: Tensor) -> Tensor:
+    """(..., S) bool to (..., W) int64: the positions that are True, in order; W is the largest count of all, at least 1.
+
+    Where fewer are True, positions that are False fill the end.
+
+    Example:
+        >>> positions_of(torch.tensor([[False, True, True], [False, False, True]])).tolist()
+        [[1, 2], [2, 0]]
+    """
+    n_most = max(1, int(mask.sum(-1).max()))
+    return mask.to(torch.int8).sort(dim=-1, descending=True, stable=True).indices[..., :n_most]
 
 
 def _span_priorities(shape: tuple, span: int, generator, device) -> Tensor:

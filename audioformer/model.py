@@ -20,6 +20,7 @@ from audioformer.encoder import Encoder, EncoderOutput, MLMHead
 from audioformer.errors import AudioformerError
 from audioformer.initialise import codebook_vectors
 from audioformer.losses import masked_code_loss, mlm_chance
+from audioformer.masking import positions_of
 from audioformer.tokens import code_positions
 
 
@@ -87,6 +88,7 @@ class AudioFormer(nn.Module):
         need_weights: bool = False,
         need_hidden: bool = False,
         gradient_checkpointing: bool = False,
+        positions: Tensor | None = None,
     ) -> EncoderOutput:
         """Encode clips, each wanted row on its own (or all summed).
 
@@ -97,6 +99,7 @@ class AudioFormer(nn.Module):
             need_weights: return the attention weights.
             need_hidden: return every layer's output.
             gradient_checkpointing: trade time for memory in training.
+            positions: (B, R, W) int64, the only positions of each row whose vectors are of use; hidden is (B, R, W, D).
 
         Returns:
             EncoderOutput with hidden (B, R, S, D), all_hidden L + 1 of (B, R, S, D), attention L of (B, R, H, S, S);
@@ -111,15 +114,17 @@ class AudioFormer(nn.Module):
         options = (need_weights, need_hidden, gradient_checkpointing)
         if padding is not None and not padding.any():
             padding = None  # the fused attention kernels are fastest without a mask
+        at = [None] * len(rows) if positions is None else positions.unbind(1)
         if self.config.rows == "summed":
-            outputs = [self.encoders[0](tokens[:, : self.config.n_codebooks], padding, None, *options)]
+            outputs = [self.encoders[0](tokens[:, : self.config.n_codebooks], padding, None, *options, at[0])]
         elif self.config.rows == "shared":
             row = torch.tensor(rows, device=tokens.device).repeat_interleave(len(tokens))  # row by row, all clips each
             folded = torch.cat([tokens[:, k] for k in rows])[:, None]  # (R * B, 1, S)
             folded_padding = None if padding is None else padding.repeat(len(rows), 1)
-            return _unfold(self.encoders[0](folded, folded_padding, row, *options), len(rows))
+            folded_at = None if positions is None else torch.cat(at)
+            return _unfold(self.encoders[0](folded, folded_padding, row, *options, folded_at), len(rows))
         else:
-            outputs = [self.encoders[k](tokens[:, k : k + 1], padding, None, *options) for k in rows]
+            outputs = [self.encoders[k](tokens[:, k : k + 1], padding, None, *options, at[r]) for r, k in enumerate(rows)]
         return _stack(outputs)
 
     def mlm_logits(self, hidden: Tensor, row: int = 0) -> Tensor:
@@ -150,7 +155,7 @@ class AudioFormer(nn.Module):
         rows: Iterable[int] | None = None,
         gradient_checkpointing: bool = False,
     ) -> MLMOutput:
-        """Guess the hidden codes; logits are computed at hidden positions only.
+        """Guess the hidden codes; the last block and the logits are computed at hidden positions only.
 
         Args:
             tokens: (B, K, S) the truth.
@@ -169,11 +174,15 @@ class AudioFormer(nn.Module):
         summed = self.config.rows == "summed"
         predicted = self._wanted(tokens, rows)
         read = None if summed else predicted
-        hidden = self(masked, padding, read, gradient_checkpointing=gradient_checkpointing).hidden
+        of_rows = target_mask[:, predicted]
+        at = positions_of(of_rows.any(1, keepdim=True) if summed else of_rows)  # (B, R, W)
+        hidden = self(masked, padding, read, gradient_checkpointing=gradient_checkpointing, positions=at).hidden
+        at = at.expand(-1, len(predicted), -1)
+        counted, codes = of_rows.gather(2, at), tokens[:, predicted].gather(2, at)
         losses, accuracy = [], []
         for r, k in enumerate(predicted):
-            mask = target_mask[:, k]
-            logits, targets = self.mlm_logits(hidden[:, 0 if summed else r][mask], k), tokens[:, k][mask]
+            here = counted[:, r]
+            logits, targets = self.mlm_logits(hidden[:, 0 if summed else r][here], k), codes[:, r][here]
             losses.append(masked_code_loss(logits, targets))
             accuracy.append((logits.detach().argmax(-1) == targets).float().mean())
         row_losses = torch.stack(losses)

@@ -21,28 +21,37 @@ ORDER = """
 errors
 paths config interrupt
 audio state stft effects
+stream
 rvq codec
-cepstra compact_codec encodec_import encodec_weights encodec_codec
-synth augment distances loudness crops train_codec
+cepstra compact_codec causal encodec_import encodec_weights encodec_codec
+encodec_fast encode_many
+synth augment distances loudness crops discriminator train_codec
 tokens batches
 masking
 attention dropout
 encoder initialise
 losses
-model classifier
+mae_config gap_masking
+dual_transformer frames
+encodecmae
+model backbone classifier
+adapt
 metrics reports
+probe
 datasets
 baseline
 corpus_format variants prepare corpus
 checkpoint
-optim
+optim averaging
 train
 predict
 pretrain finetune
-classify
-evaluate scores benches
+kmeans_targets pretrain_encodecmae encodecmae_import encodecmae_guess
+classify features
+hear
+evaluate scores benches codec_log
 plots
-teaching widgets
+teaching widgets codebook
 cli app
 __main__
 """

@@ -7,7 +7,7 @@ import torch
 
 from audioformer.config import MaskConfig, preset
 from audioformer.errors import AudioformerError
-from audioformer.masking import mask_tokens
+from audioformer.masking import mask_tokens, positions_of
 from audioformer.model import AudioFormer, mean_pool
 from audioformer.tokens import collate, wrap
 
@@ -219,3 +219,17 @@ def test_refuses():
     nothing = torch.zeros_like(b.tokens, dtype=torch.bool)
     with pytest.raises(AudioformerError, match="no position to predict"):
         model.mlm_loss(b.tokens, b.padding, b.tokens, nothing)
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("norm", ["post", "pre"])
+def test_vectors_at_some_positions_are_those_of_the_whole(rows, norm):
+    model, b = make(rows, norm=norm, rotary_value=True), batch()
+    n_read = 1 if rows == "summed" else 3
+    mask = torch.rand(3, n_read, 14, generator=torch.Generator().manual_seed(1)) < 0.3
+    at = positions_of(mask)
+    whole, part = model(b.tokens, b.padding).hidden, model(b.tokens, b.padding, positions=at).hidden
+    expected = whole.gather(2, at[..., None].expand(-1, -1, -1, 32))
+    real = ~b.padding[:, None].expand(-1, n_read, -1).gather(2, at)
+    assert at.shape[2] < 14
+    torch.testing.assert_close(part[real], expected[real], atol=1e-5, rtol=1e-5)
