@@ -13,7 +13,7 @@ from torch import Tensor
 
 from audioformer.errors import AudioformerError
 
-CROP_SEED = 7919
+CROP_SEED, MASK_SEED = 7919, 104729
 
 
 def epoch_order(n_clips: int, seed: int, epoch: int) -> np.ndarray:
@@ -101,6 +101,24 @@ class CodeSampler:
         self.clips, self.batch_size, self.accumulate = clips, batch_size, accumulate
         self.max_frames, self.min_frames, self.seed = max_frames, min_frames, seed
 
+    def positions(self, micro_step: int = 0, rank: int = 0, world: int = 1) -> np.ndarray:
+        """(B,) which places of a step's whole batch are this part's and this process's; every process has as many.
+
+        Raises:
+            AudioformerError: the batch cannot be shared out evenly.
+        """
+        if self.batch_size % (self.accumulate * world):
+            raise AudioformerError(
+                f"batch_size={self.batch_size} must be a multiple of accumulate x processes = {self.accumulate} x {world}: "
+                "every process gets as many clips"
+            )
+        return np.arange(self.batch_size)[micro_step :: self.accumulate][rank::world]
+
+    def generators(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> list[torch.Generator]:
+        """Randomness for each of the clips of `draw`: the same wherever and beside whatever a clip is worked on."""
+        seeds = [np.random.SeedSequence([self.seed, MASK_SEED, step, int(i)]) for i in self.positions(micro_step, rank, world)]
+        return [torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1)) for seed in seeds]
+
     def draw(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[list, list[Tensor], list[int]]:
         """The clips of one part of one step for one process.
 
@@ -108,7 +126,7 @@ class CodeSampler:
             items, their crops (K, T'), and the frame each crop starts at; B of each.
         """
         indices = batch_indices(len(self.clips), self.batch_size, step, self.seed)
-        mine = np.arange(self.batch_size)[micro_step :: self.accumulate][rank::world]
+        mine = self.positions(micro_step, rank, world)
         items = [self.clips[int(indices[i])] for i in mine]
         crops, starts = [], []
         for i, item in zip(mine, items, strict=True):

@@ -213,6 +213,8 @@ class TrainConfig(Config):
     clip_norm: float = 1.0  # longest gradient
     average: float = 0.0  # decay of the running mean of the weights that is exported; 0 exports the last weights
     bf16: bool = False  # matrix products in 16 bits
+    gradient_checkpointing: bool = False  # blocks are computed again on the way back: a third slower, far less memory
+    compile: bool = False  # torch.compile for the blocks: a slow first step, faster ones after it; needs a C++ compiler
     validate_every: int = 0  # steps between measurements on held-out clips; 0 never
     patience: int = 0  # stop after so many measurements without improvement; 0 never
     save_every: int = 200  # steps between resumable states

@@ -157,6 +157,33 @@ def multi_positive_contrastive_loss(
     return F.softplus(negatives - similarity)[positive].mean()
 
 
+def contrast_over_processes(embeddings: Tensor, temperature: float = 0.05) -> Tensor:
+    """`multi_positive_contrastive_loss` over the clips of all processes together, as if one process had them all.
+
+    Every process computes the whole loss, in which its own vectors alone carry gradient. Data-parallel training averages
+    the gradients of W processes, and what is wanted is their sum, so the gradient is magnified W times; the value
+    is not.
+
+    Args:
+        embeddings: (B, R, D) of this process; every process must bring as many.
+        temperature: as there.
+
+    Returns:
+        () float, nats; the same value in every process. Without several processes: the plain loss.
+    """
+    from torch import distributed
+
+    world = distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    if world == 1:
+        return multi_positive_contrastive_loss(embeddings, temperature)
+    embeddings = embeddings.float().contiguous()
+    parts = [torch.empty_like(embeddings) for _ in range(world)]
+    distributed.all_gather(parts, embeddings.detach())
+    parts[distributed.get_rank()] = embeddings
+    loss = multi_positive_contrastive_loss(torch.cat(parts), temperature)
+    return loss.detach() + world * (loss - loss.detach())
+
+
 def ft2_loss(mlc: Tensor, mpc: Tensor, alpha: float = 0.8) -> Tensor:
     """Fine-tuning method 2: alpha * MLC + (1 - alpha) * MPC.
 

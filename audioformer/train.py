@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,15 @@ import torch
 from torch import Tensor, nn
 
 from audioformer.audio import atomic_path
+from audioformer.averaging import WeightAverage, other_weights
 from audioformer.config import TrainConfig
+from audioformer.encoder import Encoder
 from audioformer.errors import AudioformerError
 from audioformer.interrupt import finish_first
-from audioformer.optim import make_optimizer, schedule_factor, set_learning_rate
+from audioformer.optim import BETAS, make_optimizer, schedule_factor, set_learning_rate
 from audioformer.state import load_state, save_state, writable_folder
+
+SAME_NUMBERS = ("gradient_checkpointing", "compile")  # settings that a run may go on with or without
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,10 @@ class StepRecord:
 
 
 class Task(nn.Module):
-    """What a model is trained to do, with its data. Subclasses: MaskedModelling, FineTuning."""
+    """What a model is trained to do, with its data. Subclasses: MaskedModelling, FrameModelling, FineTuning."""
 
     chance: dict[str, float]
+    betas: tuple[float, float] = BETAS  # of AdamW
 
     def batch(self, step: int, micro_step: int, rank: int, world: int) -> Any:
         """Data of one micro-step for one of `world` processes; depends on nothing but the arguments and the seed."""
@@ -64,6 +70,11 @@ class Task(nn.Module):
     def forward(self, batch: Any) -> dict[str, Tensor]:
         """Losses by name, with "total"."""
         raise NotImplementedError
+
+    def weight(self, batch: Any) -> float:
+        """How much this part's losses count beside those of the step's other parts and processes."""
+        del batch
+        return 1.0
 
     def validate(self) -> dict[str, float] | None:
         """Metrics on held-out clips, or None."""
@@ -76,31 +87,6 @@ class Task(nn.Module):
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
         """Write the finished model as a checkpoint folder; `weights` replace the live ones (averaged weights)."""
         raise NotImplementedError
-
-
-class WeightAverage:
-    """Exponential running mean of all floating-point state, kept beside the model being trained.
-
-    Args:
-        module: whose state is averaged.
-        decay: 0 switches it off.
-    """
-
-    def __init__(self, module: nn.Module, decay: float):
-        self.decay = decay
-        self.state = {k: v.detach().clone() for k, v in module.state_dict().items()} if decay else None
-
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Mix in the weights of now; the first steps count more, so that the start is forgotten."""
-        if self.state is None:
-            return
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for key, value in module.state_dict().items():
-            if value.is_floating_point():
-                self.state[key].lerp_(value, 1 - decay)
-            else:
-                self.state[key].copy_(value)
 
 
 def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = None) -> Iterator[StepRecord]:
@@ -145,7 +131,8 @@ class _Run:
 
     def __init__(self, task: Task, config: TrainConfig, accelerator, folder: Path | None):
         self.task, self.config, self.accelerator, self.folder = task, config, accelerator, folder
-        optimizer = make_optimizer(task, config.learning_rate, config.weight_decay, config.head_factor)
+        optimizer = make_optimizer(task, config.learning_rate, config.weight_decay, config.head_factor, task.betas)
+        _speed_up(task, config)
         self.wrapped, self.optimizer = accelerator.prepare(task, optimizer)
         self.average = WeightAverage(task, config.average)
         self.step, self.seconds, self.history = 0, 0.0, []
@@ -177,17 +164,23 @@ class _Run:
         return record
 
     def _accumulate(self) -> dict[str, float]:
+        """Losses and gradients of a step as if its batch had been one: parts and processes count by `Task.weight`."""
         c, accelerator = self.config, self.accelerator
+        rank, world = accelerator.process_index, accelerator.num_processes
+        batches = [self.task.batch(self.step, micro_step, rank, world) for micro_step in range(c.accumulate)]
+        weights = torch.tensor([self.task.weight(batch) for batch in batches], device=accelerator.device)
+        weights = weights * world / accelerator.reduce(weights.sum(), reduction="sum")  # mean 1 / accumulate
         sums: dict[str, float] = {}
-        for micro_step in range(c.accumulate):
-            batch = self.task.batch(self.step, micro_step, accelerator.process_index, accelerator.num_processes)
+        for micro_step, batch in enumerate(batches):
             torch.manual_seed((c.seed * 1_000_003 + self.step) * 997 + micro_step * 31 + accelerator.process_index)
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=c.bf16):
-                losses = self.wrapped(batch)
-            accelerator.backward(losses["total"] / c.accumulate)
+            last = micro_step == c.accumulate - 1
+            with nullcontext() if last else accelerator.no_sync(self.wrapped):  # gradients meet once a step
+                with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=c.bf16):
+                    losses = self.wrapped(batch)
+                accelerator.backward(losses["total"] * weights[micro_step])
             for name, value in losses.items():
-                mean = accelerator.reduce(value.detach().float(), reduction="mean")
-                sums[name] = sums.get(name, 0.0) + float(mean) / c.accumulate
+                mean = accelerator.reduce(value.detach().float() * weights[micro_step], reduction="mean")
+                sums[name] = sums.get(name, 0.0) + float(mean)
         return sums
 
     def _validate(self) -> dict[str, float] | None:
@@ -195,7 +188,7 @@ class _Run:
         if not c.validate_every or (self.step % c.validate_every and self.step != c.n_steps):
             return None
         self.task.eval()
-        with torch.no_grad(), _weights(self.task, self.average.state):
+        with torch.no_grad(), other_weights(self.task, self.average.state):
             metrics = self.task.validate()
         metrics = metrics and {name: value for name, value in metrics.items() if _finite(value)}
         if metrics and metrics.get("score", -float("inf")) > self.best["score"]:
@@ -243,7 +236,18 @@ class _Run:
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
 
     def _recipe(self) -> str:
-        return json.dumps({"train": asdict(self.config), **self.task.recipe()}, sort_keys=True)
+        settings = {name: value for name, value in asdict(self.config).items() if name not in SAME_NUMBERS}
+        return json.dumps({"train": settings, **self.task.recipe()}, sort_keys=True)
+
+
+def _speed_up(task: Task, config: TrainConfig) -> None:
+    """Switch on what trades memory or start-up time for speed; the numbers stay the same to rounding."""
+    for module in task.modules():
+        if isinstance(module, Encoder):
+            module.checkpointing = config.gradient_checkpointing
+            if config.compile:
+                for block in module.blocks:
+                    block.compile(dynamic=True)
 
 
 def _differences(there: dict, asked: dict, name: str = "") -> list[str]:
@@ -263,19 +267,3 @@ def _to(state: Any, device) -> Any:
 
 def _finite(value: float) -> bool:
     return value == value and abs(value) != float("inf")
-
-
-class _weights:
-    """Context: run with other weights, then put the live ones back."""
-
-    def __init__(self, module: nn.Module, state: dict[str, Tensor] | None):
-        self.module, self.state = module, state
-
-    def __enter__(self):
-        if self.state is not None:
-            self.live = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
-            self.module.load_state_dict(self.state)
-
-    def __exit__(self, *exc):
-        if self.state is not None:
-            self.module.load_state_dict(self.live)
