@@ -35,14 +35,14 @@ def import_encodec() -> ModuleType:
         if sys.modules.get("encodec") is not None:
             return sys.modules["encodec"]
         try:
-            with _torchaudio_or_stand_in():
+            with torchaudio_or_stand_in():
                 return importlib.import_module("encodec")
         except ImportError as error:
             raise AudioformerError(f"EnCodec needs packages that are not installed ({error}); run {INSTALL}") from error
 
 
 @contextmanager
-def _torchaudio_or_stand_in() -> Iterator[None]:
+def torchaudio_or_stand_in() -> Iterator[None]:
     """Within: `import torchaudio` works, with the real one if it loads, else with an empty module."""
     before = _loaded("torchaudio")
     try:

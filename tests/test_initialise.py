@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from audioformer.config import preset
-from audioformer.encodec_import import _torchaudio_or_stand_in
+from audioformer.encodec_import import torchaudio_or_stand_in
 from audioformer.encoder import INIT_STD
 from audioformer.errors import AudioformerError
 from audioformer.initialise import codebook_vectors, hf_names, load_hf_roformer_state
@@ -18,7 +18,7 @@ TOLERANCE = {"atol": 1e-5, "rtol": 1e-5}
 def their_model(**changes):
     """A seeded RoFormerForMaskedLM of our "test" size, every weight (biases and norms too) away from its start."""
     pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
-    with _torchaudio_or_stand_in():  # transformers will not import beside a torchaudio that does not load
+    with torchaudio_or_stand_in():  # transformers will not import beside a torchaudio that does not load
         from transformers import RoFormerConfig, RoFormerForMaskedLM
     torch.manual_seed(3)
     config = RoFormerConfig(

@@ -1,0 +1,175 @@
+"""The ablation: what is held out is never heard, finished cells are not measured again, and the table says what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny import RATE, tiny_codec, tone
+
+from audioformer.audio import save_audio
+from audioformer.benches import ablation
+from audioformer.benches.ablation import Bench, Cell, RowView, cells_of, read_cell, run_cells
+from audioformer.benches.ablation_table import ablation_table, as_markdown
+from audioformer.benches.variants import ABLATION_PRESETS, REFERENCE, VARIANTS, ablation_preset
+from audioformer.cli import main
+from audioformer.compact_codec import save_compact
+from audioformer.corpus import Item
+from audioformer.errors import AudioformerError
+from audioformer.plots.ablation import ablation as ablation_figure
+
+SPEAKERS = ("ann", "bob", "eve")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Two digits by three speakers, low and high tones."""
+    root = tmp_path_factory.mktemp("fsdd")
+    for s, speaker in enumerate(SPEAKERS):
+        for digit, hz in enumerate((300, 2400)):
+            for take in (5, 6):
+                save_audio(root / "recordings" / f"{digit}_{speaker}_{take}.wav", tone(hz * (1 + 0.1 * s), 0.6, seed=take + 9 * s), RATE)
+    return root
+
+
+def bench(digits, folder, **changes) -> Bench:
+    config = replace(ablation_preset("test"), **changes)
+    return Bench(config.data()["digits"], config, digits, folder, tiny_codec(), lambda _: None)
+
+
+def test_every_row_runs_and_shares_pretraining(digits, tmp_path):
+    made = bench(digits, tmp_path)
+    records = list(run_cells(made, cells_of(made, list(VARIANTS), [2], [0])))
+    assert [r["row"] for r in records] == list(VARIANTS)
+    assert all(0 <= r["accuracy"] <= 1 and (r["n"], r["n_classes"], r["fold"]) == (4, 2, 2) for r in records)
+    assert next(r for r in records if r["row"] == "svm")["accuracy"] == 1.0
+    trained = sorted(p.name.rsplit("-", 1)[0] for p in (tmp_path / "pretrained").rglob("*") if (p / "config.json").is_file())
+    # rows 1-3 once; row 1 again for two ratios, spans and without synthesis; shared, summed, and summed by our recipe
+    assert trained == sorted(["separate1"] * 5 + ["separate2", "separate3", "shared", "summed", "summed"])
+
+
+def test_the_held_out_speaker_is_in_nothing_that_is_trained_on(digits, tmp_path, monkeypatch):
+    heard = {"train": [], "test": []}
+    for name in ("MaskedModelling", "FineTuning"):
+        real = getattr(ablation, name)
+
+        def spy(config, *arguments, real=real, **options):
+            clips = next(a for a in arguments if hasattr(a, "__len__") and hasattr(a[0], "codes"))
+            heard["train"] += [clips[i].group for i in range(len(clips))]
+            held = options.get("held_out", ())
+            heard["test"] += [(held[i].group, held[i].variant) for i in range(len(held))]
+            return real(config, *arguments, **options)
+
+        monkeypatch.setattr(ablation, name, spy)
+    made = bench(digits, tmp_path)
+    list(run_cells(made, cells_of(made, ["ft1", "summed"], [2], [0])))
+    assert set(heard["train"]) & set(SPEAKERS) == {"ann", "eve"}
+    assert set(heard["test"]) == {("bob", 0)}
+    assert any(group not in SPEAKERS for group in heard["train"]), "synthetic clips take part in pre-training"
+
+
+def test_finished_cells_stay_and_a_broken_run_loses_one(digits, tmp_path, monkeypatch):
+    made = bench(digits, tmp_path)
+    cells = list(cells_of(made, ["svm", "scratch"], None, [0, 1]))
+    assert [c.name for c in cells if c.row == "svm"] == [f"digits/svm-fold{f}-seed0" for f in (1, 2, 3)]
+    real, count = made.measure, []
+
+    def killed(cell):
+        if len(count) == 2:
+            raise KeyboardInterrupt
+        count.append(cell)
+        return real(cell)
+
+    monkeypatch.setattr(made, "measure", killed)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_cells(made, cells))
+    assert sorted(p.name for p in (tmp_path / "cells").rglob("*")) == ["digits", "scratch-fold1-seed0.json", "svm-fold1-seed0.json"]
+    first = read_cell(tmp_path, cells[0])
+    monkeypatch.setattr(made, "measure", lambda cell: count.append(cell) or real(cell))
+    assert next(run_cells(made, cells)) == first
+    assert len(list(run_cells(made, cells))) == len(cells) == len(count)
+
+
+def test_the_same_cell_gives_the_same_number(digits, tmp_path):
+    values = []
+    for name in "ab":
+        made = bench(digits, tmp_path / name)
+        values.append([r["accuracy"] for r in run_cells(made, [Cell("digits", "ft2", 1, 3)])])
+    assert values[0] == values[1]
+
+
+def test_cells_of_other_settings_and_damaged_ones_are_refused(digits, tmp_path):
+    cell = Cell("digits", "svm", 1, 0)
+    list(run_cells(bench(digits, tmp_path), [cell]))
+    with pytest.raises(AudioformerError, match="another preset, codec or data"):
+        list(run_cells(bench(digits, tmp_path, codings=1), [cell]))
+    ablation.cell_path(tmp_path, cell).write_text("{")
+    with pytest.raises(AudioformerError, match="damaged result"):
+        read_cell(tmp_path, cell)
+
+
+def test_a_row_view_keeps_one_row():
+    codes = torch.arange(12).view(3, 4)
+    view = RowView([Item("x", codes, (0,), (1.0,), 1, None, "group", 0, (), 1.0, 1)], 2)
+    assert torch.equal(view[0].codes, codes[2:])
+    assert len(view) == 1
+
+
+def records(row: str, values: dict, data: str = "esc10") -> list[dict]:
+    return [{"data": data, "row": row, "fold": f, "seed": s, "accuracy": v, "n": 80, "n_classes": 10} for (f, s), v in values.items()]
+
+
+def test_the_table_is_the_statistics_of_its_cells():
+    ft1 = {(1, 0): 0.70, (2, 0): 0.80, (1, 1): 0.74, (2, 1): 0.86}
+    ft2 = {(1, 0): 0.72, (2, 0): 0.81, (1, 1): 0.75}
+    document = ablation_table([*records("svm", {(1, 0): 0.8, (2, 0): 0.9}), *records("ft1", ft1), *records("ft2", ft2)], ["esc10/x"])
+    line = {row["row"]: row for row in document["rows"]}
+    assert line["ft1"]["ours"] == pytest.approx(0.775)
+    assert line["ft1"]["seed_std"] == pytest.approx(np.std([0.75, 0.80], ddof=1))
+    assert line["ft1"]["fold_std"] == pytest.approx(np.std([0.72, 0.83], ddof=1))
+    assert (line["ft1"]["peer"], line["ft1"]["chance"]) == (pytest.approx(0.85), pytest.approx(0.1))
+    assert line["ft1"]["ratio"] == pytest.approx(0.775 / 0.85)
+    gains = [0.02, 0.01, 0.01]
+    assert line["ft2"]["gain"] == pytest.approx(np.mean(gains))
+    assert line["ft2"]["gain_error"] == pytest.approx(np.std(gains, ddof=1) / 3**0.5)
+    assert line["ft2"]["seed_std"] is None, "one seed alone has all folds"
+    text = as_markdown(document)
+    assert "| esc10 | MLM, then FT2 (MPC) | 0.762 | - |" in text
+    assert "+0.013 ± 0.003 on ft1" in text
+    assert "Missing (1): esc10/x" in text
+    assert "best 0.85" in ablation_figure(document["rows"]).layout.meta["alt"]
+
+
+def test_presets_and_references_are_whole():
+    assert set(REFERENCE.values()) == {"ft1", "ft2"}
+    for name, config in ABLATION_PRESETS.items():
+        assert set(config.data()) == {"esc10", "digits"}, name
+        assert all(spec.finetune.train.patience == 0 for spec in config.data().values()), "nothing is chosen on a held-out fold"
+    with pytest.raises(AudioformerError, match="laptop"):
+        ablation_preset("labtop")
+
+
+def test_on_the_command_line_it_merges_what_is_there(digits, tmp_path, capsys):
+    save_compact(tiny_codec(), tmp_path / "codec")
+    words = ["bench", "ablation", "--digits", str(digits), "-o", str(tmp_path / "out"), "--preset", "test", "--seeds", "1", "--json"]
+    assert main([*words, "--codec", str(tmp_path / "codec"), "--only", "svm,scratch", "--folds", "1"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["row"] for row in document["rows"]] == ["svm", "scratch"]
+    assert set(document["rows"][0]) >= {"case", "ours", "peer", "unit", "ratio"}
+    assert len(document["missing"]) == 3 * len(VARIANTS) - 2
+    assert json.loads((tmp_path / "out" / "results.json").read_text()) == document
+    assert "SVM" in (tmp_path / "out" / "results.md").read_text()
+    assert re.search("plotly", (tmp_path / "out" / "results.html").read_text())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "give --esc10 DIR or --digits DIR"), (["--esc10", "x", "--only", "ft3"], "has no 'ft3'"), (["--digits", "nowhere"], "nowhere")],
+)
+def test_what_cannot_be_measured_is_a_user_error(tmp_path, capsys, words, message):
+    assert main(["bench", "ablation", "-o", str(tmp_path), *words]) == 2
+    assert message in capsys.readouterr().err
