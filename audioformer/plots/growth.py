@@ -1,0 +1,52 @@
+"""A picture of cost: time and memory against the number of tokens, both axes logarithmic.
+
+Shapes: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from audioformer.errors import AudioformerError
+from audioformer.plots.predictions import DASHES
+from audioformer.plots.theme import finish
+
+NAMES = {"length": "one clip, read, 1 s to 10 min", "batch": "clips of 5 s, training step"}
+
+
+def growth(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """Time and peak memory of each case of `bench growth`.
+
+    Args:
+        rows: of its document.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with two panels; a straight line of slope 1 is growth in proportion, of slope 2 with the square.
+
+    Raises:
+        AudioformerError: no rows.
+    """
+    if not rows:
+        raise AudioformerError("nothing was measured yet; run `audioformer bench growth`")
+    figure, told = make_subplots(rows=1, cols=2, horizontal_spacing=0.14), []
+    for place, (kind, name) in enumerate(NAMES.items()):
+        mine = [row for row in rows if row["kind"] == kind]
+        for column, (key, unit) in enumerate((("ours", "s"), ("peak_mb", "MB")), 1):
+            figure.add_scatter(
+                x=[row["tokens"] for row in mine], y=[row[key] for row in mine], name=name, mode="lines+markers", legendgroup=kind,
+                showlegend=column == 1, line={"dash": DASHES[place % len(DASHES)]}, marker={"symbol": ("circle", "diamond")[place]},
+                text=[row["case"] for row in mine], hovertemplate=f"%{{text}}<br>%{{x}} tokens<br>%{{y:.3g}} {unit}<extra></extra>",
+                row=1, col=column,
+            )  # fmt: skip
+        if mine:
+            first, last = mine[0], mine[-1]
+            told.append(f"{name}: {first['ours']:.3g} s for {first['tokens']} tokens, {last['ours']:.3g} s for {last['tokens']}")
+    finish(figure, f"Time and memory against the number of tokens. {'; '.join(told)}.", x="Tokens", y="Time (s)", theme=theme, title=title,
+           height=320)  # fmt: skip
+    figure.update_yaxes(title_text="Peak memory (MB)", row=1, col=2)
+    return figure.update_xaxes(type="log").update_yaxes(type="log")

@@ -1,0 +1,73 @@
+"""Benchmarks of speed: both sides do the same work, and the figures are those of their definitions. No time is judged."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from audioformer.benches.growth import PeakMemory, bench_growth
+from audioformer.benches.train import bench_train, rivals
+from audioformer.cli import main
+from audioformer.config import preset
+from audioformer.plots.growth import growth
+
+SIZES = preset("test", n_codebooks=1, codebook_size=64, dropout=0.1)
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+def test_both_models_have_the_same_losses_step_after_step(bf16):
+    pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
+    ours, theirs = rivals(SIZES, 3, 20, dropout=0.0)
+    for group in theirs.optimizer.param_groups:
+        group["weight_decay"] = 0.0
+    for group in ours.optimizer.param_groups:
+        group.update(weight_decay=0.0, betas=(0.9, 0.999))
+    for _ in range(4):
+        assert ours.step(bf16)[1] == pytest.approx(theirs.step(bf16)[1], rel=0.02 if bf16 else 2e-4)
+
+
+def test_tokens_per_second_stand_beside_the_peers(capsys):
+    pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
+    assert main(["bench", "train", "--preset", "test", "--batch", "2", "--positions", "12", "--steps", "2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["case"] for row in document["rows"]] == ["MLM step, fp32", "MLM step, bf16 autocast", "MLM step, best of each"]
+    for row in document["rows"]:
+        assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
+    assert document["rows"][0]["loss"] == pytest.approx(document["rows"][0]["loss_peer"], rel=1e-4)
+    assert document["rows"][2]["ours"] == max(row["ours"] for row in document["rows"][:2])
+
+
+def test_without_transformers_it_says_what_to_install(monkeypatch):
+    import sys
+
+    from audioformer.errors import AudioformerError
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(AudioformerError, match=r"pip install .audioformer\[dev\]"):
+        bench_train(SIZES, 2, 12, 1)
+
+
+def test_growth_counts_tokens_and_says_how_time_grows():
+    document = bench_growth(preset("test", n_codebooks=1), longest_s=5, largest=4, repeats=1)
+    assert [row["tokens"] for row in document["rows"]] == [77, 152, 377, 377, 754, 1508]
+    rows = document["rows"]
+    assert [row["growth"] is None for row in rows] == [True, False, False, True, False, False]
+    assert rows[0]["tokens_per_s"] == pytest.approx(77 / rows[0]["ours"])
+    expected = torch.tensor(rows[1]["ours"] / rows[0]["ours"]).log() / torch.tensor(152 / 77).log()
+    assert rows[1]["growth"] == pytest.approx(expected.item(), rel=1e-4)
+    alt = growth(rows).layout.meta["alt"]
+    assert "for 377" in alt
+    assert "for 1508" in alt
+
+
+def test_peak_memory_sees_what_was_there_for_a_moment():
+    with PeakMemory() as memory:
+        if memory.peak is None:
+            pytest.skip("needs /proc, which this system does not have")
+        block = torch.ones(64 << 20, dtype=torch.uint8)
+        for _ in range(20):
+            block.sum()
+        del block
+    assert 60 << 20 < memory.peak < 400 << 20
