@@ -43,7 +43,8 @@ def test_codes_together_are_those_of_the_package_clip_by_clip(model):
 
 
 def test_the_arithmetic_is_that_of_the_published_sizes(model):
-    assert gigaflops(model, 8) == pytest.approx(2.35, rel=0.1)
+    # convolutions 2.35, LSTM 4 x 2 x 2048 x 512 x 75 / 1e9 = 0.63, search 8 x 2 x 128 x 1024 x 75 / 1e9 = 0.16
+    assert gigaflops(model, 8) == pytest.approx(2.35 + 0.63 + 0.16, rel=0.01)
     assert gigaflops(model, 8) - gigaflops(model, 1) == pytest.approx(7 * 2 * 128 * 1024 * 75 / 1e9)
     assert matrix_rate(64, 2) > 0
 
