@@ -18,6 +18,7 @@ from audioformer.paths import notebooks_folder
 FOLDER = notebooks_folder()
 NAMES = sorted(path.stem for path in (FOLDER / "src").glob("*.py"))
 VERDICT = re.compile(r"^[✓✗…] \S+", re.MULTILINE)
+ASKED = re.compile(r'^(check|quiz)\("([\w.]+)"', re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,26 @@ def test_stored_without_outputs_small_and_local(name, folder):
     assert np.median(lengths) <= 6
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_notebook_keeps_to_the_plan(name):
+    cells = ["".join(cell["source"]) for cell in read(FOLDER / f"{name}.ipynb")["cells"]]
+    text = "\n".join(cells)
+    assert re.match(rf"# {name[:2]} · [^\n]+\?\n", cells[0]), "the title is a question"
+    for part in ("**You will**", "**Time**", "**Needs**", "redict first", "## Quiz", "## Recap"):
+        assert part in text, part
+    asked = [kind for kind, _ in ASKED.findall(text)]
+    assert asked.count("quiz") == 3
+    assert 2 <= asked.count("check") <= 4
+    for link in re.findall(r"\]\(([^)]+\.ipynb)\)", text):
+        assert (FOLDER / link).is_file(), link
+
+
+def test_every_exercise_and_question_is_asked_in_one_notebook():
+    asked = [one for name in NAMES for one in ASKED.findall((FOLDER / "src" / f"{name}.py").read_text(encoding="utf-8"))]
+    assert sorted(name for kind, name in asked if kind == "check") == sorted(teaching.CHECKS)
+    assert sorted(name for kind, name in asked if kind == "quiz") == sorted(teaching.QUIZ)
+
+
 def test_blanking_keeps_signature_docstring_and_names(builder):
     solved = 'import x\n\n\ndef f(a, b=2):\n    """What f does."""\n    c = a + b\n    return c\n\n\nanswer = "b"'
     assert builder.blank(solved) == 'import x\n\n\ndef f(a, b=2):\n    """What f does."""\n    ...\n\n\nanswer = ...'
@@ -99,7 +120,7 @@ def test_learners_see_no_answer(name):
 
 
 def run(path, folder):
-    """Outputs of all cells, run in a fresh kernel in an empty folder."""
+    """Outputs of all cells and of all sliders, run in a fresh kernel in an empty folder."""
     import nbformat
     from nbclient import NotebookClient
 
@@ -107,12 +128,16 @@ def run(path, folder):
     NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
-    return [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    widgets = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {"state": {}})
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    return outputs + [output for one in widgets["state"].values() for output in one["state"].get("outputs", [])]
 
 
 @pytest.mark.parametrize(("folder", "sign"), [("", "…"), ("solutions", "✓")])
 @pytest.mark.parametrize("name", NAMES)
-def test_runs_from_top_to_bottom(name, folder, sign, tmp_path):
+def test_runs_from_top_to_bottom(name, folder, sign, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUDIOFORMER_FAST", "1")
+    monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)
     path = FOLDER / folder / f"{name}.ipynb"
     outputs = run(path, tmp_path)
     printed = "".join(output.get("text", "") for output in outputs)
@@ -120,12 +145,13 @@ def test_runs_from_top_to_bottom(name, folder, sign, tmp_path):
     exercises = [cell for cell in read(path)["cells"] if "exercise" in cell["metadata"].get("tags", [])]
     assert len(verdicts) == len(exercises)
     assert {verdict[0] for verdict in verdicts} == {sign}, printed
-    kinds = [kind for output in outputs for kind in output.get("data", {})]
-    assert kinds.count("application/vnd.plotly.v1+json") >= 3
-    assert sum("<audio" in output.get("data", {}).get("text/html", "") for output in outputs) >= 3
-    assert not any(output.get("name") == "stderr" for output in outputs), [
-        o for o in outputs if o.get("name") == "stderr"
-    ]
+    n_figures = sum("application/vnd.plotly.v1+json" in output.get("data", {}) for output in outputs)
+    n_sounds = sum("<audio" in output.get("data", {}).get("text/html", "") for output in outputs)
+    assert n_figures >= 2
+    assert n_sounds >= 1
+    assert n_figures + n_sounds >= 5
+    troubles = [o for o in outputs if o.get("name") == "stderr" or o["output_type"] == "error"]
+    assert troubles == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -214,8 +240,11 @@ def test_quiz_explains_only_the_right_answer(name, capsys):
 
 def test_sample_finds_a_clip_of_a_label():
     assert load_audio(teaching.sample("dog")).duration_s > 1
+    assert teaching.sample("dog", 2) != teaching.sample("dog")
     with pytest.raises(AudioformerError, match="label='unicorn' has no bundled clip; there are .*dog"):
         teaching.sample("unicorn")
+    with pytest.raises(AudioformerError, match="number=3 must be from 1 to 2"):
+        teaching.sample("dog", 3)
 
 
 def test_listen_keeps_the_level(monkeypatch):
@@ -232,6 +261,53 @@ def test_listen_keeps_the_level(monkeypatch):
     assert np.abs(samples).max() == pytest.approx(0.1, abs=1e-3)
     with pytest.raises(AudioformerError, match="sample_rate"):
         teaching.listen(torch.zeros(10))
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What was put into the notebook."""
+    display = pytest.importorskip("IPython.display", reason='needs ipython: pip install "audioformer[notebooks]"')
+    shown = []
+    monkeypatch.setattr(display, "display", shown.append)
+    return shown
+
+
+def test_a_slider_draws_at_its_start_and_wherever_it_comes_to_rest(displayed, monkeypatch, capsys):
+    monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)
+    drawn = []
+    teaching.slider("How far?", range(1, 5), drawn.append, start=2)
+    assert capsys.readouterr().out == "How far?\n"
+    choice = displayed[0].children[0]
+    assert choice.options == (1, 2, 3, 4)
+    for value in (4, 1):
+        choice.value = value
+    assert drawn == [2, 4, 1]
+    with pytest.raises(AudioformerError, match="start=9 must be among the 2 values"):
+        teaching.slider("?", [1, 2], drawn.append, start=9)
+
+
+def test_a_page_to_read_shows_both_ends_of_a_slider(displayed, monkeypatch, capsys):
+    monkeypatch.setenv("AUDIOFORMER_RENDERER", "png")
+    teaching.slider("How far?", [1, 2, 3], print)
+    assert capsys.readouterr().out == "How far?\nat 1:\n1\nat 3:\n3\n"
+    assert displayed == []
+
+
+def test_long_work_is_short_where_tests_run(monkeypatch):
+    monkeypatch.delenv("AUDIOFORMER_FAST", raising=False)
+    assert teaching.budget(300, 20) == 300
+    monkeypatch.setenv("AUDIOFORMER_FAST", "1")
+    assert teaching.budget(300, 20) == 20
+
+
+def test_an_answer_that_changes_its_arguments_is_judged_by_the_untouched_ones(capsys):
+    def spoils(latents, codebook):
+        right = torch.cdist(latents, codebook).argmin(1)
+        codebook.zero_()
+        return right
+
+    teaching.check("rvq.nearest", spoils)
+    assert capsys.readouterr().out == "✓ rvq.nearest\n"
 
 
 def test_the_solutions_folder_is_found_from_anywhere(tmp_path, monkeypatch):

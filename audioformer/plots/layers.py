@@ -13,11 +13,15 @@ from audioformer.plots.predictions import DASHES
 from audioformer.plots.theme import as_array, finish
 
 
-def parameters(counts: Mapping[str, int], *, theme: str = "light", title: str | None = None) -> go.Figure:
-    """How many numbers each part of a model learns.
+def parameters(
+    counts: Mapping[str, int], *, what: str = "parameters", of: str = "part", theme: str = "light", title: str | None = None
+) -> go.Figure:
+    """How many numbers each part of a model learns, or how many of something else there are of each kind.
 
     Args:
         counts: part to number of parameters, drawn from top to bottom.
+        what: is counted.
+        of: kind of part.
         theme: "light" or "dark".
         title: above the figure.
 
@@ -36,21 +40,26 @@ def parameters(counts: Mapping[str, int], *, theme: str = "light", title: str | 
     figure = go.Figure(
         go.Bar(
             x=values, y=list(counts), orientation="h", text=[f"{n:,} ({n / total:.0%})" for n in values.tolist()],
-            textposition="auto", name="parameters", hovertemplate="%{y}<br>%{x:,} parameters<extra></extra>",
+            textposition="auto", name=what, hovertemplate=f"%{{y}}<br>%{{x:,}} {what}<extra></extra>",
         )
     )  # fmt: skip
     most = max(counts, key=counts.get)
-    alt = f"{total:,} parameters; most of them, {counts[most] / total * 100:.0f} %, in {most}."
-    finish(figure, alt, x="Parameters", y="Part", theme=theme, title=title, height=110 + 34 * len(counts))
+    alt = f"{total:,} {what}; most of them, {counts[most] / total * 100:.0f} %, in {most}."
+    finish(figure, alt, x=what.capitalize(), y=of.capitalize(), theme=theme, title=title, height=110 + 34 * len(counts))
     return figure.update_yaxes(autorange="reversed", type="category", automargin=True)
 
 
-def by_layer(values: Mapping[str, Sequence[float]], label: str, *, theme: str = "light", title: str | None = None) -> go.Figure:
-    """One quantity after the embeddings and after every block.
+def by_layer(
+    values: Mapping[str, Sequence[float]], label: str, *, x: str = "Layer (0: embeddings)", first: int = 0, theme: str = "light",
+    title: str | None = None,
+) -> go.Figure:  # fmt: skip
+    """One quantity after the embeddings and after every block, or for each of other numbered things.
 
     Args:
         values: name to L + 1 numbers, one line each.
         label: the quantity, with its unit where it has one.
+        x: what is numbered.
+        first: number of the first.
         theme: "light" or "dark".
         title: above the figure.
 
@@ -64,10 +73,10 @@ def by_layer(values: Mapping[str, Sequence[float]], label: str, *, theme: str = 
     for place, (name, line) in enumerate(values.items()):
         line = as_array(line, name, 1)
         figure.add_scatter(
-            x=list(range(len(line))), y=line, mode="lines+markers", name=name, marker={"size": 7, "symbol": place},
+            x=list(range(first, first + len(line))), y=line, mode="lines+markers", name=name, marker={"size": 7, "symbol": place},
             line={"width": 2, "dash": DASHES[place % len(DASHES)]},
-            hovertemplate=f"{name}<br>after layer %{{x}}<br>%{{y:.3f}}<extra></extra>",
+            hovertemplate=f"{name}<br>{x} %{{x}}<br>%{{y:.3f}}<extra></extra>",
         )  # fmt: skip
     ends = "; ".join(f"{name} from {line[0]:.2f} to {line[-1]:.2f}" for name, line in values.items())
-    finish(figure, f"{label} by layer: {ends}.", x="Layer (0: embeddings)", y=label, theme=theme, title=title)
+    finish(figure, f"{label} by {x.split(' (')[0].lower()}: {ends}.", x=x, y=label, theme=theme, title=title)
     return figure.update_xaxes(dtick=1).update_layout(showlegend=len(values) > 1)

@@ -333,3 +333,5 @@ quiz("codes.missing_row", answer_3)
 # - The code numbers are names. All meaning is in the codebooks and in the order of the codes.
 #
 # In the app (`audioformer app`) you can do the same with your own voice: click a code to hear it.
+#
+# Next, [02](02_residual_quantisation.ipynb): where codebooks come from.

@@ -1,0 +1,74 @@
+"""What the notebooks need besides the library: checks of exercises, hints, a quiz, sounds and sliders in place.
+
+    teaching.answers   what an exercise is, and how an answer differs from the right one
+    teaching.players   sample, listen, show, slider, watch, budget
+    teaching.codes ... the exercises and questions of one notebook each
+
+A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
+prints a tick when it is right.
+"""
+
+from __future__ import annotations
+
+from audioformer.teaching import attention, codes, contrast, encoder, masking, pretraining, quantisers, ready, tokens
+from audioformer.teaching.answers import Check, difference
+from audioformer.teaching.players import budget, listen, sample, show, slider, watch
+
+__all__ = ["CHECKS", "QUIZ", "Check", "budget", "check", "difference", "hint", "listen", "quiz", "sample", "show", "slider", "watch"]
+
+NOTEBOOKS = (ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining)
+CHECKS = {name: check for notebook in NOTEBOOKS for name, check in notebook.CHECKS.items()}
+QUIZ = {name: question for notebook in NOTEBOOKS for name, question in notebook.QUIZ.items()}
+
+
+def check(name: str, answer) -> None:
+    """Say whether an exercise is solved.
+
+    Args:
+        name: of the exercise, as the notebook gives it.
+        answer: the learner's function.
+    """
+    if name not in CHECKS:
+        print(f"✗ there is no exercise {name!r}; there are {', '.join(CHECKS)}")
+        return
+    one = CHECKS[name]
+    for number, (arguments, untouched) in enumerate(zip(one.cases(), one.cases(), strict=True), start=1):
+        try:
+            given = answer(*arguments)
+        except NotImplementedError:
+            given = None
+        except Exception as error:  # a learner's function may fail in any way; a notebook goes on
+            print(f"✗ {name}: your function stopped with {type(error).__name__}: {error}. hint({name!r}) may help.")
+            return
+        if given is None or given is Ellipsis:
+            print(f"… {name}: not yet. Replace the dots, run the cell, then this one. hint({name!r}) may help.")
+            return
+        problem = difference(given, one.reference(*untouched))
+        if problem:
+            print(f"✗ {name}: case {number}, {problem}. hint({name!r}) may help.")
+            return
+    print(f"✓ {name}")
+
+
+def hint(name: str) -> None:
+    """Print the hint of an exercise."""
+    print(CHECKS[name].hint if name in CHECKS else f"there is no exercise {name!r}; there are {', '.join(CHECKS)}")
+
+
+def quiz(name: str, answer) -> None:
+    """Say whether a quiz answer is right, and why.
+
+    Args:
+        name: of the question, as the notebook gives it.
+        answer: a letter, or `...` while it is open.
+    """
+    if name not in QUIZ:
+        print(f"✗ there is no question {name!r}; there are {', '.join(QUIZ)}")
+        return
+    right, why = QUIZ[name]
+    if answer is Ellipsis or answer is None:
+        print(f"… {name}: not yet. Replace the dots with a letter in quotes.")
+    elif str(answer).strip().lower() == right:
+        print(f"✓ {name}: {why}")
+    else:
+        print(f"✗ {name}: not {str(answer)[:20]!r}. Think again, or try it out in a cell.")

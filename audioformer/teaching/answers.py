@@ -1,0 +1,56 @@
+"""What an exercise is, and in which way an answer differs from the right one.
+
+The right answer always comes from the library itself, so that the two cannot drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Check:
+    """One exercise: what to try it on, what the library says, and a hint.
+
+    Attributes:
+        cases: function without arguments giving a list of argument tuples.
+        reference: the library's answer to one case.
+        hint: one or two sentences.
+    """
+
+    cases: Callable[[], list[tuple]]
+    reference: Callable
+    hint: str
+
+
+def difference(given, expected) -> str:
+    """The first way in which an answer differs from the right one, in words; "" if it does not.
+
+    Args:
+        given: number, list or tensor, as the learner returned it.
+        expected: number or tensor.
+
+    Example:
+        >>> difference([1, 2, 9], torch.tensor([1, 2, 3]))
+        'at [2]: yours 9, expected 3'
+    """
+    expected = torch.as_tensor(expected)
+    try:
+        given = torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError):
+        return f"yours is a {type(given).__name__}, expected {'a number' if expected.dim() == 0 else 'a tensor'}"
+    if given.shape != expected.shape:
+        return f"yours has shape {tuple(given.shape)}, expected {tuple(expected.shape)}"
+    wrong = ~torch.isclose(given.double(), expected.double(), rtol=1e-4, atol=1e-6)
+    if not wrong.any():
+        return ""
+    place = tuple(wrong.nonzero()[0].tolist())
+    yours, right = (_short(value[place].item()) for value in (given, expected))
+    return f"{f'at {list(place)}: ' if place else ''}yours {yours}, expected {right}"
+
+
+def _short(value) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,164 @@
+"""Sounds, figures and sliders in a notebook, in place.
+
+Shapes: C channels, N samples.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from audioformer.audio import Waveform, to_batch
+from audioformer.errors import AudioformerError
+from audioformer.paths import samples_folder
+
+
+def sample(label: str = "dog", number: int = 1) -> Path:
+    """Path of a bundled clip of a label.
+
+    Args:
+        label: as in `data_samples/meta/esc50.csv`, for instance "dog" or "crying_baby".
+        number: which of the clips of that label, from 1; most have one or two.
+
+    Raises:
+        AudioformerError: no clip of that label or number, or this installation has none at all.
+
+    Example:
+        >>> sample("dog").suffix
+        '.ogg'
+    """
+    import csv
+
+    folder = samples_folder()
+    with open(folder / "meta" / "esc50.csv", newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    found = [row["filename"] for row in rows if row["category"] == label]
+    if not found:
+        known = sorted({row["category"] for row in rows})
+        raise AudioformerError(f"label={label!r} has no bundled clip; there are {', '.join(known)}")
+    if not 1 <= number <= len(found):
+        raise AudioformerError(f"number={number} must be from 1 to {len(found)}, the bundled clips of {label!r}")
+    return folder / "audio" / found[number - 1]
+
+
+def listen(sound, sample_rate: int | None = None, title: str = "") -> None:
+    """Put a player into the notebook.
+
+    The level is kept: a quiet sound stays quiet, so that sounds can be compared.
+
+    Args:
+        sound: Waveform, or samples (N,), (C, N) or (1, C, N).
+        sample_rate: Hz, for bare samples.
+        title: printed above the player.
+
+    Raises:
+        AudioformerError: unusable samples, or no sample_rate.
+    """
+    from IPython.display import Audio, display
+
+    rate = sound.sample_rate if isinstance(sound, Waveform) else sample_rate
+    samples = to_batch(sound, sample_rate, rate or 0)[0, 0].clamp(-1, 1)
+    if title:
+        print(title)
+    display(Audio(samples.numpy(), rate=rate, normalize=False))
+
+
+def show(figure) -> None:
+    """Show a plotly figure where this notebook runs (`audioformer.plots.show`)."""
+    from audioformer import plots
+
+    plots.show(figure)
+
+
+def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
+    """One slider for one parameter; under it what `draw` shows, drawn again whenever the slider comes to rest.
+
+    On a page that is only read (AUDIOFORMER_RENDERER is set) nobody can move a slider, so both ends are drawn instead.
+
+    Args:
+        question: printed above: what to look for while moving it.
+        values: that can be chosen, in order; `draw` must be able to show each.
+        draw: takes one value, shows or prints something.
+        start: value to begin with; None takes the first.
+
+    Raises:
+        AudioformerError: no values, or a start that is not among them.
+    """
+    values = list(values)
+    if not values or (start is not None and start not in values):
+        raise AudioformerError(f"start={start!r} must be among the {len(values)} values of the slider")
+    print(question)
+    if os.environ.get("AUDIOFORMER_RENDERER"):
+        for value in (values[0], values[-1]):
+            print(f"at {value}:")
+            draw(value)
+        return
+    from IPython.display import display
+    from ipywidgets import Layout, Output, SelectionSlider, VBox
+
+    choice = SelectionSlider(
+        options=values, value=values[0] if start is None else start, continuous_update=False, layout=Layout(width="60%")
+    )
+    below = Output()
+
+    def redraw(_change=None) -> None:
+        below.clear_output(wait=True)
+        with below:
+            draw(choice.value)
+
+    choice.observe(redraw, names="value")
+    display(VBox([choice, below]))
+    redraw()
+
+
+def watch(records: Iterable, names: Sequence[str], levels: Mapping[str, float], every_s: float = 2.0) -> list:
+    """Go through the records of a training run and draw its losses while it goes on.
+
+    The stop button of the notebook (or `kernel interrupt`) ends it; what was done until then is given back, and a run with
+    a folder can be taken up again.
+
+    Args:
+        records: from `audioformer.train.train`.
+        names: of the losses to draw.
+        levels: horizontal lines, for instance {"chance": log V}.
+        every_s: seconds between two drawings.
+
+    Returns:
+        The records.
+    """
+    from IPython.display import clear_output
+
+    from audioformer import plots
+
+    done: list = []
+    drawn = time.monotonic()
+
+    def draw() -> None:
+        curves = {name: [record.losses[name] for record in done] for name in names}
+        show(plots.training.losses(curves, levels, first_step=done[0].step if done else 1))
+
+    try:
+        for record in records:
+            done.append(record)
+            if time.monotonic() - drawn > every_s:
+                clear_output(wait=True)
+                draw()
+                drawn = time.monotonic()
+    except KeyboardInterrupt:
+        print(f"stopped after step {done[-1].step if done else 0}")
+    clear_output(wait=True)
+    draw()
+    return done
+
+
+def budget(normal: int, fast: int) -> int:
+    """How much of something long to do: `normal`, or `fast` where the variable AUDIOFORMER_FAST is set (tests do).
+
+    Example:
+        >>> os.environ["AUDIOFORMER_FAST"] = "1"
+        >>> budget(300, 20)
+        20
+    """
+    return fast if os.environ.get("AUDIOFORMER_FAST") else normal

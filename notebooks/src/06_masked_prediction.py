@@ -1,0 +1,334 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 06 · What does a model learn by guessing what is hidden?
+#
+# **You will**
+# 1. hide codes, guess them, and measure your surprise, with numbers for your head;
+# 2. let a trained model guess, compare it with chance and with a cheap trick, and *hear* its guesses;
+# 3. find out which gaps are easy, and why easy gaps teach little.
+#
+# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebooks 03 and 05.
+
+# %%
+import math
+
+import torch
+from torch.testing import assert_close
+
+import audioformer as af
+from audioformer import plots
+from audioformer.filling import fill, guess, random_gap
+from audioformer.losses import masked_code_loss, mlm_chance
+from audioformer.masking import mask_positions, mask_tokens
+from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+from audioformer.tokens import wrap
+
+SEED = 7
+print("seed", SEED)
+
+# %% [markdown]
+# ## 1 · Fill in the gap
+#
+# *The dog ___ at the stranger.* You know the word, because you know the language. A model that fills in gaps well must
+# have learnt some language too, and nobody had to write down a label for it. Here is a sentence of codes, of a toy
+# codec with 10 entries:
+
+# %%
+batch = wrap(torch.tensor([[[7, 9, 7, 9, 7, 9, 4, 4]]]), codebook_size=10)
+hidden = torch.zeros(1, 8, dtype=torch.bool)
+hidden[0, [3, 7]] = True
+masked, target_mask = mask_positions(batch, hidden)
+show(plots.tokens.strip(masked[0], 10, ["shown"]))
+
+# %% [markdown]
+# *Predict first: which codes are behind the two masks? How sure are you of each?*
+
+# %%
+by_hand = torch.tensor([11, 7, 9, 7, 13, 7, 9, 4, 13, 12])
+assert_close(masked[0, 0], by_hand)
+print("behind the masks:", batch.tokens[target_mask].tolist())
+
+# %% [markdown]
+# AudioFormer's authors hide a quarter of the codes of each row, chosen at random, each on its own.
+#
+# ### Exercise 1 · How many are hidden?
+# Of a clip with so many frames; at least one.
+
+
+# %% exercise="n_hidden"
+def my_n_hidden(n_frames, mask_ratio):
+    """Frames, share to hide -> number of hidden codes, an int."""
+    return max(1, round(n_frames * mask_ratio))
+
+
+# %%
+check("masking.n_hidden", my_n_hidden)
+
+
+# %% [markdown]
+# Neighbouring codes are alike, so a single gap is easy. The kit can hide runs of frames instead.
+#
+# *Predict first: if the share stays a quarter, what happens to the number of gaps when they get longer?*
+
+
+# %%
+def draw_span(span):
+    """Two seconds of eight rows with a quarter hidden, in runs of so many frames."""
+    made = torch.Generator().manual_seed(SEED)
+    clip = wrap(torch.zeros(1, 8, 150, dtype=torch.long))
+    _, target_mask = mask_tokens(clip, af.MaskConfig(span=span), made)
+    show(plots.masking.hidden_codes(target_mask[0, :, 1:-1], 75.0))
+
+
+slider("With which length would you still guess a bark from what is left?", [1, 2, 5, 15, 38], draw_span, 1)
+
+# %% [markdown]
+# ## 2 · How surprised are you?
+#
+# A guess is not one code but a probability for each. If the true code had probability $p$, the **surprise** is
+# $-\log p$. Four codes, and a model that finds the first likely:
+
+# %%
+probabilities = torch.tensor([0.5, 0.25, 0.125, 0.125])
+for code in range(4):
+    print("the true code is", code, "→ surprise", round(-probabilities[code].log().item(), 3))
+
+# %% [markdown]
+# *Predict first: what is the mean surprise of somebody who finds all four equally likely, whatever the truth is?*
+
+# %%
+nothing_known = torch.zeros(1, 4)
+surprise = masked_code_loss(nothing_known, torch.tensor([2]))
+assert_close(surprise, torch.tensor(4.0).log())
+print(round(surprise.item(), 4), "= log 4. For 1024 codes:", round(mlm_chance(1024), 3))
+
+# %% [markdown]
+# This is the number to beat. A loss without its chance level says nothing.
+#
+# ### Exercise 2 · The loss, at hidden positions only
+
+
+# %% exercise="loss"
+def my_loss(logits, targets, target_mask):
+    """Logits (M, V), true codes (M,), target_mask (M,) bool -> mean surprise where hidden, in nats."""
+    log_p = logits[target_mask].log_softmax(-1)
+    return -log_p.gather(1, targets[target_mask][:, None]).mean()
+
+
+# %%
+check("masking.loss", my_loss)
+
+# %% [markdown]
+# ## 3 · A trained model guesses
+#
+# The bundled pre-trained model has seen many sounds and no label. We hide a quarter of the dog from it.
+
+# %%
+model, about = af.load_pretrained("pretrained")
+codec = af.load_codec(about["codec"]["name"])
+config = model.config
+waveform = af.load_audio(sample("dog"), 24_000, mono=True)
+listen(waveform, title="the whole clip")
+
+# %%
+codes = codec.encode(waveform)[0][: config.n_codebooks]
+together = config.rows == "summed"  # a model that reads all rows at once must not see the others of a hidden frame
+mask = random_gap(codes, ratio=0.25, span=5, seed=SEED, same_frames=together)
+print(int(mask.sum()), "of", mask.numel(), "codes are hidden")
+
+# %% [markdown]
+# By hand, for row 1: hide, encode, score all 1024 codes at each position, take the best.
+
+# %%
+masked, _ = mask_positions(wrap(codes[None]), mask)
+with torch.no_grad():
+    vectors = model(masked).hidden[0, 0]
+    scores = model.mlm_logits(vectors, row=0)[1:-1, : codec.codebook_size]
+by_hand = torch.where(mask[0], scores.argmax(-1), codes[0])
+
+# %%
+filled = fill(model, codes, mask)
+assert_close(filled[0], by_hand)
+show(plots.masking.hidden_codes(mask, codec.frame_rate, filled == codes))
+
+# %% [markdown]
+# *Predict first: guessing blindly gets one code in 1024 right. What share does the model get right in row 1? In the
+# last row?*
+
+
+# %%
+def share_right(filling, codes, mask):
+    """Of the hidden codes, the share that is right, for each row."""
+    return [(filling[k] == codes[k])[mask[k]].float().mean().item() for k in range(len(codes))]
+
+
+print("by row:", [f"{share:.1%}" for share in share_right(filled, codes, mask)], f" chance {1 / 1024:.1%}")
+
+# %%
+told = guess(model, codes, mask)
+surprise = [-told.log_p[told.places[:, 0] == k].mean().item() for k in range(len(codes))]
+levels = {"this clip": surprise, "chance, log V": [told.chance] * len(codes)}
+show(plots.layers.by_layer(levels, "Surprise (nats)", x="Codebook (row)", first=1))
+
+# %% [markdown]
+# Row 1 is the coarse sketch and follows from its neighbours. The last rows describe what all others left over: nearly
+# noise, and noise cannot be guessed. $e^{\text{surprise}}$ says among how many codes the model is still undecided:
+
+# %%
+print([round(math.exp(nats)) for nats in surprise], "of 1024")
+
+# %% [markdown]
+# ## 4 · A cheap trick to compare with
+#
+# Better than chance is not yet good. What does somebody get who simply repeats the last code that was shown?
+#
+# ### Exercise 3 · Repeat what was shown last
+# In the cases the first frame is always shown.
+
+
+# %% exercise="copied"
+def my_copied(codes, hidden):
+    """Codes (T,), hidden (T,) bool -> codes (T,) with each hidden one replaced by the last shown before it."""
+    filled = codes.clone()
+    for t in range(1, len(codes)):
+        if hidden[t]:
+            filled[t] = filled[t - 1]
+    return filled
+
+
+# %%
+check("masking.copied", my_copied)
+
+
+# %%
+def copied(codes, hidden):
+    """Every row with its last shown code repeated; a gap at the very start takes the first frame."""
+    last_shown = torch.where(hidden, 0, torch.arange(codes.shape[1])).cummax(1).values
+    return codes.gather(1, last_shown)
+
+
+# %%
+trick = copied(codes, mask)
+by_row = {"model": share_right(filled, codes, mask), "repeat the last": share_right(trick, codes, mask)}
+show(plots.layers.by_layer(by_row, "Share guessed", x="Codebook (row)", first=1))
+
+# %% [markdown]
+# If the two lines are close, look at the clip: in silence the same codes come again and again, and repeating them is
+# the right answer. Only where something *happens* is there anything to know.
+
+# %% [markdown]
+# ## 5 · Hear the guesses
+#
+# *Predict first: order these by how well the dog survives: gaps filled (a) with random codes, (b) by repeating what came
+# before, (c) by the model.*
+
+# %%
+drawn = torch.randint(1024, codes.shape, generator=torch.Generator().manual_seed(SEED))
+versions = {"random codes": torch.where(mask, drawn, codes), "repeating": trick, "the model": filled}
+versions["the model, surest first"] = fill(model, codes, mask, n_steps=8)
+
+# %%
+listen(codec.decode(codes), codec.sample_rate, "nothing hidden")
+for name, filling in versions.items():
+    listen(codec.decode(filling), codec.sample_rate, f"gaps filled by {name}")
+
+# %% [markdown]
+# ("Surest first" fills the gaps in eight rounds: what it is surest of first, the rest with that in view.) And in
+# numbers, how far the log-mel pictures are from the one with nothing hidden. Does the order agree with your ears?
+
+# %%
+whole = af.log_mel(codec.decode(codes)[0, 0], 24_000)
+for name, filling in versions.items():
+    picture = af.log_mel(codec.decode(filling)[0, 0], 24_000)
+    print(f"{name:24} {(picture - whole).abs().mean().item() * plots.audio.DB_PER_NEPER:.2f} dB")
+
+# %% [markdown]
+# A wrong code need not sound wrong: several entries mean nearly the same sound. Share guessed counts them as mistakes
+# all the same. That is one doubt about this measure.
+
+# %% [markdown]
+# ## 6 · Which gaps are hard?
+#
+# *Predict first: longer gaps at the same share. Does the model get better or worse?*
+
+
+# %%
+clips = {label: codec.encode(af.load_audio(sample(label)))[0][: config.n_codebooks] for label in ("rooster", "siren", "rain")}
+
+
+def draw_gap(span):
+    """Share right with runs of so many hidden frames, on average over three clips."""
+    shares = []
+    for codes in clips.values():
+        mask = random_gap(codes, 0.25, span, SEED, together)
+        filled = fill(model, codes, mask)
+        shares.append((filled == codes)[mask].float().mean())
+    show(plots.masking.hidden_codes(mask, codec.frame_rate, filled == codes))
+    print(f"gaps of {span} frames ({1000 * span / codec.frame_rate:.0f} ms): {torch.stack(shares).mean():.1%} right; drawn: rain")
+
+
+slider("How long may a gap be before the guesses collapse?", [1, 3, 5, 15, 38], draw_gap, 1)
+
+# %% [markdown]
+# A gap of one frame can be filled by smoothness alone. Somebody who trains on such gaps learns to smooth. Longer gaps
+# ask for more: what usually comes after this? The kit's own model was trained on runs, the authors' on single frames;
+# EnCodecMAE hides 15 frames at a time. Which is best for a classifier is a question for an experiment, not for taste.
+
+# %%
+for label, codes in clips.items():
+    told = guess(model, codes, random_gap(codes, 0.25, 5, SEED, together))
+    print(f"{label:8} surprise {-told.log_p.mean():.2f} nats (chance {told.chance:.2f})")
+
+# %% [markdown]
+# Which of these is hardest, and did you expect it? Rain never repeats itself, yet you would call it the most
+# predictable of all. The model is asked for *the* drop, not for rain: a second doubt, and the reason why other methods
+# predict something softer than a code.
+
+# %% [markdown]
+# ## Quiz
+#
+# **Q1.** The loss is taken at hidden positions only, because (a) elsewhere the answer is in the input, (b) it saves
+# time, (c) the model does not see the others.
+
+# %% exercise="quiz"
+answer_1 = "a"
+# %%
+quiz("masking.where", answer_1)
+
+# %% [markdown]
+# **Q2.** A model has a loss of 3.47 nats at 1024 codes (chance 6.93). It is about as undecided as among (a) 512,
+# (b) 295, (c) 32 codes.
+
+# %% exercise="quiz"
+answer_2 = "c"
+# %%
+quiz("masking.chance", answer_2)
+
+# %% [markdown]
+# **Q3.** Same share hidden, but in runs of 15 frames instead of single ones. The loss of a trained model (a) falls,
+# (b) rises, (c) stays.
+
+# %% exercise="quiz"
+answer_3 = "b"
+# %%
+quiz("masking.longer", answer_3)
+
+# %% [markdown]
+# ## Recap
+#
+# - Hide a quarter, guess it, take the mean surprise where hidden. Chance is $\log V$; a cheap trick is the fairer rival.
+# - Coarse rows can be guessed, fine rows hardly; short gaps easily, long ones not.
+# - Guessing exact codes is a means: what we want are the vectors that a good guesser must have made.
+#
+# Next, [07](07_contrastive_by_hand.ipynb): a second way to make vectors say something, without labels too.

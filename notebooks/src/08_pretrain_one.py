@@ -1,0 +1,292 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 08 · What does pre-training look like while it happens?
+#
+# **You will**
+# 1. make a corpus of codes, and write down a recipe;
+# 2. train a masked language model, watch it live, stop it and take it up again: with the very same numbers;
+# 3. learn to read the curve: chance, frequencies, context, learning by heart.
+#
+# **Time** about 30 minutes, of which the computer needs one or two. **Needs** notebook 06; nothing from the network.
+
+# %%
+import math
+import tempfile
+from itertools import islice
+
+import numpy as np
+import torch
+from torch.testing import assert_close
+
+import audioformer as af
+from audioformer import plots
+from audioformer.corpus import Corpus, prepare
+from audioformer.datasets import open_dataset
+from audioformer.optim import schedule_factor
+from audioformer.paths import samples_folder
+from audioformer.pretrain import MaskedModelling, PretrainConfig
+from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, watch
+from audioformer.train import train
+
+SEED = 7
+print("seed", SEED)
+runs = tempfile.TemporaryDirectory()
+
+# %% [markdown]
+# ## 1 · A corpus
+#
+# Sounds are turned into codes once and kept; training reads codes only. The 40 bundled samples, 5 seconds each:
+
+# %%
+codec = af.load_codec("compact")
+sounds = open_dataset("esc50", samples_folder())
+*_, record = prepare(sounds, codec, f"{runs.name}/corpus", clip_s=budget(5, 1))
+print(record.done, "clips,", round(record.audio_s), "s of sound, in", round(record.seconds, 1), "s")
+
+# %%
+corpus = Corpus.open(f"{runs.name}/corpus")
+learn, held_out = corpus.select(folds=[1, 2, 3, 4]), corpus.select(folds=[5])
+print(len(learn), "clips to learn from,", len(held_out), "held out")
+listen(af.load_audio(sample("siren")), title="one of them")
+
+# %% [markdown]
+# *Predict first: row 1 of these clips, all codes together. How many different codes, out of 1024, do they use?*
+
+# %%
+counts = learn.code_counts()
+print([int((row > 0).sum()) for row in counts], "codes in use, by row")
+
+# %% [markdown]
+# ## 2 · What can be known without looking?
+#
+# Somebody who only knows how *frequent* each code is already does better than chance.
+#
+# ### Exercise 1 · The surprise of knowing the frequencies
+# $-\sum_v p_v \log p_v$, the **entropy**; a code that never occurs adds nothing.
+
+
+# %% exercise="frequencies"
+def my_frequency_loss(counts):
+    """How often each code occurs, (V,) -> mean surprise in nats of somebody who knows the shares."""
+    shares = counts[counts > 0] / counts.sum()
+    return -(shares * shares.log()).sum()
+
+
+# %%
+check("pretrain.frequencies", my_frequency_loss)
+
+# %%
+shares = counts[0] / counts[0].sum()
+frequencies = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+print(f"chance {math.log(1024):.2f}, frequencies known {frequencies:.2f} nats")
+
+# %% [markdown]
+# Below that line, and only there, the model must have looked at the neighbours. Most introductions do not draw it.
+
+# %% [markdown]
+# ## 3 · A recipe
+#
+# A small model that reads row 1 alone; a quarter hidden in runs of 3 frames; stretches of 2 seconds.
+
+# %%
+N_STEPS = budget(150, 12)
+recipe = PretrainConfig(
+    model=af.preset("test", n_codebooks=1, d_model=128, n_layers=3, n_heads=4, d_ff=512, dropout=0.1),
+    mask=af.MaskConfig(span=3),
+    train=af.TrainConfig(n_steps=N_STEPS, batch_size=8, learning_rate=2e-3, warm_up_share=0.1, seed=SEED, validate_every=N_STEPS // 3),
+    crop_s=2.0,
+    min_crop_s=2.0,
+)
+
+
+# %%
+def new_task():
+    """The same start, every time."""
+    return MaskedModelling(recipe, learn, corpus.codec, held_out=held_out)
+
+
+# %% [markdown]
+# The **learning rate** rises first (fresh weights give wild gradients), then falls along a cosine.
+#
+# ### Exercise 2 · The learning rate
+# As a share of its peak; it falls to a hundredth, not to zero.
+
+
+# %% exercise="rate"
+def my_rate(step, n_steps, warm_up_share):
+    """Step from 0, steps in all, share of them that rise -> share of the peak rate."""
+    warm_up = max(1, round(warm_up_share * n_steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    progress = (step - warm_up) / (n_steps - warm_up)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2
+
+
+# %%
+check("pretrain.rate", my_rate)
+
+
+# %%
+def draw_rate(warm_up_share):
+    """The schedule of 150 steps."""
+    rates = {"share of the peak": [schedule_factor(step, 150, warm_up_share) for step in range(150)]}
+    show(plots.training.losses(rates).update_yaxes(title_text="Learning rate (1 = peak)"))
+
+
+slider("Which share of warm-up would you not dare to leave out?", [0.0, 0.05, 0.1, 0.3, 1.0], draw_rate, 0.1)
+
+# %% [markdown]
+# ## 4 · The first step, by hand
+#
+# *Predict first: the loss of the very first batch, before anything was learnt.*
+
+# %%
+task = new_task()
+truth, masked, target_mask = task.batch(0)
+task.eval()
+with torch.no_grad():
+    first = task.model.mlm_loss(truth.tokens, truth.padding, masked, target_mask).loss
+print("loss", round(first.item(), 3), " chance", round(math.log(1024), 3))
+
+# %% [markdown]
+# And three steps, naively: no schedule, no bookkeeping, always on this one batch. It must fall.
+
+# %%
+optimizer = torch.optim.AdamW(task.parameters(), lr=2e-3)
+for _ in range(3):
+    loss = task((truth, masked, target_mask))["total"]
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    print(round(loss.item(), 3))
+
+# %% [markdown]
+# ## 5 · Live
+#
+# `train` gives a record after every step; `watch` draws them. The stop button (■) of the notebook ends it early; try
+# it if you like, and go on below.
+#
+# *Predict first: after 150 steps, will the curve be above or below the line of the frequencies?*
+
+# %%
+levels = {"chance": math.log(1024), "frequencies": frequencies}
+whole = watch(train(new_task(), recipe.train), ["mlm"], levels)
+print(len(whole), "steps in", round(whole[-1].seconds, 1), "s; last loss", round(whole[-1].losses["mlm"], 3))
+
+# %% [markdown]
+# Look for a shelf near the lower line: first the model learns which codes are frequent, and for a while nothing more
+# seems to happen. Many people stop there and look for a bug.
+
+# %% [markdown]
+# ## 6 · Stop and resume
+#
+# The same run once more, with a folder; after a third of the way we pull the plug.
+
+# %%
+halfway = train(new_task(), recipe.train, f"{runs.name}/run")
+before = list(islice(halfway, N_STEPS // 3))
+halfway.close()
+print("stopped after step", before[-1].step)
+
+# %% [markdown]
+# A new task, the same folder. *Predict first: how close will the losses be to those of the run that was not stopped?*
+
+# %%
+after = watch(train(new_task(), recipe.train, f"{runs.name}/run"), ["mlm"], levels)
+print("went on with step", after[0].step)
+
+# %%
+uninterrupted = torch.tensor([record.losses["mlm"] for record in whole])
+resumed = torch.tensor([record.losses["mlm"] for record in before + after])
+assert_close(resumed, uninterrupted)
+print("largest difference", (resumed - uninterrupted).abs().max().item())
+
+# %% [markdown]
+# Crops, masks and dropout of a step follow from (seed, step) alone. That is why a stopped run is not a lost run, and why
+# your numbers are those of your neighbour.
+
+# %% [markdown]
+# ## 7 · What was learnt, and what was learnt by heart
+#
+# *Predict first: the held-out clips. Is their loss higher or lower than that of the clips in training?*
+
+# %%
+measured = [record for record in whole if record.validation]
+curves = {
+    "training clips": [np.mean([r.losses["mlm"] for r in whole[max(0, m.step - 10) : m.step]]) for m in measured],
+    "held out": [m.validation["mlm"] for m in measured],
+}
+show(plots.layers.by_layer(curves, "Loss (nats)", x=f"Measured every {N_STEPS // 3} steps (time)", first=1))
+
+# %% [markdown]
+# With 32 clips, most of the fall is not about sound in general. The difference between the two curves says how much.
+# It is also unfair in one more way: fold 5 holds *kinds* of sound that the rest lacks. Two reasons for one gap; which
+# experiment would tell them apart?
+
+# %% [markdown]
+# ## 8 · For real
+#
+# The model that ships with the kit was made the same way, of more clips and more steps:
+
+# %%
+_, about = af.load_pretrained("pretrained")
+print({name: about[name] for name in ("steps", "n_clips", "seconds") if name in about})
+print({name: round(value, 2) for name, value in about["losses"].items()})
+
+# %% [markdown]
+# To make one yourself, in a terminal:
+#
+#     audioformer prepare SOUNDS --dataset folder -o codes
+#     audioformer pretrain codes --preset tiny -o model
+#
+# and Ctrl-C whenever you need the computer; the same command goes on.
+
+# %%
+runs.cleanup()
+
+# %% [markdown]
+# ## Quiz
+#
+# **Q1.** The loss falls quickly from 6.9 to the entropy of the codes and then rests. The model has learnt (a) nothing,
+# (b) which codes are frequent, (c) what sounds like what.
+
+# %% exercise="quiz"
+answer_1 = "b"
+# %%
+quiz("pretrain.plateau", answer_1)
+
+# %% [markdown]
+# **Q2.** A run is stopped at step 50 and resumed. Step 51 is (a) the same as without the stop, (b) a new draw of clips
+# and masks, (c) step 1.
+
+# %% exercise="quiz"
+answer_2 = "a"
+# %%
+quiz("pretrain.resume", answer_2)
+
+# %% [markdown]
+# **Q3.** The training loss falls, the held-out loss rises. Best remedy: (a) a bigger model, (b) a higher learning rate,
+# (c) more clips.
+
+# %% exercise="quiz"
+answer_3 = "c"
+# %%
+quiz("pretrain.held_out", answer_3)
+
+# %% [markdown]
+# ## Recap
+#
+# - Codes once, training many times. A recipe is a few numbers, a run is a folder.
+# - Read a loss against chance *and* against the frequencies; below those there is context.
+# - Same seed, same step, same numbers: stopping costs nothing.
