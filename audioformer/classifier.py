@@ -1,22 +1,28 @@
-"""The classifier: AudioFormer, a mean over positions and one linear layer.
+"""The classifier: AudioFormer or EnCodecMAE, a mean over positions and one linear layer.
 
 The last model in the data path. Source: AudioFormer (arXiv 2308.07221), fine-tuning methods 1 and 2 as drawn by its
 authors.
-Shapes: B clips, K codebook rows, R rows encoded, T frames, S = T + 2 positions, D width, C classes.
+Shapes: B clips, K codebook rows, R rows encoded, T frames, S positions (T + 2, with BOA and EOA; EnCodecMAE: T), D width,
+C classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from audioformer.backbone import build
 from audioformer.config import EncoderConfig
+from audioformer.encodecmae import EncodecMAE
 from audioformer.encoder import init_weights
 from audioformer.errors import AudioformerError
+from audioformer.frames import FrameBatch, collate_inputs
+from audioformer.mae_config import EncodecMAEConfig
 from audioformer.model import AudioFormer, mean_pool
-from audioformer.tokens import code_positions
+from audioformer.tokens import TokenBatch, code_positions
 
 
 @dataclass
@@ -26,7 +32,7 @@ class ClassifierOutput:
     Attributes:
         logits: (B, C) for the whole clip.
         embedding: (B, D) the clip's vector, which the logits are linear in.
-        frame_logits: (B, T, C) if asked for; T = S - 2.
+        frame_logits: (B, T, C) if asked for.
         frame_padding: (B, T) bool, True = beyond the clip's end, with frame_logits.
         row_embeddings: (B, R, D) if asked for: each row's vector, for the contrastive loss.
     """
@@ -42,6 +48,7 @@ class Classifier(nn.Module):
     """AudioFormer, mean over positions, one linear layer (fine-tuning method 1; method 2 adds a loss, not a layer).
 
     It reads row 1 if rows="separate" (the authors'), the mean of the rows' vectors if "shared", all rows if "summed".
+    EnCodecMAE takes AudioFormer's place if the configuration is one of its own.
 
     Args:
         config: shape of the encoder.
@@ -49,22 +56,27 @@ class Classifier(nn.Module):
         frame_head: a second linear layer for class scores per frame (events with times).
     """
 
-    def __init__(self, config: EncoderConfig, n_classes: int, frame_head: bool = False):
+    def __init__(self, config: EncoderConfig | EncodecMAEConfig, n_classes: int, frame_head: bool = False):
         super().__init__()
         if n_classes < 1:
             raise AudioformerError(f"n_classes={n_classes} must be at least 1")
         self.config = config
-        self.backbone = AudioFormer(config, mlm=False)
+        self.backbone = build(config, heads=False)
+        self.of_frames = slice(None) if config.rows == "frames" else slice(1, -1)  # positions that are frames, not BOA or EOA
         self.head = nn.Linear(config.d_model, n_classes)
         self.frame_head = nn.Linear(config.d_model, n_classes) if frame_head else None
         self.apply(init_weights)
 
     @classmethod
-    def from_pretrained(cls, model: AudioFormer, n_classes: int, frame_head: bool = False) -> Classifier:
+    def from_pretrained(cls, model: AudioFormer | EncodecMAE, n_classes: int, frame_head: bool = False) -> Classifier:
         """A classifier with a copy of a pre-trained model's encoders and a fresh head."""
         classifier = cls(model.config, n_classes, frame_head)
         classifier.backbone.encoders.load_state_dict(model.encoders.state_dict())
         return classifier
+
+    def collate(self, clips: Sequence) -> TokenBatch | FrameBatch:
+        """Clips, (K, T_i) codes or (F, T_i) frames as this model reads them, to the batch that it takes."""
+        return collate_inputs(self.config, clips)
 
     def forward(
         self, tokens: Tensor, padding: Tensor | None = None, need_frames: bool = False, need_rows: bool = False
@@ -75,7 +87,7 @@ class Classifier(nn.Module):
         the mean of the same head's logits at every position: `frame_logits` shows where a decision comes from.
 
         Args:
-            tokens: (B, K, S) int64.
+            tokens: (B, K, S) int64, or (B, F, T) float32 for EnCodecMAE: from `collate`.
             padding: (B, S) bool, True = PAD; None = none.
             need_frames: also give logits per frame, from the frame head if there is one.
             need_rows: also give every row's vector, frozen rows without gradient (method 2).
@@ -84,18 +96,19 @@ class Classifier(nn.Module):
             ClassifierOutput.
 
         Raises:
-            AudioformerError: need_rows with rows="summed", or any reason of `AudioFormer.forward`.
+            AudioformerError: need_rows with one vector per clip, or any reason of the backbone.
         """
-        if need_rows and self.config.rows == "summed":
-            raise AudioformerError("rows='summed' has one vector per clip; FT2 (MPC) needs rows='separate' or 'shared'")
+        if need_rows and self.config.rows in ("summed", "frames"):
+            raise AudioformerError(f"rows={self.config.rows!r} has one vector per clip; FT2 (MPC) needs rows='separate' or 'shared'")
         only_first = self.config.rows == "separate"
         hidden = self.backbone(tokens, padding, [0] if only_first and not need_rows else None).hidden  # (B, R, S, D)
         rows = mean_pool(hidden, padding)
         embedding = rows[:, 0] if only_first else rows.mean(1)
         output = ClassifierOutput(self.head(embedding), embedding, row_embeddings=rows if need_rows else None)
         if need_frames:
-            frames = (hidden[:, 0] if only_first else hidden.mean(1))[:, 1:-1]  # (B, T, D)
+            frames = (hidden[:, 0] if only_first else hidden.mean(1))[:, self.of_frames]  # (B, T, D)
             output.frame_logits = (self.frame_head or self.head)(frames)
             everywhere = torch.zeros(tokens.shape[0], tokens.shape[2], dtype=torch.bool, device=tokens.device)
-            output.frame_padding = ~code_positions(everywhere if padding is None else padding)[:, 1:-1]
+            padding = everywhere if padding is None else padding
+            output.frame_padding = padding if self.config.rows == "frames" else ~code_positions(padding)[:, 1:-1]
         return output

@@ -23,6 +23,7 @@ from torch import Tensor
 from audioformer.corpus_format import (
     CorpusInfo,
     Item,
+    ListColumn,
     problems_path,
     read_info,
     read_shards,
@@ -108,17 +109,21 @@ class Corpus(Sequence):
             id=known["id"], codes=self.codes(index), labels=tuple(known["labels"]), weights=tuple(known["weights"]),
             fold=known["fold"], split=known["split"], group=known["group"], variant=known["variant"],
             events=tuple((e["label"], e["onset_s"], e["offset_s"]) for e in known["events"]),
-            duration_s=known["duration_s"], n_samples=known["n_samples"],
+            duration_s=known["duration_s"], n_samples=known["n_samples"], frames=self.frames(index),
         )  # fmt: skip
 
     def codes(self, index: int) -> Tensor:
         """(K, T) int64 codes of one row, without the rest."""
         row = int(self.rows[index])
-        chunk = int(np.searchsorted(self._chunk_ends, row, side="right"))
-        first_row, offsets, values = self._chunks[chunk]
-        start, stop = offsets[row - first_row : row - first_row + 2]
-        codes = values[start:stop].astype(np.int64).reshape(self._n_rows_of_codes[row], -1)
+        codes = self._all_codes[row].astype(np.int64).reshape(self._n_rows_of_codes[row], -1)
         return torch.from_numpy(codes[: self.info.n_codebooks])
+
+    def frames(self, index: int) -> Tensor | None:
+        """(F, T) float32 frames of one row, where the corpus holds them."""
+        if self.info.frames is None:
+            return None
+        row = int(self.rows[index])
+        return torch.from_numpy(self._all_frames[row].astype(np.float32).reshape(-1, self._columns["n_frames"][row].as_py()))
 
     @cached_property
     def _columns(self) -> dict:
@@ -129,17 +134,12 @@ class Corpus(Sequence):
         return self._columns["n_codebooks"].to_numpy()
 
     @cached_property
-    def _chunks(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """(first row, offsets, flat codes) of each piece of the column, without copying."""
-        chunks, first = [], 0
-        for chunk in self._columns["codes"].chunks:
-            chunks.append((first, chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=True)))
-            first += len(chunk)
-        return chunks
+    def _all_codes(self) -> ListColumn:
+        return ListColumn(self._columns["codes"])
 
     @cached_property
-    def _chunk_ends(self) -> np.ndarray:
-        return np.cumsum([len(chunk) for chunk in self._columns["codes"].chunks])
+    def _all_frames(self) -> ListColumn:
+        return ListColumn(self._columns["frames"])
 
     def column(self, name: str) -> np.ndarray:
         """(n,) values of a column of plain values ("id", "fold", "split", "group", "variant", "n_frames", ...)."""
@@ -267,7 +267,8 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
         corpora: at least one, whole or selected.
 
     Returns:
-        Corpus with all rows, in order; n_codebooks is the smallest of all. Folds keep their numbers.
+        Corpus with all rows, in order; n_codebooks is the smallest of all, frames are kept where all hold the same. Folds
+        keep their numbers.
 
     Raises:
         AudioformerError: none given, or codes of different codecs.
@@ -284,14 +285,16 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
                 f"{first.codec['name']} ({first.codec['fingerprint']}); prepare both with one codec"
             )
     names = tuple(dict.fromkeys(name for corpus in corpora for name in corpus.label_names))
+    frames = first.frames if all(corpus.info.frames == first.frames for corpus in corpora) else None
     tables, rows, offset = [], [], 0
     for corpus in corpora:
-        tables.append(relabelled(corpus.table, corpus.label_names, names))
+        table = corpus.table if frames or not corpus.info.frames else corpus.table.drop_columns(["frames"])
+        tables.append(relabelled(table, corpus.label_names, names))
         rows.append(corpus.rows + offset)
         offset += corpus.table.num_rows
     info = replace(
         first, dataset="+".join(corpus.info.dataset for corpus in corpora), label_names=names,
-        multi_label=any(c.multi_label for c in corpora), n_codebooks=min(c.info.n_codebooks for c in corpora),
+        multi_label=any(c.multi_label for c in corpora), n_codebooks=min(c.info.n_codebooks for c in corpora), frames=frames,
     )  # fmt: skip
     problems = {key: value for corpus in corpora for key, value in corpus.problems.items()}
     return Corpus(info, pa.concat_tables(tables), np.concatenate(rows), problems)

@@ -4,7 +4,8 @@
     CORPUS/shard-00000-of-00004.arrow ...         Hugging Face `datasets` Arrow streams, one row a coded clip
     CORPUS/shard-00000-of-00004.problems.json     only where clips of that shard could not be read
 
-K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16.
+K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16. A corpus may hold what EnCodecMAE reads
+as well: F numbers a frame, (F, T) flattened, as float16.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from audioformer.audio import atomic_path
@@ -40,6 +42,7 @@ class CorpusInfo:
         seed: of the augmentation.
         n_shards: files the corpus is cut into.
         version: of this format.
+        frames: "latents" or "mel256", kept beside the codes for EnCodecMAE; None keeps codes only.
     """
 
     dataset: str
@@ -55,6 +58,7 @@ class CorpusInfo:
     seed: int
     n_shards: int
     version: int = FORMAT_VERSION
+    frames: str | None = None
 
     def differences(self, other: CorpusInfo) -> list[str]:
         """What another run asked for differently, in words."""
@@ -87,6 +91,7 @@ class Item:
         events: (class number, onset_s, offset_s).
         duration_s: length of the sound, seconds.
         n_samples: the same in samples at the codec's rate.
+        frames: (F, T) float32, what an EnCodecMAE reads, if the corpus holds it.
     """
 
     id: str
@@ -100,6 +105,7 @@ class Item:
     events: tuple[tuple[int, float, float], ...]
     duration_s: float
     n_samples: int
+    frames: Tensor | None = None
 
 
 def write_info(folder: Path, info: CorpusInfo) -> None:
@@ -121,6 +127,7 @@ def read_info(folder: Path) -> CorpusInfo:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != FORMAT_VERSION:
             raise AudioformerError(f"{path}: format {content['version']}, this audioformer reads {FORMAT_VERSION}; prepare it again")
+        content.setdefault("frames", None)  # corpora made before there were any
         known = {field.name: content[field.name] for field in fields(CorpusInfo)}
         info = CorpusInfo(**known | {"label_names": tuple(content["label_names"])})
         _check(info)
@@ -157,12 +164,14 @@ def require_datasets() -> None:
         raise AudioformerError('a corpus needs the training extra; run `pip install "audioformer[train]"`') from error
 
 
-def corpus_features():
+def corpus_features(with_frames: bool = False):
     """Columns of a shard, as Hugging Face `datasets.Features`."""
     from datasets import Features, Value
 
+    columns = {"frames": [Value("float16")]} if with_frames else {}  # (F, T) flattened
     return Features(
         {
+            **columns,
             "id": Value("string"),
             "variant": Value("int32"),
             "labels": [Value("int32")],
@@ -193,6 +202,25 @@ def read_shards(paths: list[Path]):
         except (pa.ArrowException, OSError, ValueError, TypeError, DatasetsError) as error:
             raise AudioformerError(f"{path}: damaged ({error}); delete it and run the same prepare again") from error
     return concatenate_datasets(parts).data.table
+
+
+class ListColumn:
+    """A column of lists, read row by row out of the file without copying.
+
+    Args:
+        column: Arrow chunked array of lists of numbers.
+    """
+
+    def __init__(self, column):
+        self.chunks = [(chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=True)) for chunk in column.chunks]
+        self.ends = np.cumsum([len(chunk) for chunk in column.chunks])
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """All numbers of one row, flat."""
+        chunk = int(np.searchsorted(self.ends, row, side="right"))
+        offsets, values = self.chunks[chunk]
+        place = row - (int(self.ends[chunk - 1]) if chunk else 0)
+        return values[offsets[place] : offsets[place + 1]]
 
 
 def relabelled(table, names: tuple[str, ...], new_names: tuple[str, ...]):

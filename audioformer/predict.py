@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from audioformer.classifier import Classifier
+from audioformer.frames import FrameBatch
 from audioformer.masking import mask_positions
-from audioformer.tokens import TokenBatch, collate
+from audioformer.tokens import TokenBatch
 
 
 @dataclass(frozen=True)
@@ -61,23 +62,24 @@ def predict_codes(
 
     Args:
         classifier: in evaluation mode.
-        clips: (K, T_i) each.
+        clips: (K, T_i) codes each, or (F, T_i) frames where the model reads those.
         window: frames the classifier was trained on.
         multi_label: each class on its own (logistic) instead of exactly one (softmax).
         batch_size: windows at a time.
-        hidden: (K, T_i) bool for each clip, True = the model sees MASK there; None hides nothing.
+        hidden: (K, T_i) bool for each clip, True = the model sees MASK there; None hides nothing. A model that reads frames
+            does not see a frame at all if anything in its column is hidden.
 
     Returns:
         One CodesPrediction a clip.
     """
     pieces = [(i, start) for i, codes in enumerate(clips) for start in window_starts(codes.shape[1], window)]
-    size, n_rows = classifier.config.codebook_size, classifier.config.n_codebooks
+    n_rows = classifier.config.n_codebooks
     device = next(classifier.parameters()).device
     found: list[list[tuple[int, int, Tensor, Tensor]]] = [[] for _ in clips]
     for first in range(0, len(pieces), batch_size):
         group = pieces[first : first + batch_size]
-        cut = [torch.as_tensor(clips[i])[:n_rows, start : start + window] for i, start in group]
-        batch = collate(cut, size).to(device)
+        cut = [torch.as_tensor(clips[i])[:, start : start + window] for i, start in group]
+        batch = classifier.collate(cut).to(device)
         if hidden is not None:
             batch = _hide(batch, [torch.as_tensor(hidden[i])[:n_rows, start : start + window] for i, start in group])
         out = classifier(batch.tokens, batch.padding)
@@ -87,8 +89,10 @@ def predict_codes(
     return [_average(windows) for windows in found]
 
 
-def _hide(batch: TokenBatch, hidden: list[Tensor]) -> TokenBatch:
-    """The batch with MASK where `hidden`, (K, T') a piece, says so."""
+def _hide(batch: TokenBatch | FrameBatch, hidden: list[Tensor]) -> TokenBatch | FrameBatch:
+    """The batch with MASK where `hidden`, (K, T') a piece, says so, or without those frames."""
+    if isinstance(batch, FrameBatch):
+        return batch.without([piece.any(0) for piece in hidden])
     everywhere = torch.zeros(batch.tokens.shape[0], batch.tokens.shape[1], batch.tokens.shape[2] - 2, dtype=torch.bool)
     for i, piece in enumerate(hidden):
         everywhere[i, :, : piece.shape[1]] = piece

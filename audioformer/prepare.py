@@ -34,6 +34,7 @@ from audioformer.corpus_format import (
 )
 from audioformer.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
+from audioformer.frames import sound_frames
 from audioformer.variants import Content, VariantMaker
 
 ROWS_PER_SHARD = 512
@@ -79,6 +80,7 @@ def prepare(
     augment: AugmentConfig | str | None = None,
     clip_s: float | None = None,
     n_shards: int | None = None,
+    frames: str | None = None,
 ) -> Iterator[PrepareRecord]:
     """Code every clip of a data set and write the corpus; nothing happens until the records are taken.
 
@@ -95,6 +97,7 @@ def prepare(
         augment: AugmentConfig, or the name of a preset ("light", "strong", ...); needed for variants > 1.
         clip_s: code at most this many seconds of a clip: its beginning, in augmented variants a random stretch.
         n_shards: files to cut the corpus into; None: about 512 rows a file.
+        frames: "latents" or "mel256": keep what EnCodecMAE reads too, in 16 bits (75 * F * 2 bytes a second); None: codes only.
 
     Yields:
         PrepareRecord, one a clip.
@@ -107,7 +110,7 @@ def prepare(
     folder = Path(out_folder)
     part, n_parts = _check_part(shard)
     config = augment_preset(augment) if isinstance(augment, str) else augment
-    info = _describe(dataset, codec, n_codebooks, variants, seed, config, clip_s)
+    info = _describe(dataset, codec, n_codebooks, variants, seed, config, clip_s, frames)
     info = _claim(folder, info, n_shards, n_parts)
     run = _Run(dataset, codec, folder, info, config, range(part - 1, info.n_shards, n_parts))
     yield from run.records()
@@ -120,7 +123,7 @@ def _check_part(shard: tuple[int, int] | None) -> tuple[int, int]:
     return part, n_parts
 
 
-def _describe(dataset, codec, n_codebooks, variants, seed, config: AugmentConfig | None, clip_s) -> CorpusInfo:
+def _describe(dataset, codec, n_codebooks, variants, seed, config: AugmentConfig | None, clip_s, frames) -> CorpusInfo:
     """The corpus that is asked for; n_shards is settled later."""
     if variants < 1:
         raise AudioformerError(f"variants={variants} must be at least 1: the clip itself")
@@ -128,12 +131,14 @@ def _describe(dataset, codec, n_codebooks, variants, seed, config: AugmentConfig
         raise AudioformerError(f"variants={variants} without augmentation would all be equal; give augment='light' or 'strong'")
     if clip_s is not None and not clip_s > 0:
         raise AudioformerError(f"clip_s={clip_s} must be above 0 seconds; leave it out to code whole clips")
+    if frames is not None:
+        sound_frames(frames, codec, np.zeros(codec.hop_length, np.float32), codec.sample_rate)  # refuses what cannot be made
     if seed < 0:
         raise AudioformerError(f"seed={seed} must be 0 or more")
     return CorpusInfo(
         dataset=dataset.name, clips_hash=_hash_clips(dataset), n_clips=len(dataset), label_names=tuple(dataset.label_names),
         multi_label=dataset.multi_label, codec=describe_codec(codec), n_codebooks=codec._check_rows(n_codebooks), variants=variants,
-        augment=asdict(config) if config is not None and variants > 1 else None, clip_s=clip_s, seed=seed, n_shards=1,
+        augment=asdict(config) if config is not None and variants > 1 else None, clip_s=clip_s, seed=seed, n_shards=1, frames=frames,
     )  # fmt: skip
 
 
@@ -209,7 +214,7 @@ class _Run:
         problems: dict[str, str] = {}
         problems_path(path).unlink(missing_ok=True)
         with atomic_path(path) as temporary:
-            with ArrowWriter(features=corpus_features(), path=str(temporary), writer_batch_size=64) as writer:
+            with ArrowWriter(features=corpus_features(self.info.frames is not None), path=str(temporary), writer_batch_size=64) as writer:
                 for position in self._clips_of(index):
                     clip, problem = self.dataset[position], None
                     try:
@@ -245,7 +250,9 @@ class _Run:
         codes = self.codec.encode(samples, rate, self.info.n_codebooks)[0].cpu().numpy()
         self.audio_s += samples.shape[-1] / rate
         events = [{"label": label, "onset_s": on, "offset_s": off} for label, on, off in content.events]
-        return {
+        seen = sound_frames(self.info.frames, self.codec, samples, rate)[0].cpu().numpy() if self.info.frames else None
+        more = {} if seen is None else {"frames": seen.astype(np.float16).reshape(-1)}
+        return more | {
             "id": clip.id, "variant": variant, "labels": list(content.weights), "weights": list(content.weights.values()),
             "fold": clip.fold, "split": clip.split, "group": clip.group, "duration_s": samples.shape[-1] / rate,
             "n_samples": samples.shape[-1], "n_codebooks": codes.shape[0], "n_frames": codes.shape[1],

@@ -17,12 +17,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from audioformer.backbone import build, read_shape
 from audioformer.batches import CodeSampler, require_clips
 from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
 from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, check_names, preset
+from audioformer.encodecmae import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.losses import mlm_chance
-from audioformer.masking import mask_tokens
+from audioformer.masking import mask_each
 from audioformer.model import AudioFormer
 from audioformer.tokens import TokenBatch, collate
 from audioformer.train import Task
@@ -118,14 +120,17 @@ class MaskedModelling(Task):
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor]:
         """(the truth, what the model sees, where it must guess)."""
-        _, crops, _ = self.sampler.draw(step, micro_step, rank, world)
-        return self._mask(crops, self.config.train.seed * 1_000_003 + step * 64 + micro_step * 8 + rank)
+        part = (step, micro_step, rank, world)
+        return self._mask(self.sampler.draw(*part)[1], self.sampler.generators(*part))
 
-    def _mask(self, crops: list[Tensor], seed: int) -> tuple[TokenBatch, Tensor, Tensor]:
+    def weight(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> float:
+        """Codes to guess: a mean over them all is the mean over parts, each with this weight."""
+        return float(batch[2].sum())
+
+    def _mask(self, crops: list[Tensor], generators: list[torch.Generator]) -> tuple[TokenBatch, Tensor, Tensor]:
         n_rows = self.config.model.n_codebooks
         truth = collate([crop[:n_rows] for crop in crops], self.config.model.codebook_size)
-        generator = torch.Generator().manual_seed(seed)
-        masked, target_mask = mask_tokens(truth, self.config.mask, generator, self.config.model.rows == "summed")
+        masked, target_mask = mask_each(truth, self.config.mask, generators, self.config.model.rows == "summed")
         return truth, masked, target_mask
 
     def forward(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> dict[str, Tensor]:
@@ -147,7 +152,8 @@ class MaskedModelling(Task):
         for start in range(0, n, size):
             items = [self.held_out[i] for i in range(start, min(start + size, n))]
             crops = [torch.as_tensor(item.codes)[:, : self.sampler.max_frames] for item in items]
-            for name, value in self(self._mask(crops, start)).items():
+            generators = [torch.Generator().manual_seed(start + i) for i in range(len(crops))]
+            for name, value in self(self._mask(crops, generators)).items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(items) / n
         return sums | {"score": -sums["total"]}
 
@@ -217,7 +223,7 @@ def combine_rows(folders: Sequence[str | os.PathLike], folder: str | os.PathLike
     return config
 
 
-def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer, dict]:
+def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer | EncodecMAE, dict]:
     """Open a pre-trained model.
 
     Args:
@@ -238,7 +244,7 @@ def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer, dict
             f"{name}: was trained on codes of {config['codec']['name']} ({config['codec']['fingerprint']}), the corpus holds codes of "
             f"{expect['name']} ({expect['fingerprint']}); prepare the corpus with the model's codec"
         )
-    model = AudioFormer(EncoderConfig.from_dict(config["model"]))
+    model = build(read_shape(config))
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -36,8 +36,8 @@ class Parser(argparse.ArgumentParser):
 
 
 VERBS = (
-    "info", "classify", "embed", "encode", "decode", "prepare", "pretrain", "finetune", "evaluate", "bench", "synth", "train-codec",
-    "app", "lab",
+    "info", "classify", "embed", "encode", "decode", "prepare", "pretrain", "import-encodecmae", "finetune", "evaluate", "bench", "synth",
+    "train-codec", "app", "lab",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def build_parser() -> Parser:
         coding,
         evaluate,
         finetune,
+        imports,
         info,
         prepare,
         pretrain,
@@ -60,7 +61,7 @@ def build_parser() -> Parser:
     parser = Parser(prog="audioformer", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"audioformer {audioformer.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (info, classify, coding, prepare, pretrain, finetune, evaluate, bench, synth, train_codec, serve):
+    for module in (info, classify, coding, prepare, pretrain, imports, finetune, evaluate, bench, synth, train_codec, serve):
         module.add_verbs(verbs)
     return parser
 

@@ -86,6 +86,10 @@ def add_verbs(verbs) -> None:
     )
     parser.add_argument("--augment", metavar="NAME", help="how variants are changed before coding: light, strong, strong-mixup")
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the augmentation (default 0)")
+    parser.add_argument(
+        "--frames", choices=("latents", "mel256"),
+        help="keep what EnCodecMAE reads beside the codes: the codec's latents or 256 log-mel bands, in 16 bits (default codes only)",
+    )  # fmt: skip
     parser.add_argument("--clip-s", type=seconds, metavar="S", help="code at most this many seconds of a clip (default whole clips)")
 
 
@@ -99,6 +103,7 @@ def run(arguments: argparse.Namespace) -> Result:
     records = prepare(
         dataset, codec, arguments.output, n_codebooks=arguments.codebooks, shard=arguments.shard, variants=arguments.variants,
         seed=arguments.seed, augment=arguments.augment, clip_s=arguments.clip_s, n_shards=arguments.shards,
+        frames=arguments.frames,
     )  # fmt: skip
     record = None
     try:

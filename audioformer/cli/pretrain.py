@@ -1,4 +1,4 @@
-"""`audioformer pretrain`: the masked language model on codes."""
+"""`audioformer pretrain`: the masked language model on codes, or EnCodecMAE."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from audioformer.cli import pretrain_encodecmae
 from audioformer.cli.console import Result, note
 from audioformer.cli.corpora import Chosen, add_corpora, choose
 from audioformer.cli.parser import add_codec, add_verb, at_least_one
@@ -13,33 +14,50 @@ from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError
 
+METHODS = ("audioformer", "encodecmae")
+
 
 def add_verbs(verbs) -> None:
     """Add `pretrain`."""
     about = (
         "Pre-train a model to guess hidden codes; no labels are used. With separate rows (the authors' way) every codebook row is a run "
-        "of its own, DIR/row1, DIR/row2, ..., joined into DIR at the end. Ctrl-C saves; the same command goes on."
+        "of its own, DIR/row1, DIR/row2, ..., joined into DIR at the end. --method encodecmae hides frames instead and guesses codes. "
+        "Ctrl-C saves; the same command goes on."
     )
     example = "audioformer pretrain runs/esc50 runs/scenes --preset tiny -o runs/tiny --held-out-share 0.05 --set train.n_steps=500"
     parser = add_verb(verbs, "pretrain", run, about, example)
     add_corpora(parser)
-    parser.add_argument("--preset", required=True, metavar="NAME", help="bundled, tiny, small, paper (12 x 768), test")
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="what is hidden and guessed (default audioformer)")
+    presets = "bundled, tiny, small, paper (12 x 768), test; of encodecmae: tiny, small, base, large, test"
+    parser.add_argument("--preset", required=True, metavar="NAME", help=presets)
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
     parser.add_argument("--rows", choices=("separate", "shared", "summed"), help="how codebook rows are used (default: the preset's)")
     parser.add_argument("--codebooks", type=at_least_one, metavar="K", help="rows the model uses (default: the preset's)")
     parser.add_argument("--from", dest="start", metavar="DIR", help="go on from a pre-trained model; its sizes replace the preset's")
     parser.add_argument("--only-row", type=at_least_one, metavar="K", help="separate rows: train this row alone, e.g. one on each machine")
+    parser.add_argument(
+        "--targets", choices=("codes", "kmeans", "both"),
+        help="encodecmae: guess codes (default), or clusters of what a finished model (--from or --teacher) makes of the clips",
+    )  # fmt: skip
+    parser.add_argument("--teacher", metavar="DIR", help="encodecmae: cluster this model's activations instead of those of --from")
     add_codec(parser, default=None, why="; needed only to start from a codec of your own (default: the corpus's)")
     add_set(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Pre-train."""
+    if arguments.method == "encodecmae":
+        return pretrain_encodecmae.run(arguments)
+    if arguments.targets or arguments.teacher:
+        raise AudioformerError("--targets and --teacher belong to --method encodecmae; leave them out")
+    from audioformer.model import AudioFormer
     from audioformer.pretrain import load_pretrained, pretrain_preset
 
     preset = pretrain_preset(arguments.preset)
     chosen = choose(arguments)
     start = load_pretrained(arguments.start, expect=chosen.clips.codec)[0] if arguments.start else None
+    if start is not None and not isinstance(start, AudioFormer):
+        raise AudioformerError(f"--from {arguments.start}: is an EnCodecMAE; go on with --method encodecmae")
     model = start.config if start else replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"])
     changes = [f"model.rows={arguments.rows}"] if arguments.rows else []
     changes += [f"model.n_codebooks={arguments.codebooks}"] if arguments.codebooks else []
@@ -76,16 +94,16 @@ def _rows(config, only_row: int | None) -> list[int] | None:
 def _task(arguments: argparse.Namespace, config, chosen: Chosen, start, rows: list[int] | None):
     from audioformer.pretrain import MaskedModelling
 
-    codebooks = _codebooks(arguments, chosen) if config.init_from_codebooks and start is None else None
+    codebooks = load_codebooks(arguments, chosen.clips) if config.init_from_codebooks and start is None else None
     return MaskedModelling(config, chosen.clips, chosen.clips.codec, chosen.held_out, rows, codebooks, start)
 
 
-def _codebooks(arguments: argparse.Namespace, chosen: Chosen):
-    """The codec's vectors, to start the token embeddings from."""
+def load_codebooks(arguments: argparse.Namespace, clips):
+    """The vectors that the codes of a corpus stand for, (K, V, D)."""
     from audioformer.codec import load_codec, require_fingerprint
 
-    codec = load_codec(arguments.codec or chosen.clips.codec["name"], weights=arguments.weights)
-    require_fingerprint(codec, chosen.clips.codec["fingerprint"], "the corpus")
+    codec = load_codec(arguments.codec or clips.codec["name"], weights=arguments.weights)
+    require_fingerprint(codec, clips.codec["fingerprint"], "the corpus")
     return codec.codebooks()
 
 

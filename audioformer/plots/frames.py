@@ -1,0 +1,131 @@
+"""Pictures of EnCodecMAE: which frames are hidden, and which codes are guessed there, how surely and how rightly.
+
+Shapes: F numbers in a frame, K codebook rows, T frames.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from audioformer.errors import AudioformerError
+from audioformer.plots.audio import TIME
+from audioformer.plots.codes import row_ticks
+from audioformer.plots.theme import OKABE_ITO, ON_DARK, as_array, finish
+
+COVER = {"light": "#8a8f98", "dark": "#5b6470"}
+BLANK = {"light": "#f3f4f6", "dark": "#20262e"}
+
+
+def hidden_frames(
+    frames, hidden, frame_rate: float, *, what: str = "Number in the frame", theme: str = "light", title: str | None = None
+) -> go.Figure:
+    """What the model is shown: its input with the hidden frames covered.
+
+    Args:
+        frames: (F, T) latents or log-mel bands.
+        hidden: (T,) bool, True = taken away.
+        frame_rate: columns per second, Hz.
+        what: of the vertical axis, with its unit if it has one.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with one heatmap of the visible frames and a grey cover over each gap.
+
+    Raises:
+        AudioformerError: shapes disagree, or a rate that is not positive.
+    """
+    frames, hidden = as_array(frames, "frames", 2).astype(np.float32), as_array(hidden, "hidden", 1).astype(bool)
+    _check(frames.shape[1], hidden, frame_rate)
+    low, high = np.percentile(frames, [1, 99])
+    shown = np.where(hidden, np.nan, frames)
+    frame_s = 1 / frame_rate
+    figure = go.Figure(
+        go.Heatmap(
+            z=shown, x0=frame_s / 2, dx=frame_s, zmin=low, zmax=high, colorscale="Cividis", name="visible", colorbar={"thickness": 12},
+            hovertemplate="%{x:.3f} s<br>number %{y}<br>%{z:.2f}<extra></extra>", hoverongaps=False,
+        )
+    )  # fmt: skip
+    _cover(figure, hidden, frame_rate, theme)
+    alt = f"{int(hidden.sum())} of {hidden.size} frames are hidden ({hidden.mean():.0%}), in {len(gaps(hidden))} gaps."
+    finish(figure, alt.replace("%)", " %)"), x=TIME, y=what, theme=theme, title=title)
+    figure.update_xaxes(range=[0, hidden.size / frame_rate], showgrid=False)
+    return figure.update_yaxes(showgrid=False)
+
+
+def guesses(
+    codes, guessed, confidence, hidden, frame_rate: float, *, theme: str = "light", title: str | None = None
+) -> go.Figure:
+    """True against guessed codes: the colour says right or wrong, its strength how sure the model was.
+
+    Args:
+        codes: (K, T) integers, the truth.
+        guessed: (K, T) integers.
+        confidence: (K, T) probability of the guess, 0 to 1.
+        hidden: (T,) bool; visible frames carry a thin line above the grid, for there the model was shown the sound.
+        frame_rate: columns per second, Hz.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with one heatmap; hover tells both codes and the confidence.
+
+    Raises:
+        AudioformerError: shapes disagree, a rate that is not positive, or a confidence outside 0 to 1.
+    """
+    codes, guessed = as_array(codes, "codes", 2), as_array(guessed, "guessed", 2)
+    confidence, hidden = as_array(confidence, "confidence", 2), as_array(hidden, "hidden", 1).astype(bool)
+    _check(codes.shape[1], hidden, frame_rate)
+    if not codes.shape == guessed.shape == confidence.shape or confidence.min() < 0 or confidence.max() > 1:
+        raise AudioformerError(
+            f"codes {codes.shape}, guessed {guessed.shape} and confidence {confidence.shape} must agree, confidence from 0 to 1"
+        )
+    right = codes == guessed
+    palette = OKABE_ITO if theme == "light" else ON_DARK
+    scale = [[0.0, palette[5]], [0.5, BLANK[theme if theme in BLANK else "light"]], [1.0, palette[0]]]
+    frame_s = 1 / frame_rate
+    place = np.broadcast_to(np.where(hidden, "hidden", "visible"), codes.shape)
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.where(right, confidence, -confidence).astype(np.float32), x0=frame_s / 2, dx=frame_s,
+            y=np.arange(1, len(codes) + 1), zmin=-1, zmax=1, colorscale=scale, ygap=1 if len(codes) <= 16 else 0, name="guesses",
+            customdata=np.stack([codes, guessed], -1).astype(np.int32), text=place,
+            colorbar={"thickness": 12, "tickvals": [-1, 0, 1], "ticktext": ["surely wrong", "unsure", "surely right"]},
+            hovertemplate="codebook %{y}<br>%{x:.3f} s, %{text}<br>true code %{customdata[0]}<br>guess %{customdata[1]}"
+            "<br>confidence %{z:.2f} (minus: wrong)<extra></extra>",
+        )
+    )  # fmt: skip
+    line = {"color": COVER.get(theme, COVER["light"]), "width": 4}
+    for first, stop in gaps(~hidden):
+        figure.add_shape(type="line", x0=first / frame_rate, x1=stop / frame_rate, y0=0.4, y1=0.4, line=line)
+    asked = right[:, hidden]
+    shares = ", ".join(f"codebook {k + 1} {share:.0%}" for k, share in enumerate(asked.mean(1))) if hidden.any() else "none hidden"
+    alt = f"Guessed codes in {int(hidden.sum())} hidden of {hidden.size} frames, share that is right: {shares}."
+    finish(figure, alt.replace("%", " %"), x=TIME, y="Codebook (row)", theme=theme, title=title, height=140 + 22 * min(len(codes), 16))
+    figure.update_xaxes(range=[0, hidden.size / frame_rate], showgrid=False)
+    return figure.update_yaxes(range=[len(codes) + 0.6, 0.2], tickmode="array", tickvals=row_ticks(len(codes)), showgrid=False)
+
+
+def gaps(hidden) -> list[tuple[int, int]]:
+    """First frame and end of each unbroken run of True.
+
+    Example:
+        >>> gaps([False, True, True, False, True])
+        [(1, 3), (4, 5)]
+    """
+    edges = np.diff(np.concatenate([[0], np.asarray(hidden, dtype=np.int8), [0]]))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
+
+
+def _check(n_frames: int, hidden: np.ndarray, frame_rate: float) -> None:
+    if hidden.size != n_frames or frame_rate <= 0:
+        raise AudioformerError(f"hidden has {hidden.size} of {n_frames} frames at frame_rate={frame_rate}; lengths must agree, rate > 0")
+
+
+def _cover(figure: go.Figure, hidden: np.ndarray, frame_rate: float, theme: str) -> None:
+    """A grey plate over each gap."""
+    for first, stop in gaps(hidden):
+        figure.add_vrect(
+            x0=first / frame_rate, x1=stop / frame_rate, fillcolor=COVER.get(theme, COVER["light"]), opacity=1, line_width=0, layer="above"
+        )
