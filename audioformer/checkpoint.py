@@ -20,6 +20,7 @@ from audioformer.errors import AudioformerError
 
 BUNDLED = Path(__file__).parent / "assets" / "checkpoints"
 FORMAT = 1
+HUB_FILES = ["config.json", "model.safetensors", "README.md"]
 
 
 def versions() -> dict[str, str]:
@@ -63,15 +64,51 @@ def _from_hub(repo_id: str) -> Path:
     except ImportError as error:
         raise AudioformerError(f'{repo_id}: is not a folder, and the hub needs `pip install "audioformer[train]"`') from error
     try:
-        wanted = ["config.json", "model.safetensors", "README.md"]
         offline = os.environ.get("AUDIOFORMER_OFFLINE", "") not in ("", "0")
-        return Path(snapshot_download(repo_id, allow_patterns=wanted, local_files_only=offline))
+        return Path(snapshot_download(repo_id, allow_patterns=HUB_FILES, local_files_only=offline))
     except Exception as error:  # the hub client raises many kinds: offline, no such model, private
         raise AudioformerError(f"{repo_id}: no such folder, and the Hugging Face Hub gave nothing ({type(error).__name__})") from error
 
 
+def push_to_hub(folder: str | os.PathLike, repo_id: str, private: bool = True, api=None) -> str:
+    """Publish a checkpoint on the Hugging Face Hub; `load_checkpoint(repo_id)` and `audioformer.load(repo_id)` then read it.
+
+    Args:
+        folder: whole checkpoint; only its config, weights and card are sent, never a training state.
+        repo_id: "user/model"; made if missing.
+        private: whether a new repository is closed to others.
+        api: a `huggingface_hub.HfApi`, for another server or token; None uses the one you are logged in to.
+
+    Returns:
+        Commit on the hub.
+
+    Raises:
+        AudioformerError: no checkpoint, huggingface_hub is missing, or the hub refuses.
+    """
+    folder = Path(folder)
+    load_checkpoint(folder)  # a damaged one is not sent
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise AudioformerError(f'{repo_id}: the hub needs `pip install "audioformer[train]"`') from error
+    api = api or HfApi()
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=repo_id, folder_path=str(folder), allow_patterns=HUB_FILES, commit_message="AudioFormer checkpoint"
+        )
+    except Exception as error:  # the hub client raises many kinds: offline, not logged in, no such user
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise AudioformerError(f"{repo_id}: the Hugging Face Hub refused ({reason}); log in with `hf auth login`") from error
+    return str(getattr(done, "oid", done))
+
+
 def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config: dict, card: str) -> None:
     """Write a checkpoint; an old one in the same folder stays whole until the new one is.
+
+    The weights file carries config and card too and goes first: renaming it is the one moment in which the new
+    checkpoint takes the old one's place. A kill before config.json follows is seen by `load_checkpoint` (their "weights"
+    differ), which then reads what the weights carry.
 
     Args:
         folder: made if missing.
@@ -90,10 +127,12 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
     except OSError as error:
         raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
     try:
-        write_tensors(staging / "model.safetensors", small)
-        (staging / "config.json").write_text(json.dumps({"format": FORMAT, **config, "versions": versions()}, indent=2) + "\n")
+        about = {"format": FORMAT, **config, "weights": weights_hash(small), "versions": versions()}
+        text = json.dumps(about, indent=2) + "\n"
+        (staging / "config.json").write_text(text)
         (staging / "README.md").write_text(card, encoding="utf-8")
-        for name in ("model.safetensors", "README.md", "config.json"):
+        write_tensors(staging / "model.safetensors", small, {"weights": about["weights"], "config": text})
+        for name in ("model.safetensors", "config.json", "README.md"):
             os.chmod(staging / name, 0o644)
             os.replace(staging / name, folder / name)
     except OSError as error:
@@ -115,7 +154,6 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
         AudioformerError: missing, damaged or of another kind.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     folder = find_checkpoint(name)
     for file in ("config.json", "model.safetensors"):
@@ -125,7 +163,9 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
             )
     try:
         config = json.loads((folder / "config.json").read_text())
-        state = load_file(str(folder / "model.safetensors"))
+        state, carried = _read_weights(folder / "model.safetensors")
+        if isinstance(config, dict) and "weights" in config and carried.get("weights", config["weights"]) != config["weights"]:
+            config = json.loads(carried["config"])  # killed between the two: the weights are the newer
     except (OSError, ValueError, SafetensorError) as error:
         raise AudioformerError(f"{folder}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again") from error
     if not isinstance(config, dict) or config.get("kind") not in {"classifier", "pretrained"}:
@@ -134,6 +174,14 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     if config.get("format", 0) > FORMAT:
         raise AudioformerError(f"{folder}: format {config['format']} is newer than this audioformer reads ({FORMAT}); upgrade it")
     return {k: (v.float() if v.is_floating_point() else v) for k, v in state.items()}, config
+
+
+def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(tensors by name, what the file says beside them)."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
 def weights_hash(state: dict[str, Tensor]) -> str:

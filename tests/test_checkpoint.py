@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tiny import codec_about, coded_clips, tiny_codec
 
 from audioformer import checkpoint as module
-from audioformer.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint, weights_hash
+from audioformer.checkpoint import find_checkpoint, load_checkpoint, push_to_hub, save_checkpoint, weights_hash
 from audioformer.classify import load
 from audioformer.config import preset
 from audioformer.errors import AudioformerError
@@ -66,6 +66,29 @@ def test_a_failure_half_way_leaves_the_old_one_whole(tmp_path, monkeypatch, fail
     with pytest.raises((AudioformerError, TypeError)):
         save_checkpoint(tmp_path / "c", {"a": torch.zeros(2)}, config, card)
     assert files(tmp_path / "c") == before
+
+
+@pytest.mark.parametrize("n_renamed", [0, 1, 2, 3])
+def test_a_kill_between_any_two_files_leaves_one_whole_checkpoint(tmp_path, monkeypatch, n_renamed):
+    save_checkpoint(tmp_path / "c", STATE, dict(CONFIG, note="old"), "old")
+    real, done = os.replace, []
+
+    def killed(source, target):
+        if os.path.dirname(target) == str(tmp_path / "c"):  # not those within the folder it is put together in
+            if len(done) == n_renamed:
+                raise KeyboardInterrupt
+            done.append(target)
+        real(source, target)
+
+    monkeypatch.setattr(module.os, "replace", killed)
+    new = {"a": torch.zeros(2, 3), "n": torch.tensor([4])}
+    try:
+        save_checkpoint(tmp_path / "c", new, dict(CONFIG, note="new"), "new")
+    except KeyboardInterrupt:
+        assert n_renamed < 3
+    state, config = load_checkpoint(tmp_path / "c")
+    assert config["note"] == ("old" if n_renamed == 0 else "new")
+    assert torch.equal(state["a"], STATE["a"] if n_renamed == 0 else new["a"])
 
 
 def _disk_full(path, *_):
@@ -144,6 +167,48 @@ def test_a_hub_name_without_a_network_is_refused(monkeypatch):
     monkeypatch.setenv("AUDIOFORMER_OFFLINE", "1")
     with pytest.raises(AudioformerError, match="nobody/nothing: no such folder, and the Hugging Face Hub gave nothing"):
         find_checkpoint("nobody/nothing")
+
+
+class LocalHub:
+    """The two calls of the hub's client, onto folders in the layout of its cache."""
+
+    def __init__(self, cache):
+        self.cache = cache
+
+    def create_repo(self, repo_id, private, exist_ok):
+        assert private
+        assert exist_ok
+        (self.cache / f"models--{repo_id.replace('/', '--')}" / "refs").mkdir(parents=True, exist_ok=True)
+
+    def upload_folder(self, repo_id, folder_path, allow_patterns, **_):
+        home, commit = self.cache / f"models--{repo_id.replace('/', '--')}", "0" * 40
+        (home / "refs" / "main").write_text(commit)
+        (home / "snapshots" / commit).mkdir(parents=True)
+        for name in os.listdir(folder_path):
+            if name in allow_patterns:
+                (home / "snapshots" / commit / name).write_bytes(open(os.path.join(folder_path, name), "rb").read())
+        return commit
+
+
+def test_a_checkpoint_goes_to_the_hub_and_comes_back_without_its_training_state(tmp_path, monkeypatch):
+    constants = pytest.importorskip("huggingface_hub.constants", reason='needs huggingface_hub: pip install "audioformer[train]"')
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("AUDIOFORMER_OFFLINE", "1")
+    save_checkpoint(tmp_path / "mine", STATE, CONFIG, "card")
+    (tmp_path / "mine" / "state.pt").write_bytes(b"a training state")
+    assert push_to_hub(tmp_path / "mine", "ann/model", api=LocalHub(tmp_path / "cache")) == "0" * 40
+    state, config = load_checkpoint("ann/model")
+    assert config == load_checkpoint(tmp_path / "mine")[1]
+    assert torch.equal(state["a"], STATE["a"])
+    assert sorted(p.name for p in find_checkpoint("ann/model").iterdir()) == ["README.md", "config.json", "model.safetensors"]
+
+
+def test_what_is_no_checkpoint_is_not_sent_and_a_refusal_is_told(tmp_path):
+    with pytest.raises(AudioformerError, match="neither a folder|has no config"):
+        push_to_hub(tmp_path, "ann/model", api=LocalHub(tmp_path))
+    save_checkpoint(tmp_path / "mine", STATE, CONFIG, "card")
+    with pytest.raises(AudioformerError, match="the Hugging Face Hub refused .*hf auth login"):
+        push_to_hub(tmp_path / "mine", "ann/model", api=object())
 
 
 def test_a_classifier_comes_back_bit_for_bit(classifier):
