@@ -17,11 +17,11 @@ import torch
 from audioformer.classify import AudioClassifier
 from audioformer.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
-from audioformer.metrics import SEGMENT_S, events_to_segments
+from audioformer.metrics import SEGMENT_S, best_thresholds, events_to_segments
 from audioformer.predict import predict_codes
 from audioformer.reports import classification_report, multi_label_report
 
-GROUP, ACTIVE = 16, 0.5  # clips at a time; probability from which a class counts as heard in a frame
+GROUP, ACTIVE = 16, 0.5  # clips at a time; probability from which a class counts as heard, where none was chosen
 
 
 def evaluate(classifier: AudioClassifier, dataset: AudioDataset, progress: Callable[[int, int], None] | None = None) -> dict:
@@ -49,19 +49,51 @@ def evaluate(classifier: AudioClassifier, dataset: AudioDataset, progress: Calla
     if not clips:
         raise AudioformerError(f"{dataset.root}: no clip has a label that {classifier.name} knows; nothing to measure")
     probabilities, segments = _predict(classifier, clips, known, progress)
+    found = segments[1] >= thresholds_of(classifier) if segments else None
     if several:
         order = sorted(set(known.values()))
         names = [classifier.label_names[c] for c in order]
         truth = np.zeros((len(clips), len(classifier.label_names)), np.int64)
         for row, clip in zip(truth, clips, strict=True):
             row[[known[label] for label in clip.labels if label in known]] = 1
-        heard = tuple(part[:, order] for part in segments) if segments else None
+        heard = (segments[0][:, order], found[:, order]) if segments else None
         report = multi_label_report(probabilities[:, order], truth[:, order], names, heard)
     else:
         report = classification_report(probabilities, np.array([known[clip.labels[0]] for clip in clips]), classifier.label_names)
     value, name = report.pop("score"), report.pop("metric")
     left_out = Counter(label for clip in dataset for label in clip.labels if label not in known)
     return {"metric": value, "metric_name": name, **report, "left_out": dict(left_out)}
+
+
+def thresholds_of(classifier: AudioClassifier) -> np.ndarray:
+    """(C,) probability from which each class counts as heard in a segment: as chosen and kept in config.json, else 0.5."""
+    chosen = classifier.config.get("frame_thresholds") or {}
+    return np.array([chosen.get(name, ACTIVE) for name in classifier.label_names])
+
+
+def choose_thresholds(
+    classifier: AudioClassifier, dataset: AudioDataset, progress: Callable[[int, int], None] | None = None
+) -> dict[str, float]:
+    """The probability from which each class counts as heard in a segment of 0.1 s, for the best F1 of its class.
+
+    Args:
+        classifier: with a frame head.
+        dataset: clips with event times, neither trained nor tested on: a validation part.
+        progress: called with (clips done, clips in all).
+
+    Returns:
+        Threshold by label, for every class with an event in the data set; to be kept as "frame_thresholds".
+
+    Raises:
+        AudioformerError: no frame head, no event times, or no class in common.
+    """
+    known = _shared(classifier, dataset)
+    _, segments = _predict(classifier, list(dataset), known, progress)
+    if segments is None:
+        raise AudioformerError(f"{classifier.name} with {dataset.root}: thresholds need a frame head and clips with event times")
+    reference, probabilities = segments
+    chosen = best_thresholds(reference, probabilities)
+    return {name: float(t) for name, t, any_event in zip(classifier.label_names, chosen, reference.any(0), strict=True) if any_event}
 
 
 def _shared(classifier: AudioClassifier, dataset: AudioDataset) -> dict[str, int]:
@@ -86,14 +118,14 @@ def _some(names) -> str:
 
 @dataclass
 class _Segments:
-    """Event decisions of all clips, 0.1 s after 0.1 s."""
+    """Events of all clips, 0.1 s after 0.1 s: whether each class is heard, and how probable it was found."""
 
     reference: list[np.ndarray]
     found: list[np.ndarray]
 
 
 def _predict(classifier: AudioClassifier, clips: list[Clip], known: dict[str, int], progress) -> tuple[np.ndarray, tuple | None]:
-    """(n, C) probabilities, and (S, C) true and found segments where events are known and predicted."""
+    """(n, C) probabilities, and (S, C) truth and probability of segments where events are known and predicted."""
     with_events = bool(classifier.config.get("frame_head")) and any(clip.events for clip in clips)
     probabilities, segments = [], _Segments([], [])
     for start in range(0, len(clips), GROUP):
@@ -118,13 +150,13 @@ def _codes(classifier: AudioClassifier, clip: Clip) -> torch.Tensor:
 
 
 def _add_segments(segments: _Segments, classifier: AudioClassifier, clip: Clip, codes: torch.Tensor, known: dict[str, int]) -> None:
-    """Mark in which segments each class is heard: by the events, and by a frame head that is at least half sure."""
-    frames = classifier.frame_probabilities(codes) >= ACTIVE  # (T, C)
+    """Note for each segment which classes are heard, and the largest probability of its frames."""
+    frames = classifier.frame_probabilities(codes)  # (T, C)
     frame_rate, n_classes = classifier.codec.frame_rate, frames.shape[1]
     events = [(known[label], onset_s, offset_s) for label, onset_s, offset_s in clip.events if label in known]
     reference = events_to_segments(events, len(frames) / frame_rate, n_classes)
-    found = np.zeros_like(reference)
+    found = np.zeros(reference.shape, np.float32)
     middles_s = (np.arange(len(frames)) + 0.5) / frame_rate
-    np.logical_or.at(found, np.minimum((middles_s / SEGMENT_S).astype(int), len(found) - 1), frames)
+    np.maximum.at(found, np.minimum((middles_s / SEGMENT_S).astype(int), len(found) - 1), frames)
     segments.reference.append(reference)
     segments.found.append(found)

@@ -150,6 +150,32 @@ def segment_f1(reference: np.ndarray, found: np.ndarray) -> tuple[float, np.ndar
     return float(2 * hits.sum() / max(1, all_marks.sum())), per_class
 
 
+def best_thresholds(reference: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The threshold of each class at which its `segment_f1` is best.
+
+    Args:
+        reference: (S, C) bool.
+        scores: (S, C); a segment counts as found where its score is at least the threshold.
+
+    Returns:
+        (C,), halfway to the next lower score; NaN for a class that never occurs.
+
+    Raises:
+        AudioformerError: shapes differ, or no segments.
+    """
+    reference, scores = _same_matrix(reference, scores)
+    chosen = np.full(reference.shape[1], np.nan)
+    for c in np.flatnonzero(reference.any(0)):
+        order = np.argsort(-scores[:, c], kind="stable")
+        ranked, hits = scores[order, c], np.cumsum(reference[order, c].astype(bool))
+        ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))  # equal scores are found together
+        f1 = 2 * hits[ends] / (ends + 1 + hits[-1])
+        best = ends[int(f1.argmax())]
+        lower = ranked[best + 1] if best + 1 < len(ranked) else ranked[best]
+        chosen[c] = (float(ranked[best]) + float(lower)) / 2
+    return chosen
+
+
 def retrieval_at_k(embeddings: np.ndarray, labels: np.ndarray, k: int = 5, groups: np.ndarray | None = None) -> float:
     """Mean share of a clip's k nearest neighbours (cosine) that have its class: kNN purity, precision at k.
 

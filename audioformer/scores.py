@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 from audioformer.audio import atomic_path
 from audioformer.checkpoint import find_checkpoint
@@ -25,13 +26,7 @@ def add_score(checkpoint: str | os.PathLike, data: str, report: dict) -> dict:
     Raises:
         AudioformerError: no classifier, or its folder cannot be written.
     """
-    folder = find_checkpoint(checkpoint)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise AudioformerError(f"{folder}: damaged checkpoint ({error}); copy or train it again") from error
-    if config.get("kind") != "classifier":
-        raise AudioformerError(f"{folder}: is {config.get('kind')!r}; scores belong to classifiers")
+    folder, config = _open(checkpoint)
     spread = f"{report['low']:.3f}-{report['high']:.3f} (95 %)" if "low" in report else ""
     entry = {
         "data": data, "metric": report["metric_name"], "value": report["metric"], "spread": spread, "chance": report["chance"],
@@ -39,8 +34,40 @@ def add_score(checkpoint: str | os.PathLike, data: str, report: dict) -> dict:
     }  # fmt: skip
     others = [s for s in config.get("scores", []) if (s["data"], s["metric"]) != (data, entry["metric"])]
     config["scores"] = [*others, entry]
+    _write(folder, config)
+    return entry
+
+
+def add_thresholds(checkpoint: str | os.PathLike, thresholds: dict[str, float], command: str) -> None:
+    """Keep from which probability each class counts as heard in a segment, and how that was chosen.
+
+    Args:
+        checkpoint: folder or bundled name of a classifier.
+        thresholds: of `evaluate.choose_thresholds`.
+        command: that chose them.
+
+    Raises:
+        AudioformerError: no classifier, or its folder cannot be written.
+    """
+    folder, config = _open(checkpoint)
+    config |= {"frame_thresholds": {name: round(value, 6) for name, value in thresholds.items()}, "frame_thresholds_from": command}
+    _write(folder, config)
+
+
+def _open(checkpoint: str | os.PathLike) -> tuple[Path, dict]:
+    """Folder and config.json of a classifier."""
+    folder = find_checkpoint(checkpoint)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AudioformerError(f"{folder}: damaged checkpoint ({error}); copy or train it again") from error
+    if config.get("kind") != "classifier":
+        raise AudioformerError(f"{folder}: is {config.get('kind')!r}; scores belong to classifiers")
+    return folder, config
+
+
+def _write(folder: Path, config: dict) -> None:
     with atomic_path(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     with atomic_path(folder / "README.md") as temporary:
         temporary.write_text(classifier_card(config), encoding="utf-8")
-    return entry

@@ -17,10 +17,10 @@ from audioformer.classify import AudioClassifier, load
 from audioformer.config import preset
 from audioformer.datasets import open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.evaluate import evaluate
+from audioformer.evaluate import choose_thresholds, evaluate
 from audioformer.finetune import FineTuning, finetune_preset
 from audioformer.model import AudioFormer
-from audioformer.scores import add_score
+from audioformer.scores import add_score, add_thresholds
 
 
 def classifier(names: list[str], multi_label: bool = False, frame_head: bool = False, always: int | None = None) -> AudioClassifier:
@@ -99,6 +99,26 @@ def test_event_times_are_scored_in_segments(tmp_path):
     assert report["labels"] == ["rain", "dog"]
 
 
+def test_thresholds_are_chosen_on_one_part_and_used_on_another(tmp_path):
+    model, data = classifier(["rain", "dog"], True, True, always=0), open_dataset("esc50", scenes(tmp_path))
+    chosen = choose_thresholds(model, data)
+    assert set(chosen) == {"rain", "dog"}
+    before = evaluate(model, data)
+    model.config["frame_thresholds"] = {"rain": chosen["rain"], "dog": 0.0}
+    after = evaluate(model, data)
+    # dog is now marked everywhere: its 5 segments are found, 15 others are wrong
+    assert after["segment_f1_per_class"]["dog"] == pytest.approx(2 * 5 / (2 * 5 + 15))
+    assert before["segment_f1_per_class"]["dog"] == 0
+    assert after["metric"] == before["metric"]
+    model.config["frame_thresholds"] = {"rain": 1.1}
+    assert evaluate(model, data)["segment_f1"] == 0
+
+
+def test_thresholds_need_event_times(tones):
+    with pytest.raises(AudioformerError, match="frame head and clips with event times"):
+        choose_thresholds(classifier(["low", "high"], False, False, always=0), open_dataset("folder", tones))
+
+
 def test_scores_are_written_down_with_their_command(tones, tmp_path):
     codec = tiny_codec()
     task = FineTuning(
@@ -115,6 +135,7 @@ def test_scores_are_written_down_with_their_command(tones, tmp_path):
     assert scores[0]["value"] == report["accuracy"]
     assert scores[0]["command"] == "audioformer evaluate tones ..."
     assert "| tones | accuracy |" in (tmp_path / "c" / "README.md").read_text()
-    load(tmp_path / "c", codec=codec)
+    add_thresholds(tmp_path / "c", {"low": 0.25}, "audioformer evaluate ...")
+    assert load(tmp_path / "c", codec=codec).config["frame_thresholds"] == {"low": 0.25}
     with pytest.raises(AudioformerError, match="neither a folder nor bundled"):
         add_score(tmp_path / "nothing", "tones", report)

@@ -224,3 +224,15 @@ def test_multi_label_report_is_complete_plain_and_consistent():
     assert report["segment_f1"] == pytest.approx(m.segment_f1(reference, found)[0])
     assert set(report["segment_f1_per_class"]) == set("abcdef")
     assert multi_label_metrics(scores, targets).items() <= report.items()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_best_thresholds_are_those_of_trying_them_all(seed):
+    rng = np.random.default_rng(seed)
+    reference, scores = rng.random((60, 3)) < 0.3, rng.integers(0, 12, (60, 3)) / 12
+    reference[:, 2] = False
+    chosen = m.best_thresholds(reference, scores)
+    assert np.isnan(chosen[2])
+    for c in (0, 1):
+        tried = [m.segment_f1(reference[:, [c]], scores[:, [c]] >= t)[0] for t in np.arange(0, 1.01, 1 / 24)]
+        assert m.segment_f1(reference[:, [c]], scores[:, [c]] >= chosen[c])[0] == pytest.approx(max(tried))

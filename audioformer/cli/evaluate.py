@@ -24,12 +24,17 @@ def add_verbs(verbs) -> None:
     add_dataset(parser)
     parser.add_argument("--checkpoint", required=True, metavar="NAME", help="bundled name, folder, or Hugging Face Hub id")
     add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
+    parser.add_argument(
+        "--choose-thresholds", action="store_true",
+        help="measure nothing: choose from which probability each class counts as heard in a segment (best F1 at 0.1 s) and write it into "
+        "the checkpoint's config.json; give a validation part, neither trained nor tested on",
+    )  # fmt: skip
     parser.add_argument("--record", metavar="TITLE", help="also write the score into the checkpoint's config.json and model card")
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Evaluate."""
-    from audioformer.evaluate import evaluate
+    from audioformer.evaluate import choose_thresholds, evaluate
 
     dataset, classifier = open_chosen(arguments), open_classifier(arguments)
     started = time.monotonic()
@@ -39,6 +44,8 @@ def run(arguments: argparse.Namespace) -> Result:
             left = (time.monotonic() - started) / done * (total - done)
             progress.show(f"{done} of {total} clips, {clock(left)} left")
 
+        if arguments.choose_thresholds:
+            return _choose(arguments, choose_thresholds(classifier, dataset, show))
         report = evaluate(classifier, dataset, show)
     if report["left_out"]:
         note(f"left out, unknown to {classifier.name}: " + ", ".join(f"{n} x {name}" for name, n in report["left_out"].items()))
@@ -51,6 +58,14 @@ def run(arguments: argparse.Namespace) -> Result:
 
         add_score(arguments.checkpoint, arguments.record, document)
     return Result(document, _text(document))
+
+
+def _choose(arguments: argparse.Namespace, chosen: dict[str, float]) -> Result:
+    from audioformer.scores import add_thresholds
+
+    add_thresholds(arguments.checkpoint, chosen, _command(arguments))
+    rows = [[label, f"{threshold:.3f}"] for label, threshold in chosen.items()]
+    return Result({"checkpoint": arguments.checkpoint, "frame_thresholds": chosen}, table([["class", "threshold"], *rows], "  "))
 
 
 def _command(arguments: argparse.Namespace) -> str:
