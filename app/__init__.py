@@ -4,8 +4,9 @@
     models     codecs and checkpoints, opened once and shared
     samples    the bundled clips with a small picture each
     handlers   pure functions: a sound in, everything the page shows out (no Gradio)
+    rooms      the same for Mask, Attention and changing codes
     cards      results and messages as safe HTML
-    views      the interactive components (Python side of static/*.js)
+    views      the interactive components (Python side of static/*.js; what notebooks share is audioformer.widgets)
     texts      the short explanations
     app        the layout and its events
     serve      port, temporary folder, start

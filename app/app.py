@@ -16,9 +16,10 @@ from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
 from audioformer_app.events import Page, codec_note  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
-from audioformer_app.views import clip_player, fixed, header, sample_picker  # noqa: E402
+from audioformer_app.views import clip_player, fixed, header, room_view, sample_picker  # noqa: E402
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
+QUIET = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 
 
@@ -42,13 +43,16 @@ def page_options() -> dict:
 
 
 def build_app(
-    codecs: Sequence[str | os.PathLike] | None = None, checkpoints: Sequence[str | os.PathLike] | None = None
+    codecs: Sequence[str | os.PathLike] | None = None,
+    checkpoints: Sequence[str | os.PathLike] | None = None,
+    pretrained: Sequence[str | os.PathLike] | None = None,
 ) -> gr.Blocks:
     """The page, ready to launch, with a bundled clip already analysed.
 
     Args:
         codecs: names or folders offered; None: the bundled one, and EnCodec where its weights are.
         checkpoints: names or folders offered; None: the bundled ones.
+        pretrained: names or folders of models that guess hidden codes; None: the bundled one.
 
     Returns:
         Gradio Blocks; `audioformer_app.launch` serves it with all the settings it needs.
@@ -56,7 +60,7 @@ def build_app(
     Raises:
         AudioformerError: a codec or checkpoint cannot be used.
     """
-    models, samples = Models(codecs, checkpoints), list_samples()
+    models, samples = Models(codecs, checkpoints, pretrained), list_samples()
     codec, checkpoint = next(iter(models.codecs)), next(iter(models.checkpoints), None)
     chosen = first_choice(samples)
     first = None
@@ -72,14 +76,40 @@ def build_app(
             with gr.Column(scale=1, min_width=320, elem_id="af-stage"):
                 message = fixed("", elem_id="af-message")
                 verdict = fixed(cards.verdict_card(first), elem_id="af-verdict")
-                view = clip_player(handlers.clip_view(first, models) if first else "", elem_id="af-view")
-                with gr.Accordion("What am I looking at?", open=False, elem_id="af-help"):
-                    with gr.Row():
-                        for text in (texts.PICTURES, texts.CODES, texts.LABEL):
-                            gr.Markdown(text, latex_delimiters=LATEX)
-                    gr.Markdown(texts.KEYS)
-        _connect(Page(models, samples), current, {**inputs, "message": message, "verdict": verdict, "view": view})
+                view, rooms = _rooms(handlers.clip_view(first, models) if first else "", models)
+        parts = {**inputs, "message": message, "verdict": verdict, "view": view}
+        page = Page(models, samples)
+        _connect(page, current, parts)
+        for name, room in rooms.items():
+            room.ask(page.ask(name), current, [message, room], **QUIET)
     return demo.queue(max_size=64, api_open=False)
+
+
+def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]]:
+    """The rooms as tabs; each asks its own questions once it is on the screen. Returns the clip's view and all that ask."""
+    with gr.Tabs(elem_id="af-rooms"):
+        with gr.Tab("Listen", id="listen"):
+            view = clip_player(first_view, elem_id="af-view")
+            _help(texts.PICTURES, texts.CODES, texts.LABEL)
+        rooms = {"listen": view}
+        if models.pretrained:
+            with gr.Tab("Mask", id="mask"):
+                rooms["mask"] = room_view("mask", elem_classes="af-plain")
+                _help(texts.MASKING, texts.GUESSING, texts.FILLING)
+        if models.checkpoints:
+            with gr.Tab("Attention", id="attention"):
+                rooms["attention"] = room_view("attention", elem_classes="af-plain")
+                _help(texts.ATTENTION, texts.ROLLOUT, texts.ATTENTION_LIMITS)
+    return view, rooms
+
+
+def _help(*columns: str) -> None:
+    """What one is looking at, with the equations."""
+    with gr.Accordion("What am I looking at?", open=False, elem_classes="af-help"):
+        with gr.Row():
+            for text in columns:
+                gr.Markdown(text, latex_delimiters=LATEX)
+        gr.Markdown(texts.KEYS)
 
 
 def _side(models: Models, samples: list, chosen: int | None) -> dict:
@@ -127,6 +157,5 @@ def _connect(page: Page, current: gr.State, part: dict) -> None:
     for choice in chosen:
         choice.input(page.choose, [current, *chosen], shows, **show)
     replies = [part["message"], part["view"]]
-    quiet = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
-    part["view"].keep(page.keep, current, replies, **quiet)
-    part["view"].hear(page.hear, current, replies, **quiet)
+    part["view"].keep(page.keep, current, replies, **QUIET)
+    part["view"].hear(page.hear, current, replies, **QUIET)

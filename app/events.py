@@ -18,8 +18,9 @@ import gradio as gr
 from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
-from audioformer_app.handlers import whole_number
 from audioformer_app.models import ENCODEC, Models
+from audioformer_app.rooms import attention, edit, mask
+from audioformer_app.rooms.sent import whole_number
 from audioformer_app.samples import Sample
 
 OUR_FAULT = (
@@ -43,6 +44,7 @@ def codec_note(name: str, models: Models) -> str:
     return note if ENCODEC in models.codecs else note + cards.NO_ENCODEC
 
 
+ROOMS = {"listen": edit.ANSWERS, "mask": mask.ANSWERS, "attention": attention.ANSWERS}
 N_SHOWN = 9  # outputs of the answers that show a clip
 
 
@@ -94,6 +96,21 @@ class Page:
             return handlers.hear(shown, sent(event, "row"), sent(event, "frame"), self.models)
 
         return self._reply("hear", now, one_code)
+
+    def ask(self, room: str) -> Callable:
+        """The answer of a room to whatever its view asks: `what` names the question."""
+
+        def answer(now: Analysis | None, event: gr.EventData) -> list:
+            what = str(sent(event, "what"))[:40]
+
+            def run(shown: Analysis) -> dict:
+                if what not in ROOMS[room]:
+                    raise AudioformerError(f"the room {room} knows no question {what!r}")
+                return ROOMS[room][what](shown, event._data, self.models)
+
+            return self._reply(what, now, run)
+
+        return answer
 
     def _show(
         self,

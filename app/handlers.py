@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from audioformer.audio import log_mel
-from audioformer.errors import AudioformerError
 from audioformer.widgets import lanes
 from audioformer.widgets.lanes import DB_PER_NEPER, MEL_HOP, N_FFT, N_MELS
 from audioformer.widgets.sounds import HOLD_S, held_code, wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
+from audioformer_app.rooms.sent import whole_number
 
 
 def timeline(analysis: Analysis, models: Models) -> list[dict]:
@@ -114,14 +114,3 @@ def hear(analysis: Analysis, row: int, frame: int, models: Models) -> dict:
         "code": int(column[-1]),
         "wav": wav_base64(sound, analysis.sample_rate),
     }
-
-
-def whole_number(value, low: int, high: int, what: str) -> int:
-    """What the browser sent, if it is a whole number in range; anybody can send anything.
-
-    Raises:
-        AudioformerError: it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise AudioformerError(f"{what}={str(value)[:40]!r} must be a whole number from {low} to {high}")
-    return value

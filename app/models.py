@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
@@ -13,10 +14,40 @@ import numpy as np
 from audioformer.checkpoint import BUNDLED, bundled_names
 from audioformer.codec import Codec, load_codec
 from audioformer.errors import AudioformerError
+from audioformer.model import AudioFormer
 from audioformer.plots.codes import colour_ranks
 
 ENCODEC = "encodec_24khz"
 PREFERRED = ("esc10", "digits", "scenes")
+
+
+@dataclass(frozen=True)
+class Guesser:
+    """A pre-trained model that guesses hidden codes, with the codec whose codes it knows.
+
+    Attributes:
+        model: AudioFormer with prediction heads.
+        codec: open.
+        ranks: (K, V) colour ranks of its entries.
+        mask: how codes were hidden in pre-training: `mask_ratio`, `span`.
+        window: frames read at once, as in pre-training.
+    """
+
+    model: AudioFormer
+    codec: Codec
+    ranks: np.ndarray
+    mask: dict
+    window: int
+
+    @property
+    def same_frames(self) -> bool:
+        """Whether the same frames are hidden in all rows, as the model was trained."""
+        return self.model.config.rows == "summed"
+
+
+def available_pretrained() -> list[str]:
+    """Bundled models that guess hidden codes."""
+    return [name for name in bundled_names() if _kind(name) == "pretrained"]
 
 
 def available_checkpoints() -> list[str]:
@@ -51,6 +82,7 @@ class Models:
     Args:
         codecs: names or folders; None: the bundled one, and EnCodec where its weights are.
         checkpoints: names or folders; None: the bundled ones.
+        pretrained: names or folders of models that guess hidden codes; None: the bundled one.
 
     Attributes:
         codecs: display name to name or folder.
@@ -58,7 +90,10 @@ class Models:
     """
 
     def __init__(
-        self, codecs: Sequence[str | os.PathLike] | None = None, checkpoints: Sequence[str | os.PathLike] | None = None
+        self,
+        codecs: Sequence[str | os.PathLike] | None = None,
+        checkpoints: Sequence[str | os.PathLike] | None = None,
+        pretrained: Sequence[str | os.PathLike] | None = None,
     ):
         if codecs is None:
             codecs = ["compact", *([ENCODEC] if encodec_is_here() else [])]
@@ -66,6 +101,8 @@ class Models:
             checkpoints = available_checkpoints()
         self.codecs = {Path(name).name: name for name in codecs}
         self.checkpoints = {Path(name).name: name for name in checkpoints}
+        pretrained = available_pretrained() if pretrained is None else pretrained
+        self.pretrained = {Path(name).name: name for name in pretrained}
         self._opened: dict[tuple[str, str], object] = {}
         self._lock = Lock()
 
@@ -87,6 +124,17 @@ class Models:
 
         return self._open("checkpoint", name, self.checkpoints, load)
 
+    def guesser(self) -> Guesser:
+        """The first pre-trained model, ready to guess.
+
+        Raises:
+            AudioformerError: none is offered, or its files are unusable.
+        """
+        name = next(iter(self.pretrained), None)
+        if name is None:
+            raise AudioformerError("this installation came without a pre-trained model; make one with `audioformer pretrain`")
+        return self._open("pre-trained model", name, self.pretrained, self._open_guesser)
+
     def ranks(self, codec_name: str) -> np.ndarray:
         """(K, V) colour ranks of a codec's entries, computed once."""
         return self._open(
@@ -101,3 +149,17 @@ class Models:
             with self._lock:
                 self._opened.setdefault((kind, name), opened)
         return self._opened[kind, name]
+
+
+    def _open_guesser(self, name) -> Guesser:
+        from audioformer.codec import require_fingerprint
+        from audioformer.pretrain import load_pretrained
+
+        model, config = load_pretrained(name)
+        shared = next((shown for shown, known in self.codecs.items() if str(known) == config["codec"]["name"]), None)
+        codec = self.codec(shared) if shared else load_codec(config["codec"]["name"])
+        require_fingerprint(codec, config["codec"]["fingerprint"], f"pre-trained model {name}")
+        recipe = config.get("recipe", {})
+        mask = {"mask_ratio": 0.25, "span": 5, **recipe.get("mask", {})}
+        window = round(recipe.get("crop_s", 5.0) * codec.frame_rate)
+        return Guesser(model, codec, colour_ranks(codec.codebooks().cpu()), mask, window)

@@ -19,6 +19,7 @@ def launch(
     block: bool = True,
     codecs: Sequence[str | os.PathLike] | None = None,
     checkpoints: Sequence[str | os.PathLike] | None = None,
+    pretrained: Sequence[str | os.PathLike] | None = None,
 ) -> str:
     """Serve the app until Ctrl-C.
 
@@ -29,6 +30,7 @@ def launch(
         block: wait for Ctrl-C; False returns at once.
         codecs: names or folders offered; None: the bundled one, and EnCodec where its weights are.
         checkpoints: names or folders offered; None: the bundled ones.
+        pretrained: names or folders of models that guess hidden codes; None: the bundled one.
 
     Returns:
         Address of the page.
@@ -45,7 +47,7 @@ def launch(
     torch.set_num_threads(1)  # several people at once gain more from one thread each
     from audioformer_app.app import build_app, page_options
 
-    demo = build_app(codecs, checkpoints)
+    demo = build_app(codecs, checkpoints, pretrained)
     address = f"http://{'localhost' if lan else host}:{port}"
     print(f"audioformer app: {address}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
     if lan:

@@ -38,12 +38,58 @@ The label always comes from the checkpoint's own codec, whichever codec you look
 piano shown to *digits* is still given a digit. A high probability is not a proof.
 """
 
+MASKING = """
+#### Hiding
+Before it learns any label, the model reads sounds with some codes hidden behind a MASK token and guesses them (masked
+language modelling, as BERT does with words). Here you hide them yourself: at random, as in training, or with the brush.
+
+$$ \\mathcal L = -\\frac1{|M|} \\sum_{(k,t) \\in M} \\log p(c_{k,t} \\mid \\text{the rest}) $$
+"""
+
+GUESSING = """
+#### Surprise
+The **surprise** at a place is $-\\log p$ of the code that was really there, in nats. Knowing nothing costs $\\log V$
+(6.93 for 1024 codes): the dashed line. Row 1 is easiest; the lower rows correct fine detail that hardly repeats, so
+their best guess is rarely the true one, although it may sound alike. Click a hatched code to compare by ear.
+"""
+
+FILLING = """
+#### Filling
+**At once** takes the likeliest code at every place, no place knowing what its neighbours get. **In steps** keeps the
+surest guesses first and asks again, eight times. A filling that sounds dull is honest: the likeliest code is often the
+most ordinary one. **The label** shows how much the classifier's answer hangs on what you hid.
+"""
+
+ATTENTION = """
+#### Attention
+Each head of each layer lets every moment $i$ take something over from every moment $j$, with weights
+
+$$ a_{ij} = \\mathrm{softmax}_j\\big(q_i \\cdot k_j / \\sqrt d\\big), \\qquad \\textstyle\\sum_j a_{ij} = 1 $$
+
+Small maps: all heads. Large map: one head; each row is a moment that looks, bright where it looks. Click a moment: the
+spectrogram stays clear where this head looks and pales elsewhere.
+"""
+
+ROLLOUT = """
+#### Reach, spread, rollout
+**Reach** is the mean distance a head looks; a bright diagonal is a head that looks beside itself. **Spread** is
+$e^{H}$, with $H$ the entropy of its weights: how many positions it shares its look among. **Rollout** multiplies the
+layers, $\\tilde A = \\prod_l \\tfrac12(\\bar A_l + I)$: how much of each moment can have reached the clip's vector.
+"""
+
+ATTENTION_LIMITS = """
+#### What this does not show
+A weight says how much is taken over, not how much it matters for the label: values can be near zero where the weight is
+large, and the layers between do as much work as attention. Different weights can give the same answer (Jain and
+Wallace 2019). Read it as *where this head looks*, never as *why the model says dog*; hide the moment in **Mask** to test it.
+"""
+
 MICROPHONE = (
     "Browsers take noise out of recordings; to a sound classifier that means taking out sounds. This asks them not to. "
     "Recordings stay on this computer."
 )
 
 KEYS = """
-**Keys**, once the picture has the focus: space plays and stops, B swaps original and codes, arrows move from code to
-code (with shift ten at a time), Enter plays one.
+**Keys**, once the picture has the focus: space plays and stops, B swaps the sounds, arrows move from code to code (with
+shift ten at a time), Enter plays one; [ and ] set the ends of a stretch, Z zooms into it, Escape clears it; X hides a code.
 """

@@ -51,14 +51,26 @@ def sample_picker(samples: list[Sample], selected: int | None, **options) -> gr.
 
 
 def clip_player(value: str, **options) -> gr.HTML:
-    """Player and pictures of one clip on one time axis; events `keep` {n_codebooks} and `hear` {row, frame}.
+    """Player and pictures of one clip on one time axis; events `keep` {n_codebooks}, `hear` {row, frame} and `ask`.
 
     The value is `handlers.clip_view`'s JSON; the prop `reply` takes the answers of `handlers.keep` and `handlers.hear`.
     """
     return gr.HTML(
         value=value,
         html_template="<div class='af-listen'></div>",
-        js_on_load=_on_load("clip_view.js", ("keep", "hear")),
+        js_on_load=_on_load("clip_view.js", ("keep", "hear", "ask")),
+        apply_default_css=False,
+        reply="",
+        **options,
+    )
+
+
+def room_view(name: str, **options) -> gr.HTML:
+    """A room of its own, `static/NAME_room.js`; event `ask` carries {what, ...}, the prop `reply` takes the answer."""
+    return gr.HTML(
+        value="",
+        html_template="<div class='af-room'></div>",
+        js_on_load=_on_load(f"{name}_room.js", ("ask",)),
         apply_default_css=False,
         reply="",
         **options,

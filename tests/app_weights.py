@@ -10,12 +10,13 @@ from audioformer.checkpoint import save_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.compact_codec import CompactCodec, CompactConfig, save_compact
 from audioformer.config import EncoderConfig
+from audioformer.model import AudioFormer
 
 CHECKPOINTS = {"animals": (["dog", "cat", "rain"], False), "overlaps": (["<b>horn</b>", "sea_waves"], True)}
 
 
-def make_weights(folder: Path) -> tuple[list[str], list[str]]:
-    """Write two small codecs and two small checkpoints of the first; returns the lists `build_app` takes (codecs, checkpoints)."""
+def make_weights(folder: Path) -> tuple[list[str], list[str], list[str]]:
+    """Write two small codecs, two small checkpoints and a small pre-trained model of the first; returns the lists `build_app` takes."""
     torch.manual_seed(5)
     for name, n_codebooks in (("bigger", 5), ("small", 3)):
         sizes = CompactConfig(n_codebooks=n_codebooks, codebook_size=32, d_latent=8, d_encoder=16, d_decoder=16)
@@ -34,4 +35,7 @@ def make_weights(folder: Path) -> tuple[list[str], list[str]]:
             "codec": {"name": str(folder / "small"), "fingerprint": codec.fingerprint},
         }
         save_checkpoint(folder / name, Classifier(model, len(labels)).state_dict(), config, "# made for tests\n")
-    return [str(folder / "small"), str(folder / "bigger")], [str(folder / name) for name in CHECKPOINTS]
+    config = {"kind": "pretrained", "model": model.to_dict(), "codec": {"name": str(folder / "small"), "fingerprint": codec.fingerprint}}
+    config["recipe"] = {"mask": {"mask_ratio": 0.25, "span": 5}, "crop_s": 1.0}
+    save_checkpoint(folder / "guesser", AudioFormer(model).state_dict(), config, "# made for tests\n")
+    return [str(folder / "small"), str(folder / "bigger")], [str(folder / name) for name in CHECKPOINTS], [str(folder / "guesser")]

@@ -82,8 +82,8 @@ def stop(process, log_path):
 def address(tmp_path_factory):
     """The app with small seeded weights."""
     folder = tmp_path_factory.mktemp("server")
-    codecs, checkpoints = make_weights(folder)
-    process, address = start(folder / "log.txt", codecs=codecs, checkpoints=checkpoints)
+    codecs, checkpoints, pretrained = make_weights(folder)
+    process, address = start(folder / "log.txt", codecs=codecs, checkpoints=checkpoints, pretrained=pretrained)
     yield address
     stop(process, folder / "log.txt")
 
@@ -327,9 +327,9 @@ def test_light_and_dark_can_be_switched_and_are_remembered(tab):
 
 
 def test_the_explanations_show_their_equations(tab):
-    tab.page.click("#af-help button")
-    tab.page.wait_for_selector("#af-help .katex")
-    assert "residual vector quantisation" in tab.text("#af-help")
+    tab.page.click(".af-help button")
+    tab.page.wait_for_selector(".af-help .katex")
+    assert "residual vector quantisation" in tab.text(".af-help")
 
 
 @pytest.fixture(scope="module")

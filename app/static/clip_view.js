@@ -1,9 +1,17 @@
-// Listen: the time line of one clip, and how many codebooks the sound of the codes keeps.
+// Listen: the time line of one clip, how many codebooks the sound of the codes keeps, and codes changed by hand.
 import { Latest } from "./latest.js";
+import { PlotlyView } from "./plotly_view.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const KEEP = `<label class="af-keep"><span>Keep</span><input type="range" min="1" step="1" aria-label="Codebooks kept"></label>
   <output class="af-kept"></output>`;
+const EDIT = `
+  <label>Rows <select class="af-rows" aria-label="Rows to change"></select></label>
+  <button type="button" class="af-button" data-edit="silence" title="The codes that the codec writes for silence">Silence</button>
+  <button type="button" class="af-button" data-edit="shuffle" title="The same codes in another order">Shuffle</button>
+  <button type="button" class="af-button" data-edit="copy" title="Lay the selected stretch over what begins at the cursor">Copy to cursor</button>
+  <button type="button" class="af-button af-undo" disabled>Undo</button>
+  <output class="af-edited" aria-live="polite">Drag a stretch, or change the whole clip.</output>`;
 
 export function mount(page) {
   new ClipView(page).load();
@@ -17,11 +25,72 @@ class ClipView {
     this.hearing = new Latest((cursor) => send("hear", cursor));
     this.timeline = new Timeline(this.host, { hear: (cursor) => this.hearing.send(cursor) });
     this.host.querySelector(".af-slot").innerHTML = KEEP; // fixed text
+    this.changing = new Latest((edits) => send("ask", { what: "change", edits }));
+    this.edits = [];
+    this.addTools(send);
     this.slider = this.host.querySelector(".af-keep input");
     this.slider.addEventListener("input", () => this.showKept(null));
     this.slider.addEventListener("change", () => this.keeping.send(Number(this.slider.value)));
     watch("value", () => this.load());
     watch("reply", () => this.answer(JSON.parse(this.read("reply") || "null")));
+  }
+
+  // Below the time line: changing codes, and the curve of what each codebook adds.
+  addTools(send) {
+    const tools = this.host.querySelector(".af-tools");
+    const toggle = (label, panel, opened = () => {}) => {
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", textContent: label });
+      button.setAttribute("aria-expanded", "false");
+      button.addEventListener("click", () => {
+        panel.hidden = !panel.hidden;
+        button.setAttribute("aria-expanded", String(!panel.hidden));
+        if (!panel.hidden) opened();
+      });
+      tools.prepend(button);
+    };
+    const panel = (name, html = "") => {
+      const made = document.createElement("div");
+      Object.assign(made, { className: name, innerHTML: html, hidden: true });
+      this.host.append(made);
+      return made;
+    };
+    this.curve = panel("af-curve", "<div class='af-chart' role='img'></div>");
+    this.chart = new PlotlyView(this.curve.firstElementChild);
+    this.chart.onDraw = () => (this.curve.dataset.drawn = this.shown.token);
+    toggle("Each codebook", this.curve, () => send("ask", { what: "curve" }));
+    this.askCurve = () => !this.curve.hidden && send("ask", { what: "curve" });
+    const edit = panel("af-controls af-edit", EDIT);
+    toggle("Change codes", edit);
+    for (const button of edit.querySelectorAll("[data-edit]")) button.addEventListener("click", () => this.change(button.dataset.edit));
+    edit.querySelector(".af-undo").addEventListener("click", () => this.changing.send((this.edits = this.edits.slice(0, -1))));
+  }
+
+  change(action) {
+    if (!this.shown) return;
+    const { selection, cursor } = this.timeline.link;
+    const all = this.timeline.codes[0].length;
+    const [first, last] = (selection ?? [0, this.shown.duration_s]).map((time) => Math.round(time * this.shown.frame_rate));
+    const frame = Math.min(first, all - 1);
+    const frames = Math.max(1, Math.min(last, all) - frame);
+    const row = Number(this.host.querySelector(".af-rows").value);
+    const edit = { action, row, frame, frames, to: action === "copy" ? (cursor?.frame ?? 0) : 0, seed: this.edits.length };
+    this.edits = [...this.edits, edit];
+    this.changing.send(this.edits);
+  }
+
+  changed(reply) {
+    this.shown.lanes = this.shown.lanes.map((lane) => (lane.kind === "codes" ? reply.lane : lane));
+    const [original, kept] = this.shown.hear;
+    const hear = reply.n_edits ? [original, kept, { name: "edited", label: "C · changed" }] : [original, kept];
+    this.timeline.show({ ...this.shown, hear, sounds: { edited: reply.wav } });
+    this.timeline.choose(reply.n_edits ? "edited" : "kept");
+    const says = reply.label ? `: now ${reply.label.label} ${(100 * reply.label.probability).toFixed(0)} %` : "";
+    const share = (100 * reply.changed).toFixed(reply.changed < 0.1 ? 1 : 0);
+    this.host.querySelector(".af-edited").textContent = reply.n_edits ? `${share} % of the codes changed${says}` : "As it was.";
+    this.host.querySelector(".af-undo").disabled = !reply.n_edits;
+    this.host.dataset.edits = reply.n_edits;
+    if (reply.n_edits) this.timeline.play();
   }
 
   load() {
@@ -33,16 +102,24 @@ class ClipView {
       this.slider.value = shown.n_codebooks;
       this.showKept(shown.reply);
       shown.sounds.kept = shown.reply.wav;
+      this.edits = [];
+      this.host.querySelector(".af-undo").disabled = true;
+      const rows = this.host.querySelector(".af-rows");
+      rows.replaceChildren(...Array.from({ length: shown.n_codebooks + 1 }, (_, row) => new Option(row ? `row ${row}` : "all", row)));
     }
     this.timeline.show(shown);
+    if (shown) this.askCurve();
   }
 
   // An answer from the server; one about an earlier clip is dropped.
   answer(reply) {
     if (!reply) return;
-    (reply.to === "keep" ? this.keeping : this.hearing).done();
+    ({ keep: this.keeping, hear: this.hearing, change: this.changing })[reply.to]?.done();
+    if (reply.to === "change" && reply.failed) this.edits = this.edits.slice(0, -1);
     if (reply.failed || reply.token !== this.shown?.token) return;
     const { player } = this.timeline.link;
+    if (reply.to === "change") this.changed(reply);
+    if (reply.to === "curve") this.chart.show(reply);
     if (reply.to === "keep" && reply.n_codebooks === Number(this.slider.value)) {
       this.showKept(reply);
       player.set("kept", reply.wav);

@@ -38,7 +38,8 @@ def wave(samples, sound: str = "original") -> dict:
     """
     loudest = float(np.abs(np.asarray(samples)).max())
     alt = f"Waveform; its largest amplitude is {loudest:.2f} of full scale."
-    return {"id": "wave", "kind": "wave", "name": "Amplitude", "sound": sound, "weight": 0.22, "alt": alt, "ticks": [[0.5, "0"]]}
+    shown = {"name": "Amplitude", "short": "Amp.", "weight": 0.22, "alt": alt, "ticks": [[0.5, "0"]]}
+    return {"id": "wave", "kind": "wave", "sound": sound, **shown}
 
 
 def picture(
@@ -96,11 +97,12 @@ def mel(samples, sample_rate: int) -> dict:
     places = np.interp(shown, band_hz, (np.arange(N_MELS) + 0.5) / N_MELS)
     ticks = [[float(place), f"{hz / 1000:g}k" if hz >= 1000 else str(hz)] for place, hz in zip(places, shown, strict=True)]
     loudest = band_hz[np.unravel_index(values.argmax(), values.shape)[0]]
-    return picture(
+    lane = picture(
         values, step * MEL_HOP / sample_rate, name="Frequency (Hz)", unit="dB", start_s=-MEL_HOP / sample_rate / 2, weight=0.34,
         low=float(values.max()) - RANGE_DB, high=float(values.max()), row_names=[f"{hz:.0f} Hz" for hz in band_hz], id="mel",
         ticks=ticks, alt=f"Log-mel spectrogram in {N_MELS} bands; the loudest cell is near {loudest:.0f} Hz.",
     )  # fmt: skip
+    return {**lane, "short": "Hz"}
 
 
 def codes(codes, frame_rate: float, ranks=None, marks=None, id: str | None = "codes") -> dict:

@@ -75,6 +75,22 @@ function drawImage(context, frame) {
   const { lane } = frame;
   lane.levels ??= unpack(lane.data);
   paste(context, pixels(lane, lane.colours, lane.rows, lane.columns, lane.levels, 255, true), lane, frame);
+  if (frame.veil && lane.rows > 1) drawVeil(context, frame);
+}
+
+// A veil {start_s, step_s, shares}: what has a small share (0 to 1) is covered.
+function drawVeil(context, { veil, width, height, from, to, colours }) {
+  context.fillStyle = colours.ground;
+  veil.shares.forEach((share, index) => {
+    const [left, right] = [index, index + 1].map((at) => ((veil.start_s + at * veil.step_s - from) / (to - from)) * width);
+    context.globalAlpha = 0.82 * (1 - share);
+    context.fillRect(left, 0, right - left + 0.3, height);
+  });
+  context.globalAlpha = 0.82;
+  const [first, last] = [veil.start_s, veil.start_s + veil.shares.length * veil.step_s].map((time) => ((time - from) / (to - from)) * width);
+  if (first > 0) context.fillRect(0, 0, first, height);
+  if (last < width) context.fillRect(last, 0, width - last, height);
+  context.globalAlpha = 1;
 }
 
 function imageValue(lane, time, share) {

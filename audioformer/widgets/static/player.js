@@ -127,6 +127,11 @@ export class Player {
     this.faded(readWav(base64), 0, null);
   }
 
+  // Samples made in the browser, once.
+  samples(samples, rate) {
+    this.faded({ samples, rate }, 0, null);
+  }
+
   faded(sound, from, seconds) {
     this.stop();
     const context = this.wake();

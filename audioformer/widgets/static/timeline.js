@@ -31,13 +31,14 @@ const TEMPLATE = `
       </div></details>
     </div>
   </div>`;
-const HINT = "Click a code to hear it, or a moment to play from there. Drag to loop a stretch. Hover for values.";
+const HINT = "Click a code to hear it, a moment to play from there; drag to loop a stretch.";
 const SHORTEST_CUT_S = 0.06; // a single frame of 13 ms is a click; this much around it can be heard
 
 export class Timeline {
   // hear({row, frame}): plays one code held, if somebody can; paint({row, rows, frame, frames}): codes were brushed.
-  constructor(host, { hear = null, paint = null } = {}) {
-    Object.assign(this, { host, hearCode: hear, paint, view: null, range: [0, 1], choice: null, brush: false });
+  // chosen(name): a sound was chosen, which may still have to be fetched.
+  constructor(host, { hear = null, paint = null, chosen = null } = {}) {
+    Object.assign(this, { host, hearCode: hear, paint, chosen, view: null, range: [0, 1], choice: null, brush: false, veil: null });
     host.classList.add("af-clip", "af-blank");
     host.innerHTML = TEMPLATE; // fixed text; everything variable goes in through textContent
     this.listen();
@@ -86,9 +87,9 @@ export class Timeline {
       const row = element("div", "af-lane");
       row.dataset.lane = lane.id ?? "";
       row.dataset.kind = lane.kind;
-      row.style.flexGrow = lane.weight;
+      row.style.flexGrow = 100 * lane.weight; // shares of the whole height, whatever they add up to
       const [name, ticks, canvas] = [element("div", "af-lane-name", lane.name), element("div", "af-ticks"), element("canvas", "")];
-      name.title = lane.help ?? lane.name;
+      name.title = lane.name;
       for (const [place, text] of lane.ticks ?? []) {
         const tick = element("span", "", text);
         tick.style.bottom = `${place * 100}%`;
@@ -96,6 +97,7 @@ export class Timeline {
       }
       row.append(name, ticks, canvas);
       if (lane.lines?.length > 1 || lane.legend) row.append(legend(lane));
+      row.classList.toggle("af-low", Boolean(lane.points)); // where nothing is drawn
       return { lane, row, canvas };
     });
     this.find(".af-lanes").replaceChildren(...this.rows.map(({ row }) => row));
@@ -125,11 +127,13 @@ export class Timeline {
     for (const { lane, row, canvas } of this.rows ?? []) {
       const [width, height] = [canvas.clientWidth, canvas.clientHeight];
       if (!width || !height) continue; // in a hidden room
+      const short = lane.short && height < 6.4 * lane.name.length;
+      row.firstElementChild.textContent = short ? lane.short : lane.name;
       const scale = devicePixelRatio || 1;
       [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
       const context = canvas.getContext("2d");
       context.setTransform(scale, 0, 0, scale, 0, 0);
-      const frame = { lane, width, height, from, to, link: this.link, colours };
+      const frame = { lane, width, height, from, to, link: this.link, colours, veil: this.veil };
       if (lane.kind === "axis") drawAxis(context, frame);
       else KINDS[lane.kind].draw(context, frame);
       for (const line of row.querySelectorAll(".af-legend-line")) line.style.color = colours.lines[line.dataset.place % colours.lines.length];
@@ -240,6 +244,7 @@ export class Timeline {
   choose(name, heard = true) {
     this.choice = name;
     if (heard) this.link.player.choose(name);
+    if (heard) this.chosen?.(name);
     for (const button of this.host.querySelectorAll("[data-sound]")) {
       const on = button.dataset.sound === name;
       button.setAttribute("aria-checked", String(on));
@@ -358,8 +363,10 @@ export class Timeline {
     }
     const entry = this.rows.find(({ lane }) => lane.kind === "codes");
     const box = this.find(".af-cursor");
-    box.hidden = !cursor || !entry;
-    if (!box.hidden) this.box(box, entry, cursor.row, cursor.row, cursor.frame, cursor.frame);
+    box.hidden = !cursor;
+    box.classList.toggle("af-moment", !entry);
+    if (cursor && entry) this.box(box, entry, cursor.row, cursor.row, cursor.frame, cursor.frame);
+    if (cursor && !entry) this.moment(box, share((cursor.frame + 0.5) / this.view.frame_rate));
   }
 
   box(box, { lane, row, canvas }, low, high, first, last) {
@@ -372,6 +379,12 @@ export class Timeline {
     Object.assign(box.style, {
       left: `${left}px`, width: `${width}px`, top: `${row.offsetTop + (low - 1) * tall}px`, height: `${(high - low + 1) * tall}px`,
     });
+  }
+
+  // Without codes the cursor is a moment: a line through all lanes.
+  moment(box, percent) {
+    box.hidden = percent < 0 || percent > 100;
+    Object.assign(box.style, { left: `calc(${percent}% - 1px)`, width: "2px", top: "0", height: "calc(100% - 16px)" });
   }
 
   zoom() {

@@ -1,0 +1,8 @@
+"""The rooms: one question each about the clip on the page. Pure functions; no Gradio, no state.
+
+    mask       hide codes: what does the model guess, how does the gap sound when it fills it, does the label hold
+    attention  where the heads look
+    edit       copy, shuffle or silence codes and hear it; how much each codebook adds
+
+Every room answers `(analysis, data, models) -> dict`: data is what the browser sent, unchecked; the dict goes back as JSON.
+"""

@@ -1,0 +1,169 @@
+"""Mask: hide codes and see what the model makes of it.
+
+Shapes: K codebook rows of the model, T frames, M hidden places, C classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioformer.editing import silent_column
+from audioformer.errors import AudioformerError
+from audioformer.filling import Guesses, fill, guess, random_gap
+from audioformer.predict import predict_codes
+from audioformer.widgets import lanes
+from audioformer.widgets.sounds import held_code, wav_base64
+from audioformer_app.analysis import Analysis
+from audioformer_app.models import Guesser, Models
+from audioformer_app.rooms.sent import bits_of, codes_for, grid_bits, number, one_of, whole_number
+
+TOP_K, N_STEPS = 5, 8
+SHOWN_CLASSES = 5
+SOUNDS = ("codes", "gap", "oneshot", "steps")
+
+
+def look(analysis: Analysis, data: dict, models: Models) -> dict:
+    """What the model says about a gap.
+
+    Args:
+        analysis: the clip.
+        data: `random` {ratio, span, seed} or `hidden` (bits of the grid).
+        models: open models.
+
+    Returns:
+        dict with `lanes`, `hidden` (bits), `rows`, `frames`, `guesses` (per place), `summary` and `classes`.
+
+    Raises:
+        AudioformerError: no pre-trained model here, or values out of range.
+    """
+    guesser, codes = _codes(analysis, models)
+    hidden = _gap(data, codes, guesser)
+    shown = {"rows": codes.shape[0], "frames": codes.shape[1], "hidden": bits_of(hidden), "ours": guesser.same_frames}
+    found = guess(guesser.model, codes, hidden, TOP_K, guesser.window) if hidden.any() else None
+    grid = lanes.codes(codes.numpy(), guesser.codec.frame_rate, guesser.ranks, marks=hidden.numpy() * lanes.HIDDEN, id=None)
+    return {
+        **shown, "token": analysis.token, "frame_rate": guesser.codec.frame_rate, "duration_s": analysis.duration_s,
+        "lanes": ["mel", {**grid, "weight": 0.5}, *([_surprise(found, codes.shape[1], guesser)] if found else [])],
+        "guesses": _places(found), "summary": _summary(found, hidden, guesser),
+        "classes": _classes(analysis, codes, hidden, guesser, models),
+    }  # fmt: skip
+
+
+def listen(analysis: Analysis, data: dict, models: Models) -> dict:
+    """The clip's codes as a sound: whole, with the gap, or with the gap filled by the model.
+
+    Args:
+        analysis: the clip.
+        data: `name` ("codes", "gap", "oneshot", "steps") and `hidden` (bits).
+        models: open models.
+
+    Returns:
+        dict with `wav`, `name`, and the share of hidden codes that are as they were.
+
+    Raises:
+        AudioformerError: as `look`.
+    """
+    guesser, codes = _codes(analysis, models)
+    name = one_of(data.get("name"), SOUNDS, "sound")
+    hidden = grid_bits(data.get("hidden"), tuple(codes.shape))
+    heard = codes
+    if hidden.any() and name == "gap":
+        heard = torch.where(hidden, silent_column(guesser.codec, len(codes)).to(codes)[:, None], codes)
+    elif hidden.any() and name != "codes":
+        heard = fill(guesser.model, codes, hidden, 1 if name == "oneshot" else N_STEPS, guesser.window)
+    same = float((heard == codes)[hidden].float().mean()) if hidden.any() else 1.0
+    n_samples = round(analysis.duration_s * guesser.codec.sample_rate)
+    sound = guesser.codec.decode(heard, n_samples=n_samples)[0].mean(0).numpy()
+    told = {"token": analysis.token, "name": name, "hidden": data["hidden"], "same": same}
+    return {**told, "wav": wav_base64(sound, guesser.codec.sample_rate)}
+
+
+def hear(analysis: Analysis, data: dict, models: Models) -> dict:
+    """One code held, the true one or a guess in its place; `row` from 1, `frame` from 0, `code` or None for the true one."""
+    guesser, codes = _codes(analysis, models)
+    row = whole_number(data.get("row"), 1, codes.shape[0], "row")
+    frame = whole_number(data.get("frame"), 0, codes.shape[1] - 1, "frame")
+    column = codes[:row, frame].clone()
+    if data.get("code") is not None:
+        column[-1] = whole_number(data["code"], 0, guesser.codec.codebook_size - 1, "code")
+    sound = held_code(column, guesser.codec)
+    told = {"token": analysis.token, "row": row, "frame": frame, "code": int(column[-1])}
+    return {**told, "wav": wav_base64(sound, guesser.codec.sample_rate)}
+
+
+ANSWERS = {"look": look, "listen": listen, "hear": hear}
+
+
+def _codes(analysis: Analysis, models: Models) -> tuple[Guesser, Tensor]:
+    guesser = models.guesser()
+    return guesser, codes_for(analysis, guesser.codec, models)[: guesser.model.config.n_codebooks]
+
+
+def _gap(data: dict, codes: Tensor, guesser: Guesser) -> Tensor:
+    """(K, T) bool."""
+    if "hidden" in data:
+        return grid_bits(data["hidden"], tuple(codes.shape))
+    wanted = data.get("random") if isinstance(data.get("random"), dict) else {}
+    ratio = number(wanted.get("ratio", guesser.mask["mask_ratio"]), 0.01, 0.95, "ratio")
+    span = whole_number(wanted.get("span", guesser.mask["span"]), 1, 300, "span")
+    seed = whole_number(wanted.get("seed", 0), 0, 2**31 - 1, "seed")
+    return random_gap(codes, ratio, span, seed, guesser.same_frames, guesser.codec.codebook_size)
+
+
+def _surprise(found: Guesses, n_frames: int, guesser: Guesser) -> dict:
+    """Mean surprise of the hidden codes of each frame, a lane."""
+    total, count = torch.zeros(n_frames), torch.zeros(n_frames)
+    frames = found.places[:, 1]
+    total.index_add_(0, frames, -found.log_p)
+    count.index_add_(0, frames, torch.ones(len(frames)))
+    mean = torch.where(count > 0, total / count.clamp_min(1), torch.nan).numpy()
+    top = float(np.ceil(max(found.chance * 1.25, np.nanmax(mean))))
+    alt = f"Surprise at the hidden codes, {found.surprise:.2f} nats on average; chance is {found.chance:.2f}."
+    return lanes.lines(
+        [("surprise", mean)], 1 / guesser.codec.frame_rate, name="Nats", unit="nats", alt=alt, high=top, chance=found.chance, points=True,
+        digits=2, weight=0.28, legend="surprise at the truth; dashed: chance",
+    )  # fmt: skip
+
+
+def _places(found: Guesses | None) -> list:
+    """[row (from 1), frame, surprise, rank, codes, probabilities] of every hidden place."""
+    if found is None:
+        return []
+    columns = (found.places, found.log_p, found.rank, found.top_codes, found.top_p)
+    parts = zip(*(column.tolist() for column in columns), strict=True)
+    return [[row + 1, frame, round(-log_p, 3), rank, codes, [round(p, 4) for p in ps]] for (row, frame), log_p, rank, codes, ps in parts]
+
+
+def _summary(found: Guesses | None, hidden: Tensor, guesser: Guesser) -> dict:
+    """Numbers of the whole gap, with what chance would give."""
+    size = guesser.codec.codebook_size
+    share = float(hidden.float().mean())
+    if found is None:
+        return {"share": share, "places": 0, "chance": float(np.log(size)), "size": size}
+    per_row = [
+        round(-float(found.log_p[found.places[:, 0] == row].mean()), 2) if (found.places[:, 0] == row).any() else None
+        for row in range(len(hidden))
+    ]
+    return {
+        "share": share, "places": len(found.places), "surprise": found.surprise, "chance": found.chance, "accuracy": found.accuracy,
+        "size": size, "per_row": per_row,
+    }  # fmt: skip
+
+
+def _classes(analysis: Analysis, codes: Tensor, hidden: Tensor, guesser: Guesser, models: Models) -> dict | None:
+    """Probabilities of the leading labels before and with the gap; None where checkpoint and gap speak of different codes."""
+    if analysis.verdict is None:
+        return None
+    clf = models.classifier(analysis.verdict.checkpoint)
+    if clf.codec.fingerprint != guesser.codec.fingerprint or clf.classifier.config.n_codebooks > len(codes):
+        return None
+    nothing = torch.zeros_like(hidden)
+    found = predict_codes(clf.classifier, [codes, codes], clf.window, clf.multi_label, hidden=[nothing, hidden])
+    before, now = (one.probabilities for one in found)
+    leading = torch.maximum(before, now).argsort(descending=True)[:SHOWN_CLASSES].tolist()
+    if not leading:
+        raise AudioformerError("the checkpoint has no labels")
+    rows = [{"label": clf.label_names[i].replace("_", " "), "before": float(before[i]), "now": float(now[i])} for i in leading]
+    return {"checkpoint": analysis.verdict.checkpoint, "chance": None if clf.multi_label else 1 / len(clf.label_names), "rows": rows}

@@ -1,0 +1,195 @@
+// Mask: hide codes at random or by hand, see what the model guesses, hear the gap and its filling.
+import { Room, bars, part } from "./room.js";
+import { Timeline } from "./widgets/timeline.js";
+
+const TEMPLATE = `
+  <div class="af-controls" role="group" aria-label="What to hide">
+    <label>Hide <input type="range" class="af-ratio" min="2" max="90" value="25" aria-label="Share hidden, percent"><output>25 %</output></label>
+    <label>in runs of <input type="number" class="af-span" min="1" max="300" value="5" aria-label="Frames in a run"> frames</label>
+    <label>seed <input type="number" class="af-seed" min="0" value="0" aria-label="Seed"></label>
+    <button type="button" class="af-button af-random">Random</button>
+    <span class="af-rule"></span>
+    <button type="button" class="af-button af-brush" aria-pressed="false" title="Drag over codes to hide them or show them again">Paint</button>
+    <label title="Paint the same frames in every row"><input type="checkbox" class="af-all" checked> all rows</label>
+    <button type="button" class="af-button af-hide" disabled>Hide stretch</button>
+    <button type="button" class="af-button af-clear">Show all</button>
+  </div>
+  <div class="af-view"></div>
+  <div class="af-panels">
+    <section class="af-card af-sum" aria-live="polite"><h3>The gap</h3><div></div></section>
+    <section class="af-card af-place" aria-live="polite"><h3>One hidden place</h3><div></div></section>
+    <section class="af-card af-classes" aria-live="polite"><h3>The label</h3><div></div></section>
+  </div>`;
+const HEAR = [
+  ["original", "original"], ["codes", "codes"], ["gap", "gap"], ["oneshot", "filled at once"], ["steps", "filled in steps"],
+].map(([name, label]) => ({ name, label })); // prettier-ignore
+
+export function mount(page) {
+  new MaskRoom(page).open();
+}
+
+class MaskRoom extends Room {
+  constructor(page) {
+    super(page, "mask");
+    this.host.innerHTML = TEMPLATE; // fixed text
+    const find = (name) => this.host.querySelector(name);
+    this.find = find;
+    this.timeline = new Timeline(find(".af-view"), {
+      hear: ({ row, frame }) => this.ask("hear", { row: Math.min(row, this.rows), frame }),
+      paint: (box) => this.painted(box),
+      chosen: (name) => this.fetch(name),
+    });
+    this.answers = { look: this.looked, listen: this.listened, hear: this.heard };
+    find(".af-ratio").addEventListener("input", () => (find(".af-controls output").textContent = `${find(".af-ratio").value} %`));
+    for (const name of [".af-ratio", ".af-span", ".af-seed"]) find(name).addEventListener("change", () => this.random());
+    find(".af-random").addEventListener("click", () => {
+      find(".af-seed").value = Number(find(".af-seed").value) + 1;
+      this.random();
+    });
+    find(".af-brush").addEventListener("click", () => {
+      this.timeline.brush = !this.timeline.brush;
+      find(".af-brush").setAttribute("aria-pressed", String(this.timeline.brush));
+      this.timeline.say(this.timeline.brush ? "Drag over codes: hidden ones are shown again, others hidden. X does it at the cursor." : "");
+    });
+    find(".af-clear").addEventListener("click", () => this.put(new Uint8Array(this.hidden.length)));
+    find(".af-hide").addEventListener("click", () => this.hideSelection());
+    this.link.addEventListener("selection", () => (find(".af-hide").disabled = !this.link.selection));
+    this.link.addEventListener("cursor", () => this.showPlace());
+  }
+
+  enter() {
+    this.hidden = null;
+    this.wavs = {};
+    this.random();
+  }
+
+  random() {
+    const [ratio, span, seed] = [".af-ratio", ".af-span", ".af-seed"].map((name) => Math.round(Number(this.find(name).value)));
+    this.ask("look", { random: { ratio: ratio / 100, span: Math.max(span, 1), seed: Math.max(seed, 0) } });
+  }
+
+  // A place that is brushed turns over; the first one decides which way the whole stroke goes.
+  painted({ row, rows, frame, frames }) {
+    if (!this.hidden) return;
+    const hide = !this.hidden[(row - 1) * this.frames + frame];
+    const [first, last] = this.find(".af-all").checked ? [1, this.rows] : [row, row + rows - 1];
+    this.cover(first, last, frame, frames, hide);
+  }
+
+  hideSelection() {
+    const [start, end] = this.link.selection.map((time) => Math.round(time * this.view.frame_rate));
+    const { cursor } = this.link;
+    const [first, last] = this.find(".af-all").checked || !cursor ? [1, this.rows] : [cursor.row, cursor.row];
+    this.cover(first, last, start, Math.max(1, end - start), true);
+  }
+
+  cover(first, last, frame, frames, hide) {
+    const hidden = this.hidden.slice();
+    for (let row = first; row <= last; row++) {
+      hidden.fill(hide ? 1 : 0, (row - 1) * this.frames + frame, (row - 1) * this.frames + Math.min(frame + frames, this.frames));
+    }
+    this.put(hidden);
+  }
+
+  put(hidden) {
+    this.hidden = hidden;
+    const bytes = new Uint8Array(Math.ceil(hidden.length / 8));
+    hidden.forEach((on, i) => on && (bytes[i >> 3] |= 1 << (i & 7)));
+    this.ask("look", { hidden: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")) });
+  }
+
+  looked(reply, more) {
+    if (more) return; // another stroke is on its way
+    this.view = reply;
+    [this.rows, this.frames, this.bits] = [reply.rows, reply.frames, reply.hidden];
+    const bytes = Uint8Array.from(atob(reply.hidden), (letter) => letter.charCodeAt(0));
+    this.hidden = Uint8Array.from({ length: this.rows * this.frames }, (_, i) => (bytes[i >> 3] >> (i & 7)) & 1);
+    this.places = new Map(reply.guesses.map((place) => [`${place[0]}:${place[1]}`, place]));
+    this.timeline.show({ ...reply, hear: HEAR });
+    this.wavs = { codes: this.wavs.codes };
+    if (this.timeline.choice !== "original") this.fetch(this.timeline.choice);
+    this.showSum(reply.summary);
+    this.showClasses(reply.classes);
+    if (!this.places.size) this.showPlace();
+    else if (!this.places.has(this.here)) {
+      const [row, frame] = reply.guesses[Math.floor(reply.guesses.length / (2 * this.rows))];
+      this.timeline.point(row, frame);
+    } else this.showPlace();
+  }
+
+  get here() {
+    const { cursor } = this.link;
+    return cursor ? `${cursor.row}:${cursor.frame}` : "";
+  }
+
+  // Sounds come when they are asked for: filling in steps takes a while.
+  fetch(name) {
+    if (name === "original" || !this.bits) return;
+    const known = this.wavs[name];
+    if (known) return this.link.player.choose(name);
+    this.timeline.say("The model is filling the gap …");
+    this.ask("listen", { name, hidden: this.bits });
+  }
+
+  listened(reply) {
+    if (reply.hidden !== this.bits && reply.name !== "codes") return;
+    this.wavs[reply.name] = true;
+    this.link.player.set(reply.name, reply.wav);
+    this.link.player.choose(this.timeline.choice);
+    const share = `${(100 * reply.same).toFixed(1)} % of the hidden codes are the true ones`;
+    const said = { codes: "All codes, decoded.", gap: "Hidden codes are those of silence.", oneshot: `Filled at once: ${share}.`, steps: `Filled in 8 steps: ${share}.` };
+    this.timeline.say(said[reply.name]);
+    this.host.dataset.sound = reply.name;
+  }
+
+  heard(reply) {
+    this.link.player.once(reply.wav);
+    this.host.dataset.heard = `${reply.row}:${reply.frame}:${reply.code}`;
+    this.timeline.say(`Heard: code ${reply.code} of codebook ${reply.row}, held together with the rows above it.`);
+  }
+
+  showSum({ share, places, surprise, chance, accuracy, size, per_row }) {
+    const box = this.find(".af-sum div");
+    if (!places) return box.replaceChildren(part("p", "", "Nothing is hidden. Hide some codes for the model to guess."));
+    const line = (name, value, compare) => {
+      const row = part("p", "af-fact");
+      row.append(part("span", "", name), part("b", "", value), part("small", "", compare));
+      return row;
+    };
+    box.replaceChildren(
+      line("Hidden", `${(100 * share).toFixed(0)} %`, `${places} codes`),
+      line("Surprise", `${surprise.toFixed(2)} nats`, `chance ${chance.toFixed(2)}`),
+      line("Right", `${(100 * accuracy).toFixed(1)} %`, `chance ${(100 / size).toFixed(1)} %`),
+      line("By row", per_row.map((value) => (value === null ? "–" : value.toFixed(1))).join(" "), "nats"),
+    );
+    box.dataset.surprise = surprise.toFixed(4);
+  }
+
+  showPlace() {
+    const box = this.find(".af-place div");
+    const { cursor } = this.link;
+    const place = this.places?.get(this.here);
+    if (!place) {
+      box.replaceChildren(part("p", "", "Click a hidden (hatched) code to see what the model would put there."));
+      return;
+    }
+    const [row, frame, surprise, rank, codes, p] = place;
+    const truth = this.timeline.codes[row - 1][frame];
+    const rows = codes.map((code, i) => ({
+      label: `▶ ${code}`, value: p[i], text: `${(100 * p[i]).toFixed(1)} %`, mark: code === truth,
+      title: code === truth ? "the true code" : "hear this guess in its place", act: () => this.ask("hear", { row, frame, code }),
+    }));
+    const time = ((cursor.frame + 0.5) / this.view.frame_rate).toFixed(2);
+    const told = part("p", "", `Row ${row}, ${time} s. True code ${truth}: surprise ${surprise.toFixed(2)} nats, place ${rank} of ${this.view.summary.size} guesses.`);
+    box.replaceChildren(told, bars(rows, 1 / this.view.summary.size));
+  }
+
+  showClasses(classes) {
+    const box = this.find(".af-classes div");
+    if (!classes) return box.replaceChildren(part("p", "", "The chosen checkpoint reads other codes than this model: no label to compare."));
+    const rows = classes.rows.map(({ label, before, now }) => ({
+      label, value: now, ghost: before, text: `${(100 * now).toFixed(0)} %`, title: `${label}: ${(100 * before).toFixed(1)} % before, ${(100 * now).toFixed(1)} % with the gap`,
+    }));
+    box.replaceChildren(bars(rows, classes.chance), part("p", "af-legend", "bar: with the gap; outline: whole clip"));
+  }
+}

@@ -1,0 +1,83 @@
+// What every room shares: it asks its questions when it is on the screen and the clip is another one, one at a time.
+import { Latest } from "./latest.js";
+import { linked } from "./widgets/link.js";
+
+export class Room {
+  constructor({ element, read, watch, send }, name) {
+    this.host = element.querySelector(".af-room");
+    this.link = linked("clip");
+    this.questions = new Map();
+    this.send = send;
+    this.token = null;
+    watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
+    this.link.addEventListener("clip", () => this.visit());
+    this.host.dataset.room = name;
+  }
+
+  // Called by the room when it is built.
+  open() {
+    new ResizeObserver(() => this.visit()).observe(this.host);
+    this.visit();
+  }
+
+  visit() {
+    const there = this.host.isConnected && this.host.offsetParent !== null;
+    if (!there || !this.link.token || this.link.token === this.token) return;
+    this.token = this.link.token;
+    this.enter();
+  }
+
+  ask(what, data = {}) {
+    if (!this.questions.has(what)) this.questions.set(what, new Latest((question) => this.send("ask", { what, ...question })));
+    this.host.classList.add("af-busy");
+    this.questions.get(what).send(data);
+  }
+
+  // An answer; one about another clip is dropped.
+  take(reply) {
+    if (!reply) return;
+    const question = this.questions.get(reply.to);
+    const more = question?.waiting;
+    question?.done();
+    if (!more) this.host.classList.remove("af-busy");
+    if (reply.failed || reply.token !== this.link.token) return;
+    this.answers[reply.to]?.call(this, reply, Boolean(more));
+    this.host.dataset.answer = reply.answer;
+  }
+}
+
+export function part(tag, name, text = "") {
+  const made = document.createElement(tag);
+  if (name) made.className = name;
+  if (text !== "") made.textContent = text;
+  return made;
+}
+
+// A list of bars: rows of {label, value (0 to 1), text, ghost (0 to 1), act, title}.
+export function bars(rows, chance = null) {
+  const list = part("ol", "af-bars");
+  for (const row of rows) {
+    const entry = part("li", "");
+    const label = row.act ? part("button", "af-guess", row.label) : part("span", "af-name", row.label);
+    if (row.act) label.type = "button";
+    if (row.act) label.addEventListener("click", row.act);
+    if (row.title) entry.title = row.title;
+    const track = part("span", "af-track");
+    if (row.ghost !== undefined) track.append(width(part("i", "af-ghost"), row.ghost));
+    track.append(width(part("i", "af-fill"), row.value));
+    if (chance !== null) {
+      const tick = part("i", "af-chance");
+      tick.style.left = `${100 * chance}%`;
+      track.append(tick);
+    }
+    entry.append(label, track, part("span", "af-value", row.text));
+    if (row.mark) entry.classList.add("af-true");
+    list.append(entry);
+  }
+  return list;
+}
+
+function width(bar, share) {
+  bar.style.width = `${100 * share}%`;
+  return bar;
+}

@@ -1,0 +1,247 @@
+"""The rooms without a browser: what they answer is what the library says, and nothing else gets through."""
+
+import base64
+import io
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from app_weights import make_weights
+
+from audioformer import filling
+from audioformer.editing import Edit, apply, silent_column
+from audioformer.errors import AudioformerError
+from audioformer.explain.attention import attention_maps, mean_distance, rollout
+from audioformer.widgets.sounds import held_code
+from audioformer_app import analysis, handlers, models
+from audioformer_app.rooms import attention, edit, mask
+from audioformer_app.rooms.sent import bits_of, grid_bits
+
+
+@pytest.fixture(scope="module")
+def offered(tmp_path_factory):
+    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory, offered):
+    """Two seconds of two tones: two windows of the test checkpoints."""
+    times_s = np.arange(48_000) / 24_000
+    path = tmp_path_factory.mktemp("sound") / "tones.wav"
+    soundfile.write(path, 0.4 * np.sin(2 * np.pi * np.where(times_s < 1, 300, 900) * times_s), 24_000)
+    return analysis.analyse(analysis.open_clip(path), -1, "small", "animals", offered)
+
+
+@pytest.fixture(scope="module")
+def codes(shown):
+    return torch.from_numpy(shown.codes[:2].astype(np.int64))  # the test models read two rows
+
+
+def read_wav(text):
+    return soundfile.read(io.BytesIO(base64.b64decode(text)), dtype="float32")[0]
+
+
+def levels(packed, shape):
+    return np.frombuffer(base64.b64decode(packed), np.uint8).reshape(shape)
+
+
+# --- what the browser sends
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (8, 375)])
+def test_a_grid_of_bits_comes_back(shape):
+    grid = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < 0.3
+    assert grid_bits(bits_of(grid), shape).equal(grid)
+
+
+@pytest.mark.parametrize("sent", [None, 5, "", "####", "AAAA" * 10_000, ["a"], bits_of(torch.zeros(3, 8, dtype=torch.bool))])
+def test_a_grid_of_another_size_is_refused(sent):
+    with pytest.raises(AudioformerError, match="the gap sent has"):
+        grid_bits(sent, (3, 20))
+
+
+BAD = [
+    (mask.look, {"random": {"ratio": 2}}, "ratio="),
+    (mask.look, {"random": {"ratio": float("nan")}}, "ratio="),
+    (mask.look, {"random": {"span": 0.5}}, "span="),
+    (mask.look, {"random": {"seed": -1}}, "seed="),
+    (mask.look, {"hidden": "x"}, "the gap sent"),
+    (mask.listen, {"name": "../etc", "hidden": ""}, "sound="),
+    (mask.listen, {"name": "gap"}, "the gap sent"),
+    (mask.hear, {"row": 3, "frame": 0}, "row="),
+    (mask.hear, {"row": 1, "frame": 150}, "frame="),
+    (mask.hear, {"row": 1, "frame": 0, "code": 32}, "code="),
+    (attention.look, {"layer": 1}, "layer="),
+    (attention.look, {"head": True}, "head="),
+    (attention.look, {"frame": "1"}, "frame="),
+    (edit.change, {}, "edits must be a list"),
+    (edit.change, {"edits": [{}] * 61}, "at most 60"),
+    (edit.change, {"edits": ["rm"]}, "edits must be a list"),
+    (edit.change, {"edits": [{"action": "melt", "frame": 0, "frames": 1, "row": 0}]}, "action="),
+    (edit.change, {"edits": [{"action": "silence", "frame": 0, "frames": 1, "row": 4}]}, "row="),
+    (edit.change, {"edits": [{"action": "silence", "frame": 149, "frames": 2, "row": 1}]}, "does not fit"),
+]
+
+
+@pytest.mark.parametrize(("room", "data", "says"), BAD)
+def test_values_from_the_browser_are_checked(shown, offered, room, data, says):
+    with pytest.raises(AudioformerError, match=says) as caught:
+        room(shown, data, offered)
+    assert len(str(caught.value)) < 250
+
+
+# --- mask
+
+
+def test_guesses_are_those_of_the_library(shown, offered, codes):
+    answer = mask.look(shown, {"random": {"ratio": 0.2, "span": 4, "seed": 3}}, offered)
+    guesser = offered.guesser()
+    hidden = filling.random_gap(codes, 0.2, 4, 3, same_frames=False, codebook_size=32)
+    assert grid_bits(answer["hidden"], (2, 150)).equal(hidden)
+    found = filling.guess(guesser.model, codes, hidden, 5, guesser.window)
+    assert answer["summary"]["surprise"] == pytest.approx(found.surprise)
+    assert answer["summary"]["chance"] == pytest.approx(np.log(32))
+    assert [place[:2] for place in answer["guesses"]] == [[row + 1, frame] for row, frame in found.places.tolist()]
+    assert [place[4] for place in answer["guesses"]] == found.top_codes.tolist()
+    marks = levels(answer["lanes"][1]["marks"], (2, 150))
+    np.testing.assert_array_equal(marks == 1, hidden.numpy())
+    surprise = answer["lanes"][2]["lines"][0]["values"]
+    assert [value is not None for value in surprise] == hidden.any(0).tolist()
+    json.dumps(answer, allow_nan=False)
+
+
+def test_the_label_is_asked_with_and_without_the_gap(shown, offered, codes):
+    everything = bits_of(torch.ones(2, 150, dtype=torch.bool))
+    rows = mask.look(shown, {"hidden": everything}, offered)["classes"]["rows"]
+    clf = offered.classifier("animals")
+    now = clf.classify_codes(codes, hidden=torch.ones(2, 150, dtype=torch.bool)).probabilities
+    before = clf.classify_codes(codes).probabilities
+    for row in rows:
+        index = clf.label_names.index(row["label"].replace(" ", "_"))
+        assert row["now"] == pytest.approx(float(now[index]), abs=1e-6)
+        assert row["before"] == pytest.approx(float(before[index]), abs=1e-6)
+
+
+def test_nothing_hidden_is_no_mistake(shown, offered):
+    answer = mask.look(shown, {"hidden": bits_of(torch.zeros(2, 150, dtype=torch.bool))}, offered)
+    assert answer["guesses"] == []
+    assert len(answer["lanes"]) == 2
+    assert all(row["now"] == pytest.approx(row["before"]) for row in answer["classes"]["rows"])
+
+
+def test_gap_and_fillings_are_heard(shown, offered, codes):
+    guesser, hidden = offered.guesser(), torch.zeros(2, 150, dtype=torch.bool)
+    hidden[:, 60:90] = True
+    sent = bits_of(hidden)
+    silent = silent_column(guesser.codec, 2)
+    expected = {
+        "codes": codes,
+        "gap": torch.where(hidden, silent[:, None], codes),
+        "oneshot": filling.fill(guesser.model, codes, hidden, 1, guesser.window),
+        "steps": filling.fill(guesser.model, codes, hidden, mask.N_STEPS, guesser.window),
+    }
+    for name, heard in expected.items():
+        answer = mask.listen(shown, {"name": name, "hidden": sent}, offered)
+        sound = guesser.codec.decode(heard, n_samples=48_000)[0, 0].clamp(-1, 1)
+        np.testing.assert_allclose(read_wav(answer["wav"]), sound, atol=1 / 32_000)
+        assert answer["same"] == pytest.approx(float((heard == codes)[hidden].float().mean()))
+
+
+def test_a_guess_is_heard_in_the_place_of_the_code(shown, offered, codes):
+    answer = mask.hear(shown, {"row": 2, "frame": 70, "code": 5}, offered)
+    expected = held_code([int(codes[0, 70]), 5], offered.guesser().codec)
+    np.testing.assert_allclose(read_wav(answer["wav"]), np.clip(expected, -1, 1), atol=1 / 32_000)
+    assert mask.hear(shown, {"row": 2, "frame": 70}, offered)["code"] == codes[1, 70]
+
+
+def test_the_mask_room_reads_its_own_codec_whichever_is_shown(shown, offered):
+    other = analysis.analyse(shown.clip, -1, "bigger", "animals", offered)
+    assert mask.look(other, {}, offered)["lanes"][1]["codes"] == mask.look(shown, {}, offered)["lanes"][1]["codes"]
+    assert len(other.codes) == 5
+
+
+def test_without_a_pretrained_model_it_is_said(shown, offered):
+    bare = models.Models([*offered.codecs.values()], [*offered.checkpoints.values()], [])
+    with pytest.raises(AudioformerError, match="audioformer pretrain"):
+        mask.look(shown, {}, bare)
+
+
+# --- attention
+
+
+def test_attention_is_that_of_the_window_around_the_frame(shown, offered, codes):
+    answer = attention.look(shown, {"frame": 140, "layer": 0, "head": 1}, offered)
+    assert answer["window"] == pytest.approx([1.0, 2.0])
+    assert answer["n_windows"] == 4
+    maps = attention_maps(offered.classifier("animals").classifier, codes[:, 75:150])
+    shown_map = (levels(answer["map"]["data"], (75, 75)) / 255.0) ** 2 * answer["map"]["top"]
+    np.testing.assert_allclose(shown_map, maps[0, 1, 1:-1, 1:-1], atol=answer["map"]["top"] / 120)
+    assert answer["stats"][0][1]["reach_s"] == pytest.approx(float(mean_distance(maps)[0, 1]) / 75, rel=1e-5)
+    values = answer["lanes"][1]["lines"][0]["values"]
+    np.testing.assert_allclose(values, rollout(maps).mean(0)[1:-1] * 77, atol=1e-4)
+    assert len(base64.b64decode(answer["thumbs"]["data"])) == 2 * answer["thumbs"]["side"] ** 2
+    json.dumps(answer, allow_nan=False)
+
+
+def test_attention_begins_where_the_label_is_surest(shown, offered):
+    answer = attention.look(shown, {}, offered)
+    names = shown.verdict.label_names
+    assert answer["frame"] == shown.verdict.frame_scores[:, names.index(shown.verdict.labels[0])].argmax()
+
+
+def test_without_a_checkpoint_there_is_no_attention(shown, offered):
+    bare = analysis.analyse(shown.clip, -1, "small", None, offered)
+    assert attention.look(bare, {}, offered)["empty"] is True
+
+
+# --- edit
+
+
+def test_changed_codes_are_heard_marked_and_labelled(shown, offered):
+    sent = [
+        {"action": "silence", "row": 1, "frame": 10, "frames": 20},
+        {"action": "shuffle", "row": 0, "frame": 50, "frames": 40, "seed": 2},
+        {"action": "copy", "row": 3, "frame": 0, "frames": 9, "to": 100},
+    ]
+    answer = edit.change(shown, {"edits": sent}, offered)
+    codec = offered.codec("small")
+    before = torch.from_numpy(shown.codes.astype(np.int64))
+    edits = [Edit("silence", 10, 20, 1), Edit("shuffle", 50, 40, seed=2), Edit("copy", 0, 9, 3, 100)]
+    after = apply(before, edits, codec)
+    assert answer["lane"]["codes"] == after.tolist()
+    np.testing.assert_array_equal(levels(answer["lane"]["marks"], (3, 150)) == 2, (after != before).numpy())
+    expected = codec.decode(after, n_samples=48_000)[0, 0].clamp(-1, 1)
+    np.testing.assert_allclose(read_wav(answer["wav"]), expected, atol=1 / 32_000)
+    found = offered.classifier("animals").classify_codes(after).probabilities
+    assert answer["label"]["probability"] == pytest.approx(float(found.max()), abs=1e-6)
+    undone = edit.change(shown, {"edits": []}, offered)
+    assert undone["lane"]["codes"] == shown.codes.tolist()
+    assert undone["changed"] == 0
+
+
+def test_the_curve_is_the_difference_of_every_number_of_codebooks(shown, offered):
+    differences = edit.differences_db(shown, offered)
+    kept = [handlers.keep(shown, n, offered)["difference_db"] for n in (1, 2, 3)]
+    np.testing.assert_allclose(differences, kept, rtol=1e-5)
+    answer = edit.curve(shown, {}, offered)
+    assert answer["config"]["showSendToCloud"] is False
+    assert "1" in answer["figure"]["layout"]["meta"]["alt"]
+
+
+# --- the page
+
+
+def test_a_room_answers_what_it_was_asked_and_nothing_else(shown, offered):
+    from audioformer_app.events import Page
+
+    ask = Page(offered, []).ask("mask")
+    message, update = ask(shown, SimpleNamespace(_data={"what": "look", "random": {"ratio": 0.1}}))
+    reply = json.loads(update["reply"])
+    assert (message, reply["to"], reply["token"]) == ("", "look", shown.token)
+    for data in ({"what": "__class__"}, {}, None, {"what": ["look"]}):
+        message, update = ask(shown, SimpleNamespace(_data=data))
+        assert "knows no question" in message
+        assert json.loads(update["reply"])["failed"] is True
