@@ -1,0 +1,172 @@
+"""Adapting a frozen model with few learned numbers: linear layer, biases, adapters, low-rank updates, or everything.
+
+| name | what learns beside the classifier's linear layers | source |
+|---|---|---|
+| linear | nothing | |
+| bias | every bias | BitFit, arXiv 2106.10199 |
+| adapter | after each sub-layer x: x + up(gelu(down(x))), `up` starts at 0 | Houlsby et al. 2019, arXiv 1902.00751 |
+| lora | W + scale / rank * up @ down for each matrix of a block, `up` starts at 0 | LoRA, arXiv 2106.09685 |
+| full | everything | |
+
+Each starts as the model it adapts. LoRA ends as plain weights: a checkpoint holds the sums, nothing has to know. Adapters
+stay layers of their own, which `rebuild` puts in place before the weights are read.
+
+Between classifier and fine-tuning. D width, R rank, A width of an adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from audioformer.classifier import Classifier
+from audioformer.config import Config, check_names, require, require_counts
+
+ADAPTATIONS = ("linear", "bias", "adapter", "lora", "full")
+SUB_LAYER_ENDS = ("attention.out", "contract", "feed_forward.2")  # the last matrix of a sub-layer, in either kind of model
+
+
+@dataclass(frozen=True)
+class AdaptConfig(Config):
+    """What learns, and how much of it."""
+
+    name: str = "full"  # "linear", "bias", "adapter", "lora" or "full"
+    rank: int = 8  # R of lora
+    scale: float = 16.0  # of lora, divided by the rank: updates of different ranks then learn at like rates
+    width: int = 32  # A of adapter
+
+    def __post_init__(self):
+        """Refuse an unknown name or sizes that cannot work."""
+        check_names([self.name], list(ADAPTATIONS), "the list of adaptations")
+        require_counts(self, "rank", "width")
+        require(self.scale > 0, f"scale={self.scale} must be above 0; twice the rank is usual")
+
+
+class LowRank(nn.Module):
+    """W to W + scale / R * up @ down, computed whenever the weight is used.
+
+    Args:
+        weight: (out, in), whose shape it takes.
+        rank: R.
+        scale: see above.
+    """
+
+    def __init__(self, weight: Tensor, rank: int, scale: float):
+        super().__init__()
+        self.factor = scale / rank
+        self.down = nn.Parameter(torch.empty(rank, weight.shape[1], device=weight.device))
+        self.up = nn.Parameter(torch.zeros(weight.shape[0], rank, device=weight.device))
+        nn.init.kaiming_uniform_(self.down, a=5**0.5)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """(out, in) to (out, in)."""
+        return weight + self.factor * (self.up @ self.down)
+
+
+class Adapted(nn.Module):
+    """A linear layer and the adapter behind it.
+
+    Args:
+        linear: D outputs.
+        width: A.
+    """
+
+    def __init__(self, linear: nn.Linear, width: int):
+        super().__init__()
+        self.linear = linear
+        self.down = nn.Linear(linear.out_features, width)
+        self.up = nn.Linear(width, linear.out_features)
+        nn.init.normal_(self.down.weight, std=0.02)
+        for zero in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(zero)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """(..., in) to (..., D)."""
+        out = self.linear(hidden)
+        return out + self.up(F.gelu(self.down(out)))
+
+
+def adapt(classifier: Classifier, config: AdaptConfig) -> None:
+    """Freeze what shall not learn and put in place what shall. Rows that are frozen already stay as they are.
+
+    Args:
+        classifier: changed in place; its answers stay the same.
+        config: what learns.
+    """
+    if config.name == "full":
+        return
+    for encoder in classifier.backbone.encoders:
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            continue
+        encoder.requires_grad_(False)
+        if config.name == "bias":
+            for name, parameter in encoder.named_parameters():
+                parameter.requires_grad_(name.endswith("bias"))
+        elif config.name == "adapter":
+            _insert_adapters(encoder, config.width)
+        elif config.name == "lora":
+            for _, linear in list(_matrices(encoder)):
+                parametrize.register_parametrization(linear, "weight", LowRank(linear.weight, config.rank, config.scale))
+
+
+def rebuild(classifier: Classifier, about: dict) -> None:
+    """Give a fresh classifier the layers that its checkpoint has weights for.
+
+    Args:
+        classifier: changed in place.
+        about: the checkpoint's config.json.
+    """
+    adapted = about.get("adapt", {})
+    if adapted.get("name") == "adapter":
+        for row in adapted["encoders"]:
+            _insert_adapters(classifier.backbone.encoders[row], adapted["width"])
+
+
+def describe(classifier: Classifier, config: AdaptConfig) -> dict:
+    """What config.json says of an adaptation: its settings, where adapters are, learned numbers and all numbers."""
+    adapted = [k for k, encoder in enumerate(classifier.backbone.encoders) if any(isinstance(m, Adapted) for m in encoder.modules())]
+    return {**config.to_dict(), "encoders": adapted, **counts(classifier)}
+
+
+def counts(module: nn.Module) -> dict[str, int]:
+    """{"trainable": learned numbers, "parameters": all of them}."""
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]
+    return {"trainable": sum(n for n, learns in sizes if learns), "parameters": sum(n for n, _ in sizes)}
+
+
+def merged_state(classifier: Classifier, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state of an adapted classifier with every low-rank update added to its weight.
+
+    Args:
+        classifier: adapted; not changed.
+        state: its state, or an average of its states.
+
+    Returns:
+        State of the classifier as it was before `adapt`, but for adapters, which stay.
+    """
+    merged = dict(state)
+    for name, module in classifier.named_modules(remove_duplicate=False):
+        if parametrize.is_parametrized(module, "weight"):
+            parts = f"{name}.parametrizations.weight."
+            original, up, down = (merged.pop(parts + part) for part in ("original", "0.up", "0.down"))
+            merged[f"{name}.weight"] = original + module.parametrizations.weight[0].factor * (up @ down)
+    return merged
+
+
+def _matrices(encoder: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """Linear layers inside the encoder's blocks; one that several blocks share comes once."""
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Linear) and "blocks." in name:
+            yield name, module
+
+
+def _insert_adapters(encoder: nn.Module, width: int) -> None:
+    for name, linear in list(_matrices(encoder)):
+        if name.endswith(SUB_LAYER_ENDS):
+            parent, _, last = name.rpartition(".")
+            setattr(encoder.get_submodule(parent), last, Adapted(linear, width).to(linear.weight.device))

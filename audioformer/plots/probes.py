@@ -1,0 +1,96 @@
+"""A picture of the probes: what each learner reads out of each kind of frozen feature, one panel a data set.
+
+Shapes: none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from audioformer.errors import AudioformerError
+from audioformer.plots.theme import finish, template
+
+SYMBOLS = {"linear": "circle", "knn": "diamond", "svm": "square", "mlp": "cross"}
+
+
+def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """Score by features, a mark for each probe, a panel for each data set.
+
+    Args:
+        rows: of the document of `bench probe`; the bar is the deviation over seeds.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure; the first features stand on top, chance is a dotted line.
+
+    Raises:
+        AudioformerError: no rows.
+    """
+    if not rows:
+        raise AudioformerError("the benchmark has no rows; give it features, probes and a data set")
+    data = list(dict.fromkeys(row["data"] for row in rows))
+    names = list(dict.fromkeys(row["features"] for row in rows))
+    figure = make_subplots(1, len(data), shared_yaxes=True, subplot_titles=data, horizontal_spacing=0.04)
+    colours, told = template(theme).layout.colorway, []
+    kinds = list(dict.fromkeys(row["probe"] for row in rows))
+    for column, own in enumerate(data, 1):
+        panel = [row for row in rows if row["data"] == own]
+        for place, kind in enumerate(kinds):
+            marks = [row for row in panel if row["probe"] == kind]
+            figure.add_scatter(
+                x=[row["ours"] for row in marks], y=[row["features"] for row in marks], name=kind, legendgroup=kind, mode="markers",
+                showlegend=column == 1, marker={"size": 9, "symbol": SYMBOLS.get(kind, "x"), "color": colours[place % len(colours)]},
+                error_x={"type": "data", "array": [row["seed_std"] or 0 for row in marks], "thickness": 1.2, "width": 3},
+                customdata=[[row["unit"], row["n_folds"], row["n_features"], row["n_parameters"]] for row in marks],
+                hovertemplate=f"{own}, {kind}<br>%{{y}}<br>%{{customdata[0]}} %{{x:.3f}}, mean of %{{customdata[1]}} folds"
+                "<br>%{customdata[2]} numbers a clip, %{customdata[3]:,} parameters<extra></extra>", row=1, col=column,
+            )  # fmt: skip
+        chance, best = panel[0]["chance"], max(panel, key=lambda row: row["ours"])
+        figure.add_vline(x=chance, annotation_text=f"chance {chance:.2f}", annotation_position="bottom right", row=1, col=column)
+        told.append(f"{own}: best {best['ours']:.2f} ({best['features']}, {best['probe']}), chance {chance:.2f}")
+    alt = f"Scores of simple learners on frozen features. {'; '.join(told)}."
+    finish(figure, alt, x="Score (0 to 1)", y="", theme=theme, title=title, height=150 + 30 * len(names))
+    for column, own in enumerate(data, 1):
+        unit = next(row["unit"] for row in rows if row["data"] == own)
+        figure.update_xaxes(title_text="mAP (0 to 1)" if unit == "mAP" else "Accuracy (share of clips)", range=[0, 1.02], row=1, col=column)
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
+    return figure.update_layout(legend={"y": 1.1}, margin={"t": 90 if title else 60})
+
+
+def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """Score against how many numbers were learned, a mark for each way to adapt a model.
+
+    Args:
+        rows: of the document of `bench adapt`; the bar is the deviation over folds.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure; the horizontal axis is logarithmic.
+
+    Raises:
+        AudioformerError: no rows.
+    """
+    if not rows:
+        raise AudioformerError("the benchmark has no rows; give it at least one way to adapt")
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[row["trainable"] for row in rows], y=[row["ours"] for row in rows], text=[row["case"] for row in rows], mode="markers+text",
+        textposition="top center", marker={"size": 10}, showlegend=False, cliponaxis=False,
+        error_y={"type": "data", "array": [row["fold_std"] or 0 for row in rows], "thickness": 1.2, "width": 3},
+        customdata=[[row["unit"], row["parameters"], row["seconds"]] for row in rows],
+        hovertemplate="%{text}<br>%{customdata[0]} %{y:.3f}<br>%{x:,} of %{customdata[1]:,} numbers learned, "
+        "%{customdata[2]:.0f} s<extra></extra>",
+    )  # fmt: skip
+    unit, chance = rows[0]["unit"], rows[0]["chance"]
+    figure.add_hline(y=chance, annotation_text=f"chance {chance:.2f}", annotation_position="top right")
+    told = ", ".join(f"{row['case']} {row['ours']:.2f} with {row['trainable']:,}" for row in rows)
+    axis = "mAP (0 to 1)" if unit == "mAP" else "Accuracy (share of clips)"
+    alt = f"Score by learned numbers: {told}; chance {chance:.2f}."
+    finish(figure, alt, x="Learned numbers", y=axis, theme=theme, title=title, height=340)
+    figure.update_xaxes(type="log", dtick=1)
+    return figure.update_yaxes(range=[0, 1.05])

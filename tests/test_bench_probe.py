@@ -1,0 +1,239 @@
+"""`bench probe` and `bench adapt`: folds as published, nothing computed twice, a table and a figure of what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import codec_about, tiny_codec, tone, tone_folder
+
+from audioformer.adapt import ADAPTATIONS
+from audioformer.audio import save_audio
+from audioformer.baseline import clip_features
+from audioformer.benches.cells import kept, spread
+from audioformer.benches.probe import ProbeData, folds_of
+from audioformer.benches.vectors import ClipVectors, dataset_vectors, speeds
+from audioformer.checkpoint import save_checkpoint
+from audioformer.cli import main
+from audioformer.compact_codec import save_compact
+from audioformer.config import preset
+from audioformer.corpus import prepare
+from audioformer.datasets import AudioDataset, Clip, open_dataset
+from audioformer.errors import AudioformerError
+from audioformer.hear import summarise
+from audioformer.model import AudioFormer
+from audioformer.plots.probes import adaptations, probes
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """Tones in two folds, and a small codec."""
+    root = tmp_path_factory.mktemp("probe")
+    tone_folder(root / "tones", n=16, duration_s=0.3, folds=2)
+    save_compact(tiny_codec(), root / "codec")
+    return root
+
+
+def command(home: Path, output: str, *more: str) -> list[str]:
+    features = f"statistics,log-mel,codec:{home / 'codec'},codes:{home / 'codec'}:rows=1"
+    return ["bench", "probe", "--folder", str(home / "tones"), "-o", str(home / output), "--features", features, "--seeds", "2", *more]
+
+
+def run(words: list[str], capsys) -> dict:
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_table_holds_every_feature_with_every_probe(home, capsys):
+    document = run(command(home, "out", "--probes", "linear,svm"), capsys)
+    assert document["name"] == "probe"
+    assert len(document["rows"]) == 4 * 2
+    first = {(row["features"], row["probe"]): row for row in document["rows"]}
+    row = first["log-mel", "linear"]
+    assert row["ours"] == pytest.approx(np.mean(list(row["folds"].values())))
+    assert row["ours"] > 0.9  # high and low tones
+    assert (row["unit"], row["chance"], row["n_folds"], row["n_seeds"]) == ("accuracy", 0.5, 2, 2)
+    assert (row["n_features"], row["n_parameters"], row["probe_parameters"]) == (128, 0, 2 * 128 + 2)
+    assert row["peer"] == first["statistics", "svm"]["ours"]
+    assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
+    assert all(r["speed"] > 0 and r["speed_ratio"] > 0 for r in document["rows"])
+    text = (home / "out" / "results.md").read_text()
+    assert "chance 0.500" in text
+    assert "| `log-mel` | 128 | 0 |" in text
+    assert json.loads((home / "out" / "results.json").read_text())["rows"][0]["case"] == "folder: statistics, linear"
+    assert "plotly" in (home / "out" / "results.html").read_text()[:100_000]
+
+
+def test_nothing_is_computed_twice(home, capsys):
+    words = command(home, "twice", "--probes", "knn", "--no-speed")
+    first = run(words, capsys)
+    written = {path: path.stat().st_mtime_ns for path in (home / "twice").rglob("*.*") if path.parent.name in ("vectors", "cells")}
+    assert len([path for path in written if path.parent.name == "vectors"]) == 4
+    assert len([path for path in written if path.parent.name == "cells"]) == 4 * 2 * 2
+    assert run(words, capsys) == first
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert first["rows"][0]["speed"] is None
+
+
+def test_vectors_follow_the_sounds_and_the_model(home, tmp_path):
+    root = tone_folder(tmp_path / "tones", n=4, duration_s=0.2)
+    model, asked = ClipVectors("log-mel"), []
+    vectors = dataset_vectors(model, open_dataset("folder", root), tmp_path / "kept", lambda done, _: asked.append(done))
+    again = dataset_vectors(model, open_dataset("folder", root), tmp_path / "kept", lambda done, _: asked.append(done))
+    assert asked == [1, 2, 3, 4]
+    assert np.array_equal(vectors, again)
+    clip = open_dataset("folder", root)[0]
+    expected = summarise(model.encoder(clip.load(mono=True).samples))[0]
+    np.testing.assert_allclose(vectors[0], expected, rtol=1e-5)
+    save_audio(clip.path, tone(3000, 0.25), 24_000)
+    changed = dataset_vectors(model, open_dataset("folder", root), tmp_path / "kept")
+    assert not np.allclose(changed[0], vectors[0])
+    for path in (tmp_path / "kept").iterdir():
+        path.write_bytes(b"broken")
+    assert np.array_equal(dataset_vectors(model, open_dataset("folder", root), tmp_path / "kept"), changed)
+    save_compact(tiny_codec(seed=5), tmp_path / "codec")
+    assert ClipVectors(f"codec:{tmp_path / 'codec'}").identity != ClipVectors(f"codec:{home / 'codec'}").identity
+
+
+def test_statistics_are_the_baselines(home):
+    clip = open_dataset("folder", home / "tones")[0].load(mono=True)
+    found = ClipVectors("statistics")(clip.samples[0], clip.sample_rate)
+    np.testing.assert_allclose(found, clip_features(clip.samples[0], clip.sample_rate), rtol=1e-5)
+
+
+def test_speed_is_sound_per_time(home):
+    fast = speeds([ClipVectors("log-mel"), ClipVectors(f"codec:{home / 'codec'}")], open_dataset("folder", home / "tones").clips[:3])
+    assert len(fast) == 2
+    assert min(fast) > 1
+
+
+def dataset(*clips: Clip) -> AudioDataset:
+    return AudioDataset("made", Path(), clips, ("a", "b"))
+
+
+def test_published_folds_are_held_out_one_by_one_and_the_official_test_set_stays_out():
+    clips = [Clip(str(i), Path(), ("a",), fold=1 + i % 3, split="test" if i >= 9 else "train") for i in range(12)] + [Clip("x", Path())]
+    folds = folds_of(dataset(*clips), [clip.id for clip in clips])
+    assert [name for name, _, _ in folds] == ["1", "2", "3"]
+    for k, (_, train, test) in enumerate(folds):
+        assert test.tolist() == [k, k + 3, k + 6]
+        assert sorted([*train, *test]) == list(range(9))
+
+
+def test_without_folds_the_test_split_is_held_out():
+    clips = [Clip(str(i), Path(), ("a",), split="test" if i < 2 else "train") for i in range(6)]
+    [(name, train, test)] = folds_of(dataset(*clips), [clip.id for clip in clips])
+    assert (name, train.tolist(), test.tolist()) == ("test", [2, 3, 4, 5], [0, 1])
+
+
+def test_without_folds_and_splits_whole_sources_are_held_out():
+    groups = [f"g{i // 2}" for i in range(20)]
+    folds = folds_of(dataset(*(Clip(str(i), Path(), ("a",)) for i in range(20))), groups)
+    assert sorted(i for _, _, test in folds for i in test) == list(range(20))
+    assert len(folds) == 5
+    for _, train, test in folds:
+        assert len(test) == 4
+        assert not {groups[i] for i in train} & {groups[i] for i in test}
+
+
+def test_several_labels_a_clip_are_scored_by_map(tmp_path):
+    tone_folder(tmp_path, n=4, duration_s=0.1)
+    table = tmp_path / "clips.csv"
+    table.write_text(table.read_text().replace(",low,", ",low;high,"))
+    data = ProbeData.open("folder", tmp_path)
+    assert data.metric == "mAP"
+    assert data.targets.sum(1).tolist() == [2, 1, 2, 1]
+    assert data.chance() == pytest.approx(0.75)  # each fold: one class always there, one in half of the clips
+    with pytest.raises(AudioformerError, match="no fold among .9."):
+        ProbeData.open("folder", tmp_path, only=[9])
+
+
+def test_a_damaged_record_is_measured_again(tmp_path):
+    path = tmp_path / "cells" / "a.json"
+    assert kept(path, lambda: {"score": 1}) == {"score": 1}
+    assert kept(path, lambda: {"score": 2}) == {"score": 1}
+    path.write_text("{")
+    assert kept(path, lambda: {"score": 3}) == {"score": 3}
+
+
+def test_spreads_are_over_seeds_and_over_folds():
+    found = spread({(1, 0): 0.4, (2, 0): 0.6, (1, 1): 0.6, (2, 1): 0.8})
+    assert found["seed_std"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    assert found["fold_std"] == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    assert spread({(1, 0): 0.4})["seed_std"] is None
+
+
+def test_the_figures_say_what_they_show(home, capsys):
+    rows = run(command(home, "out", "--probes", "linear,svm"), capsys)["rows"]
+    figure = probes(rows, theme="dark")
+    assert [trace.name for trace in figure.data] == ["linear", "svm"]
+    assert list(figure.data[0].x) == [row["ours"] for row in rows if row["probe"] == "linear"]
+    assert "best 1.00" in figure.layout.meta["alt"]
+    assert "Accuracy" in figure.layout.xaxis.title.text
+    with pytest.raises(AudioformerError, match="no rows"):
+        probes([])
+    with pytest.raises(AudioformerError, match="no rows"):
+        adaptations([])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-o", "x"], "nothing to measure on"),
+        (["-o", "x", "--folder", "nowhere"], "no such folder"),
+        (["-o", "x", "--folder", "{home}/tones", "--probes", "liner"], "nearest: linear"),
+        (["-o", "x", "--folder", "{home}/tones", "--features", "nothing"], "neither a folder nor bundled"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(home, capsys, words, message):
+    assert main(["bench", "probe", *(word.format(home=home) for word in words)]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def corpus(home) -> Path:
+    """The tones as codes, and a pre-trained model for them."""
+    from audioformer.codec import load_codec
+
+    codec = load_codec(home / "codec")
+    list(prepare(open_dataset("folder", home / "tones"), codec, home / "codes"))
+    torch.manual_seed(0)
+    model = AudioFormer(preset("test", codebook_size=16, n_codebooks=3, rows="summed"))
+    about = {"kind": "pretrained", "model": model.config.to_dict(), "codec": codec_about(codec)}
+    save_checkpoint(home / "pretrained", model.state_dict(), about, "")
+    return home / "codes"
+
+
+def test_every_way_to_adapt_is_measured_beside_full_fine_tuning(home, corpus, capsys):
+    words = ["bench", "adapt", str(corpus), "--from", str(home / "pretrained"), "-o", str(home / "adapt"), "--preset", "test",
+             "--set", "train.n_steps=2", "--folds", "1", "--per-class", "3"]  # fmt: skip
+    document = run(words, capsys)
+    rows = {row["case"]: row for row in document["rows"]}
+    assert list(rows) == list(ADAPTATIONS)
+    assert rows["linear"]["trainable"] < rows["bias"]["trainable"] < rows["lora"]["trainable"] < rows["full"]["trainable"]
+    assert all(row["peer"] == rows["full"]["ours"] for row in rows.values())
+    assert all(row["n_train"] == 6 and row["chance"] == 0.5 for row in rows.values())
+    written = {path: path.stat().st_mtime_ns for path in (home / "adapt" / "cells").iterdir()}
+    assert len(written) == len(ADAPTATIONS)
+    record = json.loads(next(iter(written)).read_text())
+    assert len(record["tried"]) == 3
+    assert run(words, capsys) == document
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert "| lora |" in (home / "adapt" / "results.md").read_text()
+    figure = adaptations(document["rows"])
+    assert list(figure.data[0].x) == [row["trainable"] for row in document["rows"]]
+    assert "chance 0.50" in figure.layout.meta["alt"]
+
+
+def test_finetune_takes_the_name_of_an_adaptation(home, corpus, capsys):
+    words = ["finetune", str(corpus), "--from", str(home / "pretrained"), "--preset", "test", "-o", str(home / "lora")]
+    document = run([*words, "--adapt", "lora", "--set", "adapt.rank=3", "--set", "train.n_steps=1"], capsys)
+    assert (document["adapt"]["name"], document["adapt"]["rank"]) == ("lora", 3)
+    assert document["adapt"]["trainable"] < document["adapt"]["parameters"] / 2
+    assert main([*words, "--method", "probe", "--adapt", "lora"]) == 2
+    assert "goes with ft1 or ft2" in capsys.readouterr().err
+    assert main(["finetune", str(corpus), "--from", "none", "--adapt", "bias", "-o", str(home / "no")]) == 2
+    assert "needs a pre-trained model to adapt" in capsys.readouterr().err
