@@ -281,8 +281,8 @@ for label in labels:
 print({label: round((vector @ vectors[0]).item(), 3) for label, vector in zip(labels, vectors, strict=True)})
 
 # %% [markdown]
-# The cosines are all high and close together: nobody has told this model yet what we would call similar. Rank them by
-# ear before you believe them. Notebook 07 pulls vectors apart on purpose; labels come last.
+# Rank them by ear before you believe them: nobody has told this model yet what we would call similar.
+# Notebook 07 pulls vectors apart on purpose; labels come last.
 
 # %% [markdown]
 # ## Quiz

@@ -120,7 +120,7 @@ print("temperature 0.05:", round(multi_positive_contrastive_loss(perfect, temper
 def draw_rows(n_rows):
     """The loss of perfect vectors with so many rows."""
     perfect = torch.eye(3)[:, None].expand(3, n_rows, 3)
-    loss = multi_positive_contrastive_loss(perfect, temperature=0.03).item()
+    loss = abs(multi_positive_contrastive_loss(perfect, temperature=0.03).item())
     flat = perfect.flatten(0, 1)
     show(plots.contrast.similarity(flat @ flat.T, n_rows, ["A", "B", "C"]))
     print(f"{n_rows} rows, perfect vectors: loss {loss:.4f}, log({n_rows} - 1) = {math.log(n_rows - 1):.4f}")
