@@ -1,0 +1,153 @@
+"""The rooms as a user meets them: do the thing in a real browser, look at what is on the page."""
+
+import re
+
+import pytest
+from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+def enter(tab, room):
+    """Open a room and wait for its first answer."""
+    tab.page.click(f"button[role=tab]:has-text('{room.title()}')")
+    tab.page.wait_for_selector(f".af-room[data-room={room}][data-answer]")
+
+
+def after(tab, room, act):
+    """Do something and wait for the room's next answer."""
+    before = tab.page.get_attribute(f".af-room[data-room={room}]", "data-answer")
+    act()
+    script = "([room, old]) => document.querySelector(`.af-room[data-room=${room}]`).dataset.answer !== old"
+    tab.page.wait_for_function(script, arg=[room, before])
+
+
+@pytest.fixture(scope="module")
+def tab(browser, address):  # noqa: F811
+    tab = Tab(browser, address)
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def masked(tab):
+    enter(tab, "mask")
+    after(tab, "mask", lambda: tab.page.click(".af-random"))
+    return tab
+
+
+def inside(tab, room, kind):
+    return tab.page.query_selector(f".af-room[data-room={room}] [data-kind={kind}] canvas").bounding_box()
+
+
+def test_codes_are_hidden_and_guessed(masked, tmp_path):
+    told = masked.text(".af-sum")
+    assert "chance 3.47" in told  # log 32
+    assert "chance 3.1 %" in told
+    assert masked.page.query_selector(".af-room[data-room=mask] [data-kind=lines]")
+    assert len(masked.page.query_selector_all(".af-place .af-bars li")) == 5
+    assert len(masked.page.query_selector_all(".af-classes .af-bars li")) == 3
+    masked.page.screenshot(path=tmp_path / "mask.png")
+    assert (tmp_path / "mask.png").stat().st_size > 20_000
+
+
+def test_painting_hides_and_shows_again(masked):
+    after(masked, "mask", lambda: masked.page.click(".af-clear"))
+    assert "Nothing is hidden" in masked.text(".af-sum")
+    masked.page.click(".af-brush")
+    box = inside(masked, "mask", "codes")
+    y = box["y"] + box["height"] / 2
+
+    def stroke():
+        masked.page.mouse.move(box["x"] + box["width"] * 0.2, y)
+        masked.page.mouse.down()
+        masked.page.mouse.move(box["x"] + box["width"] * 0.4, y, steps=3)
+        masked.page.mouse.up()
+
+    after(masked, "mask", stroke)
+    hidden = masked.page.evaluate("document.querySelector('.af-sum .af-fact b').innerText")
+    assert hidden == "20 %"  # of two rows of a clip of 5 s
+    after(masked, "mask", stroke)
+    assert "Nothing is hidden" in masked.text(".af-sum")
+    masked.page.click(".af-brush")
+
+
+def test_a_guess_and_the_filling_are_heard(masked):
+    masked.page.click(".af-place .af-guess")
+    masked.page.wait_for_function("document.querySelector('.af-room[data-room=mask]').dataset.heard")
+    for name in ("gap", "steps"):
+        masked.page.click(f".af-room[data-room=mask] [data-sound={name}]")
+        masked.page.wait_for_selector(f".af-room[data-room=mask][data-sound={name}]")
+    assert "of the hidden codes are the true ones" in masked.text(".af-room[data-room=mask] .af-status")
+    masked.page.click(".af-room[data-room=mask] [data-sound=original]")
+
+
+def test_attention_follows_the_moment_and_the_head(tab, tmp_path):
+    enter(tab, "attention")
+    assert len(tab.page.query_selector_all(".af-grid button")) == 2
+    box = inside(tab, "attention", "image")
+    tab.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
+    tab.page.wait_for_function("document.querySelector('.af-room[data-room=attention]').dataset.moment?.startsWith('0:0:187')")
+    assert re.search(r"Moment\s+2\.\d\d s\s+looks most at", tab.text(".af-told"))
+    after(tab, "attention", lambda: tab.page.click(".af-grid button >> nth=1"))
+    tab.page.wait_for_function("document.querySelector('.af-room[data-room=attention]').dataset.moment === '0:1:187'")
+    tab.page.focus(".af-square")
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.wait_for_function("document.querySelector('.af-room[data-room=attention]').dataset.moment === '0:1:188'")
+    tab.page.click(".af-weighted")
+    assert int(tab.page.get_attribute(".af-room[data-room=attention]", "data-heard")) == 24_000  # a window of one second
+    tab.page.screenshot(path=tmp_path / "attention.png")
+    assert (tmp_path / "attention.png").stat().st_size > 20_000
+
+
+def test_a_selection_in_one_room_is_a_selection_in_all(tab):
+    enter(tab, "mask")
+    box = inside(tab, "mask", "image")
+    y = box["y"] + box["height"] / 2
+    tab.page.mouse.move(box["x"] + box["width"] * 0.2, y)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + box["width"] * 0.4, y, steps=3)
+    tab.page.mouse.up()
+    tab.page.click("button[role=tab]:has-text('Listen')")
+    assert tab.page.is_visible(".af-listen .af-stretch")
+    start, end = map(float, re.match(r"Selected ([\d.]+)-([\d.]+) s", tab.text(".af-listen .af-status")).groups())
+    assert (start, end) == pytest.approx((1, 2), abs=0.02)
+    assert tab.page.is_visible(".af-listen .af-playhead")  # it goes on playing
+    tab.page.focus(".af-listen .af-plot")
+    tab.page.keyboard.press("Escape")
+
+
+def test_codes_are_changed_and_undone(tab):
+    tab.page.click("button[role=tab]:has-text('Listen')")
+    tab.page.click(".af-listen .af-tools button:has-text('Change codes')")
+    tab.page.select_option(".af-rows", "1")
+    tab.page.click("[data-edit=silence]")
+    tab.page.wait_for_selector(".af-listen[data-edits='1']")
+    assert "of the codes changed: now" in tab.text(".af-edited")
+    assert tab.page.get_attribute("[data-sound=edited]", "aria-checked") == "true"
+    tab.page.click(".af-undo")
+    tab.page.wait_for_selector(".af-listen[data-edits='0']")
+    assert tab.text(".af-edited") == "As it was."
+    assert tab.page.query_selector("[data-sound=edited]") is None
+
+
+def test_the_curve_of_the_codebooks_has_no_upload_button(tab):
+    tab.page.click("button[role=tab]:has-text('Listen')")
+    tab.page.click(".af-listen .af-tools button:has-text('Each codebook')")
+    tab.page.wait_for_selector(".af-curve[data-drawn]")
+    assert "log-mel difference" in tab.page.get_attribute(".af-chart", "aria-label").lower()
+    titles = [one.get_attribute("data-title") for one in tab.page.query_selector_all(".af-chart .modebar-btn")]
+    assert titles
+    assert not [title for title in titles if "hare" in title or "loud" in title]
+
+
+@pytest.mark.parametrize("room", ["mask", "attention"])
+def test_a_phone_has_room_for_it(browser, address, tmp_path, room):  # noqa: F811
+    tab = Tab(browser, address, color_scheme="dark", **PHONE)
+    enter(tab, room)
+    wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= inner
+    assert tab.page.get_attribute(f".af-room[data-room={room}] .af-plot", "data-look") == "dark"
+    tab.page.screenshot(path=tmp_path / f"{room}.png", full_page=True)
+    assert (tmp_path / f"{room}.png").stat().st_size > 20_000
+    tab.close()
