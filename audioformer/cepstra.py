@@ -49,6 +49,8 @@ def mel_to_bins(filters: Tensor) -> tuple[Tensor, Tensor]:
         weight (F, M) and bias (F,), so that log |X| = weight @ log_mel + bias.
     """
     heard = filters.sum(1) > 0
+    if not heard.any():
+        return torch.zeros(filters.T.shape), torch.zeros(filters.shape[1])
     areas = filters[heard].sum(1)
     bins = np.arange(filters.shape[1])
     centres = (filters[heard] @ torch.from_numpy(bins).to(filters.dtype) / areas).numpy()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from torch import Tensor, nn
 
 from audioformer.audio import atomic_path, to_batch
 from audioformer.errors import AudioformerError
+from audioformer.stream import CodecStream, Walk
 
 
 class Codec(nn.Module):
     """What every codec here offers.
 
-    Subclasses set the attributes and implement `_latents`, `_quantise`, `_decode` and `codebooks`; all checking,
-    resampling and slicing lives here, once.
+    Subclasses set the attributes and implement `encode_block`, `quantise`, `_decode` and `codebooks`; all checking,
+    resampling and slicing lives here, once, and clips walk through the encoder block by block (stream.py).
 
     Attributes:
         name: "compact", "encodec_24khz", ...
@@ -35,6 +37,10 @@ class Codec(nn.Module):
         codebook_size: V; codes lie in [0, V).
         licence: of the weights, in words.
         look_ahead_s: how much future sound a frame depends on, seconds.
+        past_samples: that a block of frames reads before its own; what reaches further back is in its memory.
+        future_samples: that it reads after its own.
+        first_frames: frames that must be whole before the first of a clip is known.
+        ends_in_silence: what follows a clip counts as silence; else the encoder fills its last frame in its own way.
     """
 
     name: str
@@ -45,6 +51,10 @@ class Codec(nn.Module):
     codebook_size: int
     licence: str
     look_ahead_s: float
+    past_samples: int = 0
+    future_samples: int = 0
+    first_frames: int = 1
+    ends_in_silence: bool = True
 
     @property
     def frame_rate(self) -> float:
@@ -80,7 +90,7 @@ class Codec(nn.Module):
             AudioformerError: unusable waveform, or n_codebooks out of range.
         """
         n_codebooks = self._check_rows(n_codebooks)
-        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self._device)
+        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self.device)
         return self._encode(samples, n_codebooks)
 
     @torch.no_grad()
@@ -103,24 +113,62 @@ class Codec(nn.Module):
     @torch.no_grad()
     def latents(self, waveform, sample_rate: int | None = None) -> Tensor:
         """Encoder output before quantising: (B, D, T) float32. Arguments and errors as `encode`."""
-        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self._device)
-        return self._latents(samples)
+        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self.device)
+        walk = self.walk(lambda latents: latents)
+        return torch.cat(walk.take(samples) + walk.finish(), -1)
+
+    def stream(self, n_codebooks: int | None = None, every_s: float = 0.0) -> CodecStream:
+        """Sound to codes while it comes in, in chunks of any size; together they are exactly those of `encode`.
+
+        Args:
+            n_codebooks: rows wanted, 1 to `self.n_codebooks`; None gives all.
+            every_s: sound to collect between two answers, seconds; 0 gives every code as soon as it can be known.
+
+        Returns:
+            CodecStream with `push(samples)` and `finish()`.
+
+        Raises:
+            AudioformerError: n_codebooks out of range, or a negative time.
+        """
+        if not 0 <= every_s < float("inf"):
+            raise AudioformerError(f"every_s={every_s} is no time to wait; give 0 or more seconds")
+        return CodecStream(self, self._check_rows(n_codebooks), every_s)
+
+    def walk(self, answer: Callable[[Tensor], Tensor]) -> Walk:
+        """A fresh way through the encoder; `answer` makes of each block's latents (B, D, n) what is wanted."""
+        return Walk(self, answer)
+
+    def block_frames(self, start: int) -> int:
+        """Frames of the block that begins at frame `start`: short ones first, so that short clips cost little."""
+        raise NotImplementedError
+
+    def encode_block(self, samples: Tensor, memory) -> tuple[Tensor, object]:
+        """Latents of the next block.
+
+        Args:
+            samples: (B, C, past_samples + n * hop_length + future_samples).
+            memory: what the block before returned; None at the clip's beginning.
+
+        Returns:
+            latents (B, D, n) and the memory for the next block.
+        """
+        raise NotImplementedError
+
+    def quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
+        """(B, D, n) latents to (B, n_codebooks, n) codes."""
+        raise NotImplementedError
 
     def _encode(self, samples: Tensor, n_codebooks: int) -> Tensor:
         """(B, channels, N) at the codec's rate to (B, K, T)."""
-        return self._quantise(self._latents(samples), n_codebooks)
-
-    def _latents(self, samples: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def _quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
-        raise NotImplementedError
+        walk = self.walk(lambda latents: self.quantise(latents, n_codebooks))
+        return torch.cat(walk.take(samples) + walk.finish(), -1)
 
     def _decode(self, codes: Tensor) -> Tensor:
         raise NotImplementedError
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where its weights are."""
         return next(self.parameters()).device
 
     def _check_rows(self, n_codebooks: int | None) -> int:
@@ -141,7 +189,7 @@ class Codec(nn.Module):
             raise AudioformerError(
                 f"codes range over {int(codes.min())}..{int(codes.max())}; {self.name} has entries 0..{self.codebook_size - 1}"
             )
-        return codes.to(self._device)
+        return codes.to(self.device)
 
 
 def load_codec(name: str | os.PathLike = "compact", device: str = "cpu", weights: str | os.PathLike | None = None) -> Codec:

@@ -33,6 +33,7 @@ from audioformer.stft import HOPS_PER_WINDOW, overlap_add, stft_frames
 
 BUNDLED = Path(__file__).parent / "assets" / "codecs"
 LOWEST, POWER, QUIETEST = 1e-4, 0.3, 1e-5
+FREE_LEVEL = 0.1  # root mean square of the free part of a latent, fixed: left to itself it grows and the codebooks cannot follow
 PIECE_FRAMES = 75 * 60  # a minute at a time
 
 
@@ -45,7 +46,6 @@ class CompactConfig:
     n_codebooks: int = 8  # K
     codebook_size: int = 1024  # V
     d_latent: int = 48  # D
-    n_cepstra: int = 32  # of D, those that begin as cepstra of the log-mel frame; the others are free
     n_mels: int = 64  # M, mel bands on the linear path
     d_encoder: int = 192  # H of the encoder
     n_encoder_blocks: int = 4
@@ -53,6 +53,11 @@ class CompactConfig:
     n_decoder_blocks: int = 5
     kernel: int = 7  # frames a block sees
     decoder_look_ahead: int = 1  # future frames each decoder block sees; the encoder's see none
+
+    @property
+    def n_cepstra(self) -> int:
+        """C, how many of the D latent dimensions begin as cepstra: two thirds; the others are free."""
+        return max(1, min(self.n_mels, 2 * self.d_latent // 3))
 
 
 class FrameBlock(nn.Module):
@@ -75,9 +80,12 @@ class FrameBlock(nn.Module):
         self.narrow = nn.Linear(expansion * width, width)
         self.scale = nn.Parameter(torch.full((width,), 0.2))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, H) to (B, T, H)."""
-        y = self.mix_time(F.pad(x.transpose(1, 2), self.padding)[:, :, None])[:, :, 0].transpose(1, 2)
+    def forward(self, x: Tensor, past: Tensor | None = None) -> Tensor:
+        """(B, T, H) to (B, T, H). `past` (B, kernel - 1 - look_ahead, H) are the frames before; None is silence."""
+        padded = F.pad(x.transpose(1, 2), self.padding)
+        if past is not None:
+            padded[..., : self.padding[0]] = past.transpose(1, 2)
+        y = self.mix_time(padded[:, :, None])[:, :, 0].transpose(1, 2)
         return x + self.scale * self.narrow(F.gelu(self.widen(self.norm(y))))
 
 
@@ -99,12 +107,13 @@ class CompactCodec(Codec):
         self.sample_rate, self.hop_length = config.sample_rate, config.hop_length
         self.n_codebooks, self.codebook_size = config.n_codebooks, config.codebook_size
         self.look_ahead_s = config.hop_length / config.sample_rate
+        self.past_samples = self.future_samples = config.hop_length  # of the window of three hops
         n_bins = HOPS_PER_WINDOW * config.hop_length // 2 + 1
         self.enter = nn.Linear(3 * n_bins, config.d_encoder)
         self.enter_norm = nn.LayerNorm(config.d_encoder)
         self.encoder = nn.Sequential(*(FrameBlock(config.d_encoder, config.kernel, 0) for _ in range(config.n_encoder_blocks)))
         self.to_latent = nn.Sequential(nn.LayerNorm(config.d_encoder), nn.Linear(config.d_encoder, config.d_latent))
-        self.mel_to_latent = nn.Linear(config.n_mels, config.d_latent, bias=False)
+        self.mel_to_latent = nn.Linear(config.n_mels, config.n_cepstra, bias=False)
         self.rvq = ResidualVQ(config.n_codebooks, config.codebook_size, config.d_latent)
         self.from_latent = nn.Linear(config.d_latent, config.d_decoder)
         self.decoder = nn.Sequential(
@@ -115,6 +124,8 @@ class CompactCodec(Codec):
         self.latent_to_log = nn.Linear(config.d_latent, n_bins)
         filters = mel_filters(self.sample_rate, HOPS_PER_WINDOW * self.hop_length, config.n_mels)
         self.register_buffer("filters", filters, persistent=False)
+        sizes = torch.cat([3.0 / torch.arange(1, config.n_cepstra + 1), torch.zeros(config.d_latent - config.n_cepstra)])
+        self.register_buffer("typical", sizes.clamp_min(FREE_LEVEL), persistent=False)  # size of each latent dimension, about
         self._start_from_cepstra()
 
     @torch.no_grad()
@@ -124,14 +135,12 @@ class CompactCodec(Codec):
         Latents are divided by sqrt(M), so that their squared length is a mean over bands, in squared natural-log units.
         """
         c, scale = self.config, self.config.n_mels**0.5
-        n_cepstra = min(c.n_cepstra, c.n_mels, c.d_latent)
-        transform = cosine_transform(n_cepstra, c.n_mels)
+        transform = cosine_transform(c.n_cepstra, c.n_mels)
         spread, bias = mel_to_bins(self.filters)
-        self.mel_to_latent.weight.zero_()[:n_cepstra] = transform / scale
-        self.latent_to_log.weight.zero_()[:, :n_cepstra] = spread @ transform.T * scale
+        self.mel_to_latent.weight.copy_(transform / scale)
+        self.latent_to_log.weight.zero_()[:, : c.n_cepstra] = spread @ transform.T * scale
         self.latent_to_log.bias.copy_(bias)
-        self.to_latent[1].weight[:n_cepstra] *= 0.05
-        self.to_latent[1].weight[n_cepstra:] *= 0.3
+        self.to_latent[1].weight[: c.n_cepstra] *= 0.05
         self.to_latent[1].bias.zero_()
         self.leave.weight[: len(bias)] *= 0.05
         self.leave.bias.zero_()
@@ -155,22 +164,26 @@ class CompactCodec(Codec):
     def frame_latents(self, samples: Tensor) -> Tensor:
         """(B, N) samples to (B, T, D) latents before quantising: the linear path plus what the network adds."""
         features, log_mel = self.analyse(samples)
-        if self.config.n_cepstra == 0:  # TEMPORARY, until the bundled weights are the new ones
-            return F.rms_norm(self.to_latent(self.encoder(self.enter_norm(self.enter(features)))).float(), (self.config.d_latent,))
-        learned = self.to_latent(self.encoder(self.enter_norm(self.enter(features)))).float()
-        with torch.autocast(samples.device.type, enabled=False):
-            return learned + self.mel_to_latent(log_mel)
+        return self.combine(self.encoder(self.enter_norm(self.enter(features))), log_mel)
+
+    def combine(self, hidden: Tensor, log_mel: Tensor) -> Tensor:
+        """(B, T, H) out of the encoder's blocks and (B, T, M) log-mel frames to (B, T, D) latents."""
+        learned = self.to_latent(hidden).float()
+        with torch.autocast(hidden.device.type, enabled=False):
+            cepstra = self.mel_to_latent(log_mel)
+        to_cepstra, free = learned.split([cepstra.shape[-1], learned.shape[-1] - cepstra.shape[-1]], -1)
+        return torch.cat([cepstra + to_cepstra, FREE_LEVEL * F.rms_norm(free, free.shape[-1:])], -1)
 
     def synthesise(self, latents: Tensor) -> Tensor:
         """(B, T, D) latents to (B, T * hop_length) samples: predict log magnitude and direction, then overlap-add.
 
+        The network gets all latent dimensions on one scale and corrects the log magnitude of the linear path.
         The direction is a point in the complex plane whose length is divided out: unlike an angle it never wraps.
         """
-        hidden = self.leave(self.leave_norm(self.decoder(self.from_latent(latents)))).float()
+        hidden = self.leave(self.leave_norm(self.decoder(self.from_latent(latents / self.typical)))).float()
         log_magnitude, real, imag = hidden.chunk(3, -1)
         with torch.autocast(latents.device.type, enabled=False):
-            if self.config.n_cepstra:  # TEMPORARY
-                log_magnitude = log_magnitude + self.latent_to_log(latents.float())
+            log_magnitude = log_magnitude + self.latent_to_log(latents.float())
         length = log_magnitude.clamp_max(6.0).exp() * torch.rsqrt(real.square() + imag.square() + 1e-6)
         return overlap_add(torch.complex(length * real, length * imag), self.hop_length)
 
@@ -178,19 +191,22 @@ class CompactCodec(Codec):
         """(K, V, D) float32."""
         return self.rvq.codebooks
 
-    def _latents(self, samples: Tensor) -> Tensor:
-        return torch.cat(list(self._latent_pieces(samples)), 1).transpose(1, 2)
+    def block_frames(self, start: int) -> int:
+        """32, 32, 64, then always 128 frames: cheap for short clips, fast for long ones."""
+        return min(128, max(32, start))
 
-    def _encode(self, samples: Tensor, n_codebooks: int) -> Tensor:
-        return torch.cat([self.rvq.quantise(piece, n_codebooks) for piece in self._latent_pieces(samples)], 2)
+    def encode_block(self, samples: Tensor, memory: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+        """See `Codec`; the memory holds the frames that each block's convolution still needs."""
+        features, log_mel = (frames[:, 1:-1] for frames in self.analyse(samples[:, 0]))  # the outer two lack a neighbour
+        hidden, remembered = self.enter_norm(self.enter(features)), []
+        for block, past in zip(self.encoder, memory or [None] * len(self.encoder), strict=True):
+            past = hidden.new_zeros(len(hidden), block.padding[0], hidden.shape[2]) if past is None else past
+            remembered.append(torch.cat([past, hidden], 1)[:, hidden.shape[1] :])
+            hidden = block(hidden, past)
+        return self.combine(hidden, log_mel).transpose(1, 2), remembered
 
-    def _latent_pieces(self, samples: Tensor) -> Iterator[Tensor]:
-        """(B, 1, N) samples to the latents of one stretch after the other, (B, T', D) each: an hour needs no more memory."""
-        hop, past = self.hop_length, self.config.n_encoder_blocks * (self.config.kernel - 1) + 1
-        for read, keep in pieces(-(-samples.shape[-1] // hop), PIECE_FRAMES, past, 1):
-            yield self.frame_latents(samples[:, 0, read.start * hop : read.stop * hop])[:, keep]
-
-    def _quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
+    def quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
+        """(B, D, n) latents to (B, n_codebooks, n) codes."""
         return self.rvq.quantise(latents.transpose(1, 2), n_codebooks)
 
     def _decode(self, codes: Tensor) -> Tensor:
@@ -266,7 +282,7 @@ def load_compact(name: str | os.PathLike = "compact", device: str = "cpu") -> Co
         if about.get("kind") != "compact-codec":
             raise AudioformerError(f"{folder}: holds {about.get('kind')!r}, not a codec; give a folder of `audioformer train-codec`")
         codec = CompactCodec(CompactConfig(**about["config"]), name=about["name"])
-        codec.load_state_dict(load_file(str(folder / "model.safetensors")), strict=codec.config.n_cepstra > 0)  # TEMPORARY
+        codec.load_state_dict(load_file(str(folder / "model.safetensors")))
     except AudioformerError:
         raise
     except (OSError, KeyError, TypeError, AttributeError, ValueError, SafetensorError, RuntimeError) as error:

@@ -20,17 +20,18 @@ import torch
 from torch import Tensor, nn
 
 from audioformer.audio import to_batch
+from audioformer.causal import Memory, run_stretch
 from audioformer.codec import Codec
 from audioformer.encodec_import import import_encodec
 from audioformer.encodec_weights import RELEASES, find_weights, read_weights
 from audioformer.errors import AudioformerError
+from audioformer.stream import SegmentWalk
 
 LICENCE = "CC BY-NC 4.0 (the PyPI release encodec 0.1.1, code and weights): not for commercial use"
 
-# A long clip passes through the convolutions in pieces, so that an hour does not need the memory of an hour.
-# 4 frames of left context cover what a causal output depends on: 797 samples in the encoder, under 2 frames in the
-# decoder.
-PIECE_FRAMES = 4500  # 60 s at 75 frames/s; a clip that fits is one piece, hence bit-equal to the package
+# A long clip is decoded in pieces, so that an hour does not need the memory of an hour; a clip that fits is one piece,
+# hence bit-equal to the package. 4 frames of left context cover the under 2 that a causal output depends on.
+PIECE_FRAMES = 4500  # 60 s at 75 frames/s
 CONTEXT_FRAMES = 4
 
 
@@ -43,6 +44,8 @@ class EncodecCodec(Codec):
     """
 
     look_ahead_s = 0.0
+    first_frames = 7  # the last convolution mirrors the first 7 frames to before the clip
+    ends_in_silence = False
     licence = LICENCE
 
     def __init__(self, model: nn.Module, name: str) -> None:
@@ -79,7 +82,7 @@ class EncodecCodec(Codec):
             AudioformerError: unusable waveform, or n_codebooks out of range.
         """
         n_codebooks = self._check_rows(n_codebooks)
-        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self._device)
+        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self.device)
         return self._encode(samples, n_codebooks), self._scales(samples)
 
     @torch.no_grad()
@@ -117,15 +120,18 @@ class EncodecCodec(Codec):
     def _scales(self, samples: Tensor) -> Tensor:
         return torch.ones(samples.shape[0], 1, device=samples.device)
 
-    def _latents(self, samples: Tensor) -> Tensor:
-        layers, hop = self.model.encoder.model, self.hop_length
-        lstm = _lstm_index(layers)
-        return layers[lstm:](_in_pieces(layers[:lstm], samples, PIECE_FRAMES * hop, CONTEXT_FRAMES * hop, hop))
+    def block_frames(self, start: int) -> int:
+        """16, 16, 32, then always 64 frames: cheap for short clips, fast for long ones."""
+        return min(64, max(16, start))
 
-    def _quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
-        rows = self.model.quantizer.vq  # its codes are (K, B, T)
-        codes = _in_pieces(lambda piece: rows.encode(piece, n_q=n_codebooks), latents, PIECE_FRAMES, 0, 1)
-        return codes.transpose(0, 1)
+    def encode_block(self, samples: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+        """See `Codec`; the memory is that of the convolutions and of the LSTM (causal.py)."""
+        remembered: Memory = {}
+        return run_stretch(self.model.encoder.model, samples, memory, remembered), remembered
+
+    def quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
+        """(B, D, n) latents to (B, n_codebooks, n) codes."""
+        return self.model.quantizer.vq.encode(latents, n_q=n_codebooks).transpose(0, 1)  # its codes are (K, B, T)
 
     def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
         layers, step = self.model.decoder.model, Fraction(1, self.hop_length)
@@ -170,8 +176,14 @@ class SegmentedEncodecCodec(EncodecCodec):
     def _scales(self, samples: Tensor) -> Tensor:
         return torch.cat([_level(segment) for segment in self._cut(samples)], dim=-1).squeeze(1)
 
-    def _latents(self, samples: Tensor) -> Tensor:
-        return torch.cat([self.model.encoder(segment / _level(segment)) for segment in self._cut(samples)], dim=-1)
+    def walk(self, answer: Callable[[Tensor], Tensor]) -> SegmentWalk:
+        """A clip's way through the encoder, segment by segment."""
+        return SegmentWalk(self, answer, self.model.segment_length, self.model.segment_stride)
+
+    def encode_block(self, samples: Tensor, memory: None) -> tuple[Tensor, Tensor]:  # noqa: ARG002 - coded alone
+        """(B, C, <= 48000) a segment to its latents (B, D, n) and its level (B, 1, 1)."""
+        level = _level(samples)
+        return self.model.encoder(samples / level), level
 
     def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
         return self.model.decode(list(zip(segments, scales.split(1, dim=1), strict=True)))
@@ -243,7 +255,7 @@ def _in_pieces(
         signal: (..., N).
         piece: length of a piece, a multiple of step.
         context: how far back an output may depend on the input, a multiple of step; computed again, then dropped.
-        step: input positions for one output position: 320 in the encoder, 1/320 in the decoder.
+        step: input positions for one output position: 1/320 in the decoder.
 
     Returns:
         (..., ceil(N / step)).

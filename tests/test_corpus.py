@@ -41,11 +41,13 @@ class TinyCodec(Codec):
     def codebooks(self):
         return self.entries
 
-    def _latents(self, samples):
-        padded = nn.functional.pad(samples[:, 0], (0, -samples.shape[-1] % 80))
-        return (padded.reshape(len(samples), -1, 80) @ self.projection).transpose(1, 2)
+    def block_frames(self, start):
+        return max(8, min(start, 32))
 
-    def _quantise(self, latents, n_codebooks):
+    def encode_block(self, samples, memory):
+        return (samples.reshape(len(samples), -1, 80) @ self.projection).transpose(1, 2), memory
+
+    def quantise(self, latents, n_codebooks):
         left, rows = latents.transpose(1, 2), []
         for entries in self.entries[:n_codebooks]:
             rows.append(torch.cdist(left, entries).argmin(-1))
