@@ -35,6 +35,31 @@ def mel_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: t
     return total / len(windows)
 
 
+def texture_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...] = MEL_WINDOWS) -> Tensor:
+    """How differently two sounds fluctuate, whatever the moment: statistics of their log-mel bands over time.
+
+        |std_t A - std_t B| + |std_t dA - std_t dB|,   dA the difference of neighbouring frames, mean over bands
+
+    A decoder that only minimises a distance gives the middle of all it holds possible, which is smoother than any sound;
+    matching such statistics is how textures are made (McDermott and Simoncelli 2011).
+
+    Args:
+        decoded: (B, N).
+        original: (B, N), at least two hops of the longest window.
+        sample_rate: Hz.
+        windows: samples.
+
+    Returns:
+        () natural-log units; 0 where both fluctuate alike.
+    """
+    total = 0.0
+    for window in windows:
+        a, b = (log_mel(x, sample_rate, window, window // 4, min(80, window // 8)) for x in (decoded, original))
+        for p, q in ((a, b), (a.diff(dim=-1), b.diff(dim=-1))):
+            total = total + F.l1_loss(p.std(-1), q.std(-1))
+    return total / len(windows)
+
+
 def complex_distance(decoded: Tensor, original: Tensor, hop_length: int) -> Tensor:
     """Distance of complex spectra relative to the original's size: |X - Y| / |X| per clip, the only term that hears phase.
 

@@ -14,8 +14,9 @@ from tiny import RATE, tone, tone_folder
 from audioformer import train_codec as module
 from audioformer.audio import save_audio
 from audioformer.codec import load_codec
+from audioformer.compact_codec import CompactCodec
 from audioformer.crops import CropSampler
-from audioformer.distances import complex_distance, mel_distance
+from audioformer.distances import complex_distance, mel_distance, texture_distance
 from audioformer.errors import AudioformerError
 from audioformer.train_codec import PRESETS, CodecTrainConfig, CodecTrainer, train_codec
 
@@ -205,3 +206,36 @@ def test_distances_have_gradients_at_silence():
     silent = torch.zeros(1, 4800, requires_grad=True)
     (mel_distance(silent, torch.zeros(1, 4800), RATE) + complex_distance(silent, torch.zeros(1, 4800), 320)).backward()
     assert torch.isfinite(silent.grad).all()
+
+
+def test_a_decoder_learned_alone_leaves_the_codes_as_they_are(sampler, tmp_path):
+    list(train_codec(trainer(sampler), tmp_path / "first"))
+    before = load_codec(tmp_path / "first")
+    second = CodecTrainer(sampler, SIZES, replace(RECIPE, decoder_only=True, texture=1.0, learning_rate=1e-2), start=before)
+    records = list(train_codec(second, tmp_path / "second"))
+    after = load_codec(tmp_path / "second")
+    sound = tone(440.0)
+    codes = before.encode(sound, RATE)
+    assert after.fingerprint == before.fingerprint
+    assert torch.equal(after.encode(sound, RATE), codes)
+    assert not torch.allclose(after.decode(codes), before.decode(codes))
+    assert all(record.losses["texture"] > 0 for record in records)
+
+
+def test_a_decoder_alone_needs_a_codec_to_start_from(sampler):
+    with pytest.raises(AudioformerError, match="--start"):
+        trainer(sampler, decoder_only=True)
+    other = CompactCodec(replace(SIZES, d_latent=4))
+    with pytest.raises(AudioformerError, match="other sizes"):
+        CodecTrainer(sampler, SIZES, RECIPE, start=other)
+
+
+def test_texture_distance_ignores_when_but_not_how_much():
+    noise = torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
+    other = torch.randn(1, RATE, generator=torch.Generator().manual_seed(1))
+    steady = tone(440.0)
+    swelling = noise * torch.linspace(0.01, 1, RATE)
+    assert texture_distance(noise, other, RATE) < 0.08  # two noises fluctuate alike
+    assert texture_distance(noise, steady, RATE) > 0.15
+    assert texture_distance(noise, swelling, RATE) > 0.5
+    assert texture_distance(noise, noise, RATE) == 0

@@ -8,10 +8,13 @@ set -euo pipefail
 DATA=$1 OUT=$2
 AF=${AF:-audioformer}
 
-# The codec. It never hears ESC-10 fold 4, the FSDD speaker theo and two of the longer recordings.
+# The codec. It never hears ESC-10 fold 4, the FSDD speaker theo and two of the longer recordings. First everything is
+# learned, then, with the codes left as they are, the decoder alone learns to fluctuate as real sound does.
 $AF synth -o "$OUT/synth-codec" --kind clips --clips 918 --seed 900
-$AF train-codec "$DATA/esc10" "$DATA/esc10" "$DATA/fsdd" "$DATA/librosa_examples" "$OUT/synth-codec" --preset laptop \
-  --exclude '4-*' --exclude '*_theo_*' --exclude '5703-*' --exclude 'sorohanro*' -o "$OUT/compact"
+codec_data=("$DATA/esc10" "$DATA/esc10" "$DATA/fsdd" "$DATA/librosa_examples" "$OUT/synth-codec")
+held_out=(--exclude '4-*' --exclude '*_theo_*' --exclude '5703-*' --exclude 'sorohanro*')
+$AF train-codec "${codec_data[@]}" "${held_out[@]}" --preset laptop --name compact -o "$OUT/codec-first"
+$AF train-codec "${codec_data[@]}" "${held_out[@]}" --preset laptop-decoder --start "$OUT/codec-first" --name compact -o "$OUT/compact"
 # (to go on with your own codec, copy OUT/compact over audioformer/assets/codecs/compact)
 $AF bench codec "$DATA/esc10" --include '4-*' --json > "$OUT/codec-esc10.json"
 $AF bench codec "$DATA/fsdd" --include '*_theo_1?.wav' --json > "$OUT/codec-fsdd.json"

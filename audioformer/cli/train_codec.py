@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audioformer.cli.console import Progress, Result, clock, note
-from audioformer.cli.parser import add_verb
+from audioformer.cli.parser import add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import stoppable
 from audioformer.config import check_names
@@ -26,11 +26,21 @@ def add_verbs(verbs) -> None:
     parser = add_verb(verbs, "train-codec", run, about, example)
     parser.add_argument("folders", nargs="+", metavar="DIR", help="folders of WAV, FLAC, Ogg or MP3 files, searched with all below them")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the codec")
-    parser.add_argument("--preset", default="laptop", metavar="NAME", help="laptop (two cores, about an hour), gpu, test (default laptop)")
+    parser.add_argument(
+        "--preset", default="laptop", metavar="NAME",
+        help="laptop (two cores, half an hour), laptop-decoder (its second stage, with --start), gpu, test (default laptop)",
+    )
     parser.add_argument(
         "--exclude", action="append", default=[], metavar="PATTERN", help="file names never to train on, e.g. '5-*'; may be repeated"
     )
+    parser.add_argument("--start", metavar="CODEC", help="name or folder of a compact codec to go on from, instead of random weights")
     parser.add_argument("--name", metavar="NAME", help="how the codec calls itself (default: name of the output folder)")
+    parser.add_argument(
+        "--listen", action="append", default=[], metavar="FILE",
+        help="recording to decode again and again while training, best one that is left out: OUTPUT/listen/index.html plays it beside "
+        "its spectrograms and the ladder; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--listen-every", type=at_least_one, default=1_000, metavar="N", help="steps between two visits (default 1000)")
     add_set(parser)
 
 
@@ -45,6 +55,8 @@ class Recipe:
 def run(arguments: argparse.Namespace) -> Result:
     """Train a codec."""
     from audioformer.codec import load_codec
+    from audioformer.codec_log import ListeningLog
+    from audioformer.compact_codec import load_compact
     from audioformer.crops import CropSampler
     from audioformer.state import writable_folder
     from audioformer.train_codec import PRESETS, CodecTrainer, train_codec
@@ -54,15 +66,19 @@ def run(arguments: argparse.Namespace) -> Result:
     folder = writable_folder(arguments.output)
     sampler = CropSampler(arguments.folders, recipe.codec.sample_rate, tuple(arguments.exclude))
     note(f"{sampler.hours:.2f} h of sound")
-    trainer = CodecTrainer(sampler, recipe.codec, recipe.train, name=arguments.name or folder.resolve().name)
+    start = load_compact(arguments.start) if arguments.start else None
+    trainer = CodecTrainer(sampler, recipe.codec, recipe.train, name=arguments.name or folder.resolve().name, start=start)
     if trainer.resume(folder):
         note(f"going on from step {trainer.step}")
+    listening = ListeningLog(folder, arguments.listen) if arguments.listen else None
     losses: dict[str, float] = {}
     records = train_codec(trainer, folder)
     with stoppable(folder), contextlib.closing(records), Progress() as progress:
         first, done_before = trainer.seconds, trainer.step
         for record in records:
             losses = record.losses
+            if listening and (record.step % arguments.listen_every == 0 or record.step == recipe.train.n_steps):
+                listening.add(trainer.averaged_codec(), record.step)
             per_step = (record.seconds - first) / (record.step - done_before)
             shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items() if name != "total")
             left = clock(per_step * (recipe.train.n_steps - record.step))
