@@ -45,7 +45,8 @@ def test_every_row_runs_and_shares_pretraining(digits, tmp_path):
     made = bench(digits, tmp_path)
     records = list(run_cells(made, cells_of(made, list(VARIANTS), [2], [0])))
     assert [r["row"] for r in records] == list(VARIANTS)
-    assert all(0 <= r["accuracy"] <= 1 and (r["n"], r["n_classes"], r["fold"]) == (4, 2, 2) for r in records)
+    assert {(r["n"], r["n_classes"], r["fold"]) for r in records} == {(4, 10, 2)}
+    assert all(0 <= r["accuracy"] <= 1 for r in records)
     assert next(r for r in records if r["row"] == "svm")["accuracy"] == 1.0
     trained = sorted(p.name.rsplit("-", 1)[0] for p in (tmp_path / "pretrained").rglob("*") if (p / "config.json").is_file())
     # rows 1-3 once; row 1 again for two ratios, spans and without synthesis; shared, summed, and summed by our recipe
@@ -138,7 +139,7 @@ def test_the_table_is_the_statistics_of_its_cells():
     assert line["ft2"]["gain_error"] == pytest.approx(np.std(gains, ddof=1) / 3**0.5)
     assert line["ft2"]["seed_std"] is None, "one seed alone has all folds"
     text = as_markdown(document)
-    assert "| esc10 | MLM, then FT2 (MPC) | 0.762 | - |" in text
+    assert "| esc10 | MLM, then FT2 (MPC) | 0.760 | - |" in text
     assert "+0.013 ± 0.003 on ft1" in text
     assert "Missing (1): esc10/x" in text
     assert "best 0.85" in ablation_figure(document["rows"]).layout.meta["alt"]

@@ -8,13 +8,18 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from tiny import RATE, tiny_codec, tone
 
 from audioformer.audio import load_audio, save_audio
+from audioformer.baseline import accuracy, clip_features, fit_svm
 from audioformer.benches import sound_files
 from audioformer.benches.codec import bench_codec
+from audioformer.benches.codes import code_counts, perplexity, usage_rows
+from audioformer.benches.kept import KeptTest, kept_rows
 from audioformer.benches.opus import through_opus
 from audioformer.cli import main
 from audioformer.codec import load_codec
+from audioformer.datasets import open_dataset
 from audioformer.distances import mel_distance, si_sdr_db
 from audioformer.errors import AudioformerError
 from audioformer.paths import samples_folder
@@ -59,6 +64,72 @@ def test_on_the_bundled_samples_every_further_codebook_brings_the_sound_closer()
     assert all(later < earlier + 0.01 for earlier, later in zip(ladder, ladder[1:], strict=False))
 
 
+def test_the_listening_proxy_falls_with_the_log_mel_distance(folder):
+    rows = [row for row in bench_codec(load_codec("compact"), sound_files([folder]))["rows"] if row["section"] == "ladder"]
+    heard = [row["loudness_distance"] for row in rows if "codebooks," in row["case"]]
+    assert 0 < heard[7] < heard[0]
+
+
+def test_codes_in_use_are_counted_over_all_frames(folder):
+    codec, files = tiny_codec(), sound_files([folder])
+    counts = code_counts(codec, files)
+    codes = [codec.encode(load_audio(path)) for path in files]
+    for k in range(codec.n_codebooks):
+        everything = torch.cat([c[0, k] for c in codes]).tolist()
+        assert counts[k].tolist() == [everything.count(entry) for entry in range(codec.codebook_size)]
+    rows = usage_rows(counts)
+    assert rows[0]["ours"] == pytest.approx(len({int(c) for clip in codes for c in clip[0, 0]}) / codec.codebook_size)
+    assert rows[0]["n_frames"] == sum(c.shape[2] for c in codes)
+
+
+@pytest.mark.parametrize(("counts", "expected"), [([3, 3, 3, 3], 4), ([7, 0, 0, 0], 1), ([1, 1, 0, 0], 2)])
+def test_perplexity_is_the_number_of_equally_frequent_entries(counts, expected):
+    assert float(perplexity(np.array(counts))) == pytest.approx(expected)
+
+
+def test_cost_names_size_and_silence(folder):
+    rows = {row["case"]: row for row in bench_codec(tiny_codec(), sound_files([folder], ["0-*"]), max_s=0.3)["rows"]}
+    size = sum(t.numel() * 2 for t in tiny_codec().state_dict().values()) / 1e6
+    assert rows["weights, 16-bit"]["ours"] == pytest.approx(size)
+    codec, silence = tiny_codec(), torch.zeros(48_000)
+    peak = float(codec.decode(codec.encode(silence, 24_000)).abs().max())
+    assert rows["silence after coding, peak"]["ours"] == pytest.approx(20 * np.log10(peak), abs=1e-3)
+    assert rows["encoding speed"]["ours"] > 0
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    """Six low and six high tones, a sub-folder a class; numbers 0 and 1 are for the test."""
+    root = tmp_path_factory.mktemp("tones")
+    for label, hz in (("low", 200), ("high", 3_000)):
+        for number in range(6):
+            save_audio(root / label / f"{number}-{label}.wav", tone(hz * (1 + number / 50), 0.4), RATE)
+    return root
+
+
+def test_the_classifier_knows_originals_and_the_loss_is_counted_from_them(tones):
+    codec, test = tiny_codec(), KeptTest(open_dataset("folder", tones), ["0-*", "1-*"])
+    train, tested = test.split()
+    assert (len(train), len(tested)) == (8, 4)
+    rows = kept_rows(codec, test)
+    assert rows[0] | {"case": "folder: originals", "ours": 1.0, "n": 4} == rows[0]
+    decoded = [row for row in rows if "codebooks" in row["case"]]
+    assert [row["case"] for row in decoded] == [f"folder: {k} codebooks" for k in (1, 2, 3)]
+    for row in decoded:
+        assert row["peer"] == 1.0
+        assert row["loss_points"] == pytest.approx(100 * (1 - row["ours"]))
+    svm = fit_svm(np.stack([clip_features(clip.load().samples[0], RATE) for clip in train]), [clip.labels[0] for clip in train])
+    sounds = [codec.decode(codec.encode(clip.load(), n_codebooks=2), clip.load().samples.shape[1])[0, 0] for clip in tested]
+    expected = accuracy(svm, np.stack([clip_features(sound, RATE) for sound in sounds]), [clip.labels[0] for clip in tested])
+    assert decoded[1]["ours"] == expected
+
+
+@pytest.mark.parametrize("patterns", ["*", "nothing*"])
+def test_a_split_with_an_empty_side_is_a_user_error(folder, tones, capsys, patterns):
+    assert main(["bench", "codec", str(folder), "--classify", "folder", str(tones), patterns]) == 2
+    assert "some must be tested, but not all" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(shutil.which("opusenc") is None, reason="opus-tools are not installed: apt-get install opus-tools")
 def test_opus_at_more_bits_is_closer(folder):
     clip = load_audio(sound_files([folder], ["*rain*"])[0]).samples[0]
@@ -70,7 +141,17 @@ def test_on_the_command_line_it_prints_one_json_document(folder, capsys):
     assert main(["bench", "codec", str(folder), "--include", "0-*", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["n_files"] == 1
-    assert set(document["rows"][0]) >= {"case", "ours", "peer", "unit", "ratio"}
+    assert all(set(row) >= {"section", "case", "ours", "peer", "unit", "ratio"} for row in document["rows"])
+
+
+def test_as_text_every_section_is_a_table(folder, tones, capsys):
+    words = ["--include", "0-*", "--codes-of", str(folder), "--exclude", "1-*", "--classify", "folder", str(tones), "0-*"]
+    assert main(["bench", "codec", str(folder), *words]) == 0
+    out = capsys.readouterr().out
+    for heading in ("Distance to the original", "What a classifier trained on originals still knows", "Codes in use", "Cost"):
+        assert heading in out
+    assert "folder: 8 codebooks" in out
+    assert "codebook 8, entries in use" in out
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], ["{folder}", "--include", "none*"]])

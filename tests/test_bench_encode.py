@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -28,7 +29,8 @@ def test_clips_of_all_lengths_come_back_in_order_with_their_own_codes():
 
 @pytest.fixture(scope="module")
 def model():
-    pytest.importorskip("encodec", reason='needs encodec: pip install "audioformer[encodec]"')
+    if find_spec("encodec") is None:
+        pytest.skip('needs encodec: pip install "audioformer[encodec]"')
     return random_model()
 
 
@@ -39,7 +41,7 @@ def test_codes_together_are_those_of_the_package_clip_by_clip(model):
         expected = [model.encode(clip[None])[0][0][0] for clip in clips]
     found = encode_many(EncodecCodec(model, "encodec_24khz"), clips, 24_000, 8)
     assert identical(found, expected) == 1.0
-    assert len(expected[0].unique()) > 50
+    assert len(expected[0].unique()) > 20
 
 
 def test_the_arithmetic_is_that_of_the_published_sizes(model):

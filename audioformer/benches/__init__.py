@@ -44,8 +44,8 @@ def row(case: str, ours: float | None, unit: str, peer: float | None = None, **m
     return {"case": case, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio, **more}
 
 
-def sound_files(folders: Sequence[str | os.PathLike], include: Sequence[str] = ("*",)) -> list[Path]:
-    """Sound files below some folders whose names fit one of the patterns, sorted.
+def sound_files(folders: Sequence[str | os.PathLike], include: Sequence[str] = ("*",), exclude: Sequence[str] = ()) -> list[Path]:
+    """Sound files below some folders whose names fit one pattern of `include` and none of `exclude`, sorted.
 
     Raises:
         AudioformerError: a folder is missing.
@@ -55,4 +55,9 @@ def sound_files(folders: Sequence[str | os.PathLike], include: Sequence[str] = (
         if not folder.is_dir():
             raise AudioformerError(f"{folder}: no such folder; give folders of recordings the codec was not trained on")
         found += [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SOUND_ENDINGS]
-    return [p for p in found if any(fnmatch.fnmatch(p.name, pattern) for pattern in include)]
+    return [path for path in found if fits(path, include) and not fits(path, exclude)]
+
+
+def fits(path: Path, patterns: Sequence[str]) -> bool:
+    """Whether a file's name fits one of the patterns ("4-*")."""
+    return any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)

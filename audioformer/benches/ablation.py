@@ -146,7 +146,7 @@ class Bench:
         for clip in self.dataset:
             parts[clip.fold == cell.fold].append((self.features[clip.id], clip.labels[0]))
         (test, truth), (known, labels) = (zip(*parts[held], strict=True) for held in (True, False))
-        return {"accuracy": accuracy(fit_svm(known, labels), test, truth), "n": len(truth), "n_classes": len(set(labels))}
+        return {"accuracy": accuracy(fit_svm(known, labels), test, truth), "n": len(truth), "n_classes": len(self.corpus.label_names)}
 
     def _finetuned(self, cell: Cell, variant: Variant) -> dict:
         config, model = finetune_config(self.spec, variant, cell.seed), self._start(cell, variant)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 
-BENCHES = ("codec",)
+BENCHES = ("codec", "encode", "train", "growth", "ablation", "probe", "adapt")
 
 
 def add_verbs(verbs) -> None:
@@ -21,9 +21,11 @@ def add_verbs(verbs) -> None:
 
 
 def cells(rows: list[dict], columns: tuple[str, ...]) -> list[list[str]]:
-    """Rows of a benchmark as text for `table`: three digits, "-" where nothing was measured."""
+    """Rows of a benchmark as text for `table`: three digits, whole numbers in full, "-" where nothing was measured."""
     return [[_cell(row.get(column)) for column in columns] for row in rows]
 
 
 def _cell(value) -> str:
-    return "-" if value is None else value if isinstance(value, str) else f"{value:.3g}"
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"

@@ -32,6 +32,11 @@ def add_verbs(verbs) -> None:
         help="ft1: mean, linear layer, classification loss (MLC); ft2: and the contrast between a clip's codebook rows (MPC), rows 2.. "
         "frozen; probe: only the linear layer learns (default ft1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--adapt", choices=("linear", "bias", "adapter", "lora", "full"),
+        help="what learns beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers put in; lora: "
+        "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
+    )  # fmt: skip
     presets = "esc10 (default), digits, scenes, paper-esc50, paper-as20k, paper-fsd50k, test"
     parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
     parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: sizes of a pre-training preset (default tiny)")
@@ -50,6 +55,12 @@ def run(arguments: argparse.Namespace) -> Result:
     preset = replace(finetune_preset(arguments.preset), method=arguments.method)
     if arguments.start == SCRATCH and arguments.method == "probe":
         raise AudioformerError("--method probe needs a pre-trained model to probe; give --from DIR or use --method ft1")
+    if arguments.start == SCRATCH and arguments.adapt not in (None, "full"):
+        raise AudioformerError(f"--adapt {arguments.adapt} needs a pre-trained model to adapt; give --from DIR, or let everything learn")
+    if arguments.adapt:
+        if arguments.method == "probe" and arguments.adapt != "linear":
+            raise AudioformerError(f"--method probe learns the linear layer alone; --adapt {arguments.adapt} goes with ft1 or ft2")
+        preset = replace(preset, adapt=replace(preset.adapt, name=arguments.adapt))
     chosen = choose(arguments)
     scratch = [change for change in arguments.changes if change.startswith("model.")]
     if scratch and arguments.start != SCRATCH:
@@ -62,7 +73,8 @@ def run(arguments: argparse.Namespace) -> Result:
     clips = chosen.clips
     task = FineTuning(config, model, clips, clips.label_names, clips.multi_label, clips.codec, chosen.held_out, card)
     about = run_training(task, config, arguments.output)
-    document = summary(arguments.output, about, preset=arguments.preset, method=config.method, n_held_out=len(chosen.held_out))
+    more = {"preset": arguments.preset, "method": config.method, "adapt": about["adapt"], "n_held_out": len(chosen.held_out)}
+    document = summary(arguments.output, about, **more)
     return Result(document, summary_text(document))
 
 

@@ -7,7 +7,7 @@ import torch
 
 from audioformer.benches.opus import opus_rates, through_opus
 from audioformer.errors import AudioformerError
-from audioformer.hearing import N_BANDS, loudness_distance, specific_loudness
+from audioformer.loudness import N_BANDS, loudness_distance, specific_loudness
 from audioformer.synth import synth_clip
 
 RATE = 24_000
