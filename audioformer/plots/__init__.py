@@ -2,14 +2,17 @@
 
     plots.audio        waveform, log-mel picture
     plots.codes        code grid, error by number of codebooks
+    plots.codebook     use of entries, their map, a clip's entries, entries of a class
     plots.plane        vectors in two dimensions: codebook entries, arrows
     plots.tokens       token sequences with BOA, EOA, MASK and PAD
     plots.attention    who looks at whom, rotary scores by distance
     plots.layers       where the parameters are, a quantity by layer
     plots.masking      hidden codes, guessed and missed
+    plots.frames       hidden frames, and codes guessed there (EnCodecMAE)
     plots.contrast     similarity of all (clip, row) vectors
     plots.training     losses step by step
     plots.predictions  top labels, scores over time
+    plots.probes       what simple learners read out of features; ways to adapt a model
     plots.timeline     the above on one shared time axis
     plots.theme        light and dark look, configuration, `show` for notebooks
 
@@ -20,12 +23,15 @@ Every figure names its units on the axes, tells values on hover, and carries one
 from audioformer.plots import (
     attention,
     audio,
+    codebook,
     codes,
     contrast,
+    frames,
     layers,
     masking,
     plane,
     predictions,
+    probes,
     theme,
     timeline,
     tokens,
@@ -34,6 +40,6 @@ from audioformer.plots import (
 from audioformer.plots.theme import plot_config, show
 
 __all__ = [
-    "attention", "audio", "codes", "contrast", "layers", "masking", "plane", "plot_config", "predictions", "show", "theme",
-    "timeline", "tokens", "training",
+    "attention", "audio", "codebook", "codes", "contrast", "frames", "layers", "masking", "plane", "plot_config", "predictions",
+    "probes", "show", "theme", "timeline", "tokens", "training",
 ]  # fmt: skip

@@ -1,0 +1,174 @@
+"""The codebook view: counts, typical entries, the map, sounds of entries, real examples, and the figures of them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny import RATE, coded_clips, tiny_codec, tone
+
+from audioformer import codebook
+from audioformer.audio import Waveform
+from audioformer.errors import AudioformerError
+from audioformer.plots import codebook as figures
+
+
+@pytest.fixture(scope="module")
+def codec():
+    return tiny_codec()
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    return {f"{hz} Hz": Waveform(tone(hz, 0.6, seed=hz), RATE) for hz in (300, 1500)}
+
+
+def test_counting_adds_up_clips_row_by_row():
+    clips = [torch.tensor([[0, 1, 1], [2, 2, 2]]), np.array([[1], [0]])]
+    assert codebook.count(clips, 4).tolist() == [[1, 3, 0, 0], [1, 0, 3, 0]]
+    with pytest.raises(AudioformerError, match=r"codes range over 0..4; entries are 0..3"):
+        codebook.count([np.array([[0, 4]])], 4)
+    with pytest.raises(AudioformerError, match="one clip has 2 rows of codes, another 1"):
+        codebook.count([clips[0], clips[0][:1]], 4)
+    with pytest.raises(AudioformerError, match="no clip to count"):
+        codebook.count([], 4)
+
+
+def test_a_clip_counts_for_each_of_its_labels():
+    clips = [np.array([[0, 1]]), np.array([[1, 1]]), np.array([[2, 2]])]
+    counts = codebook.class_counts(clips, [0, (0, 1), ()], 3, 4)
+    assert counts[:, 0].tolist() == [[1, 3, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0]]
+    with pytest.raises(AudioformerError, match="label .* outside 0..2"):
+        codebook.class_counts(clips[:1], [3], 3, 4)
+    with pytest.raises(AudioformerError, match="3 clips but 1 labels"):
+        codebook.class_counts(clips, [0], 3, 4)
+
+
+def test_log_odds_are_those_of_the_formula():
+    inside, outside = np.array([30.0, 10.0, 0.0]), np.array([20.0, 40.0, 0.0])
+    delta, z = codebook.log_odds(inside, outside, strength=10)
+    prior = 10 * (30 + 20) / 100  # of entry 0
+    expected = np.log((30 + prior) / (40 + 10 - 30 - prior)) - np.log((20 + prior) / (60 + 10 - 20 - prior))
+    assert delta[0] == pytest.approx(expected)
+    assert z[0] == pytest.approx(expected / np.sqrt(1 / (30 + prior) + 1 / (20 + prior)))
+    assert delta[1] == pytest.approx(-delta[0])  # of two entries, what one gains the other loses
+    assert (delta[2], z[2]) == (0, 0)
+
+
+def test_the_prior_keeps_one_chance_occurrence_from_leading():
+    inside, outside = np.full(50, 100), np.full(50, 100)
+    inside[0], outside[0] = 1, 0  # once, by chance
+    inside[1], outside[1] = 150, 50  # really typical
+    _, z = codebook.log_odds(inside, outside)
+    assert z.argmax() == 1
+    raw = np.log((inside + 1e-9) / (outside + 1e-9))
+    assert raw.argmax() == 0  # what happens without it
+    with pytest.raises(AudioformerError, match="no codes at all"):
+        codebook.log_odds(inside, outside * 0)
+
+
+def test_typical_entries_of_classes_are_in_their_own_half():
+    clips = coded_clips(n=8)
+    counts = codebook.class_counts([c.codes for c in clips], [c.labels for c in clips], 2, 16)[:, 0]
+    for label in (0, 1):
+        _, z = codebook.log_odds(counts[label], counts[1 - label])
+        assert set(z.argsort()[-8:]) == set(range(8 * label, 8 * label + 8))
+
+
+def test_the_map_keeps_the_widest_plane_and_says_its_share():
+    rng = np.random.default_rng(0)
+    entries = rng.normal(size=(40, 5)) * [5, 3, 0.1, 0.1, 0.1] + 7
+    laid = codebook.entry_map(entries)
+    assert laid.points.shape == (40, 2)
+    assert 0.99 < laid.shares.sum() <= 1
+    assert laid.shares[0] > laid.shares[1]
+    assert np.allclose(laid.points.var(0) / entries.var(0).sum(), laid.shares)
+    between = np.linalg.norm(entries[0] - entries[1]), np.linalg.norm(laid.points[0] - laid.points[1])
+    assert between[1] == pytest.approx(between[0], rel=0.1)
+    with pytest.raises(AudioformerError, match="expected finite"):
+        codebook.entry_map(entries[:, :1])
+
+
+def test_an_entry_is_heard_under_the_codes_it_most_often_stands_under(codec):
+    clip = np.array([[5, 5, 3, 4], [7, 7, 7, 2], [1, 0, 1, 1]])
+    assert codebook.entry_column([clip], 1, 9, 16).tolist() == [9]
+    assert codebook.entry_column([clip, clip], 2, 7, 16).tolist() == [5, 7]
+    assert codebook.entry_column([clip], 3, 1, 16).tolist() == [3, 7, 1]  # of three columns once each, the smallest
+    with pytest.raises(AudioformerError, match="no clip here uses entry 9 of row 2"):
+        codebook.entry_column([clip], 2, 9, 16)
+    with pytest.raises(AudioformerError, match="rows are 1..3"):
+        codebook.entry_column([clip], 4, 0, 16)
+    sound = codebook.entry_sound([5, 7], codec)
+    assert sound.shape == (-(-RATE // 2 // 320) * 320,)  # half a second in whole frames
+    middle = codec.decode(torch.tensor([[5], [7]]).expand(-1, 38))[0, 0].numpy()[3000:9000]
+    assert np.array_equal(sound[3000:9000], middle)
+
+
+def test_examples_are_coded_with_the_entry_and_nearest_first(codec, sounds):
+    codes = {name: codec.encode(sound)[0] for name, sound in sounds.items()}
+    for row in (1, 3):
+        entry = int(torch.cat([c[row - 1] for c in codes.values()]).mode()[0])
+        found = codebook.examples(codec, sounds, row, entry, n_best=3, length_s=0.1)
+        assert 1 <= len(found) <= 3
+        assert [e.distance for e in found] == sorted(e.distance for e in found)
+        for one in found:
+            assert codes[one.clip][row - 1, int(one.time_s * codec.frame_rate)] == entry
+            assert one.samples.shape == (2400,)
+    best = codebook.examples(codec, sounds, 1, entry := int(codes["300 Hz"][0, 20]), n_best=1)[0]
+    latents = {name: codec.latents(sound)[0].T for name, sound in sounds.items()}
+    coded = torch.cat([latents[name][code[0] == entry] for name, code in codes.items()])
+    assert best.distance == pytest.approx(float((coded - codec.codebooks()[0, entry]).norm(dim=1).min()), rel=1e-4)
+    with pytest.raises(AudioformerError, match="row=1, entry=16"):
+        codebook.examples(codec, sounds, 1, 16)
+
+
+def drawn():
+    rng = np.random.default_rng(3)
+    points, counts = rng.normal(size=(16, 2)), rng.integers(0, 50, (2, 16))
+    counts[:, :3] = 0
+    codes = rng.integers(3, 16, 60)
+    return {
+        "usage": figures.usage(counts),
+        "perplexities": figures.perplexities(codebook.perplexity(counts), (counts > 0).sum(1), 16),
+        "map": figures.entry_map(points, [0.4, 0.2], counts[0], clip=codes, marked=5, theme="dark"),
+        "time": figures.entries_over_time(codes, points, 75.0, marked=int(codes[0])),
+        "typical": figures.typical_entries(rng.normal(size=(3, 16)), rng.normal(size=(3, 16)), ["dog", "crying_baby", "rain"]),
+    }
+
+
+def test_every_figure_names_its_axes_tells_values_and_says_what_it_shows():
+    for name, figure in drawn().items():
+        assert figure.layout.xaxis.title.text, name
+        assert figure.layout.yaxis.title.text, name
+        assert figure.layout.meta["alt"].endswith("."), name
+        assert all(trace.hovertemplate for trace in figure.data), name
+        assert json.loads(figure.to_json())["data"], name
+
+
+def test_figures_draw_the_numbers_they_were_given():
+    made = drawn()
+    assert "60% of their variance" in made["map"].layout.meta["alt"]
+    assert "(40% of variance)" in made["map"].layout.xaxis.title.text
+    unused = next(trace for trace in made["map"].data if trace.name == "never used")
+    assert unused.customdata[:3, 0].tolist() == [0, 1, 2]
+    ringed = next(trace for trace in made["map"].data if trace.name == "in this clip")
+    assert ringed.customdata[:, 2].sum() == 60
+    assert sum(len(trace.x) for trace in made["time"].data) == 60
+    assert sum(made["usage"].data[0].y) == pytest.approx(100)
+    assert list(made["typical"].data[0].x) == sorted(made["typical"].data[0].x, reverse=True)
+
+
+def test_figures_refuse_what_does_not_fit():
+    points = np.zeros((4, 2))
+    with pytest.raises(AudioformerError, match="codes range over 0..4"):
+        figures.entry_map(points, [0.5, 0.5], np.ones(4, int), clip=[0, 4])
+    with pytest.raises(AudioformerError, match="marked=4"):
+        figures.entry_map(points, [0.5, 0.5], np.ones(4, int), marked=4)
+    with pytest.raises(AudioformerError, match="at least one code in each row"):
+        figures.usage(np.zeros((1, 4)))
+    with pytest.raises(AudioformerError, match="exceed the codebook size 4"):
+        figures.perplexities([5.0], [3], 4)
+    with pytest.raises(AudioformerError, match="z has length 2 but label_names has length 1"):
+        figures.typical_entries(np.zeros((2, 4)), np.zeros((2, 4)), ["a"])
