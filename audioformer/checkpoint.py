@@ -131,7 +131,8 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
         text = json.dumps(about, indent=2) + "\n"
         (staging / "config.json").write_text(text)
         (staging / "README.md").write_text(card, encoding="utf-8")
-        write_tensors(staging / "model.safetensors", small, {"weights": about["weights"], "config": text})
+        untimed = json.dumps({name: value for name, value in about.items() if name != "seconds"})  # equal runs, equal files
+        write_tensors(staging / "model.safetensors", small, {"config": untimed})
         for name in ("model.safetensors", "config.json", "README.md"):
             os.chmod(staging / name, 0o644)
             os.replace(staging / name, folder / name)
@@ -164,8 +165,9 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     try:
         config = json.loads((folder / "config.json").read_text())
         state, carried = _read_weights(folder / "model.safetensors")
-        if isinstance(config, dict) and "weights" in config and carried.get("weights", config["weights"]) != config["weights"]:
-            config = json.loads(carried["config"])  # killed between the two: the weights are the newer
+        if isinstance(config, dict) and "weights" in config and "config" in carried:
+            newer = json.loads(carried["config"])
+            config = config if newer["weights"] == config["weights"] else newer  # killed between the two files
     except (OSError, ValueError, SafetensorError) as error:
         raise AudioformerError(f"{folder}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again") from error
     if not isinstance(config, dict) or config.get("kind") not in {"classifier", "pretrained"}:

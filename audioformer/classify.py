@@ -17,14 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audioformer.adapt import rebuild
 from audioformer.audio import Waveform, load_audio, to_batch
+from audioformer.backbone import read_shape
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, load_codec, require_fingerprint
-from audioformer.config import EncoderConfig
 from audioformer.errors import AudioformerError
+from audioformer.frames import FrameBatch, sound_inputs
 from audioformer.predict import CodesPrediction, predict_codes, window_starts
-from audioformer.tokens import TokenBatch, collate
+from audioformer.tokens import TokenBatch
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,13 @@ class AudioClassifier:
         self.window = round(self.window_s * codec.frame_rate)
 
     def codes(self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None = None) -> Tensor:
-        """(K, T) codes of a file, Waveform or array, as many rows as the model reads.
+        """What the model reads of a file, Waveform or array: (K, T) codes, or (F, T) frames if it is an EnCodecMAE.
 
         Raises:
             AudioformerError: unusable file or waveform.
         """
         waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        return self.codec.encode(waveform, n_codebooks=self.classifier.config.n_codebooks)[0]
+        return sound_inputs(self.classifier.config, self.codec, waveform)
 
     def classify(
         self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, top_k: int = 5, sample_rate: int | None = None
@@ -145,8 +147,8 @@ class AudioClassifier:
             return self.classify_codes(codes).embedding.numpy()
         rows = [0] if self.classifier.config.rows == "separate" else None
 
-        def vectors(batch: TokenBatch) -> Tensor:
-            return self.classifier.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[1:-1]
+        def vectors(batch: TokenBatch | FrameBatch) -> Tensor:
+            return self.classifier.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[self.classifier.of_frames]
 
         return self._over_windows(codes, vectors)
 
@@ -154,17 +156,17 @@ class AudioClassifier:
     def frame_probabilities(self, codes: Tensor) -> np.ndarray:
         """(T, C) class probabilities per codec frame, from the frame head or, without one, the clip's own head."""
 
-        def probabilities(batch: TokenBatch) -> Tensor:
+        def probabilities(batch: TokenBatch | FrameBatch) -> Tensor:
             logits = self.classifier(batch.tokens, batch.padding, need_frames=True).frame_logits[0]
             return logits.sigmoid() if self.multi_label else logits.softmax(-1)
 
         return self._over_windows(codes, probabilities)
 
-    def _over_windows(self, codes: Tensor, per_frame: Callable[[TokenBatch], Tensor]) -> np.ndarray:
+    def _over_windows(self, codes: Tensor, per_frame: Callable[[TokenBatch | FrameBatch], Tensor]) -> np.ndarray:
         """(T, X): what `per_frame` gives for each window (T', X), averaged where windows overlap."""
         total, count = torch.zeros(()), torch.zeros(codes.shape[1], 1)
         for start in window_starts(codes.shape[1], self.window):
-            found = per_frame(collate([codes[:, start : start + self.window]], self.classifier.config.codebook_size)).float()
+            found = per_frame(self.classifier.collate([codes[:, start : start + self.window]])).float()
             if not total.ndim:
                 total = torch.zeros(codes.shape[1], found.shape[1])
             total[start : start + len(found)] += found
@@ -206,7 +208,8 @@ def load(name: str | os.PathLike = "esc10", device: str = "cpu", codec: Codec | 
     if config["kind"] != "classifier":
         raise AudioformerError(f"{name}: is {config['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)")
     try:
-        classifier = Classifier(EncoderConfig.from_dict(config["model"]), len(config["label_names"]), config["frame_head"])
+        classifier = Classifier(read_shape(config), len(config["label_names"]), config["frame_head"])
+        rebuild(classifier, config)
         classifier.load_state_dict(state)
         codec_name, fingerprint = config["codec"]["name"], config["codec"]["fingerprint"]
     except (KeyError, TypeError, RuntimeError) as error:

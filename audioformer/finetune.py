@@ -18,20 +18,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from audioformer.adapt import AdaptConfig, adapt, describe, merged_state
+from audioformer.backbone import method_of
 from audioformer.batches import CodeSampler, require_clips
 from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.classifier import Classifier
 from audioformer.config import MaskConfig, TrainConfig, check_names
+from audioformer.encodecmae import EncodecMAE
 from audioformer.errors import AudioformerError
-from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, mpc_chance, multi_positive_contrastive_loss
-from audioformer.masking import mask_tokens
+from audioformer.frames import FrameBatch, clip_inputs, collate_inputs
+from audioformer.gap_masking import gap_mask
+from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_loss, mpc_chance
+from audioformer.masking import mask_each
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes
 from audioformer.reports import classification_metrics, multi_label_metrics
-from audioformer.tokens import TokenBatch, collate
+from audioformer.tokens import TokenBatch
 from audioformer.train import Task
 
 METHODS = ("ft1", "ft2", "probe")
+HIDDEN_RUN = 5  # frames that `token_mask` hides together
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,15 @@ class FinetuneConfig:
     min_crop_s: float = 10.0  # shortest stretch
     label_smoothing: float = 0.0
     frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
+    adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
 
     def __post_init__(self):
         """Refuse an unknown method or a share out of range."""
         check_names([self.method], METHODS, "the list of fine-tuning methods")
         if not 0 <= self.alpha <= 1 or not 0 <= self.token_mask < 1:
             raise AudioformerError(f"alpha={self.alpha} must lie in [0, 1] and token_mask={self.token_mask} in [0, 1)")
+        if self.method == "probe":
+            object.__setattr__(self, "adapt", AdaptConfig("linear"))
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
@@ -113,7 +122,7 @@ class FineTuning(Task):
     def __init__(
         self,
         config: FinetuneConfig,
-        model: AudioFormer,
+        model: AudioFormer | EncodecMAE,
         clips: Sequence,
         label_names: Sequence[str],
         multi_label: bool,
@@ -135,8 +144,7 @@ class FineTuning(Task):
             backbone.freeze_rows(range(1, model.config.n_codebooks))
         elif model.config.rows == "separate":
             backbone.freeze_rows(range(1, model.config.n_codebooks))  # row 1 alone is read: the others rest
-        if config.method == "probe":
-            backbone.requires_grad_(False)
+        adapt(self.classifier, config.adapt)
         train = config.train
         self.window = min(round(config.crop_s * codec["frame_rate"]), model.config.max_positions - 2)
         least = min(round(config.min_crop_s * codec["frame_rate"]), self.window)
@@ -150,7 +158,7 @@ class FineTuning(Task):
     def train(self, mode: bool = True) -> FineTuning:
         """Training mode; a probed backbone stays in evaluation mode."""
         super().train(mode)
-        if self.config.method == "probe":
+        if self.config.adapt.name == "linear":
             self.classifier.backbone.eval()
         return self
 
@@ -158,16 +166,22 @@ class FineTuning(Task):
         """(tokens with some codes hidden, targets, frame targets or None)."""
         items, crops, starts = self.sampler.draw(step, micro_step, rank, world)
         model = self.classifier.config
-        batch = collate([crop[: model.n_codebooks] for crop in crops], model.codebook_size)
+        pairs = zip(items, crops, starts, strict=True)
+        batch = collate_inputs(model, [clip_inputs(model, item)[:, start : start + crop.shape[1]] for item, crop, start in pairs])
         if self.config.token_mask:
-            generator = torch.Generator().manual_seed(self.config.train.seed * 1_000_003 + step * 64 + micro_step * 8 + rank)
-            hide = MaskConfig(mask_ratio=self.config.token_mask, span=5)
-            tokens, _ = mask_tokens(batch, hide, generator, same_frames=model.rows == "summed")
-            batch = TokenBatch(tokens, batch.padding, batch.codebook_size)
+            batch = self._hide(batch, self.sampler.generators(step, micro_step, rank, world))
         if not self.config.frame_head:
             return batch, self._targets(items), None
-        frames = self._frame_targets(items, starts, batch.tokens.shape[2] - 2)
+        frames = self._frame_targets(items, starts, max(crop.shape[1] for crop in crops))
         return batch, frames.amax(1), frames  # of a clip's labels, those that sound within the crop
+
+    def _hide(self, batch: TokenBatch | FrameBatch, generators: list[torch.Generator]) -> TokenBatch | FrameBatch:
+        """The batch with MASK at some codes, in runs of 5 frames; EnCodecMAE does not get such frames at all."""
+        if isinstance(batch, FrameBatch):
+            return batch.without(gap_mask(batch.lengths, self.config.token_mask, HIDDEN_RUN, generators))
+        hide = MaskConfig(mask_ratio=self.config.token_mask, span=HIDDEN_RUN)
+        tokens, _ = mask_each(batch, hide, generators, same_frames=self.classifier.config.rows == "summed")
+        return TokenBatch(tokens, batch.padding, batch.codebook_size)
 
     def _frame_targets(self, items: Sequence, starts: Sequence[int], n_frames: int) -> Tensor:
         """(B, T, C) zeros and ones: which classes sound in which frame of each crop."""
@@ -208,7 +222,7 @@ class FineTuning(Task):
             return {"total": mlc + frames, "mlc": mlc.detach(), "frames": frames.detach()}
         if self.config.method != "ft2":
             return {"total": mlc, "mlc": mlc.detach()}
-        mpc = multi_positive_contrastive_loss(out.row_embeddings, self.config.temperature)
+        mpc = contrast_over_processes(out.row_embeddings, self.config.temperature)
         return {"total": ft2_loss(mlc, mpc, self.config.alpha), "mlc": mlc.detach(), "mpc": mpc.detach()}
 
     def _classification_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -224,7 +238,7 @@ class FineTuning(Task):
         """Metrics on any labelled clips, whole clips cut into windows; see `reports`."""
         self.eval()
         items = [items[i] for i in range(len(items))]
-        found = predict_codes(self.classifier, [torch.as_tensor(i.codes) for i in items], self.window, self.multi_label)
+        found = predict_codes(self.classifier, [clip_inputs(self.classifier.config, i) for i in items], self.window, self.multi_label)
         probabilities = torch.stack([p.probabilities for p in found]).numpy()
         if self.multi_label:
             return multi_label_metrics(probabilities, self._targets(items).numpy())
@@ -240,15 +254,25 @@ class FineTuning(Task):
         """Write the classifier as a checkpoint folder."""
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("classifier."): v for k, v in state.items() if k.startswith("classifier.")}
+        state = merged_state(self.classifier, state)
         model, last = self.classifier.config, history[-1] if history else {}
         config = {
-            "kind": "classifier", "model": model.to_dict(), "codec": self.codec, "label_names": self.label_names,
+            "kind": "classifier", "method": method_of(model), "model": model.to_dict(), "codec": self.codec,
+            "label_names": self.label_names, "adapt": describe(self.classifier, self.config.adapt),
             "multi_label": self.multi_label, "frame_head": self.config.frame_head, "window_s": self.window / self.codec["frame_rate"],
             "recipe": self.config.to_dict(), "n_clips": len(self.sampler.clips), "steps": last.get("step", 0),
             "seconds": last.get("seconds", 0), "losses": last.get("losses", {}), "chance": self.chance,
             "validation": last.get("validation"), "scores": [], **self.card, **(extra or {}),
         }  # fmt: skip
         save_checkpoint(folder, state, config, classifier_card(config))
+
+
+def _reads(config: dict) -> str:
+    """What a model reads, in words."""
+    model = config["model"]
+    if config.get("method") == "encodecmae":
+        return f"frames ({model['frames']})"
+    return f"rows = {model['rows']}, {model['n_codebooks']} codebooks"
 
 
 def classifier_card(config: dict) -> str:
@@ -262,7 +286,7 @@ def classifier_card(config: dict) -> str:
     return (
         f"# {config.get('title', 'A fine-tuned AudioFormer')}\n\n{config.get('about', '')}\n\n"
         f"Classes ({len(config['label_names'])}): {', '.join(config['label_names'])}.\n\n"
-        f"Method {config['recipe']['method']} on rows = {config['model']['rows']}, {config['model']['n_codebooks']} codebooks of "
+        f"Method {config['recipe']['method']} on {_reads(config)} of "
         f"`{config['codec']['name']}` (fingerprint {config['codec']['fingerprint']}); window {config['window_s']:.2f} s; "
         f"{config['n_clips']} coded clips, {config['steps']} steps.\n\n"
         "## Scores\n\n" + "\n".join(table) + "\n\n"

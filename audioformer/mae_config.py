@@ -55,7 +55,8 @@ class EncodecMAEConfig(Config):
         require(self.n_heads <= self.d_model, f"n_heads={self.n_heads} must be at most d_model={self.d_model}")
         require(self.n_codebooks <= len(ROW_WEIGHTS), f"n_codebooks={self.n_codebooks}: weights are known for {len(ROW_WEIGHTS)} rows")
         require(isinstance(self.shared_ff, bool), f"shared_ff={self.shared_ff!r} must be true or false")
-        require(self.frames != "mel256" or self.frame_width == 256, f"frame_width={self.frame_width}: mel256 has 256 bands")
+        if self.frames == "mel256":
+            object.__setattr__(self, "frame_width", 256)
 
     @property
     def rows(self) -> str:

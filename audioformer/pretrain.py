@@ -123,7 +123,7 @@ class MaskedModelling(Task):
         part = (step, micro_step, rank, world)
         return self._mask(self.sampler.draw(*part)[1], self.sampler.generators(*part))
 
-    def weight(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> float:
+    def weigh(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> float:
         """Codes to guess: a mean over them all is the mean over parts, each with this weight."""
         return float(batch[2].sum())
 

@@ -189,7 +189,7 @@ class FrameModelling(Task):
         items, crops, starts = self.sampler.draw(*part)
         return self._made(items, starts, [crop.shape[1] for crop in crops], self.sampler.generators(*part))
 
-    def weight(self, batch: tuple[FrameBatch, Tensor, Tensor]) -> float:
+    def weigh(self, batch: tuple[FrameBatch, Tensor, Tensor]) -> float:
         """Hidden frames: a mean over them all is the mean over parts, each with this weight."""
         return float(batch[2].sum())
 

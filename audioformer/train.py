@@ -71,7 +71,7 @@ class Task(nn.Module):
         """Losses by name, with "total"."""
         raise NotImplementedError
 
-    def weight(self, batch: Any) -> float:
+    def weigh(self, batch: Any) -> float:
         """How much this part's losses count beside those of the step's other parts and processes."""
         del batch
         return 1.0
@@ -164,11 +164,11 @@ class _Run:
         return record
 
     def _accumulate(self) -> dict[str, float]:
-        """Losses and gradients of a step as if its batch had been one: parts and processes count by `Task.weight`."""
+        """Losses and gradients of a step as if its batch had been one: parts and processes count by `Task.weigh`."""
         c, accelerator = self.config, self.accelerator
         rank, world = accelerator.process_index, accelerator.num_processes
         batches = [self.task.batch(self.step, micro_step, rank, world) for micro_step in range(c.accumulate)]
-        weights = torch.tensor([self.task.weight(batch) for batch in batches], device=accelerator.device)
+        weights = torch.tensor([self.task.weigh(batch) for batch in batches], device=accelerator.device)
         weights = weights * world / accelerator.reduce(weights.sum(), reduction="sum")  # mean 1 / accumulate
         sums: dict[str, float] = {}
         for micro_step, batch in enumerate(batches):

@@ -22,7 +22,7 @@ errors
 paths config interrupt
 audio state stft effects
 stream
-rvq codec
+rvq codec editing
 cepstra compact_codec causal encodec_import encodec_weights encodec_codec
 encodec_fast encode_many
 synth augment distances loudness crops discriminator train_codec

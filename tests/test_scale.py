@@ -1,0 +1,202 @@
+"""At scale: parts, processes, kills and options that save time or memory leave the numbers as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import codec_about, coded_clips
+
+from audioformer.batches import CodeSampler
+from audioformer.config import MaskConfig, TrainConfig, preset
+from audioformer.errors import AudioformerError
+from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.losses import multi_positive_contrastive_loss
+from audioformer.model import AudioFormer
+from audioformer.pretrain import MaskedModelling, PretrainConfig
+from audioformer.train import train
+
+N_STEPS = 6
+ABOUT = {**codec_about(), "fingerprint": "0123456789abcdef"}  # k-means on another processor may round otherwise
+
+
+def clips(n: int = 12):
+    """Clips of different lengths, so that parts of a batch have different numbers of codes to guess."""
+    return [replace(c, codes=c.codes[:, : 20 + 5 * i]) for i, c in enumerate(coded_clips(n, n_frames=90))]
+
+
+def settings(**changes) -> TrainConfig:
+    return TrainConfig(**{"n_steps": N_STEPS, "batch_size": 4, "learning_rate": 3e-3, "save_every": 1, "schedule": "constant"} | changes)
+
+
+def pretraining(**changes) -> MaskedModelling:
+    shape = preset("test", codebook_size=16, n_codebooks=2, dropout=changes.pop("dropout", 0.0))
+    return MaskedModelling(PretrainConfig(shape, MaskConfig(span=2), settings(**changes), 1.0, 0.3), clips(), ABOUT)
+
+
+def finetuning(**changes) -> FineTuning:
+    torch.manual_seed(0)
+    model = AudioFormer(preset("test", codebook_size=16, n_codebooks=3))
+    config = FinetuneConfig(settings(**changes), method="ft2", token_mask=0.2, crop_s=1.0, min_crop_s=0.5)
+    return FineTuning(config, model, clips(), ["a", "b"], False, ABOUT)
+
+
+TASKS = {"pretrain": pretraining, "finetune": finetuning}
+
+
+def losses(task, **_) -> list[tuple[float, ...]]:
+    """Total loss and gradient norm of every step."""
+    return [(r.losses["total"], r.grad_norm) for r in train(task, task.config.train)]
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_parts_of_a_step_give_the_numbers_of_the_whole(parts):
+    whole, split = losses(pretraining()), losses(pretraining(accumulate=parts))
+    np.testing.assert_allclose(split, whole, rtol=2e-4)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_is_hidden_of_a_clip_does_not_depend_on_the_number_of_processes(name):
+    task = TASKS[name]()
+    seen = {}
+    for world in (1, 2, 4):
+        for rank in range(world):
+            batch = task.batch(3, 0, rank, world)
+            tokens = batch[1] if name == "pretrain" else batch[0].tokens
+            lengths = (batch[0].lengths + 2).tolist()
+            for place, own, n in zip(task.sampler.positions(0, rank, world), tokens, lengths, strict=True):
+                seen.setdefault(int(place), []).append(own[:, :n])
+    assert sorted(seen) == [0, 1, 2, 3]
+    for variants in seen.values():
+        assert len(variants) == 3
+        assert all(torch.equal(variants[0], other) for other in variants[1:])
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused():
+    with pytest.raises(AudioformerError, match="batch_size=4 must be a multiple of accumulate x processes = 1 x 3"):
+        CodeSampler(clips(), 4, 1, 20, 20, 0).draw(0, 0, 0, 3)
+
+
+OPTIONS = [({"gradient_checkpointing": True}, 1e-4), ({"bf16": True}, 0.05)]
+
+
+@pytest.mark.parametrize(("option", "tolerance"), OPTIONS)
+@pytest.mark.parametrize("name", TASKS)
+def test_options_that_save_memory_or_time_leave_the_losses(name, option, tolerance):
+    plain, changed = TASKS[name](), TASKS[name](**option)
+    np.testing.assert_allclose(losses(changed), losses(plain), rtol=tolerance)
+
+
+def test_gradient_checkpointing_repeats_its_dropout():
+    np.testing.assert_allclose(losses(pretraining(dropout=0.3, gradient_checkpointing=True)), losses(pretraining(dropout=0.3)), rtol=1e-4)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler: apt-get install g++")
+def test_compiled_blocks_give_the_same_losses():
+    np.testing.assert_allclose(losses(pretraining(compile=True, n_steps=2)), losses(pretraining(n_steps=2)), rtol=1e-3)
+
+
+WORKER = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import torch
+torch.set_num_threads(1)
+from test_scale import TASKS, contrast_of_a_part
+from audioformer.train import train
+name, folder, changes = sys.argv[2], sys.argv[3], json.loads(sys.argv[4])
+if name == "contrast":
+    contrast_of_a_part(folder)
+else:
+    task = TASKS[name](**changes)
+    for record in train(task, task.config.train, folder):
+        print(record.step, flush=True)
+"""
+
+
+def worker(words: list[str], launch: tuple = ()) -> list[str]:
+    return [sys.executable, *launch, "-c", WORKER, str(Path(__file__).parent), *words]
+
+
+def log(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def launched(tmp_path: Path, *words: str) -> None:
+    """Run the worker in two processes with `accelerate launch`; what it calls multi_gpu runs on CPUs if told to."""
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+              "--dynamo_backend", "no", "--main_process_port", "0", "--num_cpu_threads_per_process", "1"]  # fmt: skip
+    command = [sys.executable, *launch, str(script), str(Path(__file__).parent), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "ACCELERATE_USE_CPU": "true"})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_two_processes_under_accelerate_give_the_numbers_of_one(tmp_path, name):
+    changes = {"accumulate": 1 if name == "finetune" else 2}
+    launched(tmp_path, name, str(tmp_path / "two"), json.dumps(changes))
+    task = TASKS[name](**changes)
+    list(train(task, task.config.train, tmp_path / "one"))
+    one, two = log(tmp_path / "one"), log(tmp_path / "two")
+    assert [record["step"] for record in two] == list(range(1, N_STEPS + 1))
+    for a, b in zip(one, two, strict=True):
+        assert b["losses"] == pytest.approx(a["losses"], rel=2e-4)
+        assert b["grad_norm"] == pytest.approx(a["grad_norm"], rel=2e-4)
+
+
+def contrast_of_a_part(folder: str) -> None:
+    """In one of two processes: loss and gradient of the contrast over both."""
+    from accelerate import Accelerator
+
+    from audioformer.losses import contrast_over_processes
+
+    rank = Accelerator(cpu=True).process_index
+    whole = torch.randn(6, 3, 8, generator=torch.Generator().manual_seed(0))
+    part = whole[rank::2].clone().requires_grad_()
+    loss = contrast_over_processes(part, 0.1)
+    loss.backward()
+    Path(folder).mkdir(exist_ok=True)
+    (Path(folder) / f"{rank}.json").write_text(json.dumps({"loss": loss.item(), "gradient": part.grad.tolist()}))
+
+
+def test_the_contrast_of_two_processes_is_that_of_one_with_its_gradient(tmp_path):
+    launched(tmp_path, "contrast", str(tmp_path / "out"), "{}")
+    whole = torch.randn(6, 3, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = multi_positive_contrastive_loss(whole, 0.1)
+    loss.backward()
+    for rank in (0, 1):
+        found = json.loads((tmp_path / "out" / f"{rank}.json").read_text())
+        assert found["loss"] == pytest.approx(loss.item(), rel=1e-5)
+        # the average over two processes is what counts, hence twice the gradient in each
+        torch.testing.assert_close(torch.tensor(found["gradient"]) / 2, whole.grad[rank::2], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL, which this system does not have")
+def test_killed_at_random_steps_a_run_ends_with_the_same_numbers(tmp_path):
+    rng, killed_after = random.Random(4), []
+    words = ["pretrain", str(tmp_path / "killed"), json.dumps({"dropout": 0.1, "average": 0.9, "save_every": 2})]
+    for _ in range(2):
+        with subprocess.Popen(worker(words), stdout=subprocess.PIPE, text=True) as process:
+            done = [int(process.stdout.readline()) for _ in range(rng.randint(1, 3))]
+            time.sleep(rng.random() * 0.02)
+            process.send_signal(signal.SIGKILL)
+            killed_after.append((done[0], done[-1]))
+    assert killed_after[1][0] > killed_after[0][1] - 2, "at most the steps since the last checkpoint are lost"
+    task = pretraining(dropout=0.1, average=0.9, save_every=2)
+    list(train(task, task.config.train, tmp_path / "killed"))
+    task = pretraining(dropout=0.1, average=0.9, save_every=2)
+    list(train(task, task.config.train, tmp_path / "whole"))
+    for a, b in zip(log(tmp_path / "killed"), log(tmp_path / "whole"), strict=True):
+        assert (a["losses"], a["grad_norm"]) == (pytest.approx(b["losses"], rel=1e-4), pytest.approx(b["grad_norm"], rel=1e-4))
