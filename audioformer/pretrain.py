@@ -57,7 +57,7 @@ PRETRAIN_PRESETS = {
     "bundled": PretrainConfig(
         EncoderConfig(d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8),
         MaskConfig(mask_ratio=0.25, span=5),
-        TrainConfig(n_steps=900, batch_size=24, learning_rate=1e-3, bf16=True, average=0.998, weight_decay=0.05),
+        TrainConfig(n_steps=450, batch_size=24, learning_rate=1e-3, average=0.998, weight_decay=0.05),
         crop_s=5.0,
         min_crop_s=1.0,
         init_from_codebooks=True,

@@ -384,7 +384,7 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
 
     demo = build_app(list(offered.codecs.values()), list(offered.checkpoints.values()))
     events = [d for d in demo.config["dependencies"] if d["backend_fn"]]
-    assert len(events) == 6
+    assert len(events) == 9
     assert all(d["api_visibility"] == "private" for d in demo.config["dependencies"])
     assert {demo.fns[d["id"]].concurrency_id for d in events} == {"model"}
     assert demo.delete_cache == (60, 600)

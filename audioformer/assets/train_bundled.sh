@@ -23,11 +23,11 @@ $AF bench codec "$DATA/librosa_examples" --include "5703-*" --include "sorohanro
 # Codes.
 $AF synth -o "$OUT/synth" --kind clips --clips 2040 --seed 1
 $AF synth -o "$OUT/synth10" --kind clips --clips 800 --seed 4 --classes esc10
-$AF synth -o "$OUT/scenes" --kind scenes --clips 600 --seed 2
+$AF synth -o "$OUT/scenes" --kind scenes --clips 1200 --seed 2
 $AF synth -o "$OUT/scenes-test" --kind scenes --clips 200 --seed 3
 for name in synth synth10 scenes; do $AF prepare "$OUT/$name" --dataset esc50 -o "$OUT/$name-codes"; done
-$AF prepare "$DATA/esc10" --dataset esc50 --variants 16 --augment strong-mixup -o "$OUT/esc10-codes"
-$AF prepare "$DATA/fsdd" --dataset fsdd --variants 8 --augment light -o "$OUT/fsdd-codes"
+$AF prepare "$DATA/esc10" --dataset esc50 --variants 10 --augment strong-mixup -o "$OUT/esc10-codes"
+$AF prepare "$DATA/fsdd" --dataset fsdd --variants 5 --augment light -o "$OUT/fsdd-codes"
 
 # One pre-trained model for all. It never hears ESC-10, nor FSDD takes 5-13 (fold 1).
 $AF pretrain "$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1:variants=0,1" --preset bundled -o "$OUT/pretrained"
