@@ -51,7 +51,7 @@ classify features
 hear
 evaluate scores benches codec_log
 plots
-teaching widgets codebook
+teaching widgets codebook explain filling
 cli app
 __main__
 """

@@ -96,6 +96,7 @@ def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
             draw(value)
         return
     from IPython.display import display
+    from IPython.utils.capture import capture_output
     from ipywidgets import Layout, Output, SelectionSlider, VBox
 
     choice = SelectionSlider(
@@ -104,9 +105,11 @@ def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
     below = Output()
 
     def redraw(_change=None) -> None:
-        below.clear_output(wait=True)
-        with below:
+        with capture_output() as shown:
             draw(choice.value)
+        printed = [{"output_type": "stream", "name": "stdout", "text": shown.stdout}] if shown.stdout else []
+        drawn = [{"output_type": "display_data", "data": one.data, "metadata": one.metadata or {}} for one in shown.outputs]
+        below.outputs = (*printed, *drawn)
 
     choice.observe(redraw, names="value")
     display(VBox([choice, below]))
