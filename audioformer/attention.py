@@ -96,17 +96,7 @@ class SelfAttention(nn.Module):
         k = rotate(k, table)
         if self.rotary_value:
             v = rotate(v, table)
-        dropout = self.dropout if self.training else 0.0
-        visible = None if padding is None else ~padding[:, None, None, :]  # (B, 1, 1, S)
-        weights = None
-        if need_weights:
-            scores = (q.float() @ k.float().transpose(-1, -2)) * self.head_dim**-0.5
-            if visible is not None:
-                scores = scores.masked_fill(~visible, -torch.inf)
-            weights = scores.softmax(-1)
-            mixed = F.dropout(weights, dropout, self.training).to(v.dtype) @ v
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
+        mixed, weights = attend(q, k, v, padding, need_weights, self.dropout if self.training else 0.0)
         return self.out(mixed.transpose(1, 2).flatten(2)), weights
 
     def _project(self, hidden: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -118,6 +108,32 @@ class SelfAttention(nn.Module):
         kv = F.linear(hidden, self.qkv.weight[width:], self.qkv.bias[width:])
         k, v = kv.unflatten(-1, (2, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
         return q.unflatten(-1, (self.n_heads, self.head_dim)).transpose(1, 2), k, v
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, padding: Tensor | None, need_weights: bool, dropout: float = 0.0
+) -> tuple[Tensor, Tensor | None]:
+    """softmax(Q K^T / sqrt(d)) V (arXiv 1706.03762, equation 1), fused or, for the weights, step by step.
+
+    Args:
+        q: (B, H, W, d).
+        k: (B, H, S, d).
+        v: (B, H, S, d).
+        padding: (B, S) bool, True = looked at by nobody; None = no padding.
+        need_weights: also return softmax(Q K^T / sqrt(d)).
+        dropout: share of weights set to zero.
+
+    Returns:
+        (B, H, W, d), and the weights before dropout (B, H, W, S) or None.
+    """
+    visible = None if padding is None else ~padding[:, None, None, :]  # (B, 1, 1, S)
+    if not need_weights:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout), None
+    scores = (q.float() @ k.float().transpose(-1, -2)) * q.shape[-1] ** -0.5
+    if visible is not None:
+        scores = scores.masked_fill(~visible, -torch.inf)
+    weights = scores.softmax(-1)
+    return F.dropout(weights, dropout).to(v.dtype) @ v, weights
 
 
 def pick(hidden: Tensor, wanted: Tensor) -> Tensor:

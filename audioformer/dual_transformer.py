@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from audioformer.attention import attend
 from audioformer.mae_config import EncodecMAEConfig
 
 
@@ -67,16 +67,7 @@ class PlainAttention(nn.Module):
     def forward(self, hidden: Tensor, padding: Tensor | None, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """(B, S, D) to (B, S, D), and the weights (B, H, S, S) if asked for; padding (B, S) is looked at by nobody."""
         q, k, v = self.qkv(hidden).unflatten(-1, (3, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
-        visible = None if padding is None else ~padding[:, None, None, :]
-        weights = None
-        if need_weights:
-            scores = (q.float() @ k.float().transpose(-1, -2)) * self.head_dim**-0.5
-            if visible is not None:
-                scores = scores.masked_fill(~visible, -torch.inf)
-            weights = scores.softmax(-1)
-            mixed = weights.to(v.dtype) @ v
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+        mixed, weights = attend(q, k, v, padding, need_weights)
         return self.out(mixed.transpose(1, 2).flatten(2)), weights
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import math
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from audioformer.codec import load_codec
 from audioformer.encodec_import import import_encodec
 from audioformer.encodec_weights import RELEASES
 
@@ -44,3 +46,13 @@ def publish(state: object, name: str, folder: Path) -> Path:
     path = temporary.rename(folder / f"{name}-{prefix}.th")
     RELEASES[name] = dataclasses.replace(RELEASES[name], filename=path.name)
     return path
+
+
+@contextlib.contextmanager
+def published(name: str, folder: Path):
+    """(codec loaded from such a file, the package's model with the same weights); afterwards the release is the real one."""
+    original, model = dict(RELEASES), seeded_model(name)
+    path = publish(model.state_dict(), name, folder)
+    yield load_codec(name, weights=folder), model
+    path.unlink()  # 90 MB
+    RELEASES.update(original)

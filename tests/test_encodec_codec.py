@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import math
-from pathlib import Path
 
 import pytest
 import torch
-from encodec_files import publish, seeded_model, tone
+from encodec_files import publish, published, tone
 
 from audioformer import encodec_codec
-from audioformer.codec import load_codec
 from audioformer.encodec_codec import load_encodec
-from audioformer.encodec_weights import RELEASES
 from audioformer.errors import AudioformerError
 
 
 @pytest.fixture(scope="module")
 def pair_24(tmp_path_factory):
     """24 kHz: (codec loaded from a file in a folder, the package's model with the same weights)."""
-    yield from loaded("encodec_24khz", tmp_path_factory.mktemp("weights"))
+    with published("encodec_24khz", tmp_path_factory.mktemp("weights")) as pair:
+        yield pair
 
 
 @pytest.fixture(scope="module")
 def pair_48(tmp_path_factory):
     """48 kHz: (codec loaded from a file in a folder, the package's model with the same weights)."""
-    yield from loaded("encodec_48khz", tmp_path_factory.mktemp("weights"))
+    with published("encodec_48khz", tmp_path_factory.mktemp("weights")) as pair:
+        yield pair
 
 
 @pytest.fixture(params=["pair_24", "pair_48"])
 def pair(request):
     """Either of them: what holds for both."""
     return request.getfixturevalue(request.param)
-
-
-def loaded(name: str, folder: Path):
-    """Yield codec and model; the release is the published one again afterwards."""
-    original = dict(RELEASES)
-    model = seeded_model(name)
-    path = publish(model.state_dict(), name, folder)
-    yield load_codec(name, weights=folder), model
-    path.unlink()  # 90 MB
-    RELEASES.update(original)
 
 
 def test_what_it_says_about_itself(pair):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from encodec_files import publish, seeded_model, tone
+from encodec_files import published, tone
 from tiny import tiny_codec
 
 from audioformer.audio import Waveform, load_audio
-from audioformer.codec import Codec, load_codec
-from audioformer.encodec_weights import RELEASES
+from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
 
 LENGTHS = [1, 319, 320, 321, 640, 700, 1920, 2239, 2240, 2241, 5120, 5121, 11_000]  # around 1, 6, 7 and 16 frames
@@ -27,27 +26,21 @@ def compact() -> Codec:
 @pytest.fixture(scope="module")
 def encodec(tmp_path_factory):
     """EnCodec at 24 kHz from a seeded file of the published format."""
-    yield from published("encodec_24khz", tmp_path_factory.mktemp("weights"))
+    with published("encodec_24khz", tmp_path_factory.mktemp("weights")) as (codec, _):
+        yield codec
 
 
 @pytest.fixture(scope="module")
 def stereo(tmp_path_factory):
     """EnCodec at 48 kHz, likewise."""
-    yield from published("encodec_48khz", tmp_path_factory.mktemp("weights"))
+    with published("encodec_48khz", tmp_path_factory.mktemp("weights")) as (codec, _):
+        yield codec
 
 
 @pytest.fixture(params=["compact", "encodec"])
 def codec(request) -> Codec:
     """Either codec whose frames are known one by one."""
     return request.getfixturevalue(request.param)
-
-
-def published(name: str, folder):
-    original = dict(RELEASES)
-    path = publish(seeded_model(name).state_dict(), name, folder)
-    yield load_codec(name, weights=folder)
-    path.unlink()  # 90 MB
-    RELEASES.update(original)
 
 
 def streamed(codec: Codec, samples: torch.Tensor, sizes, n_codebooks: int | None = None, every_s: float = 0.0) -> torch.Tensor:

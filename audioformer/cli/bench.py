@@ -7,6 +7,15 @@ and its `run` gives a Result whose document is that of `audioformer.benches`. A 
 from __future__ import annotations
 
 import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audioformer.cli.console import note
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 BENCHES = ("codec", "encode", "train", "growth", "ablation", "probe", "adapt")
 
@@ -23,6 +32,21 @@ def add_verbs(verbs) -> None:
 def cells(rows: list[dict], columns: tuple[str, ...]) -> list[list[str]]:
     """Rows of a benchmark as text for `table`: three digits, whole numbers in full, "-" where nothing was measured."""
     return [[_cell(row.get(column)) for column in columns] for row in rows]
+
+
+def write_results(folder: Path, document: dict, markdown: str, draw: Callable[[], go.Figure]) -> None:
+    """Write results.json, results.md and, where plotly is installed and there are rows, results.html."""
+    from audioformer.audio import atomic_path
+
+    texts = {"results.json": json.dumps(document, indent=1) + "\n", "results.md": markdown}
+    try:
+        if document["rows"]:
+            texts["results.html"] = draw().to_html(include_plotlyjs=True)
+    except ImportError:
+        note('no figure: it needs plotly, pip install "audioformer[app]"')
+    for name, text in texts.items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _cell(value) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from audioformer.cli.bench import cells
-from audioformer.cli.console import Progress, Result, Stopped, note, table
+from audioformer.cli.bench import cells, write_results
+from audioformer.cli.console import Progress, Result, note, stoppable, table
 from audioformer.cli.parser import add_codec, add_verb, at_least_one, numbers, words
 from audioformer.errors import AudioformerError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 COLUMNS = ("case", "ours", "seed_std", "fold_std", "gain", "gain_error", "n_cells")
 HEADER = ("row", "accuracy", "± seeds", "± folds", "gain", "± error", "cells")
@@ -48,17 +52,15 @@ def run(arguments: argparse.Namespace) -> Result:
         raise AudioformerError("nothing to measure on; give --esc10 DIR or --digits DIR or both")
     codec = load_codec(arguments.codec, weights=arguments.weights)
     seeds = range(arguments.seeds or config.n_seeds)
-    with Progress() as progress:
+    with stoppable(folder), Progress() as progress:
         benches = [Bench(config.data()[name], config, root, folder, codec, progress.show) for name, root in roots.items()]
         try:
             for bench in benches:
                 for record in run_cells(bench, cells_of(bench, rows, arguments.folds, seeds)):
                     told = " ".join(str(record[key]) for key in ("data", "row", "fold", "seed"))
                     progress.show(f"{told}: accuracy {record['accuracy']:.3f}")
-        except KeyboardInterrupt:
-            _merge(arguments, benches, seeds)
-            raise Stopped(f"stopped; finished cells are kept in {folder}: the same command goes on from there") from None
-    document = _merge(arguments, benches, seeds)
+        finally:
+            document = _merge(arguments, benches, seeds)
     if document["missing"]:
         note(f"{len(document['missing'])} cells of the whole table are not measured yet")
     return Result(document, table([HEADER, *cells(document["rows"], COLUMNS)], "  "))
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> Result:
 def _merge(arguments: argparse.Namespace, benches: list, seeds: range) -> dict:
     """The table of whatever is there, written beside the cells."""
     from audioformer.benches.ablation import cells_of, read_cell
-    from audioformer.benches.ablation_table import ablation_table
+    from audioformer.benches.ablation_table import ablation_table, as_markdown
     from audioformer.benches.variants import VARIANTS
 
     folder = Path(arguments.output)
@@ -77,25 +79,11 @@ def _merge(arguments: argparse.Namespace, benches: list, seeds: range) -> dict:
     codec = benches[0].codec
     about = {"preset": arguments.preset, "codec": codec.name, "fingerprint": codec.fingerprint}
     document = ablation_table([record for record in found.values() if record], missing, **about)
-    _write(folder, document)
+    write_results(folder, document, as_markdown(document), lambda: _draw(document))
     return document
 
 
-def _write(folder: Path, document: dict) -> None:
-    """results.json, results.md and, where plotly is installed, results.html."""
-    import json
+def _draw(document: dict) -> go.Figure:
+    from audioformer.plots.ablation import ablation
 
-    from audioformer.audio import atomic_path
-    from audioformer.benches.ablation_table import as_markdown
-
-    texts = {"results.json": json.dumps(document, indent=1) + "\n", "results.md": as_markdown(document)}
-    try:
-        from audioformer.plots.ablation import ablation
-
-        if document["rows"]:
-            texts["results.html"] = ablation(document["rows"], title="Ablation").to_html(include_plotlyjs=True)
-    except ImportError:
-        note('no figure: it needs plotly, pip install "audioformer[app]"')
-    for name, text in texts.items():
-        with atomic_path(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    return ablation(document["rows"], title="Ablation")

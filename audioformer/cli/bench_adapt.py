@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from audioformer.cli.bench import cells
-from audioformer.cli.console import Progress, Result, Stopped, note, table
+from audioformer.cli.bench import cells, write_results
+from audioformer.cli.console import Progress, Result, stoppable, table
 from audioformer.cli.parser import add_verb, at_least_one, numbers, words
 from audioformer.cli.settings import add_set, override
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 COLUMNS = ("case", "trainable", "ours", "seed_std", "fold_std", "ratio", "seconds")
 HEADER = ("what learns", "learned numbers", "score", "± seeds", "± folds", "score / full", "seconds")
@@ -38,7 +41,7 @@ def add_to(benches) -> None:
 def run(arguments: argparse.Namespace) -> Result:
     """Measure what is missing, make the table of everything."""
     from audioformer.adapt import ADAPTATIONS
-    from audioformer.benches.adapt import AdaptBench, adapt_table, run_cells
+    from audioformer.benches.adapt import AdaptBench, adapt_table, as_markdown, run_cells
     from audioformer.checkpoint import weights_hash
     from audioformer.config import check_names
     from audioformer.corpus import Corpus
@@ -52,30 +55,16 @@ def run(arguments: argparse.Namespace) -> Result:
     bench = AdaptBench(corpus, model, weights_hash(model.state_dict()), config, arguments.per_class)
     folds = [fold for fold in bench.folds if arguments.folds is None or fold in arguments.folds]
     records = []
-    with Progress() as progress:
-        try:
-            for record in run_cells(bench, names, folds, range(arguments.seeds), folder, progress.show):
-                records.append(record)
-        except KeyboardInterrupt:
-            raise Stopped(f"stopped; what is finished is kept in {folder}: the same command goes on from there") from None
+    with stoppable(folder), Progress() as progress:
+        for record in run_cells(bench, names, folds, range(arguments.seeds), folder, progress.show):
+            records.append(record)
     about = {"start": arguments.start, "preset": arguments.preset, "per_class": arguments.per_class}
     document = adapt_table(records, corpus.multi_label, **about)
-    _write(folder, document)
+    write_results(folder, document, as_markdown(document), lambda: _draw(document))
     return Result(document, table([HEADER, *cells(document["rows"], COLUMNS)], "  "))
 
 
-def _write(folder: Path, document: dict) -> None:
-    """results.json, results.md and, where plotly is installed, results.html."""
-    from audioformer.audio import atomic_path
-    from audioformer.benches.adapt import as_markdown
+def _draw(document: dict) -> go.Figure:
+    from audioformer.plots.probes import adaptations
 
-    texts = {"results.json": json.dumps(document, indent=1) + "\n", "results.md": as_markdown(document)}
-    try:
-        from audioformer.plots.probes import adaptations
-
-        texts["results.html"] = adaptations(document["rows"], title="Adapting a pre-trained model").to_html(include_plotlyjs=True)
-    except ImportError:
-        note('no figure: it needs plotly, pip install "audioformer[app]"')
-    for name, text in texts.items():
-        with atomic_path(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    return adaptations(document["rows"], title="Adapting a pre-trained model")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from audioformer.cli.bench import cells
-from audioformer.cli.console import Progress, Result, Stopped, note, table
+from audioformer.cli.bench import cells, write_results
+from audioformer.cli.console import Progress, Result, stoppable, table
 from audioformer.cli.parser import add_verb, at_least_one, numbers, words
 from audioformer.errors import AudioformerError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 COLUMNS = ("data", "features", "probe", "ours", "seed_std", "fold_std", "chance", "n_features", "n_parameters", "speed_ratio")
 HEADER = ("data", "features", "probe", "score", "± seeds", "± folds", "chance", "size", "parameters", "speed / log-mel")
@@ -47,7 +50,7 @@ def add_to(benches) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measure what is missing, make the table of everything."""
-    from audioformer.benches.probe import FEATURES, PROBES, ProbeData, probe_table, run_cells
+    from audioformer.benches.probe import FEATURES, PROBES, ProbeData, as_markdown, probe_table, run_cells
     from audioformer.benches.vectors import ClipVectors, speeds
     from audioformer.config import check_names
     from audioformer.probe import GRIDS
@@ -60,32 +63,18 @@ def run(arguments: argparse.Namespace) -> Result:
     names = dict.fromkeys([*(arguments.features or FEATURES), *arguments.checkpoint])
     models = [ClipVectors(name, arguments.device) for name in names]
     records, seeds = [], range(arguments.seeds)
-    with Progress() as progress:
-        try:
-            for own in data:
-                records += run_cells(own, models, probes, seeds, folder, progress.show, arguments.device)
-            progress.show("speed")
-            timed = [*models, ClipVectors("log-mel", arguments.device)]
-            fast = None if arguments.no_speed else speeds(timed, data[0].dataset.clips)
-        except KeyboardInterrupt:
-            raise Stopped(f"stopped; what is finished is kept in {folder}: the same command goes on from there") from None
+    with stoppable(folder), Progress() as progress:
+        for own in data:
+            records += run_cells(own, models, probes, seeds, folder, progress.show, arguments.device)
+        progress.show("speed")
+        timed = [*models, ClipVectors("log-mel", arguments.device)]
+        fast = None if arguments.no_speed else speeds(timed, data[0].dataset.clips)
     document = probe_table(records, data, models, fast)
-    _write(folder, document)
+    write_results(folder, document, as_markdown(document), lambda: _draw(document))
     return Result(document, table([HEADER, *cells(document["rows"], COLUMNS)], "  "))
 
 
-def _write(folder: Path, document: dict) -> None:
-    """results.json, results.md and, where plotly is installed, results.html."""
-    from audioformer.audio import atomic_path
-    from audioformer.benches.probe import as_markdown
+def _draw(document: dict) -> go.Figure:
+    from audioformer.plots.probes import probes
 
-    texts = {"results.json": json.dumps(document, indent=1) + "\n", "results.md": as_markdown(document)}
-    try:
-        from audioformer.plots.probes import probes
-
-        texts["results.html"] = probes(document["rows"], title="Frozen features, one ruler").to_html(include_plotlyjs=True)
-    except ImportError:
-        note('no figure: it needs plotly, pip install "audioformer[app]"')
-    for name, text in texts.items():
-        with atomic_path(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    return probes(document["rows"], title="Frozen features, one ruler")

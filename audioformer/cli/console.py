@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 PIPE_INTERVAL_S, SCREEN_INTERVAL_S = 10.0, 1.0
@@ -36,6 +38,15 @@ class Result:
 
 class Stopped(Exception):
     """Ctrl-C, with what was saved and how to go on."""
+
+
+@contextlib.contextmanager
+def stoppable(folder: str | Path) -> Iterator[None]:
+    """Turn Ctrl-C into a line that says how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped(f"stopped; the state is saved in {folder}: the same command goes on from there") from None
 
 
 def print_result(result: Result, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from audioformer.cli.console import Progress, Result, Stopped, clock, note
+from audioformer.cli.console import Progress, Result, clock, note, stoppable
 from audioformer.cli.parser import add_codec, add_verb, at_least_one, numbers, seconds, seed, words
 from audioformer.cli.settings import parse
 from audioformer.errors import AudioformerError
@@ -106,14 +106,11 @@ def run(arguments: argparse.Namespace) -> Result:
         frames=arguments.frames,
     )  # fmt: skip
     record = None
-    try:
-        with Progress() as progress:
-            for record in records:
-                if record.problem:
-                    note(f"left out: {record.problem}")
-                progress.show(_line(record))
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped; finished parts are kept in {arguments.output}: the same command goes on from there") from None
+    with stoppable(arguments.output), Progress() as progress:
+        for record in records:
+            if record.problem:
+                note(f"left out: {record.problem}")
+            progress.show(_line(record))
     return _summary(arguments, record)
 
 

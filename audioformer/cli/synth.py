@@ -6,7 +6,7 @@ import argparse
 import time
 from collections import Counter
 
-from audioformer.cli.console import Progress, Result, Stopped, clock
+from audioformer.cli.console import Progress, Result, clock, stoppable
 from audioformer.cli.parser import add_verb, at_least_one, seconds, seed, words
 
 
@@ -35,19 +35,16 @@ def run(arguments: argparse.Namespace) -> Result:
     if "esc10" in classes:
         classes = tuple(dict.fromkeys(label for name in classes for label in (ESC10_CLASSES if name == "esc10" else (name,))))
     started = time.monotonic()
-    try:
-        with Progress() as progress:
+    with stoppable(arguments.output), Progress() as progress:
 
-            def show(done: int, total: int) -> None:
-                spent = time.monotonic() - started
-                progress.show(f"{done} of {total} {arguments.kind}, {clock(spent / done * (total - done))} left")
+        def show(done: int, total: int) -> None:
+            spent = time.monotonic() - started
+            progress.show(f"{done} of {total} {arguments.kind}, {clock(spent / done * (total - done))} left")
 
-            items = write_scenes(
-                arguments.output, arguments.clips, arguments.seed, arguments.duration, arguments.kind, arguments.max_events,
-                classes, arguments.sample_rate, progress=show,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped; what is finished is kept in {arguments.output}: the same command goes on from there") from None
+        items = write_scenes(
+            arguments.output, arguments.clips, arguments.seed, arguments.duration, arguments.kind, arguments.max_events,
+            classes, arguments.sample_rate, progress=show,
+        )  # fmt: skip
     labels = Counter(label for item in items for label in ({event["label"] for event in item.events} or {item.category}))
     document = {
         "output": arguments.output, "kind": arguments.kind, "n_clips": len(items), "seed": arguments.seed,

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audioformer.cli.console import Progress, Result, clock, note
+from audioformer.cli.console import Progress, Result, clock, note, stoppable
 from audioformer.cli.parser import add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
-from audioformer.cli.training import stoppable
 from audioformer.config import check_names
 
 if TYPE_CHECKING:

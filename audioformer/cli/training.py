@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audioformer.cli.console import Progress, Stopped, clock
+from audioformer.cli.console import Progress, clock, stoppable
 
 if TYPE_CHECKING:
     from audioformer.train import StepRecord, Task
@@ -46,15 +46,6 @@ def run_training(task: Task, config: Any, folder: str | Path, title: str = "") -
         for record in _timed(records):
             progress.show(title + step_line(*record, config.train.n_steps))
     return json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-
-
-@contextlib.contextmanager
-def stoppable(folder: str | Path) -> Iterator[None]:
-    """Turn Ctrl-C into a line that says how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Stopped(f"stopped; the state is saved in {folder}: the same command goes on from there") from None
 
 
 def _timed(records: Iterable[StepRecord]) -> Iterator[tuple[StepRecord, float, dict | None]]:
