@@ -239,14 +239,34 @@ def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer | Enc
     state, config = load_checkpoint(name)
     if config["kind"] != "pretrained":
         raise AudioformerError(f"{name}: is a {config['kind']}; expected a folder of `audioformer pretrain`")
+    return _open(name, state, config, expect), config
+
+
+def load_start(name, expect: dict | None = None) -> AudioFormer | EncodecMAE:
+    """Encoders to fine-tune: a pre-trained model's, or a classifier's, which then learns other labels under a fresh head.
+
+    Args, Raises: as `load_pretrained`, but for the classifier.
+
+    Returns:
+        Model in evaluation mode; from a classifier, without prediction heads.
+    """
+    state, config = load_checkpoint(name)
+    if config["kind"] != "classifier":
+        return load_pretrained(name, expect)[0]
+    state = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
+    return _open(name, state, config, expect, heads=False)
+
+
+def _open(name, state: dict, config: dict, expect: dict | None, heads: bool = True) -> AudioFormer | EncodecMAE:
+    """The model with these weights, if it belongs to the expected codec."""
     if expect is not None and expect["fingerprint"] != config["codec"]["fingerprint"]:
         raise AudioformerError(
             f"{name}: was trained on codes of {config['codec']['name']} ({config['codec']['fingerprint']}), the corpus holds codes of "
             f"{expect['name']} ({expect['fingerprint']}); prepare the corpus with the model's codec"
         )
-    model = build(read_shape(config))
+    model = build(read_shape(config), heads)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         raise AudioformerError(f"{name}: weights do not fit config.json ({str(error).splitlines()[0]})") from error
-    return model.eval(), config
+    return model.eval()

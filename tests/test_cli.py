@@ -17,6 +17,7 @@ import pytest
 import soundfile
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from tiny import RATE, tiny_codec, tone, tone_folder
 
 from audioformer.audio import save_audio
@@ -386,6 +387,14 @@ def test_pretraining_goes_on_from_a_model_of_the_same_codec(capsys, tmp_path):
     assert json.loads((tmp_path / "p" / "config.json").read_text())["model"]["rows"] == "summed"
     assert "sizes of that model are fixed" in refusal(capsys, *words, "--set", "model.d_ff=32")
     assert "is a classifier; expected a folder of `audioformer pretrain`" in refusal(capsys, *words[:5], "classifier", *words[6:])
+
+
+def test_fine_tuning_goes_on_from_a_classifier_under_a_fresh_head(capsys, tmp_path):
+    words = ["finetune", "corpus", "--from", "classifier", "--preset", "test", "--set", "train.n_steps=1", "-o", str(tmp_path / "f")]
+    assert run_json(capsys, *words, "--set", "train.learning_rate=1e-12")["steps"] == 1
+    before, after = (load_file(folder / "model.safetensors") for folder in (Path("classifier"), tmp_path / "f"))
+    assert all(torch.allclose(before[name], value, atol=1e-6) for name, value in after.items() if name.startswith("backbone."))
+    assert not torch.allclose(before["head.weight"], after["head.weight"], atol=1e-3)
 
 
 def test_finetune_holds_folds_out_and_measures_on_them(capsys, tmp_path):

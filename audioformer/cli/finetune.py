@@ -25,7 +25,8 @@ def add_verbs(verbs) -> None:
     parser = add_verb(verbs, "finetune", run, about, example)
     add_corpora(parser)
     parser.add_argument(
-        "--from", dest="start", required=True, metavar="DIR", help="pre-trained model: folder, bundled name or hub id; none = from scratch"
+        "--from", dest="start", required=True, metavar="DIR",
+        help="pre-trained model, or a classifier to go on from with other labels: folder, bundled name or hub id; none = from scratch",
     )
     parser.add_argument(
         "--method", choices=("ft1", "ft2", "probe"), default="ft1",
@@ -79,14 +80,14 @@ def run(arguments: argparse.Namespace) -> Result:
 
 
 def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str]):
-    """The pre-trained model, or a fresh one."""
+    """The model to start from, or a fresh one."""
     import torch
 
     from audioformer.model import AudioFormer
-    from audioformer.pretrain import load_pretrained, pretrain_preset
+    from audioformer.pretrain import load_start, pretrain_preset
 
     if arguments.start != SCRATCH:
-        return load_pretrained(arguments.start, expect=chosen.clips.codec)[0]
+        return load_start(arguments.start, expect=chosen.clips.codec)
     preset = pretrain_preset(arguments.model)
     preset = replace(preset, model=replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"]))
     torch.manual_seed(preset.train.seed)
