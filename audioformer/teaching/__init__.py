@@ -10,13 +10,24 @@ prints a tick when it is right.
 
 from __future__ import annotations
 
-from audioformer.teaching import attention, codes, contrast, encoder, masking, pretraining, quantisers, ready, tokens
+from audioformer.teaching import (
+    attention,
+    codes,
+    contrast,
+    encoder,
+    finetuning,
+    masking,
+    pretraining,
+    quantisers,
+    ready,
+    tokens,
+)
 from audioformer.teaching.answers import Check, difference
 from audioformer.teaching.players import budget, listen, sample, show, slider, watch
 
 __all__ = ["CHECKS", "QUIZ", "Check", "budget", "check", "difference", "hint", "listen", "quiz", "sample", "show", "slider", "watch"]
 
-NOTEBOOKS = (ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining)
+NOTEBOOKS = (ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning)
 CHECKS = {name: check for notebook in NOTEBOOKS for name, check in notebook.CHECKS.items()}
 QUIZ = {name: question for notebook in NOTEBOOKS for name, question in notebook.QUIZ.items()}
 

@@ -290,3 +290,5 @@ quiz("pretrain.held_out", answer_3)
 # - Codes once, training many times. A recipe is a few numbers, a run is a folder.
 # - Read a loss against chance *and* against the frequencies; below those there is context.
 # - Same seed, same step, same numbers: stopping costs nothing.
+#
+# Next, [09](09_fine_tune.ipynb): now the labels.

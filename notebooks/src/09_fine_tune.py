@@ -1,0 +1,308 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 09 · How does a model learn our names for sounds, and is it any good?
+#
+# **You will**
+# 1. turn a pre-trained model into a classifier, in the authors' two ways (FT1, FT2);
+# 2. compare it with chance, with a classic method, and with a model that was never pre-trained;
+# 3. find out how little a few test clips can tell.
+#
+# **Time** about 40 minutes, of which the computer needs one or two. **Needs** notebooks 07 and 08.
+
+# %%
+import math
+import tempfile
+
+import torch
+from torch.testing import assert_close
+
+import audioformer as af
+from audioformer import plots
+from audioformer.baseline import accuracy, dataset_features, fit_svm
+from audioformer.corpus import Corpus, prepare
+from audioformer.datasets import open_dataset
+from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.losses import cross_entropy, ft2_loss, mpc_floor
+from audioformer.metrics import wilson_interval
+from audioformer.pretrain import MaskedModelling, PretrainConfig
+from audioformer.synth import write_scenes
+from audioformer.teaching import budget, check, hint, listen, quiz, show, slider, watch
+from audioformer.train import train
+
+SEED = 7
+print("seed", SEED)
+work = tempfile.TemporaryDirectory()
+
+# %% [markdown]
+# ## 1 · Sounds with names
+#
+# Five classes, computed on the spot: two seconds each, every one different. Fold 5 is for testing, the others to learn
+# from.
+
+# %%
+CLASSES = ["dog", "rain", "siren", "clock_tick", "crying_baby"]
+write_scenes(f"{work.name}/sounds", budget(100, 25), seed=SEED, duration_s=2.0, kind="clips", classes=CLASSES)
+sounds = open_dataset("esc50", f"{work.name}/sounds")
+codec = af.load_codec("compact")
+*_, record = prepare(sounds, codec, f"{work.name}/codes", n_codebooks=3)
+
+# %%
+corpus = Corpus.open(f"{work.name}/codes")
+learn, test = corpus.select(folds=[1, 2, 3, 4]), corpus.select(folds=[5])
+print(len(learn), "clips to learn from,", len(test), "to test;", corpus.label_names)
+
+# %%
+for clip in list(sounds)[:3]:
+    listen(clip.load(mono=True), title=clip.id)
+
+# %% [markdown]
+# *Predict first: how often is somebody right who guesses? And with how many of the test clips would you trust a
+# difference of ten points?*
+
+# %% [markdown]
+# ## 2 · The classic rival
+#
+# No network: means and deviations of a log-mel picture, and a support vector machine.
+
+# %%
+in_fold_5 = [clip for clip in sounds if clip.fold == 5]
+others = [clip for clip in sounds if clip.fold != 5]
+svm = fit_svm(dataset_features(others), [clip.labels[0] for clip in others])
+scores = {"chance": 1 / len(CLASSES), "classic": accuracy(svm, dataset_features(in_fold_5), [clip.labels[0] for clip in in_fold_5])}
+print({name: round(score, 3) for name, score in scores.items()})
+
+# %% [markdown]
+# Remember this number. A method that does not beat it has no excuse for its millions of multiplications.
+
+# %% [markdown]
+# ## 3 · The loss
+#
+# Mean over positions, one linear layer, and the surprise at the right class: **cross-entropy**. (With several labels a
+# clip, every class is a yes-or-no question of its own: MLC.)
+#
+# *Predict first: the loss of a fresh layer, for five classes.*
+
+# %%
+print(round(cross_entropy(torch.zeros(1, 5), torch.tensor([2])).item(), 4), "= log 5 =", round(math.log(5), 4))
+
+# %% [markdown]
+# ### Exercise 1 · Cross-entropy
+
+
+# %% exercise="loss"
+def my_loss(logits, targets):
+    """Logits (B, C), class numbers (B,) -> mean surprise, nats."""
+    return -logits.log_softmax(-1).gather(1, targets[:, None]).mean()
+
+
+# %%
+check("finetune.loss", my_loss)
+
+# %% [markdown]
+# ## 4 · Pre-train a little
+#
+# Three rows, three encoders, no labels: as in 08, on the clips to learn from.
+
+# %%
+shape = af.preset("test", n_codebooks=3, d_model=64, n_layers=2, n_heads=4, d_ff=256)
+schedule = af.TrainConfig(n_steps=budget(120, 8), batch_size=8, learning_rate=2e-3, seed=SEED)
+recipe = PretrainConfig(shape, af.MaskConfig(span=3), schedule, crop_s=2.0, min_crop_s=2.0)
+pretraining = MaskedModelling(recipe, learn, corpus.codec)
+watch(train(pretraining, recipe.train), ["row1", "row2", "row3"], {"chance": math.log(1024)})
+pretrained = pretraining.model
+
+# %% [markdown]
+# ## 5 · FT1, and the same from scratch
+#
+# The classifier is linear after a mean, so the clip's answer is the mean of the answers at all its positions. By hand,
+# and by the library:
+
+# %%
+classifier = af.Classifier.from_pretrained(pretrained, 5).eval()
+tokens = pretraining.batch(0)[0].tokens
+with torch.no_grad():
+    hidden = classifier.backbone(tokens, None, [0]).hidden[:, 0]
+    by_hand = classifier.head(hidden).mean(1)
+    assert_close(classifier(tokens).logits, by_hand, atol=1e-5, rtol=1e-4)
+
+
+# %%
+def fine_tune(method, start, seed=SEED):
+    """Fine-tune, draw the losses, give the accuracy on the test clips."""
+    train_config = af.TrainConfig(n_steps=budget(80, 6), batch_size=8, learning_rate=2e-3, seed=seed)
+    config = FinetuneConfig(train_config, method=method, crop_s=2.0, min_crop_s=2.0)
+    task = FineTuning(config, start, learn, corpus.label_names, False, corpus.codec)
+    names = ["mlc", "mpc"] if method == "ft2" else ["mlc"]
+    levels = {f"chance {name}": value for name, value in task.chance.items()}
+    watch(train(task, train_config), names, levels | ({"floor mpc": mpc_floor(3)} if method == "ft2" else {}))
+    return task.measure(test)
+
+
+# %% [markdown]
+# *Predict first: which will be better, with or without pre-training on a hundred clips?*
+
+# %%
+torch.manual_seed(SEED)
+found = {"from scratch": fine_tune("ft1", af.AudioFormer(shape))}
+
+# %%
+found["FT1"] = fine_tune("ft1", pretrained)
+
+# %% [markdown]
+# Only the linear layer may learn (a **probe**): how much is in the vectors already?
+
+# %%
+found["probe"] = fine_tune("probe", pretrained)
+
+# %% [markdown]
+# ## 6 · FT2: labels and contrast together
+#
+# ### Exercise 2 · The total loss
+
+
+# %% exercise="total"
+def my_total(mlc, mpc, alpha):
+    """Classification loss, contrast, share of the first -> the total."""
+    return alpha * mlc + (1 - alpha) * mpc
+
+
+# %%
+check("finetune.total", my_total)
+
+# %%
+found["FT2"] = fine_tune("ft2", pretrained)
+
+# %% [markdown]
+# The contrast has its own chance level and its floor of $\log 2$.
+#
+# ## 7 · Who won?
+
+# %%
+shares = scores | {name: one["accuracy"] for name, one in found.items()}
+order = sorted(shares, key=shares.get, reverse=True)
+show(plots.predictions.top_labels(order, [shares[name] for name in order], chance=1 / 5).update_xaxes(title_text="Accuracy (0 to 1)"))
+
+# %% [markdown]
+# Before you believe the order: how sure is each number? With $k$ of $n$ clips right, Wilson's interval holds the true
+# share in 95 of 100 such experiments.
+#
+# ### Exercise 3 · The interval
+
+
+# %% exercise="interval"
+def my_interval(n_right, n):
+    """Right, in all -> [low, high] of the 95 % interval."""
+    p, z = n_right / n, 1.959964
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return [centre - half, centre + half]
+
+
+# %%
+check("finetune.interval", my_interval)
+
+# %%
+for name, one in found.items():
+    print(f"{name:12} {one['accuracy']:.2f}   95 % interval {one['low']:.2f} to {one['high']:.2f}   ({one['n']} clips)")
+
+
+# %%
+def draw_interval(n):
+    """An accuracy of 80 % on so many clips."""
+    low, high = wilson_interval(round(0.8 * n), n)
+    show(plots.predictions.top_labels(["high", "measured", "low"], [high, 0.8, low]).update_xaxes(title_text="Accuracy (0 to 1)"))
+    print(f"80 % of {n} clips: the truth may well be anything from {low:.0%} to {high:.0%}")
+
+
+slider("How many test clips do you need to tell 80 % from 85 %?", [5, 20, 80, 400, 2000], draw_interval, 20)
+
+# %% [markdown]
+# Overlapping intervals are not yet proof that two methods are equal, but they forbid a headline.
+#
+# *Predict first: the same recipe from scratch, with another seed. By how many points will it differ?*
+
+# %%
+again = fine_tune("ft1", af.AudioFormer(shape), seed=SEED + 1)
+print(f"from scratch, seed {SEED}: {found['from scratch']['accuracy']:.2f}, seed {SEED + 1}: {again['accuracy']:.2f}")
+
+# %% [markdown]
+# That is how far apart two runs of *one* method can be. Compare it with the differences above.
+#
+# If pre-training did not help here, do not blame it yet: it saw the very clips that the labels then explain, and no
+# others. It pays where unlabelled sound is plenty and labels are few. Which experiment would show it with this kit? (Label
+# only 10 of the clips, pre-train on all.) And all these sounds come from one computer program: a score here says
+# little about real dogs.
+#
+# ## 8 · For real
+#
+# The bundled `esc10` was made the same way, from a larger model that was pre-trained on more. Its card says how it was
+# measured, each fold held out in turn:
+
+# %%
+shipped = af.load("esc10")
+for score in shipped.config["scores"]:
+    print(f"{score['metric']} {score['value']:.3f}, {score['spread']}, chance {score['chance']:.2f}: {score['data']}")
+
+# %% [markdown]
+# *Predict first: what does it say to one of our computed dogs?*
+
+# %%
+dog = next(clip for clip in sounds if "dog" in clip.labels)
+said = shipped.classify(dog.load(mono=True), top_k=5)
+show(plots.predictions.top_labels(said.labels, said.probabilities, chance=0.1))
+
+# %% [markdown]
+# Its training had computed sounds of these classes in it beside the recordings, so this is no test either. What would be
+# one? A recording of your own: notebook [15](15_your_own_sounds.ipynb).
+
+# %%
+work.cleanup()
+
+# %% [markdown]
+# ## Quiz
+#
+# **Q1.** On 12 test clips FT2 has 11 right, FT1 has 10. You conclude (a) FT2 is 8 points better, (b) the contrast helps,
+# (c) nothing yet.
+
+# %% exercise="quiz"
+answer_1 = "c"
+# %%
+quiz("finetune.twelve_clips", answer_1)
+
+# %% [markdown]
+# **Q2.** You measure on the test clips after every epoch and report the best. Your score is (a) too high, (b) right,
+# (c) too low.
+
+# %% exercise="quiz"
+answer_2 = "a"
+# %%
+quiz("finetune.peeking", answer_2)
+
+# %% [markdown]
+# **Q3.** A model fine-tuned with FT2 on three rows classifies a new clip. It needs (a) all three encoders, (b) row 1's
+# alone, (c) the other clips of the batch.
+
+# %% exercise="quiz"
+answer_3 = "b"
+# %%
+quiz("finetune.rows", answer_3)
+
+# %% [markdown]
+# ## Recap
+#
+# - FT1: mean, linear layer, labels. FT2: the same with the contrast beside it; its frozen rows are not needed later.
+# - Chance, a classic method and a fresh model are part of the result, and so is the interval.
+# - Choose on other clips than you test on, and run more than one seed before you rank anything.
+#
+# Next, [10](10_what_did_it_learn.ipynb): a score says *that* it works. What is it that was learnt?
