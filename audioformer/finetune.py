@@ -11,7 +11,7 @@ Shapes: B clips, K rows, S positions, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from audioformer.errors import AudioformerError
 from audioformer.frames import FrameBatch, clip_inputs, collate_inputs
 from audioformer.gap_masking import gap_mask
 from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_loss, mpc_chance
-from audioformer.masking import mask_each
+from audioformer.masking import drop_rows, mask_each
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes
 from audioformer.reports import classification_metrics, multi_label_metrics
@@ -49,6 +49,7 @@ class FinetuneConfig:
     alpha: float = 0.8  # FT2's share of the classification loss (authors: 0.8, later 0.97)
     temperature: float = 0.05  # FT2's (authors: 0.05, later 0.03)
     token_mask: float = 0.0  # share of the codes hidden in training, as augmentation (authors: 0; 0.1 for FSD50K)
+    row_dropout: float = 0.0  # ours: share of the clips that keep only their first rows in training (rows="summed")
     crop_s: float = 10.0  # longest stretch, seconds; the window of the finished classifier
     min_crop_s: float = 10.0  # shortest stretch
     label_smoothing: float = 0.0
@@ -58,8 +59,9 @@ class FinetuneConfig:
     def __post_init__(self):
         """Refuse an unknown method or a share out of range."""
         check_names([self.method], METHODS, "the list of fine-tuning methods")
-        if not 0 <= self.alpha <= 1 or not 0 <= self.token_mask < 1:
-            raise AudioformerError(f"alpha={self.alpha} must lie in [0, 1] and token_mask={self.token_mask} in [0, 1)")
+        if not (0 <= self.alpha <= 1 and 0 <= self.row_dropout <= 1 and 0 <= self.token_mask < 1):
+            told = f"alpha={self.alpha} and row_dropout={self.row_dropout} must lie in [0, 1], token_mask={self.token_mask} in [0, 1)"
+            raise AudioformerError(told)
         if self.method == "probe":
             object.__setattr__(self, "adapt", AdaptConfig("linear"))
 
@@ -168,7 +170,7 @@ class FineTuning(Task):
         model = self.classifier.config
         pairs = zip(items, crops, starts, strict=True)
         batch = collate_inputs(model, [clip_inputs(model, item)[:, start : start + crop.shape[1]] for item, crop, start in pairs])
-        if self.config.token_mask:
+        if self.config.token_mask or self.config.row_dropout:
             batch = self._hide(batch, self.sampler.generators(step, micro_step, rank, world))
         if not self.config.frame_head:
             return batch, self._targets(items), None
@@ -176,12 +178,14 @@ class FineTuning(Task):
         return batch, frames.amax(1), frames  # of a clip's labels, those that sound within the crop
 
     def _hide(self, batch: TokenBatch | FrameBatch, generators: list[torch.Generator]) -> TokenBatch | FrameBatch:
-        """The batch with MASK at some codes, in runs of 5 frames; EnCodecMAE does not get such frames at all."""
+        """The batch with MASK at some codes, in runs of 5 frames and in finer rows; EnCodecMAE does not get such frames at all."""
+        share = self.config.token_mask
         if isinstance(batch, FrameBatch):
-            return batch.without(gap_mask(batch.lengths, self.config.token_mask, HIDDEN_RUN, generators))
-        hide = MaskConfig(mask_ratio=self.config.token_mask, span=HIDDEN_RUN)
-        tokens, _ = mask_each(batch, hide, generators, same_frames=self.classifier.config.rows == "summed")
-        return TokenBatch(tokens, batch.padding, batch.codebook_size)
+            return batch.without(gap_mask(batch.lengths, share, HIDDEN_RUN, generators)) if share else batch
+        if share:
+            hide = MaskConfig(mask_ratio=share, span=HIDDEN_RUN)
+            batch = replace(batch, tokens=mask_each(batch, hide, generators, self.classifier.config.rows == "summed")[0])
+        return replace(batch, tokens=drop_rows(batch, self.config.row_dropout, generators))
 
     def _frame_targets(self, items: Sequence, starts: Sequence[int], n_frames: int) -> Tensor:
         """(B, T, C) zeros and ones: which classes sound in which frame of each crop."""

@@ -80,6 +80,30 @@ def mask_each(
     return masked, target_mask
 
 
+def drop_rows(batch: TokenBatch, share: float, generators: Sequence[torch.Generator]) -> Tensor:
+    """Ours: take the finer codebook rows from some clips, as if they had been coded at a lower bit rate.
+
+    Args:
+        batch: B clips of K rows.
+        share: of the clips that keep only their first k rows, k drawn evenly from 1 .. K - 1.
+        generators: B of them, one for each clip.
+
+    Returns:
+        tokens (B, K, S) int64, MASK at the codes taken away.
+
+    Example:
+        >>> from audioformer.tokens import wrap
+        >>> drop_rows(wrap(torch.zeros(1, 2, 3, dtype=torch.long)), 1.0, [torch.Generator().manual_seed(0)])[0, 1].tolist()
+        [1025, 1027, 1027, 1027, 1026]
+    """
+    tokens, n_rows, mask = batch.tokens.clone(), batch.tokens.shape[1], special_ids(batch.codebook_size).mask
+    for row_tokens, is_code, generator in zip(tokens, batch.code_positions, generators, strict=True):
+        drop, kept = torch.rand(2, generator=generator).tolist()
+        if drop < share and n_rows > 1:
+            row_tokens[1 + int(kept * (n_rows - 1)) :, is_code] = mask
+    return tokens
+
+
 def mask_positions(batch: TokenBatch, hidden) -> tuple[Tensor, Tensor]:
     """Hide codes that somebody picked by hand, all behind MASK.
 

@@ -147,6 +147,9 @@ def test_hidden_codes_are_only_for_training():
     task = made(recipe(token_mask=0.5))
     hidden = (task.batch(0)[0].tokens == 19).float().mean()
     assert 0.4 < float(hidden) < 0.55
+    finer = (made(recipe(row_dropout=1.0)).batch(0)[0].tokens == 19).any(-1)
+    assert not finer[:, 0].any()
+    assert finer[:, -1].all()
     assert (made(recipe()).batch(0)[0].tokens != 19).all()
 
 
@@ -179,7 +182,10 @@ def test_the_start_and_the_labels_are_part_of_the_recipe():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"method": "ft3"}, "no 'ft3'; nearest: ft1|ft2"), ({"alpha": 1.5}, "alpha=1.5"), ({"token_mask": 1.0}, "token_mask=1.0")],
+    [
+        ({"method": "ft3"}, "no 'ft3'; nearest: ft1|ft2"), ({"alpha": 1.5}, "alpha=1.5"), ({"token_mask": 1.0}, "token_mask=1.0"),
+        ({"row_dropout": 2}, "row_dropout=2"),
+    ],
 )
 def test_settings_that_cannot_work_are_refused(changes, message):
     with pytest.raises(AudioformerError, match=message):

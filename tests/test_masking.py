@@ -5,7 +5,7 @@ import torch
 
 from audioformer.config import MaskConfig
 from audioformer.errors import AudioformerError
-from audioformer.masking import mask_positions, mask_tokens
+from audioformer.masking import drop_rows, mask_positions, mask_tokens
 from audioformer.tokens import collate, special_ids, wrap
 
 V = 50
@@ -124,3 +124,17 @@ def test_hand_painted_mask_refuses():
         mask_positions(batch, torch.ones(5, dtype=torch.bool))
     with pytest.raises(AudioformerError, match="nothing is hidden"):
         mask_positions(batch, torch.zeros(2, 6, dtype=torch.bool))
+
+
+def test_clips_lose_their_finer_rows_whole_and_by_share():
+    batch = random_batch((12,) * 600, n_rows=4)
+    tokens = drop_rows(batch, 0.5, [seeded(i) for i in range(600)])
+    hidden = (tokens == MASK)[:, :, 1:-1]
+    assert torch.equal(hidden.all(-1), hidden.any(-1))  # a row is hidden whole or not at all
+    kept = 4 - hidden.all(-1).sum(1)
+    assert not hidden[:, 0].any()
+    assert torch.equal(hidden.all(-1), torch.arange(4) >= kept[:, None])  # the finer ones
+    shares = torch.bincount(kept, minlength=5)[1:] / 600
+    assert shares.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2], abs=0.05)
+    assert torch.equal(tokens[tokens != MASK], batch.tokens[tokens != MASK])
+    assert torch.equal(drop_rows(batch, 0.5, [seeded(i) for i in range(600)]), tokens)
