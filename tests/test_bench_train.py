@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from audioformer.benches.growth import PeakMemory, bench_growth
-from audioformer.benches.train import bench_train, rivals
+from audioformer.benches.train import bench_train, gigaflops, rivals
 from audioformer.cli import main
 from audioformer.config import preset
 from audioformer.plots.growth import growth
@@ -32,11 +32,26 @@ def test_tokens_per_second_stand_beside_the_peers(capsys):
     pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
     assert main(["bench", "train", "--preset", "test", "--batch", "2", "--positions", "12", "--steps", "2", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert [row["case"] for row in document["rows"]] == ["MLM step, fp32", "MLM step, bf16 autocast", "MLM step, best of each"]
+    *measured, limit = document["rows"]
+    assert [row["case"] for row in measured] == ["MLM step, fp32", "MLM step, bf16 autocast", "MLM step, best of each"]
     for row in document["rows"]:
         assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
     assert document["rows"][0]["loss"] == pytest.approx(document["rows"][0]["loss_peer"], rel=1e-4)
+    assert limit["gflop"] * limit["ours"] == pytest.approx(limit["gflops"])
     assert document["rows"][2]["ours"] == max(row["ours"] for row in document["rows"][:2])
+
+
+def test_the_arithmetic_of_a_step_is_counted():
+    pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
+    sizes = SIZES.with_changes(d_model=32, n_heads=2, d_ff=64, n_layers=3)
+    batch, positions = 2, 50
+    ours, theirs = rivals(sizes, batch, positions, dropout=0.0)
+    block = 4 * 32**2 + 2 * 32 * 64  # weights of a block's matrices
+    head = 32**2 + 32 * sizes.vocabulary_size
+    scores = 2 * positions * 32  # of a token: Q K^T and a V
+    forward = 2 * batch * positions * (3 * (block + scores) + head)
+    assert gigaflops(theirs) == pytest.approx(3 * forward / 1e9, rel=0.1)  # backward costs twice the forward pass
+    assert 0.5 * gigaflops(theirs) < gigaflops(ours) < 0.85 * gigaflops(theirs)
 
 
 def test_without_transformers_it_says_what_to_install(monkeypatch):

@@ -3,8 +3,9 @@
     audioformer bench train
 
 Both learn with AdamW (fused) and clipped gradients, each in 32 bits and under bfloat16 autocast, turn and turn about in
-one run; medians over steps. What ours saves: the last block and the logits are computed at hidden positions only, the
-attention is fused, the dropout draws fewer random bits.
+one run; medians over steps. Beside them stands what the processor could do at most: the matrix products of each one's
+step against the matrix rate measured in the same run. What ours saves: the last block and the logits are computed at
+hidden positions only, the attention is fused, the dropout draws fewer random bits.
 
 Shapes: B clips, S positions, V codebook size.
 """
@@ -18,8 +19,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from audioformer.benches import machine, row
+from audioformer.benches.encode import matrix_rate
 from audioformer.config import EncoderConfig, MaskConfig
 from audioformer.encodec_import import torchaudio_or_stand_in
 from audioformer.errors import AudioformerError
@@ -69,7 +72,8 @@ def bench_train(
 
     Returns:
         The benchmark. "ours" and "peer" are tokens per second; "loss" and "loss_peer" the first step's losses without
-        dropout (nats), which agree because both start from the same weights; last the best setting of each.
+        dropout (nats), which agree because both start from the same weights; then the best setting of each; last the
+        matrix rate's limit in 32 bits, with the arithmetic of a token, "gflop" and "gflop_peer".
 
     Raises:
         AudioformerError: transformers is not installed.
@@ -86,9 +90,19 @@ def bench_train(
         best = {"ours": max(best["ours"], fast), "peer": max(best["peer"], slow)}
         table.append(row(f"MLM step, {name}", fast, "tokens/s", slow, **losses))
     table.append(row("MLM step, best of each", best["ours"], "tokens/s", best["peer"], loss=None, loss_peer=None))
+    rate, work = matrix_rate(), [gigaflops(rival) / (batch * positions) for rival in (ours, theirs)]
+    limits = {"gflop": work[0], "gflop_peer": work[1], "gflops": rate, "loss": None, "loss_peer": None}
+    table.append(row("limit in fp32: nothing but matrix products", rate / work[0], "tokens/s", rate / work[1], **limits))
     n_weights = sum(p.numel() for p in ours.model.parameters())
     about = {"n_weights": n_weights, "batch": batch, "positions": positions, "n_steps": n_steps, "dropout": sizes.dropout}
     return {"name": "train", **about, "machine": machine(), "rows": table}
+
+
+def gigaflops(rival: Rival) -> float:
+    """Matrix products of one step, forward and back, 1e9 operations."""
+    with FlopCounterMode(display=False) as counter:
+        rival.step(bf16=False)
+    return counter.get_total_flops() / 1e9
 
 
 def rivals(sizes: EncoderConfig, batch: int, positions: int, dropout: float) -> tuple[Rival, Rival]:
