@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 1 << 20  # weights alone may be larger: they have a card and a 
 # beside it. Imports inside functions are free: they are the lazy ones.
 ORDER = """
 errors
-paths config interrupt
+paths config interrupt devices
 audio state stft effects
 stream
 rvq codec editing
@@ -48,8 +48,8 @@ predict
 pretrain finetune
 kmeans_targets pretrain_encodecmae encodecmae_import encodecmae_guess
 classify features
-hear
-evaluate scores benches codec_log
+hear live
+evaluate scores benches codec_log readiness
 plots
 teaching widgets codebook explain filling
 cli app

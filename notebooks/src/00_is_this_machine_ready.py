@@ -39,8 +39,15 @@ from audioformer.tokens import wrap
 # %% [markdown]
 # ## 1 · What is here?
 #
-# The same list that `audioformer info` prints in a terminal: versions, processor, and the bundled models with their
-# measured scores. If this cell stops with an error, run `make setup` in the folder of the project and start again.
+# The same list that `audioformer check` prints in a terminal: versions, sound devices, models, speed, data, and whether
+# all of it works offline. A line marked FIX says what to do; `note` means that it works, but know this. If this cell
+# stops with an error, run `make setup` in the folder of the project and start again.
+
+# %%
+status = main(["check"])
+
+# %% [markdown]
+# And the bundled models with their measured scores, each with the command that gives it:
 
 # %%
 status = main(["info"])
