@@ -11,21 +11,22 @@ Shapes: B clips, K rows, S positions, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.adapt import AdaptConfig, adapt, describe, merged_state
+from audioformer.adapt import adapt, describe, merged_state
 from audioformer.backbone import method_of
 from audioformer.batches import CodeSampler, require_clips
 from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.classifier import Classifier
-from audioformer.config import MaskConfig, TrainConfig, check_names
+from audioformer.config import MaskConfig
 from audioformer.encodecmae import EncodecMAE
 from audioformer.errors import AudioformerError
+from audioformer.finetune_config import FINETUNE_PRESETS, METHODS, FinetuneConfig, finetune_preset
 from audioformer.frames import FrameBatch, clip_inputs, collate_inputs
 from audioformer.gap_masking import gap_mask
 from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_loss, mpc_chance
@@ -36,75 +37,10 @@ from audioformer.reports import classification_metrics, multi_label_metrics
 from audioformer.tokens import TokenBatch
 from audioformer.train import Task
 
-METHODS = ("ft1", "ft2", "probe")
+__all__ = ["FINETUNE_PRESETS", "METHODS", "FineTuning", "FinetuneConfig", "classifier_card", "finetune_preset"]
+
 HIDDEN_RUN = 5  # frames that `token_mask` hides together
-
-
-@dataclass(frozen=True)
-class FinetuneConfig:
-    """A whole fine-tuning recipe."""
-
-    train: TrainConfig
-    method: str = "ft1"  # "ft1", "ft2", or "probe": the linear layer alone learns
-    alpha: float = 0.8  # FT2's share of the classification loss (authors: 0.8, later 0.97)
-    temperature: float = 0.05  # FT2's (authors: 0.05, later 0.03)
-    token_mask: float = 0.0  # share of the codes hidden in training, as augmentation (authors: 0; 0.1 for FSD50K)
-    row_dropout: float = 0.0  # ours: share of the clips that keep only their first rows in training (rows="summed")
-    crop_s: float = 10.0  # longest stretch, seconds; the window of the finished classifier
-    min_crop_s: float = 10.0  # shortest stretch
-    label_smoothing: float = 0.0
-    frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
-    adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
-
-    def __post_init__(self):
-        """Refuse an unknown method or a share out of range."""
-        check_names([self.method], METHODS, "the list of fine-tuning methods")
-        if not (0 <= self.alpha <= 1 and 0 <= self.row_dropout <= 1 and 0 <= self.token_mask < 1):
-            told = f"alpha={self.alpha} and row_dropout={self.row_dropout} must lie in [0, 1], token_mask={self.token_mask} in [0, 1)"
-            raise AudioformerError(told)
-        if self.method == "probe":
-            object.__setattr__(self, "adapt", AdaptConfig("linear"))
-
-    def to_dict(self) -> dict:
-        """Plain values, ready for JSON."""
-        return asdict(self)
-
-
-FINETUNE_PRESETS = {
-    # the authors' ESC-50 run: 5 s, lr 1e-5, batch 32, <= 20 epochs of 1600 clips, patience 3 epochs
-    "paper-esc50": FinetuneConfig(
-        TrainConfig(n_steps=1000, batch_size=32, learning_rate=1e-5, schedule="constant", validate_every=50, patience=3),
-        crop_s=5.0, min_crop_s=5.0,
-    ),  # fmt: skip
-    # the authors' AS-20K run: 10 s, lr 1e-4, batch 16, <= 10 epochs of 20,550 clips, patience 3
-    "paper-as20k": FinetuneConfig(
-        TrainConfig(n_steps=12_850, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=1285, patience=3)
-    ),
-    # the authors' FSD50K run: as AS-20K, 4 epochs of 36,796 clips, a tenth of the codes hidden
-    "paper-fsd50k": FinetuneConfig(
-        TrainConfig(n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3),
-        token_mask=0.1,
-    ),
-    "esc10": FinetuneConfig(
-        TrainConfig(n_steps=200, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
-    ),  # fmt: skip
-    "digits": FinetuneConfig(
-        TrainConfig(n_steps=250, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1,
-    ),  # fmt: skip
-    "scenes": FinetuneConfig(
-        TrainConfig(n_steps=300, batch_size=12, learning_rate=1e-3, head_factor=2.0, weight_decay=0.05, average=0.98),
-        token_mask=0.1, crop_s=5.0, min_crop_s=4.0, frame_head=True,
-    ),  # fmt: skip
-    "test": FinetuneConfig(TrainConfig(n_steps=4, batch_size=4, learning_rate=1e-3, save_every=2), crop_s=1.0, min_crop_s=1.0),
-}
-
-
-def finetune_preset(name: str) -> FinetuneConfig:
-    """A named recipe; AudioformerError if unknown."""
-    check_names([name], list(FINETUNE_PRESETS), "the list of fine-tuning presets")
-    return FINETUNE_PRESETS[name]
+RATED_CLIPS = 500  # clips that `base_rates` looks at
 
 
 class FineTuning(Task):
@@ -146,6 +82,8 @@ class FineTuning(Task):
             backbone.freeze_rows(range(1, model.config.n_codebooks))
         elif model.config.rows == "separate":
             backbone.freeze_rows(range(1, model.config.n_codebooks))  # row 1 alone is read: the others rest
+        if config.base_rates and multi_label:
+            self._start_at_base_rates(clips)
         adapt(self.classifier, config.adapt)
         train = config.train
         self.window = min(round(config.crop_s * codec["frame_rate"]), model.config.max_positions - 2)
@@ -156,6 +94,20 @@ class FineTuning(Task):
             self.chance["frames"] = 0.6931
         if config.method == "ft2":
             self.chance["mpc"] = mpc_chance(train.batch_size // train.accumulate, model.config.n_codebooks)
+
+    def _start_at_base_rates(self, clips: Sequence) -> None:
+        """Biases of the heads such that a clip has as many labels, a frame as many events, as the training clips on average.
+
+        Else the first steps press every score down, and the features with them: with many rare labels that lasts.
+        """
+        some = [clips[i] for i in np.linspace(0, len(clips) - 1, min(len(clips), RATED_CLIPS)).astype(int)]
+        heads = {self.classifier.head: np.mean([len(item.labels) for item in some])}
+        if self.config.frame_head:
+            seconds = sum(item.codes.shape[1] for item in some) / self.codec["frame_rate"]
+            heads[self.classifier.frame_head] = sum(off - on for item in some for _, on, off in item.events) / seconds
+        for head, labels in heads.items():
+            rate = min(max(labels / len(self.label_names), 1e-4), 0.5)
+            torch.nn.init.constant_(head.bias, float(np.log(rate / (1 - rate))))
 
     def train(self, mode: bool = True) -> FineTuning:
         """Training mode; a probed backbone stays in evaluation mode."""

@@ -136,6 +136,18 @@ def test_mixed_clips_have_shared_targets():
     assert task._targets(coded_clips(2)).tolist() == [0, 1]
 
 
+def test_heads_of_rare_labels_start_at_their_base_rates():
+    clips, names = several_labels(), [f"class {i}" for i in range(40)]
+    task = made(recipe(frame_head=True, base_rates=True, crop_s=60.0, min_crop_s=60.0), "summed", clips, names, multi_label=True)
+    labels = np.mean([len(clip.labels) for clip in clips]) / 40
+    seconds = sum(clip.codes.shape[1] for clip in clips) / codec_about()["frame_rate"]
+    events = sum(off - on for clip in clips for _, on, off in clip.events) / seconds / 40
+    assert task.classifier.head.bias.sigmoid().tolist() == pytest.approx([labels] * 40, rel=1e-3)
+    assert task.classifier.frame_head.bias.sigmoid().tolist() == pytest.approx([events] * 40, rel=1e-3)
+    plain = made(recipe(frame_head=True), "summed", clips, names, multi_label=True)
+    assert not plain.classifier.head.bias.any()
+
+
 @pytest.mark.parametrize("labels", [(), (0, 1)])
 def test_a_clip_without_exactly_one_label_is_refused_by_name(labels):
     clip = replace(coded_clips(1)[0], labels=labels, weights=(1.0,) * len(labels), id="rain 7")

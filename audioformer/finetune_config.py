@@ -1,0 +1,82 @@
+"""Fine-tuning recipes: what can be set, and the named ones.
+
+Source: AudioFormer (arXiv 2308.07221) and the scripts its authors published; ours are marked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from audioformer.adapt import AdaptConfig
+from audioformer.config import TrainConfig, check_names
+from audioformer.errors import AudioformerError
+
+METHODS = ("ft1", "ft2", "probe")
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """A whole fine-tuning recipe."""
+
+    train: TrainConfig
+    method: str = "ft1"  # "ft1", "ft2", or "probe": the linear layer alone learns
+    alpha: float = 0.8  # FT2's share of the classification loss (authors: 0.8, later 0.97)
+    temperature: float = 0.05  # FT2's (authors: 0.05, later 0.03)
+    token_mask: float = 0.0  # share of the codes hidden in training, as augmentation (authors: 0; 0.1 for FSD50K)
+    row_dropout: float = 0.0  # ours: share of the clips that keep only their first rows in training (rows="summed")
+    crop_s: float = 10.0  # longest stretch, seconds; the window of the finished classifier
+    min_crop_s: float = 10.0  # shortest stretch
+    label_smoothing: float = 0.0
+    frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
+    base_rates: bool = False  # ours: heads with several labels a clip start at how common labels are (arXiv 1708.02002, 4.1)
+    adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
+
+    def __post_init__(self):
+        """Refuse an unknown method or a share out of range."""
+        check_names([self.method], METHODS, "the list of fine-tuning methods")
+        if not (0 <= self.alpha <= 1 and 0 <= self.row_dropout <= 1 and 0 <= self.token_mask < 1):
+            told = f"alpha={self.alpha} and row_dropout={self.row_dropout} must lie in [0, 1], token_mask={self.token_mask} in [0, 1)"
+            raise AudioformerError(told)
+        if self.method == "probe":
+            object.__setattr__(self, "adapt", AdaptConfig("linear"))
+
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+FINETUNE_PRESETS = {
+    # the authors' ESC-50 run: 5 s, lr 1e-5, batch 32, <= 20 epochs of 1600 clips, patience 3 epochs
+    "paper-esc50": FinetuneConfig(
+        TrainConfig(n_steps=1000, batch_size=32, learning_rate=1e-5, schedule="constant", validate_every=50, patience=3),
+        crop_s=5.0, min_crop_s=5.0,
+    ),  # fmt: skip
+    # the authors' AS-20K run: 10 s, lr 1e-4, batch 16, <= 10 epochs of 20,550 clips, patience 3
+    "paper-as20k": FinetuneConfig(
+        TrainConfig(n_steps=12_850, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=1285, patience=3)
+    ),
+    # the authors' FSD50K run: as AS-20K, 4 epochs of 36,796 clips, a tenth of the codes hidden
+    "paper-fsd50k": FinetuneConfig(
+        TrainConfig(n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3),
+        token_mask=0.1,
+    ),
+    "esc10": FinetuneConfig(
+        TrainConfig(n_steps=200, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.15, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
+    ),  # fmt: skip
+    "digits": FinetuneConfig(
+        TrainConfig(n_steps=250, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.15, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1,
+    ),  # fmt: skip
+    "scenes": FinetuneConfig(
+        TrainConfig(n_steps=300, batch_size=12, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.1, crop_s=5.0, min_crop_s=4.0, frame_head=True, base_rates=True,
+    ),  # fmt: skip
+    "test": FinetuneConfig(TrainConfig(n_steps=4, batch_size=4, learning_rate=1e-3, save_every=2), crop_s=1.0, min_crop_s=1.0),
+}
+
+
+def finetune_preset(name: str) -> FinetuneConfig:
+    """A named recipe; AudioformerError if unknown."""
+    check_names([name], list(FINETUNE_PRESETS), "the list of fine-tuning presets")
+    return FINETUNE_PRESETS[name]
