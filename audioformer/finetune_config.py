@@ -60,16 +60,21 @@ FINETUNE_PRESETS = {
         TrainConfig(n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3),
         token_mask=0.1,
     ),
+    # ours, of the bundled models: first all classes of synthetic sound, one a clip; from there on esc10 and scenes
+    "synthetic": FinetuneConfig(
+        TrainConfig(n_steps=400, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.15, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
+    ),  # fmt: skip
     "esc10": FinetuneConfig(
-        TrainConfig(n_steps=200, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        TrainConfig(n_steps=300, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.15, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
     ),  # fmt: skip
     "digits": FinetuneConfig(
-        TrainConfig(n_steps=250, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        TrainConfig(n_steps=800, batch_size=64, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.15, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1,
     ),  # fmt: skip
     "scenes": FinetuneConfig(
-        TrainConfig(n_steps=300, batch_size=12, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        TrainConfig(n_steps=700, batch_size=12, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.1, crop_s=5.0, min_crop_s=4.0, frame_head=True, base_rates=True,
     ),  # fmt: skip
     "test": FinetuneConfig(TrainConfig(n_steps=4, batch_size=4, learning_rate=1e-3, save_every=2), crop_s=1.0, min_crop_s=1.0),
