@@ -82,7 +82,8 @@ def targets() -> dict[Path, tuple[Path, bool]]:
     found = {}
     for source in sorted((HERE / "src").glob("*.py")):
         found[HERE / f"{source.stem}.ipynb"] = (source, False)
-        found[HERE / "solutions" / f"{source.stem}.ipynb"] = (source, True)
+        if source.stem[0].isdigit():  # the index has nothing to solve
+            found[HERE / "solutions" / f"{source.stem}.ipynb"] = (source, True)
     return found
 
 
@@ -100,8 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.check:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
-    known = {path.name for path in targets()}
-    orphans = [path for path in [*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb")] if path.name not in known]
+    orphans = [path for path in [*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb")] if path not in targets()]
     if options.check and (stale or orphans):
         for path in stale:
             print(f"{path.relative_to(HERE)}: not what its source says; run python notebooks/build.py", file=sys.stderr)

@@ -16,7 +16,7 @@ from audioformer.errors import AudioformerError
 from audioformer.paths import notebooks_folder
 
 FOLDER = notebooks_folder()
-NAMES = sorted(path.stem for path in (FOLDER / "src").glob("*.py"))
+NAMES = sorted(path.stem for path in (FOLDER / "src").glob("[0-9]*.py"))
 VERDICT = re.compile(r"^[✓✗…] \S+", re.MULTILINE)
 ASKED = re.compile(r'^(check|quiz)\("([\w.]+)"', re.MULTILINE)
 
@@ -36,11 +36,28 @@ def read(path):
 # --- as stored
 
 
-def test_there_is_a_notebook_and_the_index_lists_each():
-    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+def test_there_is_a_notebook_and_both_lists_have_each():
+    listed = (FOLDER / "README.md").read_text(encoding="utf-8")
+    index = "".join("".join(cell["source"]) for cell in read(FOLDER / "index.ipynb")["cells"])
     assert NAMES
     for name in NAMES:
-        assert f"({name}.ipynb)" in index
+        assert f"({name}.ipynb)" in listed
+        assert f"[{name[:2]}]: {name}.ipynb" in index
+        minutes = re.search(r"\*\*Time\*\* about (\d+) minutes", (FOLDER / "src" / f"{name}.py").read_text(encoding="utf-8"))[1]
+        question = "".join(read(FOLDER / f"{name}.ipynb")["cells"][0]["source"]).split("\n")[0].split(" · ")[1]
+        assert f"| [{name[:2]}]({name}.ipynb) | {question} | {minutes} |" in listed
+        assert f"| [{name[:2]}] | {question} | {minutes} |" in index
+
+
+def test_the_minutes_of_each_path_add_up():
+    index = "".join(read(FOLDER / "index.ipynb")["cells"][0]["source"])
+    listed = (FOLDER / "README.md").read_text(encoding="utf-8")
+    minutes = {number: int(m) for number, m in re.findall(r"^\| \[(\d\d)\]\([^|]*\| [^|]* \| (\d+) \|", listed, re.MULTILINE)}
+    paths = re.findall(r"^\| \*\*[^|]*\| ([^|]*) \| (\d+) \|", index, re.MULTILINE)
+    assert len(paths) == 4
+    for taken, total in paths:
+        numbers = re.findall(r"\[(\d\d)\]", taken) or list(minutes)
+        assert sum(minutes[number] for number in numbers) == int(total), taken
 
 
 def test_notebooks_are_what_their_sources_say(builder, capsys):

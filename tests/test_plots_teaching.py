@@ -11,6 +11,7 @@ PLANE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1)
 COSINES = np.array([[1, 0.9, 0.1, 0], [0.9, 1, 0, 0.2], [0.1, 0, 1, 0.8], [0, 0.2, 0.8, 1]])
 DRAW = {
     "entries": lambda **o: plots.plane.entries([[0.0, 1.0], [2.0, 2.0]], [[0.0, 0.0], [2.0, 3.0]], [0, 1], **o),
+    "points": lambda **o: plots.plane.points(PLANE, ["a", "b", "a"], **o),
     "arrows": lambda **o: plots.plane.arrows(PLANE, ["a", "b", "c"], [0, 0, 1], **o),
     "strip": lambda **o: plots.tokens.strip([[11, 7, 9, 12], [11, 13, 12, 10]], 10, ["dog", "rain"], **o),
     "attention": lambda **o: plots.attention.attention_map([[0.25, 0.75], [1.0, 0.0]], ["BOA", "7"], **o),
@@ -100,6 +101,8 @@ def test_losses_show_levels_and_leave_empty_curves_out():
         (lambda: plots.plane.entries([[0.0, 1.0]], [[0.0, 0.0]], [1]), r"codes range over 1\.\.1.*entries 0\.\.0"),
         (lambda: plots.plane.entries(np.ones((1, 3)), np.ones((1, 3)), [0]), "two features"),
         (lambda: plots.plane.arrows(np.ones((2, 3)), ["a", "b"]), "two features"),
+        (lambda: plots.plane.points(np.ones((2, 3)), ["a", "b"]), "two features"),
+        (lambda: plots.plane.points(np.ones((2, 2)), ["a"]), "points has length 2 but labels has length 1"),
         (lambda: plots.tokens.strip([[99]], 10), r"99\.\.99; expected integers in 0\.\.13"),
         (lambda: plots.attention.attention_map([[0.5, 0.6], [1, 0]]), "rows that sum to 1"),
         (lambda: plots.attention.attention_map([[1.0]], ["a", "b"]), "must agree"),

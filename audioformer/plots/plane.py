@@ -1,4 +1,4 @@
-"""Pictures of vectors with two entries: points with the codebook entries they belong to, and arrows from the origin.
+"""Pictures of vectors with two entries: points with the codebook entries they belong to, arrows, and maps of sounds.
 
 Two dimensions are all a screen has; what is seen here holds in 32 or 256 as well. Shapes: M points, V entries.
 """
@@ -14,6 +14,7 @@ from audioformer.errors import AudioformerError
 from audioformer.plots.theme import INK, OKABE_ITO, ON_DARK, as_array, finish, same_length
 
 X, Y = "First feature", "Second feature"
+SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "bowtie", "hourglass")
 
 
 def entries(points, codebook, codes, *, theme: str = "light", title: str | None = None) -> go.Figure:
@@ -104,6 +105,43 @@ def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light", 
     )
     figure = _square(finish(figure, f"{alt}.", x=X, y=Y, theme=theme, title=title, height=380))
     return figure.update_layout(showlegend=False)
+
+
+def points(points, labels: Sequence[str], *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """A map of sounds: one mark each, colour and shape by label.
+
+    Args:
+        points: (M, 2), for instance principal components.
+        labels: M names; each kind has its own colour and symbol.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with one trace a label; both axes have the same scale.
+
+    Raises:
+        AudioformerError: not two features, or lengths disagree.
+
+    Example:
+        >>> [trace.name for trace in points([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]], ["dog", "rain", "dog"]).data]
+        ['dog', 'rain']
+    """
+    points = as_array(points, "points", 2)
+    same_length(len(points), len(labels), "points", "labels")
+    if points.shape[1] != 2:
+        raise AudioformerError(f"points {points.shape} must have two features each to be drawn in a plane")
+    colours, kinds, figure = OKABE_ITO if theme == "light" else ON_DARK, list(dict.fromkeys(labels)), go.Figure()
+    for place, kind in enumerate(kinds):
+        numbers = np.flatnonzero([label == kind for label in labels])
+        name = kind.replace("_", " ")
+        figure.add_scatter(
+            x=points[numbers, 0], y=points[numbers, 1], mode="markers", name=name, customdata=numbers,
+            marker={"size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)], "color": colours[place % len(colours)]},
+            hovertemplate=f"{name}<br>number %{{customdata}}<br>(%{{x:.2f}}, %{{y:.2f}})<extra></extra>",
+        )  # fmt: skip
+    alt = f"Map of {len(points)} sounds of {len(kinds)} kinds: {', '.join(kind.replace('_', ' ') for kind in kinds)}."
+    figure = _square(finish(figure, alt, x=X, y=Y, theme=theme, title=title, height=440))
+    return figure.update_layout(margin={"t": 68})
 
 
 def _square(figure: go.Figure) -> go.Figure:

@@ -12,14 +12,19 @@ from __future__ import annotations
 
 from audioformer.teaching import (
     attention,
+    autoencoder,
     codes,
     contrast,
     encoder,
     finetuning,
+    learnt,
     masking,
+    own_sounds,
     pretraining,
     quantisers,
     ready,
+    rulers,
+    scale,
     tokens,
 )
 from audioformer.teaching.answers import Check, difference
@@ -27,7 +32,10 @@ from audioformer.teaching.players import budget, listen, sample, show, slider, w
 
 __all__ = ["CHECKS", "QUIZ", "Check", "budget", "check", "difference", "hint", "listen", "quiz", "sample", "show", "slider", "watch"]
 
-NOTEBOOKS = (ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning)
+NOTEBOOKS = (
+    ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning, learnt, autoencoder, rulers,
+    own_sounds, scale,
+)  # fmt: skip
 CHECKS = {name: check for notebook in NOTEBOOKS for name, check in notebook.CHECKS.items()}
 QUIZ = {name: question for notebook in NOTEBOOKS for name, question in notebook.QUIZ.items()}
 

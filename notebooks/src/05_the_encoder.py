@@ -190,7 +190,7 @@ slider("In which sizes is the table of tokens a large part?", ["test", "tiny", "
 # A rooster for two seconds, through the bundled pre-trained model.
 
 # %%
-waveform = af.load_audio(sample("rooster"), 24_000, mono=True).samples[0, : 2 * 24_000]
+waveform = af.load_audio(sample("rooster"), 24_000, mono=True).samples[0, 3 * 24_000 : 5 * 24_000]
 listen(waveform, 24_000, "two seconds")
 
 # %%

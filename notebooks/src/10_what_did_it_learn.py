@@ -1,0 +1,331 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 10 · What did the model learn, and how would you know?
+#
+# **You will**
+# 1. measure where the heads look, and how widely, on paper first;
+# 2. find a sound's neighbours, and count how often they are what you would call them;
+# 3. draw a map of many sounds, and count what the map leaves out.
+#
+# **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 05 and 09.
+
+# %%
+import tempfile
+
+import numpy as np
+import torch
+
+import audioformer as af
+from audioformer import plots
+from audioformer.codebook import entry_map
+from audioformer.datasets import open_dataset
+from audioformer.explain.attention import attention_maps, mean_distance, mean_entropy, rollout, shrink
+from audioformer.features import open_encoder
+from audioformer.metrics import chance, retrieval_at_k
+from audioformer.synth import write_scenes
+from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+
+SEED = 7
+torch.manual_seed(SEED)
+print("seed", SEED)
+work = tempfile.TemporaryDirectory()
+
+# %% [markdown]
+# ## 1 · Where does a head look?
+#
+# Attention can be read off: it is a table of shares. Four positions, one head:
+
+# %%
+head = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5], [0.25, 0.25, 0.25, 0.25]])
+show(plots.attention.attention_map(head))
+
+# %% [markdown]
+# *Predict first: how far away does each of the four look, on average? (Position 3 gives a quarter each to places 3, 2, 1
+# and 0 steps away.)*
+
+# %%
+by_hand = [0.0, 0.5, 0.5, (3 + 2 + 1 + 0) / 4]
+print("by position", by_hand, " mean", sum(by_hand) / 4, " library", mean_distance(head).item())
+
+# %% [markdown]
+# ### Exercise 1 · How far a head looks
+
+
+# %% exercise="distance"
+def my_distance(weights):
+    """Attention (S, S), rows sum to 1 -> mean distance |i - j|, weighted by attention, over all positions that look."""
+    place = torch.arange(len(weights), dtype=weights.dtype)
+    return (weights * (place[:, None] - place).abs()).sum(1).mean()
+
+
+# %%
+check("learnt.distance", my_distance)
+
+# %% [markdown]
+# How *widely* it looks is another question: $e^{\text{entropy}}$ says over how many places it spreads.
+#
+# *Predict first: over how many places do the four spread?*
+
+# %%
+print([round(mean_entropy(line[None]).exp().item(), 2) for line in head])
+
+# %% [markdown]
+# ## 2 · The heads of a trained model
+#
+# The bundled classifier `esc10` listens to a dog.
+
+# %%
+classifier = af.load("esc10")
+dog = af.load_audio(sample("dog"), 24_000, mono=True)
+listen(dog, title="dog")
+
+# %%
+codes = classifier.codes(dog)[:, : classifier.window]
+maps = attention_maps(classifier.classifier, codes)
+print("(layers, heads, positions, positions)", tuple(maps.shape))
+
+# %% [markdown]
+# *Predict first: do the heads of one layer look equally far?*
+
+# %%
+frame_rate = classifier.codec.frame_rate
+seconds = mean_distance(maps) / frame_rate
+lines = {f"head {h + 1}": seconds[:, h].tolist() for h in range(maps.shape[1])}
+show(plots.layers.by_layer(lines, "Mean distance (s)", x="Layer", first=1))
+
+# %% [markdown]
+# What would a model without training do? Then it is not learning that you see, but the shape of the thing.
+
+# %%
+torch.manual_seed(SEED)
+fresh = af.Classifier(classifier.classifier.config, 10).eval()
+untrained = mean_distance(attention_maps(fresh, codes)) / frame_rate
+print("trained  ", seconds.mean(1).numpy().round(2), "s by layer; spread over heads", round(seconds.std(1).mean().item(), 2))
+print("untrained", untrained.mean(1).numpy().round(2), "s by layer; spread over heads", round(untrained.std(1).mean().item(), 2))
+
+# %%
+n_layers, n_heads = maps.shape[:2]
+small = shrink(maps, 64)
+small = small / small.sum(-1, keepdim=True)
+
+
+def draw_head(number):
+    """One head's map, on 64 stretches of the clip."""
+    layer, one = divmod(number - 1, n_heads)
+    show(plots.attention.attention_map(small[layer, one]))
+    print(f"layer {layer + 1}, head {one + 1}: looks {seconds[layer, one]:.2f} s far on average")
+
+
+slider("Which heads look close by, which at a few places only, wherever they stand?", range(1, n_layers * n_heads + 1), draw_head, 1)
+
+# %% [markdown]
+# Bright columns are places that everybody looks at. Is there something to hear? Where does the bark begin?
+
+# %%
+show(plots.audio.waveform(dog.samples[0].numpy(), dog.sample_rate))
+
+# %% [markdown]
+# ## 3 · Through all layers
+#
+# Position 5 of layer 2 looks at position 3, which in layer 1 has looked at position 1. **Rollout** multiplies the layers,
+# with half of every position staying where it is (the path that adds).
+#
+# *Predict first: one layer in which both of two positions look at position 0 only. What share of input 0 is in output 1?*
+
+# %%
+both_at_0 = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+print(rollout(both_at_0[None, None]).tolist(), " and after two such layers", rollout(both_at_0.expand(2, 1, 2, 2)).tolist())
+
+# %% [markdown]
+# ### Exercise 2 · Rollout
+
+
+# %% exercise="rollout"
+def my_rollout(maps):
+    """Attention (L, H, S, S) -> (S, S): share of each input in each output, heads averaged, half of each position kept."""
+    same = torch.eye(maps.shape[-1])
+    total = same
+    for layer in maps.mean(1):
+        total = (0.5 * layer + 0.5 * same) @ total
+    return total
+
+
+# %%
+check("learnt.rollout", my_rollout)
+
+# %%
+reach = rollout(maps).mean(0)[1:-1]
+times = torch.arange(len(reach)) / frame_rate
+loudest = reach.argmax().item()
+print(f"most looked at, on average over outputs: {times[loudest]:.2f} s, {reach[loudest] * len(reach):.1f} times an even share")
+listen(dog.samples[:, max(0, int((times[loudest] - 0.25) * 24_000)) :][:, :12_000], 24_000, "half a second around it")
+
+# %% [markdown]
+# **Doubt.** A weight says how much of a place is *fetched*, not what it is good for. A head can look at silence because it
+# has nothing to do. Papers have shown both: attention that can be shuffled without changing the answer, and attention that
+# cannot. Notebook 11 changes the *sound* and watches the *answer*; that is a test, this is a picture.
+
+# %% [markdown]
+# ## 4 · Neighbours
+#
+# A model can also be asked what it finds alike. Ten classes, computed on the spot, every clip different:
+
+# %%
+CLASSES = ["dog", "rooster", "rain", "sea_waves", "crying_baby", "clock_tick", "siren", "bell", "footsteps", "frog"]
+write_scenes(f"{work.name}/sounds", budget(60, 30), seed=SEED, duration_s=2.0, kind="clips", classes=CLASSES)
+sounds = open_dataset("esc50", f"{work.name}/sounds")
+truth = np.array([sounds.label_indices(clip)[0] for clip in sounds])
+clips = [af.load_audio(clip.path, 24_000, mono=True).samples for clip in sounds]
+
+# %%
+def vectors(name):
+    """One vector a clip: the mean over its frames."""
+    encoder = open_encoder(name)
+    return np.stack([encoder(clip)[0].mean(0).numpy() for clip in clips])
+
+
+found = {name: vectors(name) for name in ("log-mel", "codec:compact", "pretrained", "esc10")}
+print({name: one.shape for name, one in found.items()})
+
+# %% [markdown]
+# *Predict first: `pretrained` has never been told a label. Of a clip's nearest neighbour (by cosine), how often will the
+# class be the same? Chance is about one in ten. And the mean of a log-mel picture, which has learnt nothing at all?*
+
+# %% [markdown]
+# ### Exercise 3 · How often is the nearest of the same class?
+
+
+# %% exercise="neighbours"
+def my_neighbours(vectors, labels):
+    """Vectors (n, D), labels (n,) -> share of clips whose nearest other clip by cosine has their label."""
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    alike = unit @ unit.T
+    alike.fill_diagonal_(-2)
+    return (labels[alike.argmax(1)] == labels).double().mean()
+
+
+# %%
+check("learnt.neighbours", my_neighbours)
+
+# %%
+purity = {name: retrieval_at_k(one, truth, k=1) for name, one in found.items()}
+order = sorted(purity, key=purity.get, reverse=True)
+blind = chance("accuracy", truth)
+bars = plots.predictions.top_labels(order, [purity[n] for n in order], chance=blind)
+show(bars.update_xaxes(title_text="Nearest of the same class (share)"))
+
+# %% [markdown]
+# If `log-mel` is close to the top, the classes can be told by their spectrum, and nothing deep was needed. Hear what
+# the models find alike:
+
+# %%
+query = int(np.flatnonzero(truth == sounds.label_index("crying_baby"))[0])
+listen(clips[query], 24_000, "asked for: crying baby")
+for name in ("log-mel", "pretrained", "esc10"):
+    unit = found[name] / np.linalg.norm(found[name], axis=1, keepdims=True)
+    nearest = int(np.argsort(-(unit @ unit[query]))[1])
+    listen(clips[nearest], 24_000, f"nearest by {name}: {sounds[nearest].labels[0]}")
+
+# %% [markdown]
+# *Predict first: from layer to layer of the pre-trained model, do neighbours get better?*
+
+# %%
+deepest = open_encoder("pretrained").model.config.n_layers
+by_depth = [retrieval_at_k(vectors(f"pretrained:layer={layer}"), truth, k=1) for layer in range(deepest + 1)]
+show(plots.layers.by_layer({"pretrained": by_depth, "chance": [blind] * len(by_depth)}, "Nearest of the same class"))
+
+# %% [markdown]
+# Often the best layer is not the last: the last ones are busy with guessing codes. Is that so here, and is the difference
+# larger than luck? (What is one clip more or less worth here?)
+
+# %% [markdown]
+# ## 5 · A map
+#
+# Vectors have many numbers, a screen has two. **Principal components** are the plane in which the vectors spread most.
+
+
+# %%
+def draw_map(name):
+    """All clips in the plane in which one model's vectors spread most."""
+    flat = entry_map(found[name])
+    show(plots.plane.points(flat.points, [sounds[i].labels[0] for i in range(len(sounds))]))
+    print(f"{name}: the plane shows {sum(flat.shares):.0%} of the spread, {1 - sum(flat.shares):.0%} is out of sight")
+
+
+slider("In which of these can you tell the most classes apart by eye?", list(found), draw_map, "pretrained")
+
+# %% [markdown]
+# *Predict first: of the five nearest neighbours on the map, how many are among the five nearest in truth?*
+
+
+# %%
+def five_nearest(points):
+    """(n, 5) numbers of the nearest others, by distance."""
+    apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    return np.argsort(apart + np.diag(np.full(len(points), np.inf)), axis=1)[:, :5]
+
+
+for name, one in found.items():
+    real, drawn = five_nearest(one), five_nearest(entry_map(one).points)
+    kept = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(real, drawn, strict=True)])
+    print(f"{name:14} {kept:.0%} of the true neighbours are neighbours on the map")
+
+# %% [markdown]
+# A map is a summary with losses. Curved ones (UMAP, t-SNE) keep more neighbours and give up everything else: sizes of
+# islands and the distances between them then mean nothing, and they find islands even in noise.
+#
+# **Doubt.** All our clips of one class come from one program: neighbours may share its habits, such as the level or a
+# filter. With real recordings the same happens with microphones. A neighbour *from another recording* is worth more;
+# `retrieval_at_k(..., groups=...)` counts only those.
+
+# %%
+work.cleanup()
+
+# %% [markdown]
+# ## Quiz
+#
+# **Q1.** A head gives half its weight to one frame. That shows (a) the frame decides the label, (b) that the frame is
+# fetched there, (c) that the model knows where the sound begins.
+
+# %% exercise="quiz"
+answer_1 = "b"
+# %%
+quiz("learnt.weight", answer_1)
+
+# %% [markdown]
+# **Q2.** On a UMAP, two islands are far apart. That shows (a) nothing about how different they are, (b) that they are very
+# different, (c) that the model has separated two classes.
+
+# %% exercise="quiz"
+answer_2 = "a"
+# %%
+quiz("learnt.islands", answer_2)
+
+# %% [markdown]
+# **Q3.** A new model's nearest neighbours are right in 70 of 100 cases, log-mel means in 68. The model (a) has learnt
+# what classes are, (b) is useless, (c) has yet to show that it adds anything here.
+
+# %% exercise="quiz"
+answer_3 = "c"
+# %%
+quiz("learnt.rival", answer_3)
+
+# %% [markdown]
+# ## Recap
+#
+# - Heads differ in how far and how widely they look; rollout follows them through the layers. Pictures, not reasons.
+# - Neighbours can be heard and counted; count them against chance *and* against something that has learnt nothing.
+# - A map leaves most out. Say how much.
+#
+# Next, [12](12_encodecmae.ipynb): another way to make vectors, from the same parts.

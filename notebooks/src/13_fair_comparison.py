@@ -1,0 +1,307 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 13 · Which features are better, and would you bet on it?
+#
+# **You will**
+# 1. put any model behind the same two questions (HEAR): a vector for each moment, a vector for each clip;
+# 2. lay one ruler along all of them: same clips, same folds, same simple learner;
+# 3. break the ruler on purpose, in two ways, and see how good everybody looks.
+#
+# **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 09 and 10.
+
+# %%
+import tempfile
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.testing import assert_close
+
+import audioformer as af
+from audioformer import hear, plots
+from audioformer.benches.probe import ProbeData, as_markdown, probe_table, run_cells
+from audioformer.benches.vectors import ClipVectors
+from audioformer.checkpoint import bundled_names
+from audioformer.metrics import wilson_interval
+from audioformer.probe import probe, score, split_groups
+from audioformer.synth import synth_clip, write_scenes
+from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+
+SEED = 7
+print("seed", SEED)
+work = tempfile.TemporaryDirectory()
+
+# %% [markdown]
+# ## 1 · Two questions for every model
+#
+# HEAR, the Holistic Evaluation of Audio Representations, asks a model two things: a vector for every *moment*, with its
+# time, and a vector for every *clip*. Whoever answers both can be measured on nineteen tasks, by people who do not know
+# what is inside.
+
+# %%
+model = hear.load_model("pretrained")
+siren = af.load_audio(sample("siren"), 48_000, mono=True).samples
+embeddings, times_ms = hear.get_timestamp_embeddings(siren, model)
+print("audio", tuple(siren.shape), "at", model.sample_rate, "Hz → moments", tuple(embeddings.shape), "times", tuple(times_ms.shape))
+listen(siren, 48_000, "siren")
+
+# %% [markdown]
+# *Predict first: the codec makes 75 frames a second. The time of the first frame, in milliseconds? (Not zero.)*
+
+# %%
+print([round(t, 2) for t in times_ms[0, :4].tolist()], "ms")
+
+# %% [markdown]
+# ### Exercise 1 · The times
+# A frame's time is its middle. Wrong by half a frame, and every event is found 7 ms late: small enough to be overlooked,
+# large enough to lose points.
+
+
+# %% exercise="times"
+def my_times(n_frames):
+    """Frames at 75 a second -> (n_frames,) their middles, ms."""
+    return (torch.arange(n_frames) + 0.5) / 75 * 1000
+
+
+# %%
+check("rulers.times", my_times)
+
+# %% [markdown]
+# For a clip, the kit takes mean and deviation over time. Two moments, two numbers each:
+
+# %%
+moments = torch.tensor([[[1.0, 4.0], [3.0, 4.0]]])
+print(hear.summarise(moments).tolist(), "= means 2 and 4, deviations 1 and 0")
+
+# %% [markdown]
+# ### Exercise 2 · One vector for a clip
+
+
+# %% exercise="summary"
+def my_summary(frames):
+    """(n, T, D) -> (n, 2 D): mean over time, then standard deviation (divided by T, not T - 1)."""
+    return torch.cat([frames.mean(1), frames.std(1, correction=0)], 1)
+
+
+# %%
+check("rulers.summary", my_summary)
+
+# %%
+assert_close(hear.get_scene_embeddings(siren, model), hear.summarise(embeddings))
+
+# %%
+for name in ("log-mel", "codec:compact", "codes:compact:rows=1", "pretrained"):
+    other = hear.load_model(name)
+    sizes = f"{other.timestamp_embedding_size:4} numbers a moment, {other.scene_embedding_size:4} a clip"
+    print(f"{name:22} {sizes}, {other.encoder.n_parameters:10,} learnt numbers before them")
+
+# %% [markdown]
+# ## 2 · The ruler
+#
+# What is in a vector shows when something *simple* has to work with it: the label of the nearest clip, or one linear
+# layer. If that is enough, the model has done the work.
+#
+# ### Exercise 3 · The nearest clip's label
+
+
+# %% exercise="nearest"
+def my_nearest(vectors, labels, asked):
+    """Known vectors (n, D) and labels (n,), asked (m, D) -> (m,) label of the nearest known one, by cosine."""
+    known = torch.nn.functional.normalize(vectors, dim=1)
+    return labels[(torch.nn.functional.normalize(asked, dim=1) @ known.T).argmax(1)]
+
+
+# %%
+check("rulers.nearest", my_nearest)
+
+# %% [markdown]
+# Rules of the ruler, the same for everybody:
+#
+# - the same clips, in the same folds; whole recordings on one side;
+# - mean and deviation for scaling from the training clips only;
+# - settings of the learner chosen on a part of the *training* clips; the test clips decide nothing.
+#
+# Eight classes, computed on the spot, in five folds:
+
+# %%
+CLASSES = ["dog", "rain", "sea_waves", "crying_baby", "siren", "bell", "footsteps", "frog"]
+write_scenes(f"{work.name}/sounds", budget(80, 40), seed=SEED, duration_s=1.5, kind="clips", classes=CLASSES)
+data = ProbeData.open("scenes", f"{work.name}/sounds", only=range(1, budget(3, 2) + 1))
+print(len(data.dataset), "clips;", len(data.folds), "folds in use;", data.metric, "; chance", round(data.chance(), 3))
+
+# %% [markdown]
+# *Predict first: rank them. Statistics of a log-mel picture (nothing learnt) · log-mel bands · the codec's latents · one
+# row of codes · all eight rows · the pre-trained transformer.*
+
+# %%
+names = ["statistics", "log-mel", "codec:compact", "codes:compact:rows=1", "codes:compact", "pretrained"]
+names += [name for name in ("encodecmae-tiny",) if name in bundled_names()]
+models = [ClipVectors(name) for name in names]
+records = list(run_cells(data, models, ["linear", "knn"], [SEED], Path(work.name), lambda _: None))
+
+# %%
+table = probe_table(records, [data], models, fast=None)
+show(plots.probes.probes(table["rows"]))
+
+# %%
+print(as_markdown(table))
+
+# %% [markdown]
+# Things to look at before you quote a number from this table: How far apart are two *probes* on the same features? How
+# many numbers does each model give a clip? How many has it learnt, and from how much sound?
+#
+# ## 3 · How sure?
+#
+# *Predict first: with that many test clips, how wide is the interval of the best one?*
+
+# %%
+linear = {row["features"]: row["ours"] for row in table["rows"] if row["probe"] == "linear"}
+n_test = sum(len(test) for _, _, test in data.folds)
+for name in sorted(linear, key=linear.get, reverse=True):
+    low, high = wilson_interval(round(linear[name] * n_test), n_test)
+    print(f"{name:22} {linear[name]:.3f}   {low:.2f} to {high:.2f}")
+
+# %% [markdown]
+# The intervals are for one model alone. Two models on the *same* clips can be told apart better: only clips that one gets
+# right and the other wrong say anything. And with the ranking of several models comes another trap: the best of seven is
+# the luckiest of seven, too.
+
+# %% [markdown]
+# ## 4 · Break it: torn recordings
+#
+# Six "recordings" of each of four classes; a recording is one place with one noise, cut into four pieces. Somebody
+# shuffles all the pieces and takes a fifth for testing.
+
+# %%
+KINDS, N_SOURCES, N_PIECES = ["dog", "crying_baby", "footsteps", "frog"], budget(6, 5), 4
+pieces, kind_of, source_of = [], [], []
+for (number, kind), source in product(enumerate(KINDS), range(N_SOURCES)):
+    made = synth_clip(kind, 100 * number + source, duration_s=4.0)
+    place = np.random.default_rng(100 * number + source)
+    colour = np.convolve(place.normal(size=len(made)), place.normal(size=12), "same").astype(np.float32)
+    whole = torch.from_numpy(made + 0.03 * colour / colour.std())[None].float()
+    pieces += list(whole.split(whole.shape[1] // N_PIECES, 1)[:N_PIECES])
+    kind_of += [number] * N_PIECES
+    source_of += [f"{kind}-{source}"] * N_PIECES
+
+# %%
+listen(torch.cat(pieces[:2], 1), 24_000, "two pieces of one recording")
+vectors = np.stack([ClipVectors("statistics")(piece[0], 24_000) for piece in pieces])
+targets = np.eye(len(KINDS), dtype=np.int64)[kind_of]
+
+# %% [markdown]
+# *Predict first: the accuracy with shuffled pieces, and with whole recordings held out?*
+
+
+# %%
+def measured(groups, chance_seed):
+    """Accuracy of the nearest neighbours; everything of one group stays on one side."""
+    train, test = split_groups(groups, chance_seed, share=0.25)
+    answer = probe("knn", vectors, targets, source_of, train, test, seed=SEED)
+    return score(torch.from_numpy(answer.scores), torch.from_numpy(targets[test]), False)
+
+
+# %%
+each_alone = [str(i) for i in range(len(pieces))]
+ways = {"pieces shuffled": each_alone, "whole recordings": source_of}
+found = {way: np.mean([measured(groups, s) for s in range(budget(8, 3))]) for way, groups in ways.items()}
+figure = plots.predictions.top_labels(list(found), list(found.values()), chance=1 / len(KINDS))
+show(figure.update_xaxes(title_text="Accuracy (0 to 1)"))
+
+# %% [markdown]
+# Same features, same learner, same sounds. The difference is what the learner has recognised of the *recordings*. Many
+# published numbers were of the first kind; ESC-50's official folds keep each recording on one side, and so does FSDD if
+# the speaker is held out.
+#
+# ## 5 · Break it: look at the test
+#
+# *Predict first: fifty random features that know nothing, and we keep the two that happen to do best on the test clips.
+# Chance is a quarter. The score?*
+
+
+# %%
+def best_of(n_tried):
+    """Best test accuracy among so many pairs of random features."""
+    noise = np.random.default_rng(SEED).normal(size=(n_tried, len(pieces), 2))
+    train, test = split_groups(source_of, SEED, share=0.25)
+    scores = []
+    for tried in torch.from_numpy(noise):
+        given = my_nearest_of(tried[train], np.array(kind_of)[train], tried[test])
+        scores.append((given == np.array(kind_of)[test]).mean())
+    figure = plots.predictions.top_labels(["best", "mean"], [max(scores), np.mean(scores)], chance=1 / len(KINDS))
+    show(figure.update_xaxes(title_text="Accuracy (0 to 1)"))
+
+
+def my_nearest_of(known, labels, asked):
+    """Label of the nearest, by distance."""
+    return labels[torch.cdist(asked, known).argmin(1).numpy()]
+
+
+slider("How many features that know nothing must you try until you could publish?", [1, 5, 20, 100], best_of, 20)
+
+# %% [markdown]
+# Nobody does this on purpose. But whoever tries twenty layers, poolings and seeds, looks at the test score each time and
+# reports the best, has done it.
+#
+# ## 6 · And HEAR's own ruler?
+#
+# - It allows 16, 22.05, 32, 44.1 and 48 kHz; the kit's models hear at 24 kHz, so they ask for 48 and drop half. Fair?
+# - Its perceptron has 1024 hidden units. How much of the score is the perceptron's?
+# - `esc10` has learnt from ESC-10, which is part of HEAR's ESC-50. Only `pretrained` may be scored there; and it has
+#   heard some of these recordings too, unlabelled. The card of a model must say so; ask for it.
+# - A mean over nineteen tasks hides which. A model that is best at pitch may be bad at dogs.
+#
+# With real recordings: `audioformer bench probe --esc10 ESC-10 --digits FSDD -o runs/probe`.
+
+# %%
+work.cleanup()
+
+# %% [markdown]
+# ## Quiz
+#
+# **Q1.** 40 recordings, each cut into 10 pieces. The test set is (a) a tenth of the pieces, drawn at random, (b) all the
+# pieces of four recordings, (c) the last piece of each recording.
+
+# %% exercise="quiz"
+answer_1 = "b"
+# %%
+quiz("rulers.torn", answer_1)
+
+# %% [markdown]
+# **Q2.** Features are scaled with mean and deviation of *all* clips, then split. That is (a) wrong in principle, if
+# often harmless, (b) right, since no label was used, (c) needed for the nearest neighbour.
+
+# %% exercise="quiz"
+answer_2 = "a"
+# %%
+quiz("rulers.scale", answer_2)
+
+# %% [markdown]
+# **Q3.** `esc10` scores highest of all on ESC-50's folds. You (a) publish it, (b) choose another probe, (c) leave it out:
+# it has heard them.
+
+# %% exercise="quiz"
+answer_3 = "c"
+# %%
+quiz("rulers.heard", answer_3)
+
+# %% [markdown]
+# ## Recap
+#
+# - Two questions, any model: moments with times, clips.
+# - A comparison is fair when clips, folds, learner and choices are the same, and the test clips decided nothing.
+# - Torn recordings and repeated looks make everybody look good. Ask how a number was made before you ask how high it is.
+#
+# Next, [15](15_your_own_sounds.ipynb): all of it, with sounds of your own.

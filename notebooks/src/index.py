@@ -1,0 +1,110 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # From a sound to a trained listener
+#
+# One question a notebook. You need Python and to have seen a neural network once. Everything runs on this
+# machine, without internet and without a graphics card.
+#
+# **Choose a path:**
+#
+# | you have | take | minutes at the keyboard |
+# |---|---|---|
+# | **two hours** (a taster) | [00] · [01] · [03] · [06] | 105 |
+# | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 260 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 510 |
+# | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 185 |
+#
+# First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
+#
+# [00]: 00_is_this_machine_ready.ipynb
+# [01]: 01_from_sound_to_codes.ipynb
+# [02]: 02_residual_quantisation.ipynb
+# [03]: 03_from_codes_to_tokens.ipynb
+# [04]: 04_attention_by_hand.ipynb
+# [05]: 05_the_encoder.ipynb
+# [06]: 06_masked_prediction.ipynb
+# [07]: 07_contrastive_by_hand.ipynb
+# [08]: 08_pretrain_one.ipynb
+# [09]: 09_fine_tune.ipynb
+# [10]: 10_what_did_it_learn.ipynb
+# [12]: 12_encodecmae.ipynb
+# [13]: 13_fair_comparison.ipynb
+# [15]: 15_your_own_sounds.ipynb
+# [16]: 16_beyond_the_laptop.ipynb
+
+# %%
+import audioformer as af
+from audioformer import plots
+from audioformer.teaching import listen, sample, show
+
+dog = af.load_audio(sample("dog"), 24_000, mono=True)
+listen(dog)
+show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
+
+# %% [markdown]
+# That is the whole idea in one picture: the sound as rows of numbers between 0 and 1023, 75 columns a second. The
+# transformer reads *these*, as if they were words. No picture, or no sound? [00] finds out why.
+#
+# ## All of them
+#
+# | | question | minutes | needs |
+# |---|---|---|---|
+# | [00] | Is this machine ready? | 10 | nothing |
+# | | **Sound becomes language** | | |
+# | [01] | How does a sound become a few hundred whole numbers? | 30 | Python, a little linear algebra |
+# | [02] | How do eight small tables replace one impossible one? | 35 | 01 |
+# | [03] | How do codes become something a transformer can read? | 25 | 01 |
+# | | **The reader** | | |
+# | [04] | How does a position find out about the others? | 40 | 03 |
+# | [05] | What happens to a vector on its way through the encoder? | 35 | 04 |
+# | | **Learning** | | |
+# | [06] | What does a model learn by guessing what is hidden? | 40 | 03, 05 |
+# | [07] | Can a clip's own rows teach a model what belongs together? | 40 | 05 |
+# | [08] | What does pre-training look like while it happens? | 30 | 06 |
+# | [09] | How does a model learn our names for sounds, and is it any good? | 40 | 07, 08 |
+# | | **Doubting** | | |
+# | [10] | What did the model learn, and how would you know? | 35 | 05, 09 |
+# | [12] | What if sound goes in, and codes only come out? | 35 | 06, 08 |
+# | [13] | Which features are better, and would you bet on it? | 35 | 09, 10 |
+# | | **Doing** | | |
+# | [15] | Can it learn my sounds? | 40 | 09 |
+# | [16] | What changes when there are two million clips? | 40 | 08, 09 |
+#
+# On the shorter paths some "needs" are left out; what is missing is said in a sentence where it matters.
+#
+# ## How they work
+#
+# - *Predict first* means it: say your guess aloud or write it down, then run the cell. A wrong guess is worth more than
+#   three right ones.
+# - **Exercises**: replace the dots, run the cell, then the one below it. It says *not yet*, names the first difference, or
+#   gives a ✓. `hint("name")` helps; the answers are in the folder `solutions`.
+# - Nothing you write can break the cells below it: *Run → Run All Cells* always gets to the end.
+# - Each notebook prints its seed. Your numbers are your neighbour's.
+# - Teaching with them? `INSTRUCTOR.md` has timings, usual troubles and questions; `handouts` a page for each path.
+#
+# [00]: 00_is_this_machine_ready.ipynb
+# [01]: 01_from_sound_to_codes.ipynb
+# [02]: 02_residual_quantisation.ipynb
+# [03]: 03_from_codes_to_tokens.ipynb
+# [04]: 04_attention_by_hand.ipynb
+# [05]: 05_the_encoder.ipynb
+# [06]: 06_masked_prediction.ipynb
+# [07]: 07_contrastive_by_hand.ipynb
+# [08]: 08_pretrain_one.ipynb
+# [09]: 09_fine_tune.ipynb
+# [10]: 10_what_did_it_learn.ipynb
+# [12]: 12_encodecmae.ipynb
+# [13]: 13_fair_comparison.ipynb
+# [15]: 15_your_own_sounds.ipynb
+# [16]: 16_beyond_the_laptop.ipynb
