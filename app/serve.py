@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audioformer.errors import AudioformerError
+from audioformer_app import door
 from audioformer_app.settings import MAX_FILE_MB, STATIC, go_offline, own_temporary_folder
+
+DOOR = "Any name will do; the password is what the person who started this tells you."
 
 
 def launch(
@@ -20,24 +23,27 @@ def launch(
     codecs: Sequence[str | os.PathLike] | None = None,
     checkpoints: Sequence[str | os.PathLike] | None = None,
     pretrained: Sequence[str | os.PathLike] | None = None,
+    password: str | None = None,
 ) -> str:
     """Serve the app until Ctrl-C.
 
     Args:
         port: 1 to 65535.
-        lan: also answer other computers (without encryption, so without microphone there); default: this one only.
+        lan: also answer other computers, over https with a certificate made on the spot; default: this one only.
         open_browser: open the page.
         block: wait for Ctrl-C; False returns at once.
         codecs: names or folders offered; None: the bundled one, and EnCodec where its weights are.
         checkpoints: names or folders offered; None: the bundled ones.
         pretrained: names or folders of models that guess hidden codes; None: the bundled one.
+        password: asked for at the door, with any name; None: no door.
 
     Returns:
         Address of the page.
 
     Raises:
-        AudioformerError: the port is taken or not allowed, or weights cannot be used.
+        AudioformerError: the port is taken or not allowed, weights cannot be used, or the password is too short.
     """
+    auth = None if password is None else door.require_password(password)
     host = "0.0.0.0" if lan else "127.0.0.1"
     require_free_port(host, port)
     go_offline()
@@ -48,21 +54,30 @@ def launch(
     from audioformer_app.app import build_app, page_options
 
     demo = build_app(codecs, checkpoints, pretrained)
-    address = f"http://{'localhost' if lan else host}:{port}"
+    options = {
+        "server_name": host, "server_port": port, "share": False, "inbrowser": open_browser, "quiet": True,
+        "prevent_thread_lock": True, "show_error": False, "max_file_size": f"{MAX_FILE_MB}mb", "footer_links": ["settings"],
+        "run_history": False, "ssr_mode": False, "enable_monitoring": False, "pwa": False, "mcp_server": False,
+        "strict_cors": True, "favicon_path": str(STATIC / "icon.svg"), "auth": auth, "auth_message": DOOR if auth else None,
+        "app_kwargs": {"routes": static_routes(), "docs_url": None, "redoc_url": None}, **page_options(),
+    }  # fmt: skip
+    address = f"{'https' if lan else 'http'}://{'localhost' if lan else host}:{port}"
     print(f"audioformer app: {address}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
     if lan:
-        print(
-            "other computers reach it at this one's address; the link is not encrypted, so browsers give them no microphone",
-            file=sys.stderr,
-            flush=True,
-        )
-    demo.launch(
-        server_name=host, server_port=port, share=False, inbrowser=open_browser, quiet=True, prevent_thread_lock=not block,
-        show_error=False, max_file_size=f"{MAX_FILE_MB}mb", footer_links=["settings"], run_history=False, ssr_mode=False,
-        enable_monitoring=False, pwa=False, mcp_server=False, strict_cors=True, favicon_path=str(STATIC / "icon.svg"),
-        app_kwargs={"routes": static_routes(), "docs_url": None, "redoc_url": None}, **page_options(),
-    )  # fmt: skip
+        _launch_for_others(demo, port, password, options)
+    else:
+        demo.launch(**options)
+    if block:
+        demo.block_thread()
     return address
+
+
+def _launch_for_others(demo, port: int, password: str | None, options: dict) -> None:
+    """Over https; the files of the certificate are read once and deleted."""
+    names, addresses = door.own_names()
+    with door.certificate(names, addresses) as made:
+        print(door.what_to_tell(port, names, addresses, made.fingerprint, password), file=sys.stderr, flush=True)
+        demo.launch(ssl_certfile=str(made.certificate), ssl_keyfile=str(made.key), ssl_verify=False, **options)
 
 
 def require_free_port(host: str, port: int) -> None:

@@ -22,7 +22,7 @@ from audioformer.errors import AudioformerError
 DONE, OUR_BUG, USER_ERROR, STOPPED = 0, 1, 2, 130
 EXTRAS = {
     "train": ("accelerate", "datasets", "huggingface_hub", "pyarrow", "sklearn"),
-    "app": ("audioformer_app", "gradio", "plotly"),
+    "app": ("audioformer_app", "cryptography", "gradio", "packaging", "plotly", "psutil"),
     "notebooks": ("jupyterlab",),
     "encodec": ("einops", "encodec"),
 }

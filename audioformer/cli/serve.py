@@ -25,7 +25,9 @@ def add_verbs(verbs) -> None:
     """Add `app` and `lab`."""
     app = add_verb(verbs, "app", run_app, "Serve the app until Ctrl-C.", "audioformer app --port 7861", json=False)
     app.add_argument("--port", type=at_least_one, default=7860, metavar="N", help="TCP port, 1 to 65535 (default 7860)")
-    app.add_argument("--lan", action="store_true", help="also answer other computers of this network (default: this one only)")
+    app.add_argument("--lan", action="store_true", help="also answer other computers of this network, over https (default: this one only)")
+    about = "ask for a password at the door, at least 6 letters; without WORD one is made and printed (default: no password)"
+    app.add_argument("--password", nargs="?", const="", metavar="WORD", help=about)
     app.add_argument("--open", action="store_true", help="open the page in a browser")
     app.add_argument("--checkpoint", action="append", metavar="NAME", help="checkpoint to offer, may be repeated (default: the bundled)")
     app.add_argument("--codec", action="append", metavar="NAME", help="codec to offer, may be repeated (default the bundled one)")
@@ -38,11 +40,15 @@ def add_verbs(verbs) -> None:
 def run_app(arguments: argparse.Namespace) -> Result:
     """Serve the page."""
     from audioformer_app import launch
+    from audioformer_app.door import new_password
 
+    password = new_password() if arguments.password == "" else arguments.password
+    if password and not arguments.lan:
+        note(f"any name, password: {password}")
     try:
         launch(
             port=arguments.port, lan=arguments.lan, open_browser=arguments.open, codecs=arguments.codec,
-            checkpoints=arguments.checkpoint,
+            checkpoints=arguments.checkpoint, password=password,
         )  # fmt: skip
     except KeyboardInterrupt:
         note("app stopped")

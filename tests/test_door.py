@@ -1,0 +1,177 @@
+"""The app for other computers: a certificate made on the spot, https that verifies against it, and a password at the door."""
+
+import datetime
+import hashlib
+import http.client
+import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+from app_weights import make_weights
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from test_app_browser import SERVER, browser, free_port, stop  # noqa: F401 - browser is a fixture
+
+from audioformer.cli.parser import build_parser
+from audioformer.errors import AudioformerError
+from audioformer_app import door
+
+PASSWORD = "four small birds"
+
+
+def test_the_certificate_names_this_computer_and_its_files_are_private_and_short_lived():
+    with door.certificate(["room.local"], ["192.168.1.7", "127.0.0.1"]) as made:
+        content = x509.load_pem_x509_certificate(made.certificate.read_bytes())
+        key = serialization.load_pem_private_key(made.key.read_bytes(), None)
+        assert made.key.stat().st_mode & 0o077 == 0
+        assert made.key.parent.stat().st_mode & 0o077 == 0
+    assert not made.key.parent.exists()
+    known_as = content.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert known_as.get_values_for_type(x509.DNSName) == ["localhost", "room.local"]
+    assert [str(ip) for ip in known_as.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "192.168.1.7"]
+    assert content.public_key() == key.public_key()
+    assert content.extensions.get_extension_for_class(x509.BasicConstraints).value.ca is False
+    now = datetime.datetime.now(datetime.timezone.utc)
+    assert content.not_valid_before_utc < now < content.not_valid_after_utc < now + datetime.timedelta(days=door.DAYS)
+    digest = hashlib.sha256(content.public_bytes(serialization.Encoding.DER)).hexdigest().upper()
+    assert made.fingerprint.replace(":", "") == digest
+
+
+def test_own_names_are_learnt_without_asking_anybody(monkeypatch):
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a connection"))
+    names, addresses = door.own_names()
+    assert socket.gethostname() in names
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+\.\d+", address) and not address.startswith("127.") for address in addresses)
+
+
+def test_what_is_told_names_every_address_the_warning_and_its_reason():
+    told = door.what_to_tell(7861, ["room.local"], ["192.168.1.7"], "AB:CD", None)
+    for words in ("https://192.168.1.7:7861  https://room.local:7861", "warns once", "nobody vouches", "microphone", "AB:CD", "--password"):
+        assert words in told
+    assert "any name, password: sesame" in door.what_to_tell(7861, [], [], "AB", "sesame")
+
+
+def test_passwords_are_compared_whole_and_short_ones_refused():
+    right = door.require_password(PASSWORD)
+    assert right("anybody", PASSWORD)
+    assert not any(right("anybody", wrong) for wrong in ("", PASSWORD[:-1], PASSWORD + " ", PASSWORD.upper(), "ünï"))
+    with pytest.raises(AudioformerError, match="has 3 letters and needs at least 6"):
+        door.require_password("abc")
+    made = {door.new_password() for _ in range(50)}
+    assert len(made) == 50
+    assert all(re.fullmatch(r"[a-z2-9]{8}", word) for word in made)
+
+
+def test_the_command_line_takes_a_word_or_makes_one():
+    parse = build_parser().parse_args
+    assert parse(["app"]).password is None
+    assert parse(["app", "--lan", "--password"]).password == ""
+    assert parse(["app", "--password", PASSWORD]).password == PASSWORD
+
+
+# --- the real server
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Port of a server for other computers, with a password, and where its log is."""
+    folder = tmp_path_factory.mktemp("server")
+    codecs, checkpoints, pretrained = make_weights(folder)
+    options = {"codecs": codecs, "checkpoints": checkpoints, "pretrained": pretrained, "lan": True, "password": PASSWORD}
+    port, log_path = free_port(), folder / "log.txt"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-c", SERVER, str(port), json.dumps(options)], stderr=log, stdout=log)
+    for _ in range(1800):
+        if process.poll() is not None:
+            pytest.fail(f"the server stopped: {log_path.read_text()[-2000:]}")
+        try:
+            ssl.get_server_certificate(("127.0.0.1", port), timeout=5)
+            break
+        except OSError:
+            time.sleep(0.1)
+    yield port, log_path
+    stop(process, log_path)
+
+
+@pytest.fixture
+def trusting(served):
+    """What a client needs to trust this server's certificate, and nobody else's."""
+    return ssl.create_default_context(cadata=ssl.get_server_certificate(("127.0.0.1", served[0]), timeout=60))
+
+
+def request(port, path, trusting, data=None, cookie=""):
+    """Status, cookies and text of an answer over https; certificate and name are checked."""
+    asked = urllib.request.Request(f"https://127.0.0.1:{port}{path}", data, {"Cookie": cookie})
+    try:
+        answer = urllib.request.urlopen(asked, timeout=60, context=trusting)
+    except urllib.error.HTTPError as refusal:
+        answer = refusal
+    with answer:
+        cookies = "; ".join(line.split(";")[0] for line in answer.headers.get_all("set-cookie") or [])
+        return answer.status, cookies, answer.read().decode()
+
+
+def log_in(port, trusting, password):
+    form = urllib.parse.urlencode({"username": "anybody", "password": password}).encode()
+    return request(port, "/login", trusting, form)
+
+
+def test_https_verifies_against_the_certificate_whose_fingerprint_is_printed(served, trusting):
+    port, log_path = served
+    assert request(port, "/", trusting)[0] == 200
+    printed = re.search(r"fingerprint: ([0-9A-F:]{95})", log_path.read_text())[1]
+    binary = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port), timeout=60))
+    assert printed.replace(":", "") == hashlib.sha256(binary).hexdigest().upper()
+    with pytest.raises(urllib.error.URLError, match="self.signed"):
+        urllib.request.urlopen(f"https://127.0.0.1:{port}/", timeout=60, context=ssl.create_default_context())
+
+
+def test_plain_http_gets_no_page(served):
+    connection = http.client.HTTPConnection("127.0.0.1", served[0], timeout=60)
+    connection.request("GET", "/")
+    with pytest.raises((http.client.HTTPException, OSError)):
+        connection.getresponse()
+    connection.close()
+
+
+def test_nothing_but_the_door_is_open_without_the_password(served, trusting):
+    port, _ = served
+    status, cookies, said = log_in(port, trusting, "four large birds")
+    assert (status, cookies) == (400, "")
+    assert "Incorrect" in said
+    for path in ("/config", "/gradio_api/info", "/gradio_api/queue/data?session_hash=x", "/gradio_api/file=app.py"):
+        assert request(port, path, trusting)[0] in (401, 403), path
+    assert request(port, "/gradio_api/queue/join", trusting, b"{}")[0] in (401, 403)
+    assert request(port, "/gradio_api/upload", trusting, b"x")[0] in (401, 403)
+    assert PASSWORD not in request(port, "/", trusting)[2]
+
+
+def test_the_right_password_opens(served, trusting):
+    port, _ = served
+    status, cookies, _ = log_in(port, trusting, PASSWORD)
+    assert status == 200
+    status, _, config = request(port, "/config", trusting, cookie=cookies)
+    assert status == 200
+    assert "af-samples" in config
+
+
+def test_over_https_a_page_of_another_computer_has_a_microphone(served, browser, tmp_path):  # noqa: F811
+    context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(f"https://127.0.0.1:{served[0]}/")
+    page.fill("input[type=text], input:not([type=password])", "anybody")
+    page.fill("input[type=password]", PASSWORD)
+    page.screenshot(path=tmp_path / "door.png")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".af-clip[data-token]")
+    assert page.evaluate("isSecureContext && 'getUserMedia' in navigator.mediaDevices")
+    context.close()
