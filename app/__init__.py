@@ -5,6 +5,7 @@
     samples    the bundled clips with a small picture each
     handlers   pure functions: a sound in, everything the page shows out (no Gradio)
     rooms      the same for Mask, Attention and changing codes
+    listening  the events of the room Live
     cards      results and messages as safe HTML
     views      the interactive components (Python side of static/*.js; what notebooks share is audioformer.widgets)
     texts      the short explanations

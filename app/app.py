@@ -14,11 +14,13 @@ import gradio as gr  # noqa: E402 - only after going offline
 from audioformer.widgets import modules  # noqa: E402
 from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
 from audioformer_app.events import Page, codec_note  # noqa: E402
+from audioformer_app.listening import Listening  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
-from audioformer_app.views import clip_player, fixed, header, room_view, sample_picker  # noqa: E402
+from audioformer_app.views import clip_player, fixed, header, live_view, room_view, sample_picker  # noqa: E402
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
+LIVE = {"concurrency_id": "live", "concurrency_limit": max(2, os.cpu_count() or 1), "api_visibility": "private"}
 QUIET = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 
@@ -80,6 +82,7 @@ def build_app(
         parts = {**inputs, "message": message, "verdict": verdict, "view": view}
         page = Page(models, samples)
         _connect(page, current, parts)
+        _connect_live(Listening(page), demo, rooms.pop("live"), current, parts)
         for name, room in rooms.items():
             room.ask(page.ask(name), current, [message, room], **QUIET)
     return demo.queue(max_size=64, api_open=False)
@@ -100,6 +103,9 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
             with gr.Tab("Attention", id="attention"):
                 rooms["attention"] = room_view("attention", elem_classes="af-plain")
                 _help(texts.ATTENTION, texts.ROLLOUT, texts.ATTENTION_LIMITS)
+        with gr.Tab("Live", id="live"):
+            rooms["live"] = live_view(elem_classes="af-plain")
+            _help(texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS)
     return view, rooms
 
 
@@ -137,19 +143,29 @@ def _side(models: Models, samples: list, chosen: int | None) -> dict:
     return {"picker": picker, "audio": audio, "checkpoint": checkpoint, "codec": codec, "note": note}
 
 
+def _chosen(part: dict) -> list:
+    """Who listens."""
+    return [part["codec"], part["checkpoint"]]
+
+
+def _shows(current: gr.State, part: dict) -> list:
+    """What an answer of `Page.show` goes to."""
+    names = ("message", None, "verdict", "view", "picker", "note", "audio")
+    return [part[name] if name else current for name in names] + _chosen(part)
+
+
+def _connect_live(listening: Listening, demo: gr.Blocks, room: gr.HTML, current: gr.State, part: dict) -> None:
+    """The same for the room Live, whose portions of sound wait for nobody else's questions."""
+    live = {**LIVE, "trigger_mode": "multiple", "show_progress": "hidden"}
+    room.push(listening.push, _chosen(part), [part["message"], room], **live)
+    room.freeze(listening.freeze, None, [part["message"], room], **live)
+    room.use(listening.use, [current, *_chosen(part)], _shows(current, part), **QUIET)
+    demo.unload(listening.close)
+
+
 def _connect(page: Page, current: gr.State, part: dict) -> None:
     """Which event calls which answer of `Page`."""
-    chosen = [part["codec"], part["checkpoint"]]
-    shows = [
-        part["message"],
-        current,
-        part["verdict"],
-        part["view"],
-        part["picker"],
-        part["note"],
-        part["audio"],
-        *chosen,
-    ]
+    chosen, shows = _chosen(part), _shows(current, part)
     # the components themselves ask one question at a time (static/latest.js)
     show = {**MODEL, "trigger_mode": "multiple", "show_progress": "minimal", "show_progress_on": part["verdict"]}
     part["picker"].pick(page.pick, [current, *chosen], shows, **show)

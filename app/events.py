@@ -67,19 +67,19 @@ class Page:
             sample = self.samples[index]
             return analysis.open_clip(sample.path, sample.label, sample.events), index
 
-        return self._show(now, codec, checkpoint, clip)
+        return self.show(now, codec, checkpoint, clip)
 
     def drop(self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None) -> list:
         """A file was dropped or a recording made; None: the box was emptied, which changes nothing."""
         if path is None:
             return [gr.skip()] * N_SHOWN
-        return self._show(now, codec, checkpoint, lambda: (analysis.open_clip(path), -1), path)
+        return self.show(now, codec, checkpoint, lambda: (analysis.open_clip(path), -1), path)
 
     def choose(self, now: Analysis | None, codec: str, checkpoint: str | None) -> list:
         """Another codec or checkpoint for the clip on the page."""
         if now is None:
             return [gr.skip()] * N_SHOWN
-        return self._show(now, codec, checkpoint, lambda: (now.clip, now.sample))
+        return self.show(now, codec, checkpoint, lambda: (now.clip, now.sample))
 
     def keep(self, now: Analysis | None, event: gr.EventData) -> list:
         """The sound of the first codebooks was asked for."""
@@ -112,7 +112,7 @@ class Page:
 
         return answer
 
-    def _show(
+    def show(
         self,
         now: Analysis | None,
         codec: str,

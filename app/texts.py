@@ -84,6 +84,32 @@ large, and the layers between do as much work as attention. Different weights ca
 Wallace 2019). Read it as *where this head looks*, never as *why the model says dog*; hide the moment in **Mask** to test it.
 """
 
+LIVE = """
+#### Listening
+The microphone is read on the browser's audio thread and sent in portions. The codec writes codes as soon as they cannot
+change any more: it looks 13 ms ahead, so **chunks of any size give exactly the codes of the whole sound**. While an answer
+is awaited, sound is collected: a slow model gets longer portions and only the latest window, and **no sound is dropped**.
+Where a lane ends on the right is how far each step has come.
+"""
+
+LIVE_WINDOW = """
+#### The window
+A label is about the last few seconds, not about this instant. After a change of sound, a window of $w$ seconds holds a
+share
+
+$$ s(t) = \\min(1, t / w) $$
+
+of the new one $t$ seconds later: short windows react sooner, long ones are surer. Try it, with the same sound twice.
+"""
+
+LIVE_LIMITS = """
+#### What to doubt
+The model must choose among its classes: silence and your chair get a label too. Rooms, loudspeakers and the browser's
+**noise suppression** change sounds in ways its training did not know; switch it on and hear what happens to rain. The
+time shown runs from the arrival of the last sample in the page to the label on the screen; the microphone's own delay,
+10 to 50 ms, comes before it. **Freeze** keeps half a minute, which can go to every other room.
+"""
+
 MICROPHONE = (
     "Browsers take noise out of recordings; to a sound classifier that means taking out sounds. This asks them not to. "
     "Recordings stay on this computer."

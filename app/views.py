@@ -77,6 +77,18 @@ def room_view(name: str, **options) -> gr.HTML:
     )
 
 
+def live_view(**options) -> gr.HTML:
+    """The room Live; events `push` (a portion of sound), `freeze` and `use` {start_s, end_s}, the prop `reply` takes the answers."""
+    return gr.HTML(
+        value="",
+        html_template="<div class='af-room'></div>",
+        js_on_load=_on_load("live_room.js", ("push", "freeze", "use")),
+        apply_default_css=False,
+        reply="",
+        **options,
+    )
+
+
 def header(sentence: str, **options) -> gr.HTML:
     """Name, one sentence, and the switch between light and dark."""
     return gr.HTML(

@@ -3,6 +3,7 @@
     mask       hide codes: what does the model guess, how does the gap sound when it fills it, does the label hold
     attention  where the heads look
     edit       copy, shuffle or silence codes and hear it; how much each codebook adds
+    live       who listens through which microphone, and what becomes of a frozen moment
 
-Every room answers `(analysis, data, models) -> dict`: data is what the browser sent, unchecked; the dict goes back as JSON.
+Every room but Live answers `(analysis, data, models) -> dict`: data is what the browser sent, unchecked; the dict goes back as JSON.
 """

@@ -4,6 +4,7 @@
     sounds    sounds on their way to the browser
     modules   the modules and the style sheet in `static/`; a module with all it imports as one piece
     notebook  `timeline(sound)`: the time line as a widget in JupyterLab, by anywidget
+    live      `live(classifier)`: the microphone of the browser, listened to while it runs; the app answers with the same
 
 In a notebook:
 
@@ -15,6 +16,7 @@ stretch plays in a loop; space starts and stops. Nothing is loaded from anywhere
 """
 
 from audioformer.widgets import lanes, modules, sounds
+from audioformer.widgets.live import live
 from audioformer.widgets.notebook import timeline
 
-__all__ = ["lanes", "modules", "sounds", "timeline"]
+__all__ = ["lanes", "live", "modules", "sounds", "timeline"]

@@ -81,6 +81,15 @@ def picture(
     }  # fmt: skip
 
 
+def mel_bands(sample_rate: int) -> tuple[np.ndarray, list]:
+    """(M,) middle of each mel band, Hz, and [share of the height, text] of some of them."""
+    filters = mel_filters(sample_rate, N_FFT, N_MELS).numpy().astype(np.float64)
+    band_hz = filters @ np.linspace(0, sample_rate / 2, filters.shape[1]) / np.maximum(filters.sum(1), 1e-12)
+    shown = [hz for hz in (500, 2000, 8000) if band_hz[0] <= hz <= band_hz[-1]]
+    places = np.interp(shown, band_hz, (np.arange(N_MELS) + 0.5) / N_MELS)
+    return band_hz, [[float(place), f"{hz / 1000:g}k" if hz >= 1000 else str(hz)] for place, hz in zip(places, shown, strict=True)]
+
+
 def mel(samples, sample_rate: int) -> dict:
     """Log-mel picture of a sound: 80 bands, the loudest 80 dB.
 
@@ -89,13 +98,9 @@ def mel(samples, sample_rate: int) -> dict:
         sample_rate: Hz.
     """
     values = log_mel(torch.as_tensor(np.asarray(samples)), sample_rate, N_FFT, MEL_HOP, N_MELS).numpy() * DB_PER_NEPER
-    filters = mel_filters(sample_rate, N_FFT, N_MELS).numpy().astype(np.float64)
-    band_hz = filters @ np.linspace(0, sample_rate / 2, filters.shape[1]) / np.maximum(filters.sum(1), 1e-12)
+    band_hz, ticks = mel_bands(sample_rate)
     step = -(-values.shape[1] // MAX_COLUMNS)
     values = np.maximum.reduceat(values, np.arange(0, values.shape[1], step), axis=1)
-    shown = [hz for hz in (500, 2000, 8000) if band_hz[0] <= hz <= band_hz[-1]]
-    places = np.interp(shown, band_hz, (np.arange(N_MELS) + 0.5) / N_MELS)
-    ticks = [[float(place), f"{hz / 1000:g}k" if hz >= 1000 else str(hz)] for place, hz in zip(places, shown, strict=True)]
     loudest = band_hz[np.unravel_index(values.argmax(), values.shape)[0]]
     lane = picture(
         values, step * MEL_HOP / sample_rate, name="Frequency (Hz)", unit="dB", start_s=-MEL_HOP / sample_rate / 2, weight=0.34,
