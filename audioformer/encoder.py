@@ -64,13 +64,13 @@ class Embeddings(nn.Module):
         """Look up and add.
 
         Args:
-            tokens: (B, J, S) int64, J = number of tables.
+            tokens: (B, J, S) int64, J = number of tables; or their vectors (B, J, S, D), looked up already.
             row: (B,) int64, which row each sequence is; None = row 0.
 
         Returns:
             (B, S, D).
         """
-        total = sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
+        total = tokens.sum(1) if tokens.is_floating_point() else sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
         row_vector = self.row_table.weight[0] if row is None else self.row_table(row)[:, None]
         return self.dropout(self.norm(total + row_vector))
 
@@ -139,7 +139,7 @@ class Encoder(nn.Module):
         """Encode a batch of sequences.
 
         Args:
-            tokens: (B, J, S) int64; J = K for rows="summed", else 1.
+            tokens: (B, J, S) int64; J = K for rows="summed", else 1. Or their vectors (B, J, S, D), for gradients.
             padding: (B, S) bool, True = PAD; None = no padding anywhere (faster).
             row: (B,) int64, for rows="shared": which codebook row each sequence is, 0 .. K - 1.
             need_weights: also return the attention weights, and compute them step by step.
@@ -155,7 +155,7 @@ class Encoder(nn.Module):
             AudioformerError: the sequence is longer than max_positions, or has another number of rows than J.
         """
         self._check(tokens)
-        table = self.rotary[:, : tokens.shape[-1]]
+        table = self.rotary[:, : tokens.shape[2]]
         hidden = self.embeddings(tokens, row)
         all_hidden, attention = [hidden], []
         for block in self.blocks:
@@ -174,7 +174,7 @@ class Encoder(nn.Module):
     def _check(self, tokens: Tensor) -> None:
         """Refuse what the tables and positions were not made for."""
         n_tables = len(self.embeddings.tables)
-        if tokens.ndim != 3 or tokens.shape[1] != n_tables:
+        if tokens.ndim != 3 + tokens.is_floating_point() or tokens.shape[1] != n_tables:
             raise AudioformerError(f"tokens of shape {tuple(tokens.shape)} must be (clips, {n_tables}, positions)")
         if tokens.shape[2] > self.config.max_positions:
             raise AudioformerError(

@@ -93,7 +93,7 @@ class AudioFormer(nn.Module):
         """Encode clips, each wanted row on its own (or all summed).
 
         Args:
-            tokens: (B, K, S) int64; rows beyond those the model uses are not read.
+            tokens: (B, K, S) int64; rows beyond those the model uses are not read. Or their vectors (B, K, S, D).
             padding: (B, S) bool, True = PAD; None = none.
             rows: which rows, counted from 0; None = all. Must stay None for rows="summed".
             need_weights: return the attention weights.
@@ -261,7 +261,7 @@ class AudioFormer(nn.Module):
         if not wanted or min(wanted) < 0 or max(wanted) >= n_rows:
             raise AudioformerError(f"rows {wanted} must be among 0 to {n_rows - 1}, the rows of this model")
         needed = n_rows if self.config.rows == "summed" else max(wanted) + 1
-        if tokens.ndim != 3 or tokens.shape[1] < needed:
+        if tokens.ndim != 3 + tokens.is_floating_point() or tokens.shape[1] < needed:
             raise AudioformerError(
                 f"tokens of shape {tuple(tokens.shape)} must be (clips, rows, positions) with at least {needed} rows; "
                 f"encode with n_codebooks={n_rows}"

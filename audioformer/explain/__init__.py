@@ -1,6 +1,9 @@
 """Looking into a trained model: where it looks, and what its answer hangs on.
 
     attention     weights of every head, their reach and spread, and rollout through the layers
+    occlusion     hide a stretch or a row: how far does the probability of a label fall
+    gradients     integrated gradients: the log-odds of a label shared out among all codes
+    faithfulness  which of such maps to believe: deletion and insertion, true event times, the evidence alone
 
 Nothing here is an explanation by itself; each is one question put to the model.
 """

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from audioformer.classifier import Classifier
+from audioformer.classify import AudioClassifier
 from audioformer.errors import AudioformerError
+from audioformer.predict import window_starts
 from audioformer.tokens import wrap
 
 
@@ -97,6 +99,25 @@ def rollout(maps: Tensor) -> Tensor:
     for layer in maps.mean(1):
         total = (0.5 * layer + 0.5 * torch.eye(maps.shape[-1])) @ total
     return total
+
+
+def rollout_frames(clf: AudioClassifier, codes: Tensor) -> Tensor:
+    """How much of each frame of a clip can have reached its vector, by `rollout`, averaged over positions and windows.
+
+    Args:
+        clf: classifier with its codec.
+        codes: (K, T) of its codec, of any length.
+
+    Returns:
+        (T,) times an even share: 1 everywhere if all frames count alike.
+    """
+    total, count = torch.zeros(codes.shape[1]), torch.zeros(codes.shape[1])
+    for start in window_starts(codes.shape[1], clf.window):
+        read = slice(start, start + clf.window)
+        maps = attention_maps(clf.classifier, codes[:, read])
+        total[read] += rollout(maps).mean(0)[1:-1] * maps.shape[-1]
+        count[read] += 1
+    return total / count
 
 
 def shrink(maps: Tensor, size: int) -> Tensor:

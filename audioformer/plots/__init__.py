@@ -11,6 +11,7 @@
     plots.frames       hidden frames, and codes guessed there (EnCodecMAE)
     plots.contrast     similarity of all (clip, row) vectors
     plots.training     losses step by step
+    plots.importance   what an answer hangs on, and whether that is so
     plots.predictions  top labels, scores over time
     plots.probes       what simple learners read out of features; ways to adapt a model
     plots.timeline     the above on one shared time axis
@@ -27,6 +28,7 @@ from audioformer.plots import (
     codes,
     contrast,
     frames,
+    importance,
     layers,
     masking,
     plane,
@@ -40,6 +42,6 @@ from audioformer.plots import (
 from audioformer.plots.theme import plot_config, show
 
 __all__ = [
-    "attention", "audio", "codebook", "codes", "contrast", "frames", "layers", "masking", "plane", "plot_config", "predictions",
-    "probes", "show", "theme", "timeline", "tokens", "training",
+    "attention", "audio", "codebook", "codes", "contrast", "frames", "importance", "layers", "masking", "plane", "plot_config",
+    "predictions", "probes", "show", "theme", "timeline", "tokens", "training",
 ]  # fmt: skip

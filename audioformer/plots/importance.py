@@ -1,0 +1,100 @@
+"""Pictures of what an answer hangs on: importance over time, deletion and insertion curves.
+
+Shapes: T frames, P points of a curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from audioformer.errors import AudioformerError
+from audioformer.plots.predictions import DASHES
+from audioformer.plots.theme import INK, OKABE_ITO, as_array, finish, same_length
+
+
+def over_time(
+    maps: Mapping[str, Sequence[float]], frame_rate: float, label: str, *, events: Iterable[tuple[str, float, float]] = (),
+    even: float = 0.0, theme: str = "light", title: str | None = None,
+) -> go.Figure:  # fmt: skip
+    """How important each moment is, by one or several ways of asking.
+
+    Args:
+        maps: name to (T,) importance, all of one length.
+        frame_rate: Hz.
+        label: what is measured, with its unit.
+        events: (label, start, end) in seconds: shaded.
+        even: where a line is drawn that means "no importance".
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with one line a map.
+
+    Raises:
+        AudioformerError: nothing to draw, lengths that differ, or values that are not finite.
+
+    Example:
+        >>> over_time({"occlusion": [0.0, 0.4, 0.1]}, 75, "Fall of the probability").layout.meta["alt"]
+        'Fall of the probability over 0.04 s; occlusion is highest at 0.02 s.'
+    """
+    if not maps:
+        raise AudioformerError("maps is empty; give at least one")
+    figure, highest = go.Figure(), []
+    first = len(next(iter(maps.values())))
+    for place, (name, values) in enumerate(maps.items()):
+        values = as_array(values, name, 1)
+        same_length(len(values), first, name, next(iter(maps)))
+        times = (np.arange(first) + 0.5) / frame_rate
+        line = {"width": 1.8, "dash": DASHES[place % len(DASHES)]}
+        figure.add_scatter(
+            x=times, y=values, mode="lines", name=name, line=line,
+            hovertemplate=f"{name}<br>%{{x:.2f}} s<br>%{{y:.4g}}<extra></extra>",
+        )  # fmt: skip
+        highest.append(f"{name} is highest at {times[int(values.argmax())]:.2f} s")
+    figure.add_hline(even, line={"width": 1, "color": INK[theme][1], "dash": "dot"})
+    for event, start, end in events:
+        name = {"annotation_text": event.replace("_", " "), "annotation_position": "top left"}
+        figure.add_vrect(start, end, fillcolor=OKABE_ITO[2], opacity=0.18, line_width=0, **name)
+    alt = f"{label} over {first / frame_rate:.2f} s; {'; '.join(highest)}."
+    return finish(figure, alt, x="Time (s)", y=label, theme=theme, title=title).update_layout(showlegend=len(maps) > 1)
+
+
+def faithfulness(found, chance, label: str, *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """Deletion and insertion curves of a map beside those of a random order.
+
+    Args:
+        found: `audioformer.explain.faithfulness.Curves`: (P,) share, deletion and insertion, and the areas under them.
+        chance: the same of a random order.
+        label: whose probability it is.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with four lines: what is hidden first and what is shown first, for both orders.
+
+    Raises:
+        AudioformerError: lengths that differ.
+    """
+    figure, blue, warm = go.Figure(), OKABE_ITO[0], OKABE_ITO[5]
+    lines = [
+        ("only these shown", found.share, found.insertion, blue, "solid"), ("these hidden", found.share, found.deletion, warm, "solid"),
+        ("shown, random", chance.share, chance.insertion, blue, "dot"), ("hidden, random", chance.share, chance.deletion, warm, "dot"),
+    ]  # fmt: skip
+    for name, share, values, colour, dash in lines:
+        share, values = as_array(share, "share", 1), as_array(values, name, 1)
+        same_length(len(share), len(values), "share", name)
+        figure.add_scatter(
+            x=100 * share, y=values, mode="lines+markers", name=name, line={"width": 2, "dash": dash, "color": colour},
+            marker={"size": 5, "symbol": "circle" if dash == "solid" else "circle-open"},
+            hovertemplate=f"{name}<br>%{{x:.0f}} % of the clip<br>p = %{{y:.3f}}<extra></extra>",
+        )  # fmt: skip
+    alt = (
+        f"Probability of {label.replace('_', ' ')} by share of the clip, most important first: area {found.insertion_area:.2f} if "
+        f"only that is shown, {found.deletion_area:.2f} if it is hidden; in random order {chance.insertion_area:.2f} and "
+        f"{chance.deletion_area:.2f}."
+    )
+    finish(figure, alt, x="Share of the clip (%)", y="Probability", theme=theme, title=title)
+    return figure.update_yaxes(range=[-0.03, 1.03])
