@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 
 VERBS = (
     "info", "classify", "embed", "encode", "decode", "prepare", "pretrain", "import-encodecmae", "finetune", "evaluate", "bench", "synth",
-    "train-codec", "check", "app", "lab",
+    "train-codec", "check", "bundle", "app", "lab",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ def build_parser() -> Parser:
     """The whole command line; `parse_args` leaves the verb's function in `run`."""
     from audioformer.cli import (
         bench,
+        bundle,
         check,
         classify,
         coding,
@@ -62,7 +63,7 @@ def build_parser() -> Parser:
     parser = Parser(prog="audioformer", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"audioformer {audioformer.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (info, classify, coding, prepare, pretrain, imports, finetune, evaluate, bench, synth, train_codec, check, serve):
+    for module in (info, classify, coding, prepare, pretrain, imports, finetune, evaluate, bench, synth, train_codec, check, bundle, serve):
         module.add_verbs(verbs)
     return parser
 
