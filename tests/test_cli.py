@@ -668,8 +668,11 @@ def test_the_app_refuses_a_port_that_is_taken(capsys):
 def test_lab_opens_the_notebooks_offline(tmp_path):
     from audioformer.cli.serve import lab_command
 
+    assert not any("default_url" in word for word in lab_command(tmp_path, 8899, browser=False))
+    (tmp_path / "index.ipynb").touch()
     command = lab_command(tmp_path, 8899, browser=False)
     assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert "--LabApp.default_url=/lab/tree/index.ipynb" in command
     assert f"--notebook-dir={tmp_path}" in command
     assert "--port=8899" in command
     assert "--no-browser" in command

@@ -136,6 +136,17 @@ def test_learners_see_no_answer(name):
 # --- as run
 
 
+def sources(path, kind):
+    """All cells of a kind as one text; questions of the quiz are suppositions and left out."""
+    cells = ["".join(cell["source"]) for cell in read(path)["cells"] if cell["cell_type"] == kind]
+    return "\n".join(cell for cell in cells if not re.search(r"^\*\*Q\d", cell, re.MULTILINE))
+
+
+def quoted(path):
+    """Numbers with a decimal point in the text; arXiv's are names."""
+    return set(re.findall(r"(?<![\w.])\d{1,3}\.\d+(?![\w.]*\d)", sources(path, "markdown")))
+
+
 def run(path, folder):
     """Outputs of all cells and of all sliders, run in a fresh kernel in an empty folder."""
     import nbformat
@@ -167,6 +178,9 @@ def test_runs_from_top_to_bottom(name, folder, sign, tmp_path, monkeypatch):
     assert n_figures >= 2
     assert n_sounds >= 1
     assert n_figures + n_sounds >= 5
+    computed = [float(number) for number in re.findall(r"\d+\.\d+", printed + sources(path, "code"))]
+    for number in quoted(path):
+        assert any(f"{value:.{len(number.partition('.')[2])}f}" == number for value in computed), f"{number}: nothing computes it"
     troubles = [o for o in outputs if o.get("name") == "stderr" or o["output_type"] == "error"]
     assert troubles == []
     assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from audioformer.cli.parser import add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
 LAB_COPY = "audioformer-notebooks"
+LAB_FIRST = "index.ipynb"
 LAB_OFFLINE = (  # JupyterLab asks for news and newer versions otherwise
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.news_url=None",
@@ -31,7 +32,7 @@ def add_verbs(verbs) -> None:
     app.add_argument("--open", action="store_true", help="open the page in a browser")
     app.add_argument("--checkpoint", action="append", metavar="NAME", help="checkpoint to offer, may be repeated (default: the bundled)")
     app.add_argument("--codec", action="append", metavar="NAME", help="codec to offer, may be repeated (default the bundled one)")
-    about = "Open JupyterLab in the notebooks, without internet; from an installed package they are copied to ./audioformer-notebooks."
+    about = "Open JupyterLab at the index of the notebooks, without internet; an installed package's are copied to ./audioformer-notebooks."
     lab = add_verb(verbs, "lab", run_lab, about, "audioformer lab --port 8888", json=False)
     lab.add_argument("--port", type=at_least_one, default=8888, metavar="N", help="TCP port; the next free one if taken (default 8888)")
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
@@ -79,9 +80,10 @@ def lab_command(folder: Path, port: int, browser: bool) -> list[str]:
 
     if importlib.util.find_spec("jupyterlab") is None:
         raise AudioformerError('JupyterLab is not installed; run `pip install "audioformer[notebooks]"`')
+    first = [f"--LabApp.default_url=/lab/tree/{LAB_FIRST}"] if (folder / LAB_FIRST).is_file() else []
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # as in most containers; JupyterLab wants to be told
     return [
-        sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--ip=127.0.0.1", f"--port={port}", *LAB_OFFLINE,
+        sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--ip=127.0.0.1", f"--port={port}", *LAB_OFFLINE, *first,
         *([] if browser else ["--no-browser"]), *(["--allow-root"] if is_root else []),
     ]  # fmt: skip
 

@@ -183,7 +183,7 @@ assert_close(rotate(ones, rotary_table(6, 2)), turned)
 # %%
 rates = 10000 ** (-torch.arange(0, 8, 2) / 8)
 rounds = 2 * torch.pi / rates
-print("radians a position", [round(r, 4) for r in rates.tolist()])
+print("full turn", round(2 * torch.pi, 1), "radians; radians a position", [round(r, 4) for r in rates.tolist()])
 print("once round after", [round(r) for r in rounds.tolist()], "positions; the slowest:", round(rounds[-1].item() / 75), "s")
 
 # %%

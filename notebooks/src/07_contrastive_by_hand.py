@@ -94,7 +94,7 @@ check("contrast.positives", my_positives)
 # %%
 e = math.e
 share = e / (e + e + 1 + 1 + 1)
-print("share", round(share, 4), " loss", round(-math.log(share), 4))
+print("e", round(e, 3), " share", round(share, 4), " loss", round(-math.log(share), 4))
 
 # %%
 perfect = torch.eye(2)[:, None].expand(2, 3, 2)

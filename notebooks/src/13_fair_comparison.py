@@ -257,7 +257,8 @@ slider("How many features that know nothing must you try until you could publish
 #
 # ## 6 · And HEAR's own ruler?
 #
-# - It allows 16, 22.05, 32, 44.1 and 48 kHz; the kit's models hear at 24 kHz, so they ask for 48 and drop half. Fair?
+# - It allows five sampling rates, 48 kHz among them, and not 24. The kit's models hear at 24, so they ask for 48 and drop
+#   half. Fair?
 # - Its perceptron has 1024 hidden units. How much of the score is the perceptron's?
 # - `esc10` has learnt from ESC-10, which is part of HEAR's ESC-50. Only `pretrained` may be scored there; and it has
 #   heard some of these recordings too, unlabelled. The card of a model must say so; ask for it.
