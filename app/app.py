@@ -39,7 +39,7 @@ def page_options() -> dict:
     """What Gradio 6 wants at launch rather than in the layout: look, style sheet and head."""
     return {
         "theme": theme(),
-        "css": modules.style() + (STATIC / "style.css").read_text(encoding="utf-8"),
+        "css": modules.style() + "".join((STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "tour.css")),
         "head": (STATIC / "head.html").read_text(encoding="utf-8"),
     }
 
@@ -70,7 +70,7 @@ def build_app(
         clip = analysis.open_clip(samples[chosen].path, samples[chosen].label, samples[chosen].events)
         first = analysis.analyse(clip, chosen, codec, checkpoint, models)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
-        header(texts.SENTENCE, elem_id="af-head")
+        top = header(texts.SENTENCE, texts.TOUR, elem_id="af-head")
         current = gr.State(first, time_to_live=3600)
         with gr.Row(elem_id="af-main"):
             with gr.Column(scale=0, min_width=300, elem_id="af-side"):
@@ -79,7 +79,7 @@ def build_app(
                 message = fixed("", elem_id="af-message")
                 verdict = fixed(cards.verdict_card(first), elem_id="af-verdict")
                 view, rooms = _rooms(handlers.clip_view(first, models) if first else "", models)
-        parts = {**inputs, "message": message, "verdict": verdict, "view": view}
+        parts = {**inputs, "top": top, "message": message, "verdict": verdict, "view": view}
         page = Page(models, samples)
         _connect(page, current, parts)
         _connect_live(Listening(page), demo, rooms.pop("live"), current, parts)
@@ -90,7 +90,7 @@ def build_app(
 
 def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]]:
     """The rooms as tabs; each asks its own questions once it is on the screen. Returns the clip's view and all that ask."""
-    with gr.Tabs(elem_id="af-rooms"):
+    with gr.Tabs(elem_id="af-rooms", overflow_behavior="wrap"):
         with gr.Tab("Listen", id="listen"):
             view = clip_player(first_view, elem_id="af-view")
             _help(texts.PICTURES, texts.CODES, texts.LABEL)
@@ -114,7 +114,8 @@ def _help(*columns: str) -> None:
     with gr.Accordion("What am I looking at?", open=False, elem_classes="af-help"):
         with gr.Row():
             for text in columns:
-                gr.Markdown(text, latex_delimiters=LATEX)
+                more = f"\n\nIn depth: notebook **{texts.IN_DEPTH[text]}**" if text in texts.IN_DEPTH else ""
+                gr.Markdown(text + more, latex_delimiters=LATEX)
         gr.Markdown(texts.KEYS)
 
 
@@ -168,6 +169,7 @@ def _connect(page: Page, current: gr.State, part: dict) -> None:
     chosen, shows = _chosen(part), _shows(current, part)
     # the components themselves ask one question at a time (static/latest.js)
     show = {**MODEL, "trigger_mode": "multiple", "show_progress": "minimal", "show_progress_on": part["verdict"]}
+    part["top"].open(page.open, [current, *chosen], [*shows, part["top"]], **show)
     part["picker"].pick(page.pick, [current, *chosen], shows, **show)
     part["audio"].change(page.drop, [current, part["audio"], *chosen], shows, **show)
     for choice in chosen:

@@ -63,11 +63,31 @@ class Page:
         """A bundled clip was chosen."""
 
         def clip() -> tuple[Clip, int]:
-            index = whole_number(sent(event, "index"), 0, len(self.samples) - 1, "index")
-            sample = self.samples[index]
-            return analysis.open_clip(sample.path, sample.label, sample.events), index
+            return self._sample(whole_number(sent(event, "index"), 0, len(self.samples) - 1, "index"))
 
         return self.show(now, codec, checkpoint, clip)
+
+    def open(self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData) -> list:
+        """An address was opened that names sample, codec, checkpoint; what it does not name stays. One more output: answered."""
+        codec, checkpoint = named(event, "codec", codec), named(event, "checkpoint", checkpoint)
+
+        def clip() -> tuple[Clip, int]:
+            wanted = named(event, "sample", None)
+            if wanted is None and now is not None:
+                return now.clip, now.sample
+            index = next((index for index, sample in enumerate(self.samples) if sample.path.name == wanted), None)
+            if index is None:
+                raise AudioformerError(f"the address names the sample {str(wanted)[:80]!r}, which is not here; choose one of the tiles")
+            return self._sample(index)
+
+        answer = self.show(now, codec, checkpoint, clip)
+        if answer[0] == "":
+            answer[-2:] = gr.update(value=codec), gr.update(value=checkpoint)
+        return [*answer, gr.update(answer=uuid4().hex)]
+
+    def _sample(self, index: int) -> tuple[Clip, int]:
+        sample = self.samples[index]
+        return analysis.open_clip(sample.path, sample.label, sample.events), index
 
     def drop(self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None) -> list:
         """A file was dropped or a recording made; None: the box was emptied, which changes nothing."""
@@ -157,3 +177,9 @@ class Page:
 def sent(event: gr.EventData, name: str):
     """What the browser sent under a name, whatever it is; None if nothing."""
     return event._data.get(name) if isinstance(event._data, dict) else None
+
+
+def named(event: gr.EventData, name: str, otherwise: str | None) -> str | None:
+    """A word that the browser sent under a name, or what holds without it."""
+    value = sent(event, name)
+    return otherwise if value is None else str(value)[:200]

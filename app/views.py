@@ -89,13 +89,17 @@ def live_view(**options) -> gr.HTML:
     )
 
 
-def header(sentence: str, **options) -> gr.HTML:
-    """Name, one sentence, and the switch between light and dark."""
+def header(sentence: str, tour: list[dict], **options) -> gr.HTML:
+    """Name, one sentence, tour, link and the switch between light and dark.
+
+    Event `open` {sample, codec, checkpoint}: an address that names them was opened; the prop `answer` says that it is done.
+    """
     return gr.HTML(
-        value=sentence,
+        value=json.dumps({"sentence": sentence, "tour": tour}),
         html_template="<div class='af-header'></div>",
-        js_on_load=_on_load("header.js", ()),
+        js_on_load=_on_load("header.js", ("open",)),
         apply_default_css=False,
+        answer="",
         **options,
     )
 

@@ -120,7 +120,7 @@ class Tab:
         self.page.wait_for_selector(".af-clip[data-token]")
 
     def _note(self, url, address):
-        if not url.startswith((address.split("?")[0], "data:", "blob:")):
+        if not url.startswith((re.split("[?#]", address)[0], "data:", "blob:")):
             self.outside.append(url)
 
     def _complain(self, text):

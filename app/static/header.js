@@ -1,15 +1,25 @@
-// Header: name, one sentence, light/dark switch. The choice is remembered in this browser.
+// Header: name, one sentence, tour, link, light/dark switch. The choice of colours is remembered in this browser.
+import { Permalink, copies } from "./permalink.js";
+import { Tour } from "./tour.js";
+
 const STORE = "audioformer-theme";
 
-export function mount({ element, read }) {
+export function mount({ element, read, watch, send }) {
+  const { sentence, tour } = JSON.parse(read("value"));
   const host = element.querySelector(".af-header");
   host.innerHTML = `
     <svg class="af-logo" viewBox="0 0 32 32" aria-hidden="true"></svg>
     <h1>audioformer</h1><p></p>
+    <button type="button" class="af-pill af-tour-start" title="What there is, in five minutes">Tour</button>
+    <button type="button" class="af-pill af-link" title="Copy the address that opens this view" aria-live="polite">Link</button>
     <button type="button" class="af-theme"><span aria-hidden="true">◐</span><span></span></button>`;
-  host.querySelector("p").textContent = read("value");
+  host.querySelector("p").textContent = sentence;
   drawLogo(host.querySelector("svg"));
-  const button = host.querySelector("button");
+  new Tour(host.querySelector(".af-tour-start"), tour);
+  copies(host.querySelector(".af-link"));
+  const address = new Permalink((wanted) => send("open", wanted));
+  watch("answer", () => address.answered());
+  const button = host.querySelector(".af-theme");
   const stored = localStorage.getItem(STORE);
   const forced = new URLSearchParams(location.search).get("__theme");
   if (stored && !forced) document.body.classList.toggle("dark", stored === "dark");

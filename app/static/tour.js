@@ -1,0 +1,114 @@
+// A guided tour: short steps that point at real parts of the page, which stay usable all the while. Escape leaves it.
+import { tabs } from "./permalink.js";
+import { part } from "./room.js";
+
+const PATIENCE_MS = 8000;
+
+export class Tour {
+  // steps: [{room, at, title, text, notebook}]; those whose room this installation lacks are left out.
+  constructor(button, steps) {
+    [this.button, this.steps, this.step, this.box] = [button, steps, 0, null];
+    button.setAttribute("aria-expanded", "false");
+    button.addEventListener("click", () => (this.box ? this.leave() : this.start()));
+    document.addEventListener("keydown", (event) => this.box && this.key(event), true);
+    for (const what of ["resize", "scroll"]) window.addEventListener(what, () => this.box && this.place(), { passive: true });
+  }
+
+  start() {
+    this.there = this.steps.filter(({ room }) => !room || tabs().has(room));
+    this.ring = part("div", "af-tour-ring");
+    this.ring.setAttribute("aria-hidden", "true");
+    this.box = part("section", "af-tour");
+    this.box.setAttribute("role", "dialog");
+    this.box.setAttribute("aria-labelledby", "af-tour-title");
+    this.box.tabIndex = -1;
+    document.body.append(this.ring, this.box);
+    this.button.setAttribute("aria-expanded", "true");
+    this.watch = new ResizeObserver(() => this.place());
+    this.go(0);
+  }
+
+  leave() {
+    this.watch.disconnect();
+    this.ring.remove();
+    this.box.remove();
+    [this.box, this.target] = [null, null];
+    this.button.setAttribute("aria-expanded", "false");
+    this.button.focus();
+  }
+
+  key(event) {
+    if (event.key === "Escape") this.leave();
+    else if (this.box.contains(document.activeElement) && event.key === "ArrowRight") this.go(this.step + 1);
+    else if (this.box.contains(document.activeElement) && event.key === "ArrowLeft") this.go(this.step - 1);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  async go(number) {
+    if (number >= this.there.length) return this.leave();
+    this.step = Math.max(number, 0);
+    const { room, at } = this.there[this.step];
+    if (room) tabs().get(room).click();
+    this.show();
+    const step = this.step;
+    const target = await seen(at);
+    if (!this.box || step !== this.step) return;
+    this.watch.disconnect();
+    this.target = target;
+    if (target) this.watch.observe(target);
+    target?.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    this.place();
+    this.box.dataset.step = this.step; // the ring is where it belongs
+  }
+
+  show() {
+    const { title, text, notebook } = this.there[this.step];
+    const last = this.step === this.there.length - 1;
+    const heading = part("h2", "", title);
+    heading.id = "af-tour-title";
+    const foot = part("div", "af-tour-foot");
+    const act = (label, name, run) => {
+      const button = part("button", `af-button ${name}`, label);
+      button.type = "button";
+      button.addEventListener("click", run);
+      foot.append(button);
+      return button;
+    };
+    foot.append(part("span", "af-tour-count", `${this.step + 1} of ${this.there.length}`));
+    act("Leave", "af-tour-leave", () => this.leave());
+    if (this.step) act("Back", "af-tour-back", () => this.go(this.step - 1));
+    const next = act(last ? "Done" : "Next", "af-tour-next", () => this.go(this.step + 1));
+    const more = notebook ? [part("p", "af-tour-more", `In depth: notebook ${notebook}`)] : [];
+    this.box.replaceChildren(heading, part("p", "", text), ...more, foot);
+    next.focus({ preventScroll: true });
+  }
+
+  // The ring around the part of the page, the box below it, above it, or in the corner.
+  place() {
+    const gap = 10;
+    const target = this.target?.isConnected ? this.target.getBoundingClientRect() : null;
+    this.ring.hidden = !target;
+    if (!target || innerWidth < 560) this.box.removeAttribute("style"); // the style sheet puts it at the bottom
+    if (!target) return;
+    Object.assign(this.ring.style, { left: `${target.left - 5}px`, top: `${target.top - 5}px`, width: `${target.width + 10}px`, height: `${target.height + 10}px` });
+    if (innerWidth < 560) return;
+    const { offsetWidth: width, offsetHeight: height } = this.box;
+    const below = target.bottom + gap + height < innerHeight;
+    const above = target.top - gap - height > 0;
+    const top = below ? target.bottom + gap : above ? target.top - gap - height : innerHeight - height - 16;
+    const left = Math.min(Math.max(target.left, 12), innerWidth - width - 12);
+    Object.assign(this.box.style, { top: `${top}px`, left: `${below || above ? left : innerWidth - width - 16}px`, right: "auto", bottom: "auto" });
+  }
+}
+
+// The first part that a selector names, once it is on the screen; null if it does not come.
+async function seen(selector) {
+  for (const since = performance.now(); performance.now() - since < PATIENCE_MS; ) {
+    const found = [...document.querySelectorAll(selector)].find((one) => one.getClientRects().length);
+    if (found) return found;
+    await new Promise((later) => setTimeout(later, 100));
+  }
+  return null;
+}

@@ -1,0 +1,197 @@
+"""The address that restores a view, and the guided tour: in a real browser, and what the server makes of hostile addresses."""
+
+import re
+import urllib.parse
+from types import SimpleNamespace
+
+import pytest
+from app_weights import make_weights
+from test_app import is_skipped
+from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
+
+from audioformer.paths import notebooks_folder, samples_folder
+from audioformer_app import analysis, models, samples, texts
+
+DOG = sorted(path.name for path in (samples_folder() / "audio").iterdir() if path.stem.endswith("-0"))[0]
+RAIN = sorted(path.name for path in (samples_folder() / "audio").iterdir() if path.stem.endswith("-10"))[0]
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+# --- what the server makes of an address
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    from audioformer_app.events import Page
+
+    offered = models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
+    return Page(offered, samples.list_samples())
+
+
+@pytest.fixture(scope="module")
+def shown(page):
+    path = samples_folder() / "audio" / DOG
+    return analysis.analyse(analysis.open_clip(path), 0, "small", "animals", page.models)
+
+
+def test_an_address_chooses_sample_codec_and_checkpoint_together(page, shown):
+    wanted = SimpleNamespace(_data={"sample": RAIN, "codec": "bigger", "checkpoint": "overlaps"})
+    message, state, verdict, *_, codec, checkpoint, top = page.open(shown, "small", "animals", wanted)
+    assert message == ""
+    assert (state.clip.name, state.codec, state.verdict.checkpoint) == (RAIN, "bigger", "overlaps")
+    assert RAIN in verdict
+    assert (codec["value"], checkpoint["value"]) == ("bigger", "overlaps")
+    assert top["answer"]
+
+
+def test_what_an_address_does_not_name_stays(page, shown):
+    message, state, *_, codec, checkpoint, _top = page.open(shown, "small", "animals", SimpleNamespace(_data={"checkpoint": "overlaps"}))
+    assert message == ""
+    assert (state.clip.name, state.verdict.checkpoint) == (DOG, "overlaps")
+    assert (codec["value"], checkpoint["value"]) == ("small", "overlaps")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"sample": "../../etc/passwd"}, {"sample": "x" * 100_000}, {"sample": 7}, {"sample": ["a"]}, {"sample": {"a": 1}},
+        {"codec": "/etc"}, {"codec": ["small"]}, {"checkpoint": "<img src=x>"}, {"checkpoint": {}}, {"sample": "<script>"},
+    ],
+)  # fmt: skip
+def test_a_hostile_address_changes_nothing_but_the_message(page, shown, data):
+    message, state, verdict, view, *_, codec, checkpoint, top = page.open(shown, "small", "animals", SimpleNamespace(_data=data))
+    assert "not here" in message or "is not offered here" in message
+    assert not re.search(r"<(img|script)", message)
+    assert len(message) < 600
+    assert all(is_skipped(update) for update in (state, verdict, view))
+    assert (codec["value"], checkpoint["value"]) == ("small", "animals")
+    assert top["answer"]
+
+
+def test_no_data_at_all_shows_the_same_clip_again(page, shown):
+    message, state, *_ = page.open(shown, "small", "animals", SimpleNamespace(_data=None))
+    assert (message, state.clip.name) == ("", DOG)
+
+
+# --- the address in a browser
+
+
+def says(tab):
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(tab.page.url).fragment))
+
+
+def until_it_says(tab, **wanted):
+    script = "wanted => Object.entries(wanted).every(([name, value]) => new URLSearchParams(location.hash.slice(1)).get(name) === value)"
+    tab.page.wait_for_function(script, arg=wanted)
+
+
+def test_the_address_restores_the_view_in_another_browser(browser, address):  # noqa: F811
+    tab = Tab(browser, address)
+    until_it_says(tab, sample=DOG, codec="small", checkpoint="animals", room="listen")
+    tab.until_new(lambda: tab.page.click(f".af-tile[title='{RAIN}']"))
+    tab.until_new(lambda: tab.page.click("#af-checkpoint label:has-text('overlaps')"))
+    tab.page.focus("#af-view .af-plot")
+    for key in ("Shift+ArrowRight", "ArrowDown", "[", "Shift+ArrowRight", "]"):
+        tab.page.keyboard.press(key)
+    tab.page.click("button[role=tab]:has-text('Attention')")
+    until_it_says(tab, sample=RAIN, checkpoint="overlaps", room="attention", row="2", frame="20")
+    url = tab.page.url
+    told = says(tab)
+    tab.close()
+    assert float(told["from"]) == pytest.approx(10 / 75, abs=0.002)
+    other = Tab(browser, url)
+    other.page.wait_for_function(f"document.querySelector('.af-file')?.innerText === '{RAIN}'")
+    other.page.wait_for_selector(".af-room[data-room=attention][data-answer]")
+    until_it_says(other, **told)
+    assert "checkpoint overlaps" in other.text(".af-meta")
+    assert other.page.is_checked("#af-checkpoint input[value=overlaps]")
+    assert other.page.get_attribute("button[role=tab]:has-text('Attention')", "aria-selected") == "true"
+    assert other.page.is_visible(".af-room[data-room=attention] .af-stretch")
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "hash_text",
+    ["sample=<img src=x onerror=alert(1)>&room=listen&from=9&to=1", "room=__proto__&row=-1&frame=1e9&codec=../x", "x" * 5000, "%E0%A4%A"],
+)
+def test_an_address_of_nonsense_opens_the_usual_page(browser, address, hash_text):  # noqa: F811
+    tab = Tab(browser, f"{address}#{hash_text}")
+    until_it_says(tab, sample=DOG, room="listen")
+    assert "from" not in says(tab)
+    assert tab.page.query_selector(".af-message") is None
+    assert tab.text(".af-file") == DOG
+    tab.close()
+
+
+def test_an_unknown_name_in_an_address_is_told_and_the_rest_is_done(browser, address):  # noqa: F811
+    tab = Tab(browser, f"{address}#sample=nothing.ogg&room=mask&from=1&to=2")
+    tab.page.wait_for_selector(".af-message")
+    assert "nothing.ogg" in tab.text(".af-message")
+    until_it_says(tab, sample=DOG, room="mask", **{"from": "1.000", "to": "2.000"})
+    tab.close()
+
+
+def test_link_copies_the_address(browser, address):  # noqa: F811
+    tab = Tab(browser, address, permissions=["clipboard-read", "clipboard-write"])
+    until_it_says(tab, sample=DOG)
+    tab.page.click(".af-link")
+    tab.page.wait_for_function("document.querySelector('.af-link').textContent === 'Copied'")
+    assert tab.page.evaluate("navigator.clipboard.readText()") == tab.page.url
+    tab.close()
+
+
+# --- the tour
+
+
+def test_every_step_names_a_notebook_that_there_is_and_text_that_is_short():
+    there = {path.stem for path in notebooks_folder().glob("*.ipynb")}
+    for step in texts.TOUR:
+        assert step.get("notebook", "01_from_sound_to_codes") in there
+        assert 5 <= len(step["text"].split()) <= 50
+    words = sum(len(step["text"].split()) for step in texts.TOUR)
+    assert words / 150 + 0.25 * len(texts.TOUR) <= 6  # minutes: reading aloud, and a quarter of a minute to try each
+
+
+def test_every_explanation_names_the_notebook_of_its_topic():
+    there = {path.stem for path in notebooks_folder().glob("*.ipynb")}
+    explanations = {name: text for name, text in vars(texts).items() if name.isupper() and str(text).startswith("\n####")}
+    assert len(explanations) >= 15
+    for name, text in explanations.items():
+        assert texts.IN_DEPTH.get(text) in there, f"{name} names no notebook; give it one in IN_DEPTH"
+
+
+def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):  # noqa: F811
+    tab = Tab(browser, address)
+    rooms = {name.strip().lower() for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts()}
+    steps = [step for step in texts.TOUR if step.get("room") in (None, *rooms)]
+    tab.page.focus(".af-tour-start")
+    tab.page.keyboard.press("Enter")
+    for number, step in enumerate(steps):
+        tab.page.wait_for_selector(f".af-tour[data-step='{number}']")
+        assert tab.text(".af-tour h2") == step["title"]
+        assert tab.text(".af-tour-count") == f"{number + 1} of {len(steps)}"
+        assert tab.page.is_visible(".af-tour-ring"), step["at"]
+        box = tab.page.query_selector(".af-tour").bounding_box()
+        assert 0 <= box["x"] <= 1280 - box["width"]
+        assert 0 <= box["y"] <= 720 - box["height"]
+        tab.page.screenshot(path=tmp_path / f"tour-{number:02d}.png")
+        tab.page.keyboard.press("ArrowRight" if number % 2 else "Enter")
+    assert tab.page.query_selector(".af-tour") is None
+    assert tab.page.evaluate("document.activeElement.classList.contains('af-tour-start')")
+    tab.close()
+
+
+def test_the_tour_can_be_left_anywhere_and_the_page_stays_usable(browser, address, tmp_path):  # noqa: F811
+    tab = Tab(browser, address, **PHONE)
+    tab.page.click(".af-tour-start")
+    tab.page.wait_for_selector(".af-tour[data-step='0']")
+    tab.page.click(".af-tour-next")
+    tab.page.wait_for_selector(".af-tour[data-step='1']")
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert re.fullmatch(r"2 of (1\d)", tab.text(".af-tour-count"))  # every room has its tab on a phone too
+    tab.page.screenshot(path=tmp_path / "tour-phone.png")
+    tab.page.click("#af-view .af-play")
+    tab.page.wait_for_function("document.querySelector('#af-view .af-play').innerText.includes('Stop')")
+    tab.page.keyboard.press("Escape")
+    assert tab.page.query_selector(".af-tour, .af-tour-ring") is None
+    tab.close()
