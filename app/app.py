@@ -103,6 +103,9 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
             with gr.Tab("Attention", id="attention"):
                 rooms["attention"] = room_view("attention", elem_classes="af-plain")
                 _help(texts.ATTENTION, texts.ROLLOUT, texts.ATTENTION_LIMITS)
+            with gr.Tab("Why", id="why"):
+                rooms["why"] = room_view("why", elem_classes="af-plain")
+                _help(texts.WHY, texts.TRUST, texts.WHY_LIMITS)
         with gr.Tab("Live", id="live"):
             rooms["live"] = live_view(elem_classes="af-plain")
             _help(texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS)

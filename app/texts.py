@@ -110,6 +110,33 @@ time shown runs from the arrival of the last sample in the page to the label on 
 10 to 50 ms, comes before it. **Freeze** keeps half a minute, which can go to every other room.
 """
 
+WHY = """
+#### Three ways of asking
+**Hiding it**: each block of the clip goes behind MASK, and the probability of the label falls by so much.
+**Integrated gradients** share the label's log-odds $F$ out among all codes, on a straight line from "all hidden" $x'$ to
+the clip $x$; the shares add up to $F(x) - F(x')$:
+
+$$ A_i = (x_i - x'_i) \\cdot \\int_0^1 \\frac{\\partial F}{\\partial x_i}\\big(x' + a\\,(x - x')\\big)\\,da $$
+
+**Rollout** follows attention through all layers. It has never heard of the label.
+"""
+
+TRUST = """
+#### Can it be believed?
+Take away what a map calls important, most important first: the probability should drop at once (**these hidden**). Give
+only that: it should rise at once (**only these shown**). The dotted lines do the same with the very same blocks in random
+order. An explanation whose lines lie on the dotted ones explains nothing, however good it looks. In bundled scenes the
+true times of the events are known: does the map peak there?
+"""
+
+WHY_LIMITS = """
+#### What this does not show
+**Two places that say the same cover for each other**: hide one, the other is still there, and neither seems to matter. A
+clip full of MASK is a question that the model was never trained for. Another start $x'$ gives other gradients. And a map
+that misses the event may be right about the *model*: perhaps it listens to the room, the hiss, the silence before. An
+explanation says what this model used, not what a dog sounds like.
+"""
+
 MICROPHONE = (
     "Browsers take noise out of recordings; to a sound classifier that means taking out sounds. This asks them not to. "
     "Recordings stay on this computer."

@@ -2,6 +2,7 @@
 
     mask       hide codes: what does the model guess, how does the gap sound when it fills it, does the label hold
     attention  where the heads look
+    why        what made this label: maps of importance, whether to believe them, the evidence to hear
     edit       copy, shuffle or silence codes and hear it; how much each codebook adds
     live       who listens through which microphone, and what becomes of a frozen moment
 
