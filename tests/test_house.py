@@ -45,13 +45,13 @@ checkpoint
 optim averaging
 train
 predict
-pretrain finetune
+pretrain finetune frozen_head
 kmeans_targets pretrain_encodecmae encodecmae_import encodecmae_guess
 classify features
 hear live
 evaluate scores benches codec_log readiness
 plots
-teaching widgets codebook explain filling
+teaching widgets codebook explain filling embedding_map
 cli app
 __main__
 """
