@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from audioformer.adapt import rebuild
 from audioformer.audio import Waveform, load_audio, to_batch
@@ -25,7 +26,7 @@ from audioformer.classifier import Classifier
 from audioformer.codec import Codec, load_codec, require_fingerprint
 from audioformer.errors import AudioformerError
 from audioformer.frames import FrameBatch, sound_inputs
-from audioformer.predict import CodesPrediction, predict_codes, window_starts
+from audioformer.predict import CodesPrediction, predict_codes, predict_codings, window_starts
 from audioformer.tokens import TokenBatch
 
 
@@ -88,8 +89,23 @@ class AudioClassifier:
         waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
         return sound_inputs(self.classifier.config, self.codec, waveform)
 
+    def codings(self, waveform: Waveform, n: int) -> list[Tensor]:
+        """Read one sound n times, each time started 1 / n of a codec frame later, with silence at the end instead: n of (K, T).
+
+        Where frames begin is chance, and the codes depend on it: ours, labels averaged over several readings are steadier.
+
+        Raises:
+            AudioformerError: n < 1, or unusable sound.
+        """
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise AudioformerError(f"codings={n!r} must be a whole number of at least 1")
+        waveform = as_waveform(waveform, None, self.codec.sample_rate)
+        late = min(self.codec.hop_length, waveform.samples.shape[1] - 1)
+        starts = [i * late // n for i in range(n)]
+        return [self.codes(replace(waveform, samples=F.pad(waveform.samples[:, start:], (0, start)))) for start in starts]
+
     def classify(
-        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, top_k: int = 5, sample_rate: int | None = None
+        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, top_k: int = 5, sample_rate: int | None = None, codings: int = 1
     ) -> Prediction:
         """Label a sound.
 
@@ -97,6 +113,7 @@ class AudioClassifier:
             sound: file name, Waveform, or samples (N,) / (C, N) together with sample_rate.
             top_k: labels wanted, at least 1; more than there are gives all.
             sample_rate: Hz, for bare samples.
+            codings: how often the sound is coded, see `codings`; probabilities are averaged.
 
         Returns:
             Prediction; long sounds are cut into half-overlapping windows whose probabilities are averaged.
@@ -107,7 +124,7 @@ class AudioClassifier:
         if not isinstance(top_k, int | np.integer) or top_k < 1:
             raise AudioformerError(f"top_k={top_k!r} must be a whole number of at least 1")
         waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        found = self.classify_codes(self.codes(waveform))
+        found = predict_codings(self.classifier, [self.codings(waveform, codings)], self.window, self.multi_label)[0]
         order = found.probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
         return Prediction(
             [self.label_names[i] for i in order],

@@ -18,13 +18,15 @@ from audioformer.classify import AudioClassifier
 from audioformer.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
 from audioformer.metrics import SEGMENT_S, best_thresholds, events_to_segments
-from audioformer.predict import predict_codes
+from audioformer.predict import predict_codings
 from audioformer.reports import classification_report, multi_label_report
 
 GROUP, ACTIVE = 16, 0.5  # clips at a time; probability from which a class counts as heard, where none was chosen
 
 
-def evaluate(classifier: AudioClassifier, dataset: AudioDataset, progress: Callable[[int, int], None] | None = None) -> dict:
+def evaluate(
+    classifier: AudioClassifier, dataset: AudioDataset, progress: Callable[[int, int], None] | None = None, codings: int = 1
+) -> dict:
     """Classify a data set and compare.
 
     Classes are matched by name, whatever their order; "Crying Baby" is "crying_baby". With one label a clip, clips of
@@ -35,6 +37,7 @@ def evaluate(classifier: AudioClassifier, dataset: AudioDataset, progress: Calla
         classifier: the checkpoint.
         dataset: whole or selected.
         progress: called with (clips done, clips in all).
+        codings: how often each clip is coded, see `AudioClassifier.codings`; event times come from the first.
 
     Returns:
         "metric" (its value), "metric_name" ("accuracy" or "mAP"), the same value under that name, further figures with
@@ -48,7 +51,7 @@ def evaluate(classifier: AudioClassifier, dataset: AudioDataset, progress: Calla
     clips = [clip for clip in dataset if several or (len(clip.labels) == 1 and clip.labels[0] in known)]
     if not clips:
         raise AudioformerError(f"{dataset.root}: no clip has a label that {classifier.name} knows; nothing to measure")
-    probabilities, segments = _predict(classifier, clips, known, progress)
+    probabilities, segments = _predict(classifier, clips, known, progress, codings)
     found = segments[1] >= thresholds_of(classifier) if segments else None
     if several:
         order = sorted(set(known.values()))
@@ -124,27 +127,27 @@ class _Segments:
     found: list[np.ndarray]
 
 
-def _predict(classifier: AudioClassifier, clips: list[Clip], known: dict[str, int], progress) -> tuple[np.ndarray, tuple | None]:
+def _predict(classifier: AudioClassifier, clips: list[Clip], known: dict[str, int], progress, codings=1) -> tuple[np.ndarray, tuple | None]:
     """(n, C) probabilities, and (S, C) truth and probability of segments where events are known and predicted."""
     with_events = bool(classifier.config.get("frame_head")) and any(clip.events for clip in clips)
     probabilities, segments = [], _Segments([], [])
     for start in range(0, len(clips), GROUP):
         group = clips[start : start + GROUP]
-        codes = [_codes(classifier, clip) for clip in group]
-        found = predict_codes(classifier.classifier, codes, classifier.window, classifier.multi_label)
+        codes = [_codes(classifier, clip, codings) for clip in group]
+        found = predict_codings(classifier.classifier, codes, classifier.window, classifier.multi_label)
         probabilities += [prediction.probabilities.numpy() for prediction in found]
         if with_events:
             for clip, own in zip(group, codes, strict=True):
-                _add_segments(segments, classifier, clip, own, known)
+                _add_segments(segments, classifier, clip, own[0], known)
         if progress is not None:
             progress(start + len(group), len(clips))
     heard = (np.concatenate(segments.reference), np.concatenate(segments.found)) if with_events else None
     return np.stack(probabilities), heard
 
 
-def _codes(classifier: AudioClassifier, clip: Clip) -> torch.Tensor:
+def _codes(classifier: AudioClassifier, clip: Clip, codings: int) -> list[torch.Tensor]:
     try:
-        return classifier.codes(clip.load(classifier.codec.sample_rate, mono=True))
+        return classifier.codings(clip.load(classifier.codec.sample_rate, mono=True), codings)
     except AudioformerError as error:
         raise AudioformerError(f"clip {clip.id}: {error}") from error
 

@@ -89,6 +89,35 @@ def predict_codes(
     return [_average(windows) for windows in found]
 
 
+def predict_codings(
+    classifier: Classifier, clips: Sequence[Sequence[Tensor]], window: int, multi_label: bool, batch_size: int = 16
+) -> list[CodesPrediction]:
+    """Classify clips that were each coded several times, and average what is found of the codings of one.
+
+    Args:
+        classifier: in evaluation mode.
+        clips: the codings of each clip, all of one length.
+        window: frames the classifier was trained on.
+        multi_label: as in `predict_codes`.
+        batch_size: windows at a time.
+
+    Returns:
+        One CodesPrediction a clip.
+    """
+    found = iter(predict_codes(classifier, [codes for codings in clips for codes in codings], window, multi_label, batch_size))
+    return [_mean([next(found) for _ in codings]) for codings in clips]
+
+
+def _mean(found: list[CodesPrediction]) -> CodesPrediction:
+    first, *rest = found
+    if not rest:
+        return first
+    probabilities, windows, vectors = (
+        torch.stack([getattr(one, name) for one in found]).mean(0) for name in ("probabilities", "window_probabilities", "embedding")
+    )
+    return CodesPrediction(probabilities, windows, first.window_starts, vectors)
+
+
 def _hide(batch: TokenBatch | FrameBatch, hidden: list[Tensor]) -> TokenBatch | FrameBatch:
     """The batch with MASK where `hidden`, (K, T') a piece, says so, or without those frames."""
     if isinstance(batch, FrameBatch):

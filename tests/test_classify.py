@@ -45,6 +45,21 @@ def test_a_prediction_says_what_where_and_how_sure(clf):
     assert (found.checkpoint, found.multi_label, found.window_s) == ("made", False, 1.0)
 
 
+def test_several_codings_of_a_sound_are_averaged(clf):
+    sound = tone(440, 2.6)[0].numpy()
+    padded = [np.pad(sound[start:], (0, start)) for start in (0, clf.codec.hop_length // 2)]
+    single = [clf.classify(one, 3, RATE) for one in padded]
+    assert not np.allclose(single[0].window_probabilities, single[1].window_probabilities, atol=1e-6)
+    found = clf.classify(sound, 3, RATE, codings=2)
+    expected = np.mean([one.window_probabilities for one in single], 0)
+    np.testing.assert_allclose(found.window_probabilities, expected, atol=1e-6)
+    means = [np.mean([dict(zip(one.labels, one.probabilities, strict=True))[label] for one in single]) for label in found.labels]
+    np.testing.assert_allclose(found.probabilities, means, atol=1e-6)
+    assert len(clf.classify(sound[:1], 3, RATE, codings=4).labels) == 3  # a single sample
+    with pytest.raises(AudioformerError, match="codings=0 must be a whole number"):
+        clf.classify(sound, sample_rate=RATE, codings=0)
+
+
 def test_more_labels_than_there_are_gives_all(clf):
     found = clf.classify(tone(440), top_k=50, sample_rate=RATE)
     assert sorted(found.labels) == sorted(clf.label_names)

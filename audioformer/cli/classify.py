@@ -20,6 +20,7 @@ def add_verbs(verbs) -> None:
     classify = add_verb(verbs, "classify", run_classify, about, "audioformer classify dog.ogg rain.wav --top-k 3 --json")
     _add_common(classify)
     classify.add_argument("--top-k", type=at_least_one, default=5, metavar="K", help="labels to show for each file (default 5)")
+    add_codings(classify)
     about = (
         "Write one vector for each file. OUT.npz holds `files` (n) and `embeddings` (n, D); with --frames `embeddings` (sum of T, D), "
         "`clip` (which file) and `time_s` (middle of the frame, seconds). OUT.safetensors holds the same, the file names in its "
@@ -37,6 +38,14 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", default="esc10", metavar="NAME", help="bundled name, folder, or Hugging Face Hub id (default esc10)"
     )
     add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
+
+
+def add_codings(parser: argparse.ArgumentParser) -> None:
+    """Add `--codings` to a verb that classifies."""
+    parser.add_argument(
+        "--codings", type=at_least_one, default=1, metavar="N",
+        help="code each sound N times, each start 1 / N of a codec frame later, and average: steadier, N times the work (default 1)",
+    )  # fmt: skip
 
 
 def open_classifier(arguments: argparse.Namespace):
@@ -82,7 +91,8 @@ def run_classify(arguments: argparse.Namespace) -> Result:
     """Label files."""
     classifier, each = open_classifier(arguments), _Each(arguments.files)
     found = [
-        prediction.to_dict(file) for file, prediction in each.results(lambda file: classifier.classify(file, top_k=arguments.top_k))
+        prediction.to_dict(file)
+        for file, prediction in each.results(lambda file: classifier.classify(file, arguments.top_k, codings=arguments.codings))
     ]
     blocks = []
     for entry in found:

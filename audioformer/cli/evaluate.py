@@ -7,7 +7,7 @@ import shlex
 import time
 from pathlib import Path
 
-from audioformer.cli.classify import open_classifier
+from audioformer.cli.classify import add_codings, open_classifier
 from audioformer.cli.console import Progress, Result, clock, note, table
 from audioformer.cli.parser import add_codec, add_verb
 from audioformer.cli.prepare import add_dataset, open_chosen
@@ -29,6 +29,7 @@ def add_verbs(verbs) -> None:
         help="measure nothing: choose from which probability each class counts as heard in a segment (best F1 at 0.1 s) and write it into "
         "the checkpoint's config.json; give a validation part, neither trained nor tested on",
     )  # fmt: skip
+    add_codings(parser)
     parser.add_argument("--record", metavar="TITLE", help="also write the score into the checkpoint's config.json and model card")
 
 
@@ -46,12 +47,13 @@ def run(arguments: argparse.Namespace) -> Result:
 
         if arguments.choose_thresholds:
             return _choose(arguments, choose_thresholds(classifier, dataset, show))
-        report = evaluate(classifier, dataset, show)
+        report = evaluate(classifier, dataset, show, arguments.codings)
     if report["left_out"]:
         note(f"left out, unknown to {classifier.name}: " + ", ".join(f"{n} x {name}" for name, n in report["left_out"].items()))
     document = {
         **report, "checkpoint": classifier.name, "dataset": arguments.dataset, "root": arguments.root, "folds": arguments.folds,
-        "split": arguments.split, "seconds": round(time.monotonic() - started, 3), "command": _command(arguments),
+        "split": arguments.split, "codings": arguments.codings,
+        "seconds": round(time.monotonic() - started, 3), "command": _command(arguments),
     }  # fmt: skip
     if arguments.record:
         from audioformer.scores import add_score
@@ -76,6 +78,7 @@ def _command(arguments: argparse.Namespace) -> str:
     words += ["--checkpoint", Path(arguments.checkpoint).name]
     words += ["--folds", ",".join(map(str, arguments.folds))] if arguments.folds else []
     words += ["--split", ",".join(arguments.split)] if arguments.split else []
+    words += ["--codings", str(arguments.codings)] if arguments.codings > 1 else []
     return shlex.join(words)
 
 
