@@ -19,7 +19,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from test_setup import pins as pinned_lines
+from test_setup import wanted
 from test_wheel import run
 
 from audioformer.bundle import PARTIAL, closure, make_bundle, papers, wheels
@@ -82,13 +84,13 @@ def test_it_holds_all_that_is_needed_in_the_pinned_versions(extras):
         assert pins[name] == f"=={version.partition('+')[0]}", name
 
 
-def test_an_unknown_extra_or_a_missing_package_is_named(monkeypatch, capsys, tmp_path):
+def test_an_unknown_extra_or_a_missing_package_is_named(capsys, tmp_path):
     assert main(["bundle", "-o", str(tmp_path / "x"), "--extras", "apps"]) == 2
     assert "there is no extra 'apps'; there are" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
-    monkeypatch.setattr(closure.metadata, "requires", lambda _name: ["nowhere-to-be-found"])
+    (tmp_path / "METADATA").write_text("Metadata-Version: 2.1\nName: audioformer\nRequires-Dist: nowhere-to-be-found\n")
     with pytest.raises(AudioformerError, match=r'nowhere-to-be-found is not installed here.*pip install "audioformer\[app\]"'):
-        closure.pinned(["app"])
+        closure.pinned(["app"], metadata.PathDistribution(tmp_path))
 
 
 # --- what is in it
@@ -100,6 +102,8 @@ def test_every_package_has_exactly_one_whole_wheel(bundle):
         (wheel,) = wheels.matching(house, name, version)
         assert zipfile.ZipFile(wheel).testzip() is None
     (own,) = house.glob("audioformer-*.whl")
+    project = [str(requirement) for requirement in wanted()]
+    assert {line.split(";")[0].strip() for line in wheels.described(own).requires} >= {str(Requirement(line)) for line in project}
     packed = set(zipfile.ZipFile(own).namelist())
     assert "audioformer/assets/checkpoints/esc10/model.safetensors" in packed
     assert "audioformer/bundle/files/install.sh" in packed
@@ -189,9 +193,8 @@ def test_a_full_disk_is_told_before_and_during(tmp_path, monkeypatch):
         list(make_bundle(tmp_path, [], SOME))
 
 
-def test_a_file_in_the_way_is_told(capsys, tmp_path, monkeypatch):
+def test_a_file_in_the_way_is_told(capsys, tmp_path):
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr(closure, "pinned", lambda _extras: SOME)
     assert main(["bundle", "-o", str(tmp_path / "file")]) == 2
     assert "cannot be written" in capsys.readouterr().err
 

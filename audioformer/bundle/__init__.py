@@ -58,13 +58,15 @@ def make_bundle(folder: Path, extras: Sequence[str] = EXTRAS, pins: dict[str, st
     Raises:
         AudioformerError: a package is missing here or cannot be had, the folder cannot be written, the disk is full.
     """
-    pins = closure.pinned(extras) if pins is None else pins
+    closure.require_extras(extras)
     try:
         (folder / "wheels").mkdir(parents=True, exist_ok=True)
         for left in folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
-            yield from _wheels(folder / "wheels", Path(partial), pins)
+            own = wheels.pack_own(Path(partial))
+            pins = closure.pinned(extras, wheels.described(own)) if pins is None else pins
+            yield from _wheels(folder / "wheels", Path(partial), own, pins)
             papers.write(folder, Path(partial), extras, pins)
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -72,7 +74,7 @@ def make_bundle(folder: Path, extras: Sequence[str] = EXTRAS, pins: dict[str, st
         raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
-def _wheels(house: Path, partial: Path, pins: dict[str, str]) -> Iterator[Step]:
+def _wheels(house: Path, partial: Path, own: Path, pins: dict[str, str]) -> Iterator[Step]:
     wheels.sweep(house, pins)
     missing = [name for name in pins if not wheels.matching(house, name, pins[name])]
     closure.require_room(house, missing)
@@ -80,8 +82,8 @@ def _wheels(house: Path, partial: Path, pins: dict[str, str]) -> Iterator[Step]:
 
     def step() -> Step:
         there = [path for name in pins for path in wheels.matching(house, name, pins[name])]
-        own = list(house.glob("audioformer-*.whl"))
-        return Step(len(there) + len(own), total, sum(path.stat().st_size for path in there + own), fetched)
+        there += house.glob("audioformer-*.whl")
+        return Step(len(there), total, sum(path.stat().st_size for path in there), fetched)
 
     yield step()
     for first in range(0, len(missing), AT_ONCE):
@@ -89,6 +91,6 @@ def _wheels(house: Path, partial: Path, pins: dict[str, str]) -> Iterator[Step]:
         wheels.fetch({name: pins[name] for name in some}, house, partial)
         fetched += len(some)
         yield step()
-    wheels.pack_own(house, partial)
+    wheels.place_own(own, house)
     fetched += 1
     yield step()

@@ -12,44 +12,54 @@ from audioformer.errors import AudioformerError
 PACKED = 0.4  # size of a wheel over that of what it installs, roughly: torch 0.33, numpy 0.35, gradio 0.4
 
 
-def pinned(extras: Sequence[str]) -> dict[str, str]:
+def require_extras(extras: Sequence[str]) -> None:
+    """Refuse extras that audioformer does not have.
+
+    Raises:
+        AudioformerError: one of them.
+    """
+    known = metadata.metadata("audioformer").get_all("Provides-Extra") or []
+    if wrong := [extra for extra in extras if extra not in known]:
+        raise AudioformerError(f"there is no extra {wrong[0]!r}; there are {', '.join(known)}")
+
+
+def pinned(extras: Sequence[str], ours: metadata.Distribution | None = None) -> dict[str, str]:
     """Every package that audioformer needs, directly or through another, without audioformer itself.
 
     Args:
         extras: of audioformer.
+        ours: whose requirements count; None: those of the installed audioformer. A clone's may be newer.
 
     Returns:
         Name in lower case with "-" to installed version, sorted by name.
 
     Raises:
-        AudioformerError: an extra that does not exist, or a package that is not installed here.
+        AudioformerError: a package that is not installed here.
 
     Example:
         >>> "torch" in pinned([])
         True
     """
-    known = metadata.metadata("audioformer").get_all("Provides-Extra") or []
-    if wrong := [extra for extra in extras if extra not in known]:
-        raise AudioformerError(f"there is no extra {wrong[0]!r}; there are {', '.join(known)}")
+    ours = metadata.distribution("audioformer") if ours is None else ours
     open_questions, asked, found = [("audioformer", frozenset(extras))], set(), {}
     while open_questions:
-        question = open_questions.pop()
+        question = name, wanted = open_questions.pop()
         if question in asked:
             continue
         asked.add(question)
-        found[question[0]] = _version(question[0], extras)
-        open_questions += needs(*question)
-    del found["audioformer"]
+        if name != "audioformer":
+            found[name] = _version(name, extras)
+        open_questions += needs(ours.requires if name == "audioformer" else metadata.requires(name), wanted)
     return dict(sorted(found.items()))
 
 
-def needs(package: str, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]]:
-    """(name, extras) of what an installed package asks for on this system."""
+def needs(requirements: Sequence[str] | None, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]]:
+    """(name, extras) of what a package with these requirements asks for on this system."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     found = []
-    for requirement in map(Requirement, metadata.requires(package) or []):
+    for requirement in map(Requirement, requirements or []):
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in ["", *extras]):
             found.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))

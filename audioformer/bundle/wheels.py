@@ -82,12 +82,12 @@ def _pip(*words: str | Path, partial: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
 
 
-def _require_success(done: subprocess.CompletedProcess, house: Path, wanted: str) -> None:
+def _require_success(done: subprocess.CompletedProcess, inside: Path, wanted: str) -> None:
     if not done.returncode:
         return
     said = done.stdout + done.stderr
     if "No space left on device" in said or "Errno 28" in said:
-        raise full(house.parent)
+        raise full(inside.parent)
     last = next((line for line in reversed(said.splitlines()) if line.startswith("ERROR")), said.strip()[-200:])
     raise AudioformerError(
         f"pip could not get {wanted}: {last.removeprefix('ERROR: ')}; see to the connection and run the same command again, "
@@ -100,23 +100,30 @@ def full(folder: Path) -> AudioformerError:
     return AudioformerError(f"{folder}: the disk is full; make room and run the same command again, it goes on from there")
 
 
-def pack_own(house: Path, partial: Path) -> None:
-    """Our own wheel: built from a clone, or put together again from an installed one; other versions of it go.
+def pack_own(partial: Path) -> Path:
+    """Our own wheel: built from a clone, or put together again from an installed one.
 
     Raises:
         AudioformerError: it cannot be built.
     """
     root = PACKAGE.parent
-    if (root / "pyproject.toml").is_file():
-        made = _build(root, partial, house)
-    else:
-        made = repack(metadata.distribution("audioformer"), partial)
+    return _build(root, partial) if (root / "pyproject.toml").is_file() else repack(metadata.distribution("audioformer"), partial)
+
+
+def described(wheel: Path) -> metadata.Distribution:
+    """What a wheel says about itself: name, version, requirements."""
+    about = next(name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".dist-info/METADATA"))
+    return metadata.PathDistribution(zipfile.Path(wheel, about.removesuffix("METADATA")))
+
+
+def place_own(wheel: Path, house: Path) -> None:
+    """Move our wheel into place; other versions of it go."""
     for old in house.glob("audioformer-*.whl"):
         old.unlink()
-    made.replace(house / made.name)
+    wheel.replace(house / wheel.name)
 
 
-def _build(root: Path, partial: Path, house: Path) -> Path:
+def _build(root: Path, partial: Path) -> Path:
     """From a copy of the clone: building leaves files beside the sources, and takes old ones from there."""
     tree, out = partial / "tree", partial / "own"
     tree.mkdir()
@@ -128,7 +135,7 @@ def _build(root: Path, partial: Path, house: Path) -> Path:
     done = _pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", out, tree, partial=partial)
     if done.returncode and "setuptools" in done.stderr:
         raise AudioformerError('building our wheel needs setuptools >= 77 here; run `pip install "audioformer[dev]"`')
-    _require_success(done, house, "our own wheel")
+    _require_success(done, partial, "our own wheel")
     shutil.rmtree(tree)
     return next(out.glob("audioformer-*.whl"))
 
