@@ -16,6 +16,7 @@ from audioformer.errors import AudioformerError
 SHOWN_S = 30.0  # longest stretch that is analysed, seconds
 MAX_FILE_MB = 50
 STATIC = Path(__file__).parent / "static"
+HERE = ("127.0.0.1", "localhost")
 OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",  # any value but "True" switches it off
     "HF_HUB_OFFLINE": "1",
@@ -29,6 +30,8 @@ OFFLINE = {
 def go_offline() -> None:
     """Set the variables that keep Gradio and the hub client from calling out; call before importing Gradio."""
     os.environ.update(OFFLINE)
+    beside = [name for name in os.environ.get("NO_PROXY", "").split(",") if name and name not in HERE]
+    os.environ["NO_PROXY"] = ",".join([*beside, *HERE])  # Gradio's launch asks its own server, never through a proxy
 
 
 def own_temporary_folder(port: int) -> Path:

@@ -57,6 +57,7 @@ class ClipView {
     };
     this.curve = panel("af-curve", "<div class='af-chart' role='img'></div>");
     this.chart = new PlotlyView(this.curve.firstElementChild);
+    this.curve.append(this.chart.saveMenu("codebooks"));
     this.chart.onDraw = () => (this.curve.dataset.drawn = this.shown.token);
     toggle("Each codebook", this.curve, () => send("ask", { what: "curve" }));
     this.askCurve = () => !this.curve.hidden && send("ask", { what: "curve" });

@@ -1,4 +1,6 @@
 // A plotly figure that follows the page's light or dark look. plotly.min.js comes from the installed plotly itself.
+import { page, quoted, saveMenu } from "./widgets/save.js";
+
 let library = null;
 
 export function loadPlotly() {
@@ -50,6 +52,34 @@ export class PlotlyView {
       this.host.on("plotly_relayout", () => this.onDraw());
     }
     this.onDraw();
+  }
+
+  // A menu that saves the figure and its values; the page of its own carries plotly, so it stays alive without a network.
+  saveMenu(name) {
+    const image = async (format) => {
+      const { clientWidth: width, clientHeight: height } = this.host;
+      const address = await window.Plotly.toImage(this.host, { format, width, height, scale: format === "png" ? 2 : 1 });
+      return (await fetch(address)).blob();
+    };
+    const csv = () => this.table();
+    return saveMenu({ png: () => image("png"), svg: () => image("svg"), html: () => this.page(csv()), csv }, name);
+  }
+
+  async page(csv) {
+    const script = await (await fetch(new URL("plotly.min.js", import.meta.url))).text();
+    const { data, layout } = this.host;
+    const figure = JSON.stringify({ data, layout }).replaceAll("<", "\\u003c");
+    const draw = `const figure = ${figure}; Plotly.newPlot("figure", figure.data, figure.layout, { displaylogo: false, showSendToCloud: false });`;
+    return page(`<div id="figure"></div><script>${script}</script><script>${draw}</script>`, this.shown.figure.layout.meta?.alt ?? "", { csv });
+  }
+
+  // One line a point: trace, x, y.
+  table() {
+    const rows = this.host._fullData.flatMap((trace) => {
+      const [x, y] = [trace.x, trace.y].map((values) => Array.from(values ?? []));
+      return y.map((value, place) => [quoted(trace.name ?? ""), typeof x[place] === "string" ? quoted(x[place]) : (x[place] ?? place), value].join(","));
+    });
+    return new Blob([["trace,x,y", ...rows].join("\n") + "\n"], { type: "text/csv" });
   }
 
   // The lanes from top to bottom as {x, y} axes of plotly.

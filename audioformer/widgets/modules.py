@@ -50,7 +50,7 @@ def bundle(module: str) -> str:
         text = (STATIC / name).read_text(encoding="utf-8")
         for needed in IMPORT.findall(text):
             add(needed)
-        done[name] = re.sub(r"^export (?=class|function|const|let)", "", IMPORT.sub("", text), flags=re.MULTILINE)
+        done[name] = re.sub(r"^export (?=class|function|async function|const|let)", "", IMPORT.sub("", text), flags=re.MULTILINE)
 
     add(module)
     return "\n".join(done.values()) + ADAPTER

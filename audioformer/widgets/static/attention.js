@@ -1,13 +1,14 @@
 // Attention of one window: all heads small (layers down, heads across), one head as a time x time map.
 // Rows of a map are the moments that look, columns the moments looked at. Levels are the square root of the weight over
 // the largest weight of the map, so that small weights stay visible.
-import { isDark, onLook, ramp } from "./colours.js";
+import { isDark, look, onLook, ramp } from "./colours.js";
 import { unpack } from "./lanes.js";
+import { pictures, saveMenu } from "./save.js";
 
 const VIEW = `
   <figure class="af-heads"><figcaption></figcaption><div class="af-grid" role="grid"></div></figure>
   <figure class="af-map"><figcaption></figcaption><div class="af-square" tabindex="0" role="application">
-    <canvas></canvas><i class="af-row" hidden></i><i class="af-column" hidden></i></div></figure>`;
+    <canvas></canvas><i class="af-row" hidden></i><i class="af-column" hidden></i></div><div class="af-keepers"></div></figure>`;
 
 export class AttentionView {
   // pick(layer, head): another head; look(share): another moment, 0 to 1 of the window.
@@ -26,6 +27,8 @@ export class AttentionView {
       this.look((row + 0.5) / this.shown.map.side);
     });
     this.find(".af-grid").addEventListener("keydown", (event) => this.key(event));
+    const csv = () => this.table();
+    this.find(".af-keepers").append(saveMenu({ ...pictures(() => this.figure(), () => ({ csv: csv() })), csv }, "attention"));
     onLook(() => this.shown && this.draw());
   }
 
@@ -119,5 +122,47 @@ export class AttentionView {
     const time = (share) => (window[0] + share * (window[1] - window[0])).toFixed(2);
     const weight = (levels[row * map.side + column] / 255) ** 2 * map.top;
     this.find(".af-square").title = `${time(y)} s looks at ${time(x)} s: ${(100 * weight).toFixed(2)} %`;
+  }
+
+  // --- saving
+
+  // The large map with its axes, for a file.
+  figure() {
+    const { window, layer, head, map } = this.shown;
+    const [left, top, side] = [56, 30, 480];
+    const title = `Attention, layer ${layer + 1}, head ${head + 1}`;
+    const draw = (context) => {
+      const colours = look();
+      context.imageSmoothingEnabled = false;
+      context.drawImage(this.find(".af-square canvas"), 0, 0, map.side, map.side, left, top, side, side);
+      Object.assign(context, { font: "12px system-ui, sans-serif", fillStyle: colours.ink, textBaseline: "alphabetic", textAlign: "left" });
+      context.fillText(title, left, 18);
+      context.fillStyle = colours.soft;
+      for (const place of [0, 0.25, 0.5, 0.75, 1]) {
+        const time = (window[0] + place * (window[1] - window[0])).toFixed(1);
+        context.textAlign = "center";
+        context.fillText(time, left + place * side, top + side + 16);
+        context.textAlign = "right";
+        context.fillText(time, left - 6, top + place * side + 4);
+      }
+      context.textAlign = "center";
+      context.fillText("moment looked at (s)", left + side / 2, top + side + 34);
+      context.save();
+      context.translate(16, top + side / 2);
+      context.rotate(-Math.PI / 2);
+      context.fillText("moment that looks (s)", 0, 0);
+      context.restore();
+    };
+    const alt = `${title}: weights from ${window[0].toFixed(2)} to ${window[1].toFixed(2)} s; colour is the square root of the weight, largest ${map.top.toFixed(4)}.`;
+    return { width: left + side + 24, height: top + side + 44, alt, draw };
+  }
+
+  // One line a moment that looks; columns are the moments looked at.
+  table() {
+    const { map, levels, window } = this.shown;
+    const times = Array.from({ length: map.side }, (_, place) => (window[0] + ((place + 0.5) / map.side) * (window[1] - window[0])).toFixed(4));
+    const weight = (level) => ((level / 255) ** 2 * map.top).toPrecision(4);
+    const rows = times.map((time, row) => [time, ...Array.from(levels.subarray(row * map.side, (row + 1) * map.side), weight)].join(","));
+    return new Blob([[["looks_s", ...times].join(","), ...rows].join("\n") + "\n"], { type: "text/csv" });
   }
 }

@@ -6,6 +6,7 @@ import { DASHES, look, onLook } from "./colours.js";
 import { KINDS } from "./lanes.js";
 import { linked } from "./link.js";
 import { writeWav } from "./player.js";
+import { pictures, quoted, saveMenu } from "./save.js";
 
 const TEMPLATE = `
   <div class="af-bar" role="group" aria-label="Hear it">
@@ -24,11 +25,6 @@ const TEMPLATE = `
     <p class="af-status" aria-live="polite"></p>
     <div class="af-tools" role="group" aria-label="View and save">
       <button type="button" class="af-zoom" title="Show only the selected stretch (Z)" disabled>Zoom</button>
-      <details class="af-save"><summary>Save</summary><div>
-        <button type="button" data-save="png">Picture (PNG)</button>
-        <button type="button" data-save="csv">Values per frame (CSV)</button>
-        <button type="button" data-save="wav">Sound (WAV)</button>
-      </div></details>
     </div>
   </div>`;
 const HINT = "Click a code to hear it, a moment to play from there; drag to loop a stretch.";
@@ -154,9 +150,9 @@ export class Timeline {
       this.swap(event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : -1);
       this.find("[aria-checked=true]").focus();
     });
-    for (const button of this.host.querySelectorAll("[data-save]")) {
-      button.addEventListener("click", () => this.save(button.dataset.save));
-    }
+    const [csv, wav] = [() => this.table(), () => this.sound()];
+    const drawn = pictures(() => this.figure(), () => ({ csv: csv(), wav: wav() }));
+    this.find(".af-tools").append(saveMenu({ ...drawn, csv, wav }));
     plot.addEventListener("pointerdown", (event) => event.button === 0 && this.press(event));
     plot.addEventListener("pointermove", (event) => this.hover(event));
     plot.addEventListener("pointerleave", () => (this.find(".af-tip").hidden = true));
@@ -434,53 +430,39 @@ export class Timeline {
 
   // --- saving
 
-  save(kind) {
-    if (!this.view) return;
-    this.find(".af-save").open = false;
-    const saved = { png: () => this.picture(), csv: () => this.table(), wav: () => this.sound() }[kind]();
-    Promise.resolve(saved).then((blob) => {
-      const link = element("a", "");
-      link.href = URL.createObjectURL(blob);
-      link.download = `audioformer.${kind}`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    });
-  }
-
-  picture() {
+  // All lanes as they are on the screen, for a file.
+  figure() {
     const plot = this.find(".af-plot");
-    const canvas = element("canvas", "");
-    const scale = 2;
-    [canvas.width, canvas.height] = [plot.clientWidth * scale, plot.clientHeight * scale];
-    const context = canvas.getContext("2d");
-    const colours = look();
-    context.fillStyle = colours.ground;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.scale(scale, scale);
-    context.font = "11px system-ui, sans-serif";
-    for (const { lane, row, canvas: drawn } of this.rows) {
-      context.drawImage(drawn, drawn.offsetLeft, row.offsetTop, drawn.clientWidth, drawn.clientHeight);
-      context.fillStyle = colours.soft;
-      context.save();
-      context.translate(12, row.offsetTop + row.clientHeight / 2);
-      context.rotate(-Math.PI / 2);
-      context.textAlign = "center";
-      context.fillText(lane.name, 0, 0);
-      context.restore();
-      context.textAlign = "right";
-      for (const [place, text] of lane.ticks ?? []) {
-        context.fillText(text, drawn.offsetLeft - 6, row.offsetTop + row.clientHeight * (1 - place) + 4);
+    const draw = (context) => {
+      const colours = look();
+      for (const { lane, row, canvas } of this.rows) {
+        const [left, top, height] = [canvas.offsetLeft, row.offsetTop, row.clientHeight];
+        const frame = { lane, width: canvas.clientWidth, height: canvas.clientHeight, from: this.range[0], to: this.range[1], link: this.link, colours, veil: this.veil };
+        context.save();
+        context.translate(left, top);
+        if (lane.kind === "axis") drawAxis(context, frame);
+        else KINDS[lane.kind].draw(context, frame);
+        context.restore();
+        Object.assign(context, { font: "11px system-ui, sans-serif", fillStyle: colours.soft, textBaseline: "alphabetic", textAlign: "right" });
+        for (const [place, text] of lane.ticks ?? []) context.fillText(text, left - 6, top + height * (1 - place) + 4);
+        if (lane.lines?.length > 1) writeNames(context, lane, left + 6, top + 12, colours);
+        context.save();
+        context.translate(12, top + height / 2);
+        context.rotate(-Math.PI / 2);
+        context.textAlign = "center";
+        context.fillStyle = colours.soft;
+        if (lane.name) context.fillText(lane.name, 0, 0);
+        context.restore();
       }
-    }
-    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+    };
+    return { width: plot.clientWidth, height: plot.clientHeight, alt: this.lanes.map((lane) => lane.alt).join(" "), draw };
   }
 
   // One line a frame: time, the codes of every row, and every line at the nearest moment.
   table() {
     const codes = this.codes ?? [];
     const lines = this.lanes.flatMap((lane) => (lane.lines ?? []).map((line) => ({ ...line, lane })));
-    const quote = (text) => `"${String(text).replaceAll('"', '""')}"`;
-    const head = ["time_s", ...codes.map((_, row) => `codebook_${row + 1}`), ...lines.map(({ name, lane }) => quote(`${lane.name}: ${name}`))];
+    const head = ["time_s", ...codes.map((_, row) => `codebook_${row + 1}`), ...lines.map(({ name, lane }) => quoted(`${lane.name}: ${name}`))];
     const rows = Array.from({ length: Math.ceil(this.view.duration_s * this.view.frame_rate) }, (_, frame) => {
       const time = (frame + 0.5) / this.view.frame_rate;
       const at = ({ values, lane }) => values[Math.round((time - lane.start_s) / lane.step_s)] ?? "";
@@ -509,6 +491,15 @@ function drawAxis(context, { width, from, to, colours }) {
     context.textAlign = x < 12 ? "left" : x > width - 24 ? "right" : "center";
     context.fillText(`${time.toFixed(digits)}${x > width - 24 || time + step > to + 1e-6 ? " s" : ""}`, x, 6);
   }
+}
+
+// Names of the lines of a lane, one below the other, each in its colour.
+function writeNames(context, lane, left, top, colours) {
+  Object.assign(context, { textAlign: "left", textBaseline: "alphabetic" });
+  lane.lines.forEach(({ name }, place) => {
+    context.fillStyle = colours.lines[place % colours.lines.length];
+    context.fillText(name, left, top + 13 * place);
+  });
 }
 
 function legend(lane) {
