@@ -136,10 +136,10 @@ export class AttentionView {
       context.imageSmoothingEnabled = false;
       context.drawImage(this.find(".af-square canvas"), 0, 0, map.side, map.side, left, top, side, side);
       Object.assign(context, { font: "12px system-ui, sans-serif", fillStyle: colours.ink, textBaseline: "alphabetic", textAlign: "left" });
-      context.fillText(title, left, 18);
+      context.fillText(`${title} · brightest: ${(100 * map.top).toFixed(1)} % of the look`, left, 18);
       context.fillStyle = colours.soft;
       for (const place of [0, 0.25, 0.5, 0.75, 1]) {
-        const time = (window[0] + place * (window[1] - window[0])).toFixed(1);
+        const time = (window[0] + place * (window[1] - window[0])).toFixed(2);
         context.textAlign = "center";
         context.fillText(time, left + place * side, top + side + 16);
         context.textAlign = "right";
