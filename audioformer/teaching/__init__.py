@@ -18,6 +18,7 @@ from audioformer.teaching import (
     encoder,
     finetuning,
     learnt,
+    live,
     masking,
     own_sounds,
     pretraining,
@@ -34,7 +35,7 @@ __all__ = ["CHECKS", "QUIZ", "Check", "budget", "check", "difference", "hint", "
 
 NOTEBOOKS = (
     ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning, learnt, autoencoder, rulers,
-    own_sounds, scale,
+    live, own_sounds, scale,
 )  # fmt: skip
 CHECKS = {name: check for notebook in NOTEBOOKS for name, check in notebook.CHECKS.items()}
 QUIZ = {name: question for notebook in NOTEBOOKS for name, question in notebook.QUIZ.items()}

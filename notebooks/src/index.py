@@ -22,7 +22,7 @@
 # |---|---|---|
 # | **two hours** (a taster) | [00] · [01] · [03] · [06] | 105 |
 # | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 260 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 510 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 540 |
 # | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 185 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
@@ -40,6 +40,7 @@
 # [10]: 10_what_did_it_learn.ipynb
 # [12]: 12_encodecmae.ipynb
 # [13]: 13_fair_comparison.ipynb
+# [14]: 14_live.ipynb
 # [15]: 15_your_own_sounds.ipynb
 # [16]: 16_beyond_the_laptop.ipynb
 
@@ -78,6 +79,7 @@ show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
 # | [12] | What if sound goes in, and codes only come out? | 35 | 06, 08 |
 # | [13] | Which features are better, and would you bet on it? | 35 | 09, 10 |
 # | | **Doing** | | |
+# | [14] | Can a model listen while the sound is still coming in? | 30 | 01, 09 |
 # | [15] | Can it learn my sounds? | 40 | 09 |
 # | [16] | What changes when there are two million clips? | 40 | 08, 09 |
 #
@@ -106,5 +108,6 @@ show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
 # [10]: 10_what_did_it_learn.ipynb
 # [12]: 12_encodecmae.ipynb
 # [13]: 13_fair_comparison.ipynb
+# [14]: 14_live.ipynb
 # [15]: 15_your_own_sounds.ipynb
 # [16]: 16_beyond_the_laptop.ipynb
