@@ -6,6 +6,8 @@
     handlers   pure functions: a sound in, everything the page shows out (no Gradio)
     rooms      the same for Mask, Attention and changing codes
     listening  the events of the room Live
+    atlas      the sounds of the room Map, described in the background
+    lessons    the events of the room Teach; taught, kept: classifiers and examples, for a while
     cards      results and messages as safe HTML
     views      the interactive components (Python side of static/*.js; what notebooks share is audioformer.widgets)
     texts      the short explanations

@@ -14,10 +14,11 @@ import gradio as gr  # noqa: E402 - only after going offline
 from audioformer.widgets import modules  # noqa: E402
 from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
 from audioformer_app.events import Page, codec_note  # noqa: E402
+from audioformer_app.lessons import Lessons  # noqa: E402
 from audioformer_app.listening import Listening  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
-from audioformer_app.views import clip_player, fixed, header, live_view, room_view, sample_picker  # noqa: E402
+from audioformer_app.views import clip_player, fixed, header, live_view, room_view, sample_picker, teach_view  # noqa: E402
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
 LIVE = {"concurrency_id": "live", "concurrency_limit": max(2, os.cpu_count() or 1), "api_visibility": "private"}
@@ -48,6 +49,7 @@ def build_app(
     codecs: Sequence[str | os.PathLike] | None = None,
     checkpoints: Sequence[str | os.PathLike] | None = None,
     pretrained: Sequence[str | os.PathLike] | None = None,
+    sounds: str | os.PathLike | None = None,
 ) -> gr.Blocks:
     """The page, ready to launch, with a bundled clip already analysed.
 
@@ -55,6 +57,7 @@ def build_app(
         codecs: names or folders offered; None: the bundled one, and EnCodec where its weights are.
         checkpoints: names or folders offered; None: the bundled ones.
         pretrained: names or folders of models that guess hidden codes; None: the bundled one.
+        sounds: folder of the data set on the map; None: the bundled samples.
 
     Returns:
         Gradio Blocks; `audioformer_app.launch` serves it with all the settings it needs.
@@ -62,7 +65,9 @@ def build_app(
     Raises:
         AudioformerError: a codec or checkpoint cannot be used.
     """
-    models, samples = Models(codecs, checkpoints, pretrained), list_samples()
+    models, samples = Models(codecs, checkpoints, pretrained, sounds), list_samples()
+    if sounds is not None:
+        models.atlas()  # a folder that cannot be used is said now, not in the room
     codec, checkpoint = next(iter(models.codecs)), next(iter(models.checkpoints), None)
     chosen = first_choice(samples)
     first = None
@@ -83,6 +88,8 @@ def build_app(
         page = Page(models, samples)
         _connect(page, current, parts)
         _connect_live(Listening(page), demo, rooms.pop("live"), current, parts)
+        _connect_teach(Lessons(page), demo, rooms.pop("teach"), current, parts)
+        demo.taught = models.taught  # the server gives its checkpoints out as files
         for name, room in rooms.items():
             room.ask(page.ask(name), current, [message, room], **QUIET)
     return demo.queue(max_size=64, api_open=False)
@@ -106,9 +113,15 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
             with gr.Tab("Why", id="why"):
                 rooms["why"] = room_view("why", elem_classes="af-plain")
                 _help(texts.WHY, texts.TRUST, texts.WHY_LIMITS)
+        with gr.Tab("Map", id="map"):
+            rooms["map"] = room_view("map", elem_classes="af-plain")
+            _help(texts.MAP, texts.MAP_NEIGHBOURS, texts.MAP_LIMITS)
         with gr.Tab("Live", id="live"):
             rooms["live"] = live_view(elem_classes="af-plain")
             _help(texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS)
+        with gr.Tab("Teach", id="teach"):
+            rooms["teach"] = teach_view(elem_classes="af-plain")
+            _help(texts.TEACH, texts.TEACH_HOW, texts.TEACH_LIMITS)
     return view, rooms
 
 
@@ -165,6 +178,15 @@ def _connect_live(listening: Listening, demo: gr.Blocks, room: gr.HTML, current:
     room.freeze(listening.freeze, None, [part["message"], room], **live)
     room.use(listening.use, [current, *_chosen(part)], _shows(current, part), **QUIET)
     demo.unload(listening.close)
+
+
+def _connect_teach(lessons: Lessons, demo: gr.Blocks, room: gr.HTML, current: gr.State, part: dict) -> None:
+    """The same for the room Teach: one lesson at a time, and then the page listens with what it has learnt."""
+    room.ask(lessons.ask, current, [part["message"], room], **QUIET)
+    train = {"concurrency_id": "train", "concurrency_limit": 1, "api_visibility": "private", "show_progress": "hidden"}
+    taught = room.train(lessons.train, None, [part["message"], room, part["checkpoint"]], **train)
+    taught.then(lessons.page.choose, [current, *_chosen(part)], _shows(current, part), **QUIET)
+    demo.unload(lessons.close)
 
 
 def _connect(page: Page, current: gr.State, part: dict) -> None:

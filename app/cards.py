@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from audioformer_app.analysis import Analysis, Verdict
+from audioformer_app.taught import plain
 
 
 def words(label: str) -> str:
@@ -31,7 +32,7 @@ def verdict_card(analysis: Analysis | None) -> str:
         bars = ""
     else:
         top = f"<p class='af-top' data-top='{escape(verdict.labels[0])}'>{_headline(verdict)}</p>"
-        notes.append(f"checkpoint <b>{escape(verdict.checkpoint)}</b>")
+        notes.append(f"checkpoint <b>{escape(plain(verdict.checkpoint))}</b>")
         bars = _bars(verdict)
     left = f"<div>{eyebrow}{top}<p class='af-meta'>{' · '.join(notes)}</p></div>"
     return f"<section class='af-card af-verdict' aria-label='What is it?'>{left}<div>{bars}</div></section>"

@@ -19,7 +19,8 @@ from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
 from audioformer_app.models import ENCODEC, Models
-from audioformer_app.rooms import attention, edit, mask, why
+from audioformer_app.rooms import attention, codebook, edit, mask, why
+from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms.sent import whole_number
 from audioformer_app.samples import Sample
 
@@ -44,7 +45,10 @@ def codec_note(name: str, models: Models) -> str:
     return note if ENCODEC in models.codecs else note + cards.NO_ENCODEC
 
 
-ROOMS = {"listen": edit.ANSWERS, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS}
+ROOMS = {
+    "listen": {**edit.ANSWERS, **codebook.ANSWERS}, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS,
+    "map": sound_map.ANSWERS,
+}  # fmt: skip
 N_SHOWN = 9  # outputs of the answers that show a clip
 
 

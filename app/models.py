@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from audioformer.codec import Codec, load_codec
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer
 from audioformer.plots.codes import colour_ranks
+from audioformer_app.taught import PREFIX, shelf
+
+if TYPE_CHECKING:
+    from audioformer_app.atlas import Atlas
 
 ENCODEC = "encodec_24khz"
 PREFERRED = ("esc10", "digits", "scenes")
@@ -83,10 +88,12 @@ class Models:
         codecs: names or folders; None: the bundled one, and EnCodec where its weights are.
         checkpoints: names or folders; None: the bundled ones.
         pretrained: names or folders of models that guess hidden codes; None: the bundled one.
+        sounds: folder of the data set on the map; None: the bundled samples.
 
     Attributes:
         codecs: display name to name or folder.
         checkpoints: display name to name or folder.
+        taught: classifiers that were taught on the page, by their secret names.
     """
 
     def __init__(
@@ -94,7 +101,9 @@ class Models:
         codecs: Sequence[str | os.PathLike] | None = None,
         checkpoints: Sequence[str | os.PathLike] | None = None,
         pretrained: Sequence[str | os.PathLike] | None = None,
+        sounds: str | os.PathLike | None = None,
     ):
+        self.sounds = sounds
         if codecs is None:
             codecs = ["compact", *([ENCODEC] if encodec_is_here() else [])]
         if checkpoints is None:
@@ -103,6 +112,7 @@ class Models:
         self.checkpoints = {Path(name).name: name for name in checkpoints}
         pretrained = available_pretrained() if pretrained is None else pretrained
         self.pretrained = {Path(name).name: name for name in pretrained}
+        self.taught = shelf()
         self._opened: dict[tuple[str, str], object] = {}
         self._lock = Lock()
 
@@ -115,13 +125,18 @@ class Models:
         return self._open("codec", name, self.codecs, load_codec)
 
     def classifier(self, name: str):
-        """An open classifier with `classify(waveform, top_k)`.
+        """An open classifier with `classify(waveform, top_k)`: an offered one, or one that was taught on the page.
 
         Raises:
-            AudioformerError: not one of `checkpoints`, or its files are unusable.
+            AudioformerError: not one of `checkpoints`, its files are unusable, or what was taught is forgotten.
         """
         from audioformer.classify import load
 
+        if name.startswith(PREFIX):
+            taught = self.taught.get(name)
+            if taught is None:
+                raise AudioformerError("the classifier that was taught here is forgotten after an hour of rest; teach it again")
+            return taught.classifier
         return self._open("checkpoint", name, self.checkpoints, load)
 
     def guesser(self) -> Guesser:
@@ -141,6 +156,20 @@ class Models:
             "ranks", codec_name, self.codecs, lambda _: colour_ranks(self.codec(codec_name).codebooks().cpu())
         )
 
+    def atlas(self) -> Atlas:
+        """The sounds of the room Map; they are described in the background from the first question on.
+
+        Raises:
+            AudioformerError: this installation has no samples, or `sounds` is no data set.
+        """
+        return self._open("map", "sounds", {"sounds": self.sounds}, self._open_atlas)
+
+    def coded_samples(self, codec_name: str):
+        """The bundled clips in a codec's codes, `rooms.codebook.Coded`, made when first asked for."""
+        from audioformer_app.rooms.codebook import code_samples
+
+        return self._open("coded samples", codec_name, self.codecs, lambda _: code_samples(self.codec(codec_name)))
+
     def _open(self, kind: str, name: str, known: dict, opener):
         if name not in known:
             raise AudioformerError(f"{kind} {name!r} is not offered here; choose one of {', '.join(known) or '(none)'}")
@@ -150,6 +179,10 @@ class Models:
                 self._opened.setdefault((kind, name), opened)
         return self._opened[kind, name]
 
+    def _open_atlas(self, folder) -> Atlas:
+        from audioformer_app.atlas import Atlas, open_sounds, sources
+
+        return Atlas(open_sounds(folder), sources(self))
 
     def _open_guesser(self, name) -> Guesser:
         from audioformer.codec import require_fingerprint

@@ -23,6 +23,7 @@ def launch(
     codecs: Sequence[str | os.PathLike] | None = None,
     checkpoints: Sequence[str | os.PathLike] | None = None,
     pretrained: Sequence[str | os.PathLike] | None = None,
+    sounds: str | os.PathLike | None = None,
     password: str | None = None,
 ) -> str:
     """Serve the app until Ctrl-C.
@@ -35,6 +36,7 @@ def launch(
         codecs: names or folders offered; None: the bundled one, and EnCodec where its weights are.
         checkpoints: names or folders offered; None: the bundled ones.
         pretrained: names or folders of models that guess hidden codes; None: the bundled one.
+        sounds: folder of the data set on the map; None: the bundled samples.
         password: asked for at the door, with any name; None: no door.
 
     Returns:
@@ -53,14 +55,14 @@ def launch(
     torch.set_num_threads(1)  # several people at once gain more from one thread each
     from audioformer_app.app import build_app, page_options
 
-    demo = build_app(codecs, checkpoints, pretrained)
+    demo = build_app(codecs, checkpoints, pretrained, sounds)
     options = {
         "server_name": host, "server_port": port, "share": False, "inbrowser": open_browser, "quiet": True,
         "prevent_thread_lock": True, "_frontend": False,  # no look at itself within 3 s, which a busy machine fails
         "show_error": False, "max_file_size": f"{MAX_FILE_MB}mb", "footer_links": ["settings"],
         "run_history": False, "ssr_mode": False, "enable_monitoring": False, "pwa": False, "mcp_server": False,
         "strict_cors": True, "favicon_path": str(STATIC / "icon.svg"), "auth": auth, "auth_message": DOOR if auth else None,
-        "app_kwargs": {"routes": static_routes(), "docs_url": None, "redoc_url": None}, **page_options(),
+        "app_kwargs": {"routes": [taught_route(demo.taught), *static_routes()], "docs_url": None, "redoc_url": None}, **page_options(),
     }  # fmt: skip
     address = f"{'https' if lan else 'http'}://{'localhost' if lan else host}:{port}"
     print(f"audioformer app: {address}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
@@ -100,6 +102,23 @@ def require_free_port(host: str, port: int) -> None:
                 f"port {port} cannot be used ({error.strerror}): perhaps another audioformer app is running; "
                 f"stop it, or start this one with `audioformer app --port {other}`"
             ) from error
+
+
+def taught_route(taught):
+    """Where a classifier that was taught on the page is fetched as a zip file; its name is the secret of that page."""
+    from starlette.responses import PlainTextResponse, Response
+    from starlette.routing import Route
+
+    from audioformer_app.views import static_prefix
+
+    def checkpoint(request):
+        found = taught.get(request.path_params["name"])
+        if found is None:
+            return PlainTextResponse("this classifier is forgotten; teach it again", status_code=404)
+        named = {"Content-Disposition": 'attachment; filename="taught.zip"', "Cache-Control": "no-store"}
+        return Response(found.zip(), media_type="application/zip", headers=named)
+
+    return Route(f"/{static_prefix()}/taught/{{name}}.zip", checkpoint)
 
 
 def static_routes() -> list:

@@ -137,6 +137,56 @@ that misses the event may be right about the *model*: perhaps it listens to the 
 explanation says what this model used, not what a dog sounds like.
 """
 
+MAP = """
+#### One mark, one clip
+A model turns a clip into a vector $z$ of many numbers; the map lays these into the plane. **PCA** takes the plane in which
+they spread most. **UMAP** bends it, so that neighbours stay neighbours: who is beside whom can be read, the distance
+between islands cannot. **statistics** has learnt nothing (means of a log-mel picture), **random** is the transformer before
+any training: what does learning add? Right and left show the same clips; the right map is turned to lie like the left one.
+"""
+
+MAP_NEIGHBOURS = """
+#### Neighbours
+Two clips are alike when their (standardised) vectors point the same way,
+
+$$ \\cos(z_i, z_j) = \\frac{z_i \\cdot z_j}{\\lVert z_i \\rVert\\,\\lVert z_j \\rVert} $$
+
+**kNN purity** is the share of a clip's nearest clips that have its label. A model without classes of its own calls a clip
+what its neighbours are called. The **star** is the sound on the page, drawn amid its five nearest.
+"""
+
+MAP_LIMITS = """
+#### What this does not show
+A plane leaves most of the vectors out: purity is counted in all dimensions, not on the picture. Two recordings of one
+session are alike for their room. The bundled samples are 40, two of a class at most: one clip more or less moves purity by
+4 %. Clips of classes that a checkpoint does not know **must** be wrong; colour by error sets them apart. UMAP finds islands
+even in noise.
+"""
+
+TEACH = """
+#### A handful of examples
+Name two classes or more, bring two or more examples of each, five are better: record, drop files, or take the sound on the
+page. Only codes go on living on the server; the sounds stay in this page, and both are forgotten when it is closed. One
+class of *other sounds* lets it say "none of these".
+"""
+
+TEACH_HOW = """
+#### What learns
+**The last layer**: the model reads each example once, and a linear layer learns to tell the vectors $z$ apart,
+
+$$ \\min_{W,b}\\; -\\textstyle\\sum_i \\log \\mathrm{softmax}(W z_i + b)_{y_i} $$
+
+which takes seconds and cannot spoil what the model knows. **Everything** moves all weights: slower, stronger, and with few
+examples soon learnt by heart. The dashed line is the loss of knowing nothing, $\\log C$.
+"""
+
+TEACH_LIMITS = """
+#### What to doubt
+A loss near zero says that it knows *these* examples. Test it with sounds from another room, another day: what it has learnt
+may be the microphone. The checkpoint you download is an ordinary one; `audioformer classify --checkpoint taught` takes the
+unzipped folder, and notebook 15 does the same with a test that deserves the name.
+"""
+
 MICROPHONE = (
     "Browsers take noise out of recordings; to a sound classifier that means taking out sounds. This asks them not to. "
     "Recordings stay on this computer."
@@ -152,6 +202,9 @@ IN_DEPTH = {
     PICTURES: "01_from_sound_to_codes", CODES: "02_residual_quantisation", LABEL: "09_fine_tune",
     MASKING: "06_masked_prediction", GUESSING: "06_masked_prediction", FILLING: "06_masked_prediction",
     ATTENTION: "04_attention_by_hand", ROLLOUT: "10_what_did_it_learn", ATTENTION_LIMITS: "10_what_did_it_learn",
+    WHY: "10_what_did_it_learn", TRUST: "10_what_did_it_learn", WHY_LIMITS: "10_what_did_it_learn",
+    MAP: "10_what_did_it_learn", MAP_NEIGHBOURS: "10_what_did_it_learn", MAP_LIMITS: "10_what_did_it_learn",
+    TEACH: "15_your_own_sounds", TEACH_HOW: "15_your_own_sounds", TEACH_LIMITS: "15_your_own_sounds",
     LIVE: "01_from_sound_to_codes", LIVE_WINDOW: "15_your_own_sounds", LIVE_LIMITS: "15_your_own_sounds",
 }  # fmt: skip
 

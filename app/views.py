@@ -30,7 +30,7 @@ def _on_load(module: str, events: tuple[str, ...]) -> str:
     return f"""
     const events = {json.dumps(events)};
     import(new URL('{static_prefix()}/{module}', document.baseURI)).then((m) => m.mount({{
-        element, read: (name) => props[name], watch,
+        element, read: (name) => props[name], watch, upload,
         send: (event, data) => {{ if (events.includes(event)) trigger(event, data); }},
     }}));
     """
@@ -83,6 +83,18 @@ def live_view(**options) -> gr.HTML:
         value="",
         html_template="<div class='af-room'></div>",
         js_on_load=_on_load("live_room.js", ("push", "freeze", "use")),
+        apply_default_css=False,
+        reply="",
+        **options,
+    )
+
+
+def teach_view(**options) -> gr.HTML:
+    """The room Teach; events `ask` {what, ...} and `train` {classes, start, method}, the prop `reply` takes the answers."""
+    return gr.HTML(
+        value="",
+        html_template="<div class='af-room'></div>",
+        js_on_load=_on_load("teach_room.js", ("ask", "train")),
         apply_default_css=False,
         reply="",
         **options,

@@ -32,6 +32,8 @@ def add_verbs(verbs) -> None:
     app.add_argument("--open", action="store_true", help="open the page in a browser")
     app.add_argument("--checkpoint", action="append", metavar="NAME", help="checkpoint to offer, may be repeated (default: the bundled)")
     app.add_argument("--codec", action="append", metavar="NAME", help="codec to offer, may be repeated (default the bundled one)")
+    about = "data set on the map: ESC-50 layout, or a sub-folder for each class (default: the bundled samples)"
+    app.add_argument("--sounds", metavar="DIR", help=about)
     about = "Open JupyterLab at the index of the notebooks, without internet; an installed package's are copied to ./audioformer-notebooks."
     lab = add_verb(verbs, "lab", run_lab, about, "audioformer lab --port 8888", json=False)
     lab.add_argument("--port", type=at_least_one, default=8888, metavar="N", help="TCP port; the next free one if taken (default 8888)")
@@ -49,7 +51,7 @@ def run_app(arguments: argparse.Namespace) -> Result:
     try:
         launch(
             port=arguments.port, lan=arguments.lan, open_browser=arguments.open, codecs=arguments.codec,
-            checkpoints=arguments.checkpoint, password=password,
+            checkpoints=arguments.checkpoint, password=password, sounds=arguments.sounds,
         )  # fmt: skip
     except KeyboardInterrupt:
         note("app stopped")

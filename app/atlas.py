@@ -1,0 +1,196 @@
+"""The sounds of the room Map: described by every model once, in the background, and kept for everybody.
+
+Nothing is begun before somebody asks. The vectors are made one clip at a time on a thread of their own; the projections,
+whose first one compiles for a while, in a process of their own, so that other rooms go on answering.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Lock, Thread
+
+import numpy as np
+
+from audioformer.audio import Waveform, load_audio
+from audioformer.datasets import AudioDataset, Clip, open_dataset
+from audioformer.embedding_map import METHODS, STATISTICS, Described, Space, align, describer, project
+from audioformer.errors import AudioformerError
+from audioformer.paths import samples_folder
+
+MOST_CLIPS, HEARD_S = 600, 10.0  # clips of a map, evenly picked; of each its first seconds
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Region:
+    """What one model makes of all clips.
+
+    Attributes:
+        vectors: (n, D).
+        space: the same, for finding neighbours.
+        probabilities: (n, C) of its own classes; None if it has none.
+        label_names: these classes.
+    """
+
+    vectors: np.ndarray
+    space: Space
+    probabilities: np.ndarray | None
+    label_names: tuple[str, ...]
+
+
+def open_sounds(folder: str | Path | None = None) -> AudioDataset:
+    """The data set of the map: the bundled samples, or a folder in the layout of ESC-50 or with a sub-folder a class.
+
+    Raises:
+        AudioformerError: neither of these.
+    """
+    root = samples_folder() if folder is None else Path(folder)
+    return open_dataset("esc50" if (root / "meta" / "esc50.csv").is_file() else "folder", root)
+
+
+def hear(clip: Clip) -> Waveform:
+    """The first seconds of a clip, one channel."""
+    length = HEARD_S if clip.duration_s is None else min(HEARD_S, clip.duration_s)
+    return load_audio(clip.path, mono=True, start_s=clip.start_s, duration_s=length)
+
+
+class Atlas:
+    """Clips, and what is known of them so far.
+
+    Args:
+        dataset: of `open_sounds`.
+        sources: what `embedding_map.describer` takes for each name shown, made when it is needed.
+
+    Attributes:
+        clips: those on the map.
+        labels: of each; "" where it has none.
+        names: models, in the order in which they are asked.
+        doing: the model that is at work, "umap", or "".
+        done: clips it has described.
+    """
+
+    def __init__(self, dataset: AudioDataset, sources: dict):
+        every = np.linspace(0, len(dataset) - 1, min(MOST_CLIPS, len(dataset))).round().astype(int)
+        self.dataset, self.clips, self._sources = dataset, [dataset[int(i)] for i in every], sources
+        self.labels = [clip.labels[0] if clip.labels else "" for clip in self.clips]
+        self.names = list(sources)
+        self._regions: dict[str, Region] = {}
+        self._maps: dict[tuple[str, str], tuple] = {}
+        self._describe: dict[str, object] = {}
+        self._lock, self._running, self._first, self._bend = Lock(), False, [], False
+        self.doing, self.done, self._problem = "", 0, ""
+
+    def ask(self, names: list[str], method: str) -> None:
+        """Have these models' regions and maps made first; what is known already is not made again.
+
+        Raises:
+            AudioformerError: what went wrong since the last question; the next one tries again.
+        """
+        with self._lock:
+            problem, self._problem = self._problem, ""
+            if problem:
+                raise AudioformerError(problem)
+            self._first, self._bend = names, self._bend or method == "umap"
+            if not self._running and self._next() is not None:
+                self._running = True
+                Thread(target=self._work, name="atlas", daemon=True).start()
+
+    def region(self, name: str) -> Region | None:
+        """What a model makes of the clips; None as long as that is not known."""
+        return self._regions.get(name)
+
+    def points(self, name: str, method: str) -> tuple[np.ndarray, np.ndarray | None] | None:
+        """(n, 2) and the shares of the axes; None as long as they are not known."""
+        return self._maps.get((name, method))
+
+    def describe(self, name: str, sound: Waveform) -> Described:
+        """What a model makes of another sound, of its first seconds as with the clips."""
+        short = Waveform(sound.samples[:, : round(HEARD_S * sound.sample_rate)], sound.sample_rate)
+        return self._describer(name)(short)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether more is to come."""
+        return self._running
+
+    def _describer(self, name: str):
+        if name not in self._describe:
+            self._describe[name] = describer(self._sources[name]())
+        return self._describe[name]
+
+    def _next(self) -> tuple[str, str] | None:
+        """What is to be done next: (model, "region" or "umap"); what was asked for last goes first."""
+        for names in (self._first, self.names):
+            for what in ("region", "umap") if self._bend else ("region",):
+                for name in names:
+                    if (name not in self._regions) if what == "region" else ((name, "umap") not in self._maps):
+                        return name, what
+        return None
+
+    def _work(self) -> None:
+        """On the thread: one thing after the other, until all is known."""
+        try:
+            with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+                while (job := self._turn()) is not None:
+                    name, what = job
+                    if what == "umap":  # the process starts with the first one
+                        self._maps[name, "umap"] = pool.submit(project, self._regions[name].vectors, "umap", SEED).result()
+                        continue
+                    region = self._make(name)
+                    self._maps[name, "pca"] = project(region.vectors, "pca", SEED)
+                    self._regions[name] = region
+        except Exception as error:  # told in the room; what is our fault goes in full to the terminal
+            self._problem = str(error) if isinstance(error, AudioformerError) else "the map could not be made; the terminal says why"
+            if not isinstance(error, AudioformerError):
+                traceback.print_exception(error, file=sys.stderr)
+        finally:
+            self._running = False
+
+    def _turn(self) -> tuple[str, str] | None:
+        with self._lock:
+            job = self._next()
+            self.doing, self.done = "" if job is None else "umap" if job[1] == "umap" else job[0], 0
+        return job
+
+    def _make(self, name: str) -> Region:
+        describe, found = self._describer(name), []
+        for clip in self.clips:
+            try:
+                found.append(describe(hear(clip)))
+            except AudioformerError as error:  # said to everybody: without this computer's folders
+                raise AudioformerError(str(error).replace(str(clip.path), clip.path.name)) from error
+            self.done += 1
+        vectors = np.stack([one.vector for one in found])
+        probabilities = None if found[0].probabilities is None else np.stack([one.probabilities for one in found])
+        names = getattr(self._sources[name](), "label_names", ()) if probabilities is not None else ()
+        return Region(vectors, Space.of(vectors), probabilities, tuple(names))
+
+
+def sources(models) -> dict:
+    """Name shown to whatever gives the model: what learnt nothing first, then by how much it has learnt."""
+    found = {STATISTICS: lambda: STATISTICS}
+    for name, known in models.pretrained.items():
+        found[f"random:{name}"] = lambda known=known: f"random:{known}"
+        found[name] = lambda known=known: str(known)
+    for name in models.checkpoints:
+        found[name] = lambda name=name: models.classifier(name)
+    return found
+
+
+def aligned(atlas: Atlas, name: str, method: str, onto: str | None) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Points of a model's map, turned so that they lie like another model's; the plane of the spread while umap is made.
+
+    Returns:
+        (n, 2), shares of the axes or None, and the method shown.
+    """
+    shown = method if atlas.points(name, method) is not None and (onto is None or atlas.points(onto, method) is not None) else METHODS[1]
+    points, shares = atlas.points(name, shown)
+    if onto is not None and onto != name:
+        points, shares = align(points, atlas.points(onto, shown)[0]), None
+    return points, shares, shown

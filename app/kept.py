@@ -1,0 +1,78 @@
+"""What is kept for a while: so many things at most, each until nobody has used it for some time.
+
+Memory of the app is bounded by this: examples of the room Teach, classifiers that were taught.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Lock, Thread
+from typing import Any
+
+from audioformer.errors import AudioformerError
+
+
+class Kept:
+    """Things by name, forgotten when idle.
+
+    Args:
+        most: things at once.
+        idle_s: a thing that was not used for so long is forgotten.
+        full: what to say when there is no room for another.
+        leave: called with each thing that is forgotten.
+    """
+
+    def __init__(self, most: int, idle_s: float, full: str, leave: Callable[[Any], None] = lambda _: None):
+        self.most, self.idle_s, self.full, self._leave = most, idle_s, full, leave
+        self._things: dict[str, list] = {}  # name to [thing, last used]
+        self._lock, self._sweeping = Lock(), False
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def get(self, name: str) -> Any | None:
+        """A thing, used now; None if it is not here (any more)."""
+        with self._lock:
+            found = self._things.get(name)
+            if found is None:
+                return None
+            found[1] = time.monotonic()
+            return found[0]
+
+    def put(self, name: str, thing: Any) -> Any:
+        """Keep a thing; returns it.
+
+        Raises:
+            AudioformerError: there are too many.
+        """
+        with self._lock:
+            if name not in self._things and len(self._things) >= self.most:
+                raise AudioformerError(self.full)
+            self._things[name] = [thing, time.monotonic()]
+            if not self._sweeping:
+                self._sweeping = True
+                Thread(target=self._sweep, name="kept", daemon=True).start()
+        return thing
+
+    def drop(self, name: str) -> None:
+        """Forget a thing, if it is here."""
+        with self._lock:
+            found = self._things.pop(name, None)
+        if found is not None:
+            self._leave(found[0])
+
+    def _sweep(self) -> None:
+        """On a thread: forget what is idle, until nothing is left."""
+        while True:
+            time.sleep(min(30.0, self.idle_s / 4))
+            with self._lock:
+                now = time.monotonic()
+                idle = [name for name, (_, used) in self._things.items() if now - used >= self.idle_s]
+                gone = [self._things.pop(name)[0] for name in idle]
+                if not self._things:
+                    self._sweeping = False
+            for thing in gone:
+                self._leave(thing)
+            if not self._sweeping:
+                return

@@ -1,0 +1,104 @@
+"""Answers to the events of the room Teach: the lesson of the page, its examples, and the classifier it ends in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from audioformer.errors import AudioformerError
+from audioformer_app import analysis, cards
+from audioformer_app.analysis import Analysis, Clip
+from audioformer_app.events import Page, explain, sent
+from audioformer_app.kept import Kept
+from audioformer_app.rooms import teach
+
+MOST_LESSONS, IDLE_S = 64, 3600.0
+
+
+class Lessons:
+    """Answers to the events of the room Teach.
+
+    Args:
+        page: the other events of the page; its models are shared.
+    """
+
+    def __init__(self, page: Page):
+        self.page, self.models = page, page.models
+        self.kept = Kept(MOST_LESSONS, IDLE_S, f"{MOST_LESSONS} people teach already; try again when one of them has closed the page")
+
+    def ask(self, now: Analysis | None, event: gr.EventData, request: gr.Request) -> list:
+        """A question of the room: `what` is hello, add, forget or stop."""
+        what, path = str(sent(event, "what"))[:40], sent(event, "path")
+
+        def run() -> dict:
+            lesson = self.lesson(request.session_hash)
+            if what == "hello":
+                return teach.hello(self.models)
+            if what == "add":
+                return teach.add(lesson, clip_sent(now, path), self.models)
+            if what == "forget":
+                return teach.forget(lesson, sent(event, "ids"))
+            if what == "stop":
+                lesson.stop.set()
+                return {}
+            raise AudioformerError(f"the room teach knows no question {what!r}")
+
+        return self._reply(what, run, str(path or ""))
+
+    def train(self, event: gr.EventData, request: gr.Request) -> Iterator[list]:
+        """Message, room and choice of checkpoints, again and again until the classifier is there."""
+        choices = list(self.models.checkpoints)
+        try:
+            lesson = self.lesson(request.session_hash)
+            for told in teach.teach(lesson, event._data if isinstance(event._data, dict) else {}, self.models):
+                done = told["stage"] == "done"
+                offer = gr.update(choices=[*choices, tuple(told["choice"])], value=told["choice"][1], visible=True) if done else gr.skip()
+                yield [gr.skip(), gr.update(reply=json.dumps({"to": "train", "answer": uuid4().hex, **told})), offer]
+        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
+            failed = json.dumps({"to": "train", "answer": uuid4().hex, "failed": explain(error)})
+            yield [cards.message_card(explain(error)), gr.update(reply=failed), gr.skip()]
+
+    def lesson(self, key: str) -> teach.Lesson:
+        """The lesson of a page.
+
+        Raises:
+            AudioformerError: too many people teach.
+        """
+        return self.kept.get(key) or self.kept.put(key, teach.Lesson())
+
+    def close(self, request: gr.Request) -> None:
+        """The page was closed."""
+        lesson = self.kept.get(request.session_hash)
+        if lesson is not None:
+            lesson.stop.set()
+            self.models.taught.drop(lesson.taught)
+        self.kept.drop(request.session_hash)
+
+    def _reply(self, to: str, run, path: str = "") -> list:
+        answer = {"to": to, "answer": uuid4().hex}
+        try:
+            return ["", gr.update(reply=json.dumps({**answer, **run()}))]
+        except Exception as error:  # as above
+            said = explain(error, path)
+            return [cards.message_card(said), gr.update(reply=json.dumps({**answer, "failed": said}))]
+
+
+def clip_sent(now: Analysis | None, path) -> Clip:
+    """The sound that was uploaded, or the one on the page where none was.
+
+    Raises:
+        AudioformerError: a path that no upload of this app has, no sound, or a file that cannot be read.
+    """
+    if path is None:
+        if now is None:
+            raise AudioformerError("there is no sound on the page; choose one first")
+        return now.clip
+    folder, wanted = Path(get_upload_folder()).resolve(), Path(str(path)[:1000])
+    if "\0" in str(path) or not wanted.resolve().is_relative_to(folder) or not wanted.is_file():
+        raise AudioformerError("this file was not uploaded here; drop it again")
+    return analysis.open_clip(wanted)

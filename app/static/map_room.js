@@ -1,0 +1,371 @@
+// Map: the same sounds as two models see them. Point, hear, draw a loop; the list, the confusion table and the maps are one.
+import { Room, bars, part } from "./room.js";
+import { EmbeddingMap, OUTCOMES, classMark, mark, shade } from "./widgets/embedding_map.js";
+import { look, onLook } from "./widgets/colours.js";
+
+const POLL_MS = 900;
+const LONGEST_LIST = 120;
+const TEMPLATE = `
+  <div class="af-controls" role="group" aria-label="What the maps show">
+    <label>Left <select class="af-first" aria-label="Model of the left map"></select></label>
+    <label>Right <select class="af-second" aria-label="Model of the right map"></select></label>
+    <label>Map <select class="af-method" aria-label="Kind of map"><option value="umap">UMAP</option><option value="pca">PCA</option></select></label>
+    <label>Colour <select class="af-colour" aria-label="Colour by"><option value="label">label</option><option value="prediction">prediction</option>
+      <option value="confidence">confidence</option><option value="error">error</option></select></label>
+    <input type="search" class="af-find" placeholder="Find a label or file" aria-label="Find a label or file">
+    <button type="button" class="af-button af-all">All</button>
+    <span class="af-rule"></span>
+    <button type="button" class="af-button af-csv">CSV</button>
+    <button type="button" class="af-button af-svg">SVG</button>
+    <button type="button" class="af-button af-png">PNG</button>
+  </div>
+  <div class="af-progress" role="status" hidden><span></span><div><i></i></div></div>
+  <div class="af-maps"></div>
+  <div class="af-classes-key" role="group" aria-label="Classes: choose one to select its clips"></div>
+  <div class="af-panels af-map-panels">
+    <section class="af-card"><h3 class="af-list-title">Clips</h3><div class="af-clips" tabindex="-1"></div></section>
+    <section class="af-card"><h3>Taken for</h3><div class="af-confusion"></div></section>
+    <section class="af-card"><h3>Nearest of the same label</h3><div class="af-purities"></div><h3>Your sound</h3><div class="af-neighbours"></div></section>
+  </div>`;
+
+const words = (label) => String(label).replaceAll("_", " ");
+const percent = (share) => `${(100 * share).toFixed(0)} %`;
+
+export function mount(page) {
+  new MapRoom(page).open();
+}
+
+class MapRoom extends Room {
+  constructor(page) {
+    super(page, "map");
+    this.host.innerHTML = TEMPLATE; // fixed text
+    this.find = (name) => this.host.querySelector(name);
+    this.answers = { look: this.looked, sound: this.heard };
+    this.maps = [0, 1].map((side) => this.build(side));
+    this.chosen = [];
+    this.wavs = new Map();
+    for (const name of [".af-first", ".af-second", ".af-method"]) this.find(name).addEventListener("change", () => this.wanted());
+    this.find(".af-colour").addEventListener("change", () => this.colour());
+    this.find(".af-find").addEventListener("input", () => this.search());
+    this.find(".af-all").addEventListener("click", () => {
+      this.find(".af-find").value = "";
+      this.select([]);
+    });
+    this.find(".af-csv").addEventListener("click", () => this.save("csv"));
+    this.find(".af-svg").addEventListener("click", () => this.save("svg"));
+    this.find(".af-png").addEventListener("click", () => this.save("png"));
+    onLook(() => this.view?.views.length && this.colour());
+  }
+
+  build(side) {
+    const card = part("section", "af-card af-one-map");
+    const [title, told] = [part("h3", ""), part("p", "af-told-map")];
+    const box = part("div", "");
+    card.append(title, box, told);
+    this.find(".af-maps").append(card);
+    const view = new EmbeddingMap(box, {
+      pick: (index) => this.play(index),
+      select: (indices) => this.select(indices),
+      over: (index) => this.maps[1 - side].view.point(index, false),
+    });
+    return { card, title, told, view };
+  }
+
+  enter() {
+    this.ask("look", this.question ?? {});
+  }
+
+  wanted() {
+    const [first, second, method] = [".af-first", ".af-second", ".af-method"].map((name) => this.find(name).value);
+    this.question = { models: second && second !== first ? [first, second] : [first], method };
+    this.ask("look", this.question);
+  }
+
+  looked(reply, more) {
+    if (more) return;
+    this.view = reply;
+    this.options(reply);
+    this.progress(reply);
+    clearTimeout(this.timer);
+    const settled = reply.views.length && reply.views.every((view) => view.method === reply.method);
+    const told = (reply.purities ?? []).length === reply.models.length;
+    if (reply.waiting && !(settled && told)) this.timer = setTimeout(() => this.host.offsetParent && this.enter(), POLL_MS);
+    if (!reply.views.length) return;
+    this.host.dataset.method = reply.views[0].method;
+    this.host.classList.toggle("af-single", reply.views.length < 2);
+    const names = new Set(reply.clips.map((clip) => clip.label));
+    for (const view of reply.views) view.predictions.forEach((name) => names.add(name));
+    this.classes = [...names].sort();
+    this.maps.forEach(({ card }, side) => (card.hidden = side >= reply.views.length));
+    this.colour();
+    this.purities();
+    this.neighbours();
+    this.confusion();
+    this.list();
+  }
+
+  options({ models, names, method }) {
+    const fill = (select, values, value) => {
+      if (select.options.length !== values.length) select.replaceChildren(...values.map(([key, text]) => new Option(text, key)));
+      select.value = value;
+    };
+    const all = models.map((name) => [name, name]);
+    fill(this.find(".af-first"), all, names[0]);
+    fill(this.find(".af-second"), [...all, ["", "none"]], names[1] ?? "");
+    this.find(".af-method").value = method;
+  }
+
+  progress({ waiting, views, method }) {
+    const box = this.find(".af-progress");
+    const busy = waiting && (!views.length || views.some((view) => view.method !== method) || waiting.doing !== "umap");
+    box.hidden = !busy;
+    if (!busy) return;
+    const umap = waiting.doing === "umap";
+    box.firstElementChild.textContent = umap ? "UMAP is being laid out; until then the plane of the largest spread (PCA)"
+      : waiting.doing ? `${waiting.doing} listens: ${waiting.done} of ${waiting.total} clips` : "Opening the sounds"; // prettier-ignore
+    box.querySelector("i").style.width = umap ? "100%" : `${(100 * waiting.done) / waiting.total}%`;
+  }
+
+  // Colours and texts of both maps.
+  colour() {
+    const by = this.find(".af-colour").value;
+    const { clips, views } = this.view;
+    views.forEach((view, side) => {
+      const told = clips.map((clip, i) => this.told(clip, view, i));
+      const { own } = view;
+      const shown = { point: own.point, nearest: own.nearest, told: `${own.name}\nthe sound on the page` };
+      this.maps[side].view.show({ points: view.points, told, marks: () => clips.map((_, i) => this.mark(view, i, by)), alt: this.alt(view, by), own: shown });
+      const { title, told: below } = this.maps[side];
+      title.textContent = `${view.name} · ${view.method === "umap" ? "UMAP" : "PCA"}`;
+      const near = view.k === 1 ? "nearest clip has the same label" : `share of the ${view.k} nearest clips with the same label`;
+      const plane = view.shares ? ` The plane shows ${percent(view.shares[0] + view.shares[1])} of the spread.` : "";
+      const hits = view.right.filter(Boolean).length;
+      below.textContent = `kNN purity ${view.purity.toFixed(2)}, chance ${view.chance.toFixed(2)} (${near}; ${view.counted} clips).${plane} `
+        + `${view.by === "classes" ? "Its own label" : "The label of its neighbours"} is right for ${hits} of ${clips.length}.`; // prettier-ignore
+      this.maps[side].card.dataset.purity = view.purity.toFixed(4);
+    });
+    this.key(by);
+    this.host.dataset.colour = by;
+  }
+
+  told(clip, view, i) {
+    const known = view.known[i] ? "" : "\n(not one of its classes)";
+    return `${words(clip.label)}\ntaken for ${words(view.predictions[i])}, ${percent(view.confidence[i])}${known}\n${clip.file}`;
+  }
+
+  alt(view, by) {
+    const many = this.view.clips.length;
+    return `Map of ${many} sounds by ${view.name}, coloured by ${by}. kNN purity ${view.purity.toFixed(2)}, chance ${view.chance.toFixed(2)}. Arrow keys walk, Enter plays, space selects.`;
+  }
+
+  mark(view, i, by) {
+    const { clips } = this.view;
+    if (by === "confidence") return { fill: shade(view.confidence[i]), shape: OUTCOMES[0] };
+    if (by === "error") return this.outcome(view.right[i] ? 0 : view.known[i] ? 1 : 2);
+    return classMark(this.classes.indexOf(by === "label" ? clips[i].label : view.predictions[i]));
+  }
+
+  outcome(kind) {
+    const { blue, warm, soft } = look();
+    return { fill: [blue, warm, soft][kind], shape: OUTCOMES[kind] };
+  }
+
+  // Below the maps: what the marks mean; a click selects.
+  key(by) {
+    const box = this.find(".af-classes-key");
+    const { clips, views } = this.view;
+    const [view] = views;
+    if (by === "confidence") {
+      const scale = part("span", "af-scale");
+      scale.style.background = `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(shade).join(",")})`;
+      return box.replaceChildren(part("span", "", "probability 0"), scale, part("span", "", "1"));
+    }
+    const entry = (text, shown, member) => {
+      const button = part("button", "af-class");
+      Object.assign(button, { type: "button", title: "Select these clips" });
+      button.append(mark(shown), part("span", "", text));
+      button.addEventListener("click", () => this.select(clips.map((_, i) => i).filter(member)));
+      return button;
+    };
+    if (by === "error") {
+      const kinds = [["right", (i) => view.right[i]], ["wrong", (i) => !view.right[i] && view.known[i]], ["not one of its classes", (i) => !view.known[i]]];
+      return box.replaceChildren(...kinds.map(([text, member], kind) => entry(text, this.outcome(kind), member)));
+    }
+    const of = (i) => (by === "label" ? clips[i].label : view.predictions[i]);
+    const present = this.classes.filter((name) => clips.some((_, i) => of(i) === name) || (by === "prediction" && views[1]?.predictions.includes(name)));
+    box.replaceChildren(...present.map((name) => entry(words(name), classMark(this.classes.indexOf(name)), (i) => of(i) === name)));
+  }
+
+  select(indices) {
+    this.chosen = indices;
+    for (const { view } of this.maps) view.choose(indices);
+    this.host.dataset.chosen = indices.length;
+    this.list();
+  }
+
+  search() {
+    const wanted = this.find(".af-find").value.trim().toLowerCase();
+    const [view] = this.view?.views ?? [];
+    if (!view) return;
+    const fits = (clip, i) => [clip.label, words(clip.label), view.predictions[i], clip.file].some((text) => text.toLowerCase().includes(wanted));
+    this.select(wanted ? this.view.clips.map((clip, i) => (fits(clip, i) ? i : -1)).filter((i) => i >= 0) : []);
+  }
+
+  get listed() {
+    return this.chosen.length ? this.chosen : this.view.clips.map((_, i) => i);
+  }
+
+  list() {
+    if (!this.view?.views.length) return;
+    const { clips, views, left_out: leftOut } = this.view;
+    const all = this.listed;
+    const rest = all.length > LONGEST_LIST ? `, the first ${LONGEST_LIST} listed` : "";
+    const out = leftOut ? ` (${leftOut} more in the data set are not on the map)` : "";
+    this.find(".af-list-title").textContent = `${this.chosen.length ? `${all.length} of ${clips.length} selected` : `All ${clips.length} clips`}${rest}${out}`;
+    this.find(".af-clips").replaceChildren(...all.slice(0, LONGEST_LIST).map((i) => {
+      const row = part("button", "af-clip-row");
+      row.type = "button";
+      row.dataset.index = i;
+      row.title = clips[i].file;
+      const [view] = views;
+      row.append(part("span", "", `▶ ${words(clips[i].label)}`), part("span", view.right[i] ? "af-right" : "af-wrong", `${view.right[i] ? "=" : "≠"} ${words(view.predictions[i])}`));
+      row.append(part("span", "af-value", percent(view.confidence[i])));
+      row.addEventListener("click", () => this.play(i));
+      row.addEventListener("focus", () => this.maps.forEach((map) => map.view.point(i, false)));
+      row.addEventListener("pointerenter", () => this.maps.forEach((map) => map.view.point(i, false)));
+      return row;
+    }));
+  }
+
+  // Rows: what it is; columns: what the left model calls it. A cell selects its clips.
+  confusion() {
+    const { clips, views: [view] } = this.view; // prettier-ignore
+    const columns = [...new Set(view.predictions)].sort();
+    const every = [...new Set(clips.map((clip) => clip.label))].sort();
+    const rows = [...every.filter((name) => columns.includes(name)), ...every.filter((name) => !columns.includes(name))];
+    const cells = new Map();
+    clips.forEach((clip, i) => {
+      const key = `${clip.label}|${view.predictions[i]}`;
+      cells.set(key, [...(cells.get(key) ?? []), i]);
+    });
+    const table = part("table", "af-table");
+    table.append(part("caption", "", `Rows: label. Columns: ${view.name}. Click a number for its clips.`));
+    const head = table.createTHead().insertRow();
+    head.append(part("th", ""));
+    for (const name of columns) {
+      const cell = part("th", "af-up");
+      cell.scope = "col";
+      cell.append(part("span", "", words(name)));
+      head.append(cell);
+    }
+    const body = table.createTBody();
+    for (const label of rows) {
+      const line = body.insertRow();
+      const name = part("th", "", words(label));
+      name.scope = "row";
+      line.append(name);
+      const total = clips.filter((clip) => clip.label === label).length;
+      for (const column of columns) {
+        const found = cells.get(`${label}|${column}`);
+        const cell = line.insertCell();
+        if (!found) continue;
+        const button = part("button", label === column ? "af-cell af-right" : "af-cell", String(found.length));
+        button.type = "button";
+        button.style.setProperty("--share", found.length / total);
+        button.title = `${found.length} of ${total} ${words(label)} taken for ${words(column)}`;
+        button.setAttribute("aria-label", button.title);
+        button.addEventListener("click", () => this.select(found));
+        cell.append(button);
+      }
+    }
+    this.find(".af-confusion").replaceChildren(table);
+  }
+
+  purities() {
+    const rows = this.view.purities.map(({ name, purity }) => ({ label: name, value: purity, text: purity.toFixed(2), title: `${name}: kNN purity ${purity.toFixed(3)}` }));
+    const [view] = this.view.views;
+    this.find(".af-purities").replaceChildren(bars(rows, view.chance), part("p", "af-legend", `tick: chance, ${view.chance.toFixed(2)}`));
+  }
+
+  neighbours() {
+    const { clips, views } = this.view;
+    const box = this.find(".af-neighbours");
+    box.replaceChildren(part("p", "", `${views[0].own.name}: the star. Drop another sound into the left column to see it here.`));
+    for (const view of views) {
+      box.append(part("p", "af-by", `Nearest by ${view.name}`));
+      const row = part("div", "af-near-row");
+      view.own.nearest.forEach((i, place) => {
+        const button = part("button", "af-guess", `▶ ${words(clips[i].label)} ${view.own.cosines[place].toFixed(2)}`);
+        Object.assign(button, { type: "button", title: `${clips[i].file}, cosine ${view.own.cosines[place].toFixed(3)}` });
+        button.addEventListener("click", () => this.play(i));
+        row.append(button);
+      });
+      box.append(row);
+    }
+    this.host.dataset.own = views[0].own.name;
+  }
+
+  play(index) {
+    if (index >= this.view.clips.length) return this.link.player.play(); // the star: the sound on the page
+    if (this.wavs.has(index)) return this.sing(index);
+    this.ask("sound", { index });
+  }
+
+  sing(index) {
+    this.link.player.once(this.wavs.get(index));
+    this.host.dataset.heard = index;
+  }
+
+  heard(reply, more) {
+    this.wavs.set(reply.index, reply.wav);
+    if (this.wavs.size > 60) this.wavs.delete(this.wavs.keys().next().value);
+    if (!more) this.sing(reply.index);
+  }
+
+  async save(kind) {
+    if (!this.view?.views.length) return;
+    if (kind === "csv") return this.download(new Blob([this.csv()], { type: "text/csv" }), "map.csv");
+    for (const [side, { name }] of this.view.views.entries()) {
+      const text = this.maps[side].view.save();
+      const file = `map-${name.replaceAll(/[^\w-]+/g, "-")}`;
+      const drawn = new Blob([text], { type: "image/svg+xml" });
+      if (kind === "svg") this.download(drawn, `${file}.svg`);
+      else this.download(await picture(drawn), `${file}.png`);
+    }
+  }
+
+  csv() {
+    const { clips, views } = this.view;
+    // a cell that begins like a formula would be run by a spreadsheet
+    const cell = (value) => `"${String(value).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
+    const number = (value) => Number(value).toFixed(4);
+    const head = ["file", "label", ...views.flatMap(({ name }) => [`x ${name}`, `y ${name}`, `prediction ${name}`, `confidence ${name}`])].map(cell);
+    const lines = this.listed.map((i) => [
+      cell(clips[i].file), cell(clips[i].label),
+      ...views.flatMap((view) => [...view.points[i].map(number), cell(view.predictions[i]), number(view.confidence[i])]),
+    ]); // prettier-ignore
+    return [head, ...lines].map((line) => `${line.join(",")}\r\n`).join("");
+  }
+
+  download(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+}
+
+async function picture(drawn) {
+  const image = new Image();
+  image.src = URL.createObjectURL(drawn);
+  await image.decode().catch(() => new Promise((done) => (image.onload = done)));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [1200, 1200];
+  const paper = canvas.getContext("2d");
+  paper.fillStyle = look().ground;
+  paper.fillRect(0, 0, canvas.width, canvas.height);
+  paper.drawImage(image, 0, 0, canvas.width, canvas.height);
+  URL.revokeObjectURL(image.src);
+  return new Promise((done) => canvas.toBlob(done, "image/png"));
+}

@@ -1,0 +1,75 @@
+"""Classifiers that were taught on the page: normal checkpoint folders, found again by a name that nobody can guess.
+
+`Models.classifier(name)` opens them like any other checkpoint, so every room can use them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+
+from audioformer.checkpoint import HUB_FILES
+from audioformer.classify import AudioClassifier, load
+from audioformer.codec import Codec
+from audioformer_app.kept import Kept
+
+PREFIX = "yours-"
+MOST, IDLE_S = 24, 3600.0
+
+
+@dataclass(frozen=True)
+class Taught:
+    """A classifier and the folder it was read from.
+
+    Attributes:
+        name: PREFIX and a secret.
+        folder: config.json, model.safetensors, README.md.
+        classifier: open.
+    """
+
+    name: str
+    folder: Path
+    classifier: AudioClassifier
+
+    @property
+    def choice(self) -> tuple[str, str]:
+        """What the page calls it, and its name."""
+        return f"yours: {', '.join(self.classifier.label_names)}", self.name
+
+    def zip(self) -> bytes:
+        """The folder as a zip file; unpacked, `audioformer classify --checkpoint FOLDER` takes it."""
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in HUB_FILES:
+                archive.write(self.folder / name, f"taught/{name}")
+        return out.getvalue()
+
+
+def shelf() -> Kept:
+    """A place for the classifiers of all pages."""
+    full = f"{MOST} taught classifiers are kept already; try again when somebody has closed the page"
+    return Kept(MOST, IDLE_S, full, lambda taught: shutil.rmtree(taught.folder.parent, ignore_errors=True))
+
+
+def new_folder() -> Path:
+    """An empty folder for a checkpoint, in the app's own temporary folder."""
+    return Path(tempfile.mkdtemp(prefix="taught-", dir=os.environ.get("GRADIO_TEMP_DIR"))) / "taught"
+
+
+def open_taught(folder: Path, codec: Codec) -> Taught:
+    """Read a checkpoint folder back as anybody would, sharing an open codec."""
+    name = PREFIX + token_urlsafe(16)
+    classifier = load(folder, codec=codec)
+    classifier.name = name
+    return Taught(name, folder, classifier)
+
+
+def plain(name: str) -> str:
+    """A checkpoint's name as the page shows it."""
+    return "yours" if name.startswith(PREFIX) else name

@@ -1,0 +1,129 @@
+"""A classifier from a handful of examples in seconds: the frozen model reads each example once, then its last layer learns.
+
+    task = FrozenHead(quick("probe"), load_start("pretrained"), items, ["dog", "keys"], describe_codec(codec))
+    for done in task.listen(): ...
+    for record in train(task, task.config.train): ...
+    task.export(folder, [], None)
+
+`FineTuning` with method "probe" learns the same layer from crops that it reads anew at every step. Here nothing is cropped
+or hidden, so nothing changes from step to step, and a step costs a product of two small matrices.
+
+Shapes: n examples, D width, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from audioformer.batches import batch_indices
+from audioformer.config import TrainConfig
+from audioformer.encodecmae import EncodecMAE
+from audioformer.errors import AudioformerError
+from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.frames import clip_inputs
+from audioformer.losses import cross_entropy
+from audioformer.model import AudioFormer
+from audioformer.predict import predict_codes
+
+HEAD_STEPS, FULL_STEPS = 120, 40
+SMOOTHING = 0.1  # of the labels: a few examples must not make anybody certain
+
+
+def quick(method: str, n_examples: int = 8, crop_s: float = 5.0, seed: int = 0) -> FinetuneConfig:
+    """A recipe for a handful of examples.
+
+    Args:
+        method: "probe", the last layer alone, or "ft1", everything.
+        n_examples: a batch is never larger.
+        crop_s: window of the finished classifier, seconds.
+        seed: of order, crops and the fresh layer.
+
+    Raises:
+        AudioformerError: another method.
+    """
+    if method == "probe":
+        steps = TrainConfig(n_steps=HEAD_STEPS, batch_size=max(1, n_examples), learning_rate=0.01, weight_decay=0.1, seed=seed)
+        return FinetuneConfig(steps, method="probe", crop_s=crop_s, min_crop_s=crop_s, label_smoothing=SMOOTHING)
+    steps = TrainConfig(n_steps=FULL_STEPS, batch_size=min(8, max(1, n_examples)), learning_rate=2e-4, head_factor=5.0, seed=seed)
+    return FinetuneConfig(steps, method=method, token_mask=0.1, crop_s=crop_s, min_crop_s=crop_s / 2, label_smoothing=SMOOTHING)
+
+
+class FrozenHead(FineTuning):
+    """Learn the last layer on vectors that are computed once.
+
+    Args:
+        config: with method "probe".
+        model: whose vectors are read; copied.
+        clips: items with `.codes` and one `.labels` entry each.
+        label_names: C of them.
+        codec: of `prepare.describe_codec`.
+        card: as in FineTuning.
+
+    Raises:
+        AudioformerError: another method, clips that the model cannot read, or a clip without exactly one label.
+    """
+
+    def __init__(
+        self, config: FinetuneConfig, model: AudioFormer | EncodecMAE, clips: Sequence, label_names: Sequence[str], codec: dict,
+        card: dict | None = None,
+    ):  # fmt: skip
+        if config.method != "probe":
+            raise AudioformerError(f"method={config.method!r}: a frozen model's last layer is learnt with method 'probe'")
+        super().__init__(config, model, clips, label_names, False, codec, card=card)
+        self.vectors, self.targets = torch.zeros(0, model.config.d_model), torch.tensor([self._only_label(item) for item in clips])
+        self.mean, self.scale = torch.zeros(model.config.d_model), torch.ones(model.config.d_model)
+        super().train(False)  # no dropout, now or later: `train` below leaves it so
+
+    def listen(self) -> Iterator[int]:
+        """Read every example, yielding how many are read; call once, before training."""
+        found = []
+        for item in self.sampler.clips:
+            inputs = clip_inputs(self.classifier.config, item)
+            found.append(predict_codes(self.classifier, [inputs], self.window, False)[0].embedding)
+            yield len(found)
+        self.vectors = torch.stack(found)
+        self.mean = self.vectors.mean(0)
+        # one scale for all: a feature that hardly varies must not get weights so large that 16 bits cannot hold them
+        self.scale = self.vectors.std(0, correction=0).square().mean().sqrt().clamp_min(1e-4).expand_as(self.mean)
+
+    def train(self, mode: bool = True) -> FrozenHead:  # noqa: ARG002 - the loop says it before every step
+        """Nothing here behaves differently in training: the frozen model stays in evaluation mode."""
+        return self
+
+    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:
+        """(B, D) vectors, centred and scaled, and (B,) classes."""
+        if not len(self.vectors):
+            raise AudioformerError("no example has been read yet; go through listen() before training")
+        drawn = batch_indices(len(self.vectors), self.config.train.batch_size, step, self.config.train.seed)
+        mine = torch.from_numpy(drawn[self.sampler.positions(micro_step, rank, world)])
+        return (self.vectors[mine] - self.mean) / self.scale, self.targets[mine]
+
+    def forward(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Losses, nats: "mlc" and "total", the same."""
+        vectors, targets = batch
+        head = self.classifier.head
+        loss = cross_entropy(head(vectors.to(head.weight.device)), targets.to(head.weight.device), self.config.label_smoothing)
+        return {"total": loss, "mlc": loss.detach()}
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Put centring and scaling into the layer, which from then on reads raw vectors; a second call changes nothing."""
+        head = self.classifier.head
+        head.weight.div_(self.scale.to(head.weight))
+        head.bias.sub_(head.weight @ self.mean.to(head.weight))
+        self.mean, self.scale = torch.zeros_like(self.mean), torch.ones_like(self.scale)
+
+    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None) -> None:
+        """Write the classifier as a checkpoint folder.
+
+        Raises:
+            AudioformerError: averaged weights, which know nothing of the scaling, or the folder cannot be written.
+        """
+        if weights is not None:
+            raise AudioformerError("a frozen model's last layer is exported as it is; set average=0 and patience=0")
+        self.fold()
+        super().export(folder, history, None, extra)

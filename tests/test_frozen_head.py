@@ -1,0 +1,90 @@
+"""A last layer learnt on vectors that are computed once is the layer that a checkpoint holds."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from app_weights import make_weights
+
+from audioformer import load
+from audioformer.codec import load_codec
+from audioformer.corpus import Item, describe_codec
+from audioformer.errors import AudioformerError
+from audioformer.frozen_head import FrozenHead, quick
+from audioformer.predict import predict_codes
+from audioformer.pretrain import load_start
+from audioformer.train import train
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """A codec, a pre-trained model, and six examples: tones of two heights, of different lengths."""
+    codecs, _, pretrained = make_weights(tmp_path_factory.mktemp("weights"))
+    codec = load_codec(codecs[0])
+    items = []
+    for n in range(6):
+        times_s = torch.arange(12_000 + 6_000 * n) / 24_000
+        sound = 0.4 * torch.sin(2 * torch.pi * (300 + 1500 * (n % 2) + 20 * n) * times_s)
+        items.append(Item(str(n), codec.encode(sound[None], 24_000)[0], (n % 2,), (1.0,), None, None, "", 0, (), 1.0, len(sound)))
+    return codec, pretrained[0], items
+
+
+def learnt(parts, **changes):
+    codec, start, items = parts
+    config = quick("probe", len(items), crop_s=1.0)
+    config = type(config)(config.train.with_changes(n_steps=60, **changes), method="probe", crop_s=1.0, min_crop_s=1.0)
+    about = {**describe_codec(codec), "name": str(Path(start).parent / "small")}
+    task = FrozenHead(config, load_start(start), items, ["low", "high"], about, card={"title": "Two tones"})
+    assert list(task.listen()) == [1, 2, 3, 4, 5, 6]
+    return task, list(train(task, config.train))
+
+
+def test_it_learns_and_the_rest_stays_as_it_was(parts):
+    task, records = learnt(parts)
+    assert records[0].losses["mlc"] == pytest.approx(math.log(2), abs=0.1)
+    assert records[-1].losses["mlc"] < 0.6 * math.log(2)
+    before = load_start(parts[1]).encoders.state_dict()
+    assert all(value.equal(before[name]) for name, value in task.classifier.backbone.encoders.state_dict().items())
+
+
+def test_the_folded_layer_says_of_raw_vectors_what_the_layer_said_of_scaled_ones(parts):
+    task, _ = learnt(parts)
+    scaled = task.classifier.head((task.vectors - task.mean) / task.scale)
+    task.fold()
+    raw = task.classifier.head(task.vectors)
+    torch.testing.assert_close(raw, scaled, atol=1e-4, rtol=1e-4)
+    task.fold()
+    assert task.classifier.head(task.vectors).equal(raw)
+
+
+def test_the_checkpoint_is_a_normal_one(parts, tmp_path):
+    task, _ = learnt(parts)
+    task.export(tmp_path / "mine", [], None)
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    clf = load(tmp_path / "mine")
+    assert clf.label_names == ["low", "high"]
+    assert clf.config["recipe"]["method"] == "probe"
+    codec, _, items = parts
+    found = predict_codes(clf.classifier, [item.codes for item in items], clf.window, False)
+    before = task.classifier.head(task.vectors)  # folded by the export; 16 bits and windows change little
+    after = torch.stack([one.embedding for one in found]) @ clf.classifier.head.weight.T + clf.classifier.head.bias
+    torch.testing.assert_close(after, before, atol=0.02, rtol=0.02)
+    assert sum(int(one.probabilities.argmax()) == n % 2 for n, one in enumerate(found)) >= 5
+    assert "Two tones" in (tmp_path / "mine" / "README.md").read_text()
+
+
+def test_the_same_seed_gives_the_same_layer(parts):
+    first, second = learnt(parts)[0].classifier.head.weight, learnt(parts)[0].classifier.head.weight
+    assert first.equal(second)
+
+
+def test_what_it_cannot_do_is_said(parts):
+    codec, start, items = parts
+    with pytest.raises(AudioformerError, match="method 'probe'"):
+        FrozenHead(quick("ft1"), load_start(start), items, ["low", "high"], describe_codec(codec))
+    task = FrozenHead(quick("probe", 6, 1.0), load_start(start), items, ["low", "high"], describe_codec(codec))
+    with pytest.raises(AudioformerError, match="listen"):
+        task.batch(0)
+    with pytest.raises(AudioformerError, match="average=0"):
+        task.export("nowhere", [], {})

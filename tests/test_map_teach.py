@@ -1,0 +1,303 @@
+"""The rooms Map and Teach without a browser: what they answer, what they refuse, and what they keep."""
+
+import base64
+import io
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+import soundfile
+from app_weights import make_weights
+
+from audioformer import load
+from audioformer.embedding_map import Space, describer
+from audioformer.errors import AudioformerError
+from audioformer_app import analysis, kept, models, taught
+from audioformer_app.atlas import Atlas, open_sounds, sources
+from audioformer_app.rooms import map as sound_map
+from audioformer_app.rooms import teach
+
+RATE = 24_000
+
+
+def tone(folder, name, hz, seconds=0.6):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.4 * np.sin(2 * np.pi * hz * np.arange(round(seconds * RATE)) / RATE), RATE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def offered(tmp_path_factory):
+    """Small models, and a data set of three low and three high tones."""
+    folder = tmp_path_factory.mktemp("sounds")
+    for n in range(3):
+        tone(folder, f"low/{n}.wav", 200 + 10 * n)
+        tone(folder, f"high/{n}.wav", 3000 + 100 * n)
+    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")), sounds=folder)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory, offered):
+    path = tone(tmp_path_factory.mktemp("own"), "<i>mine.wav", 3050, 1.5)
+    return analysis.analyse(analysis.open_clip(path), -1, "small", "animals", offered)
+
+
+@pytest.fixture(scope="module")
+def answered(shown, offered):
+    """The room's answer once the plane of the spread is known."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        answer = sound_map.look(shown, {"models": ["animals", "statistics"], "method": "pca"}, offered)
+        if answer["views"]:
+            return answer
+        assert answer["waiting"]["total"] == 6
+        time.sleep(0.2)
+    pytest.fail("no map within five minutes")
+
+
+# --- map
+
+
+def test_the_map_shows_what_the_models_say(answered, offered):
+    assert answered["models"] == ["statistics", "random:guesser", "guesser", "animals", "overlaps"]
+    assert [clip["label"] for clip in answered["clips"]] == ["high"] * 3 + ["low"] * 3
+    animals, statistics = answered["views"]
+    clf = offered.classifier("animals")
+    for clip, said, sure in zip(offered.atlas().clips, animals["predictions"], animals["confidence"], strict=True):
+        best = clf.classify(clip.path, top_k=1)
+        assert said == best.labels[0]
+        assert sure == pytest.approx(best.probabilities[0], abs=1e-3)
+    assert animals["known"] == [False] * 6  # its classes are animals
+    assert statistics["by"] == "neighbours"
+    assert statistics["right"] == [True] * 6
+    assert statistics["purity"] == 1.0
+    assert statistics["chance"] == pytest.approx(0.4)
+    json.dumps(answered, allow_nan=False)
+
+
+def test_the_sound_on_the_page_lies_amid_its_neighbours(answered, shown, offered):
+    for view in answered["views"]:
+        assert view["own"]["name"] == "<i>mine.wav"  # escaped where it is shown: as text
+        assert view["own"]["itself"] is None
+        assert len(view["own"]["nearest"]) == 5
+    statistics = answered["views"][1]
+    assert answered["clips"][statistics["own"]["nearest"][0]]["label"] == "high"
+    describe = describer("statistics")
+    vectors = [describe(clip.load(mono=True)).vector for clip in offered.atlas().clips]
+    near, _ = Space.of(np.stack(vectors)).nearest(describe(waveform(shown)).vector, 5)
+    assert near.tolist() == statistics["own"]["nearest"]
+
+
+def waveform(shown):
+    import torch
+
+    from audioformer.audio import Waveform
+
+    return Waveform(torch.from_numpy(shown.clip.samples)[None], shown.clip.sample_rate)
+
+
+def test_a_clip_of_the_map_is_heard(answered, shown, offered):
+    assert answered["clips"][4]["file"] == "1.wav"
+    answer = sound_map.sound(shown, {"index": 4}, offered)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(answer["wav"])))
+    assert rate == RATE
+    assert len(samples) == round(0.6 * RATE)
+    assert np.fft.rfft(samples).__abs__().argmax() / 0.6 == pytest.approx(210, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("room", "data", "says"),
+    [
+        (sound_map.look, {"models": ["nobody"]}, "model="),
+        (sound_map.look, {"models": "animals"}, "list of one or two"),
+        (sound_map.look, {"models": ["animals"] * 3}, "list of one or two"),
+        (sound_map.look, {"models": [["x"]]}, "model="),
+        (sound_map.look, {"method": "tsne"}, "method="),
+        (sound_map.sound, {"index": 6}, "index="),
+        (sound_map.sound, {"index": "../x"}, "index="),
+    ],
+)
+def test_what_the_map_is_asked_is_checked(shown, offered, room, data, says):
+    with pytest.raises(AudioformerError, match=says):
+        room(shown, data, offered)
+
+
+def test_a_clip_that_cannot_be_read_is_said_and_the_next_question_tries_again(tmp_path, offered):
+    for n in range(4):
+        tone(tmp_path, f"a/{n}.wav", 300)
+    broken = tmp_path / "a" / "2.wav"
+    broken.write_bytes(b"RIFF nothing")
+    atlas = Atlas(open_sounds(tmp_path), {"statistics": sources(offered)["statistics"]})
+
+    def wait():
+        until = time.monotonic() + 120
+        while atlas.waiting and time.monotonic() < until:
+            time.sleep(0.05)
+
+    atlas.ask(["statistics"], "pca")
+    wait()
+    with pytest.raises(AudioformerError, match=r"2\.wav"):
+        atlas.ask(["statistics"], "pca")
+    tone(tmp_path, "a/2.wav", 300)
+    atlas.ask(["statistics"], "pca")
+    until = time.monotonic() + 120
+    while atlas.region("statistics") is None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert atlas.region("statistics").vectors.shape == (4, 338)
+
+
+# --- teach
+
+
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory, offered):
+    """A lesson with four low and four high tones; returns it and the ids by class."""
+    folder, begun, ids = tmp_path_factory.mktemp("examples"), teach.Lesson(), {"low": [], "high": []}
+    for n in range(4):
+        for name, hz in (("low", 200 + 15 * n), ("high", 3000 + 150 * n)):
+            clip = analysis.open_clip(tone(folder, f"{name}{n}.wav", hz, 0.5 + 0.1 * n))
+            ids[name].append(teach.add(begun, clip, offered)["id"])
+    return begun, ids
+
+
+def classes(ids):
+    return [{"name": name, "ids": ids[name]} for name in ("low", "high")]
+
+
+def test_an_example_comes_back_as_it_was_and_only_its_codes_stay(lesson, offered, tmp_path):
+    begun, ids = lesson
+    clip = analysis.open_clip(tone(tmp_path, "long.wav", 500, 12.0))
+    other = teach.Lesson()
+    answer = teach.add(other, clip, offered)
+    assert answer["duration_s"] == teach.HEARD_S
+    assert answer["note"] == "first 10 s"
+    assert soundfile.info(io.BytesIO(base64.b64decode(answer["wav"]))).frames == 10 * RATE
+    (example,) = other.examples.values()
+    assert example.codes.shape == (3, 750)
+    assert vars(example).keys() == {"codes", "duration_s"}
+    assert len(begun.examples) == 8
+    assert teach.forget(other, [answer["id"], "nobody", 5]) == {"left": 0}
+
+
+@pytest.mark.parametrize("method", teach.METHODS)
+def test_it_learns_and_gives_a_checkpoint_that_everybody_reads(lesson, offered, tmp_path, method):
+    begun, ids = lesson
+    told = list(teach.teach(begun, {"classes": classes(ids), "start": "guesser", "method": method}, offered))
+    assert [one["stage"] for one in told if one["stage"] != "learn"][-2:] == ["check", "done"]
+    last = told[-1]
+    assert last["curve"][0] == pytest.approx(np.log(2), abs=0.15)
+    assert last["chance"] == pytest.approx(np.log(2), abs=1e-4)
+    assert len(last["points"]) == 8
+    assert last["labels"] == ["low"] * 4 + ["high"] * 4
+    assert last["counted"] == 8
+    if method == "probe":
+        assert last["curve"][-1] < 0.8 * last["curve"][0]
+        assert sum(a == b for a, b in zip(last["predictions"], last["labels"], strict=True)) >= 6
+    label, name = last["choice"]
+    assert label == "yours: low, high"
+    assert name.startswith("yours-")
+    found = offered.taught.get(name)
+    with zipfile.ZipFile(io.BytesIO(found.zip())) as archive:
+        assert sorted(archive.namelist()) == ["taught/README.md", "taught/config.json", "taught/model.safetensors"]
+        archive.extractall(tmp_path)
+    unpacked = load(tmp_path / "taught")
+    sound = tone(tmp_path, "new.wav", 3333, 0.7)
+    assert unpacked.classify(sound).to_dict()["labels"] == offered.classifier(name).classify(sound).to_dict()["labels"]
+    assert len(offered.taught) == 1  # the next one took its place
+    shown = analysis.analyse(analysis.open_clip(sound), -1, "small", name, offered)
+    assert set(shown.verdict.label_names) == {"low", "high"}
+
+
+def test_it_can_be_stopped_early(lesson, offered):
+    begun, ids = lesson
+    told = []
+    for one in teach.teach(begun, {"classes": classes(ids), "start": "animals", "method": "probe"}, offered):
+        told.append(one)
+        begun.stop.set()
+    assert told[-1]["stage"] == "done"
+    assert told[-1]["done"] < told[-1]["total"]
+
+
+def bad(change):
+    return lambda ids: change(classes(ids))
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        (lambda _: None, "2 to 8 classes"),
+        (lambda _: [{}] * 9, "2 to 8 classes"),
+        (lambda ids: classes(ids)[:1], "2 to 8 classes"),
+        (lambda ids: ["low", classes(ids)[1]], "2 to 8 classes"),
+        (lambda ids: [{**classes(ids)[0], "name": " "}, classes(ids)[1]], "class 1 needs a name"),
+        (lambda ids: [{**classes(ids)[0], "name": "x" * 41}, classes(ids)[1]], "class 1 needs a name"),
+        (lambda ids: [{**classes(ids)[0], "name": "a\nb"}, classes(ids)[1]], "class 1 needs a name"),
+        (lambda ids: [{**classes(ids)[0], "name": "HIGH"}, classes(ids)[1]], "two classes are called"),
+        (lambda ids: [{"name": "low", "ids": ids["low"][:1]}, classes(ids)[1]], "'low' has 1 examples"),
+        (lambda ids: [{"name": "low", "ids": ids["low"][:1] * 9}, classes(ids)[1]], "'low' has 1 examples"),
+        (lambda ids: [{"name": "low", "ids": ["../x", 5, None]}, classes(ids)[1]], "'low' has 0 examples"),
+        (lambda ids: [{"name": "low", "ids": ids["high"]}, classes(ids)[1]], "stands in two classes"),
+    ],
+)
+def test_classes_are_checked(lesson, offered, sent, says):
+    begun, ids = lesson
+    with pytest.raises(AudioformerError, match=says):
+        next(teach.teach(begun, {"classes": sent(ids), "start": "guesser", "method": "probe"}, offered))
+
+
+@pytest.mark.parametrize(("changed", "says"), [({"method": "ft2"}, "method="), ({"start": "/etc"}, "start=")])
+def test_choices_are_checked(lesson, offered, changed, says):
+    begun, ids = lesson
+    with pytest.raises(AudioformerError, match=says):
+        next(teach.teach(begun, {"classes": classes(ids), "start": "guesser", "method": "probe", **changed}, offered))
+
+
+def test_silence_and_too_many_examples_are_refused(offered, tmp_path):
+    begun = teach.Lesson()
+    with pytest.raises(AudioformerError, match="is silent"):
+        teach.add(begun, analysis.Clip("s.wav", np.zeros(RATE, np.float32), RATE), offered)
+    begun.examples = {str(n): None for n in range(teach.MOST_EXAMPLES)}
+    with pytest.raises(AudioformerError, match="60 examples"):
+        teach.add(begun, analysis.open_clip(tone(tmp_path, "a.wav", 400)), offered)
+
+
+def test_only_what_was_uploaded_here_is_read(tmp_path, monkeypatch, shown):
+    from audioformer_app.lessons import clip_sent
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    here, outside = tone(tmp_path / "uploads", "a.wav", 300), tone(tmp_path, "b.wav", 300)
+    assert clip_sent(None, str(here)).name == "a.wav"
+    link = tmp_path / "uploads" / "link.wav"
+    link.symlink_to(outside)
+    for path in (outside, "/etc/passwd", tmp_path / "uploads" / ".." / "b.wav", link, tmp_path / "uploads", "a\0b", 5):
+        with pytest.raises(AudioformerError, match="not uploaded here") as caught:
+            clip_sent(None, path if isinstance(path, int) else str(path))
+        assert str(tmp_path) not in str(caught.value)
+    assert clip_sent(shown, None) is shown.clip
+    with pytest.raises(AudioformerError, match="no sound on the page"):
+        clip_sent(None, None)
+
+
+def test_a_forgotten_classifier_is_said_to_be(offered):
+    with pytest.raises(AudioformerError, match="teach it again"):
+        offered.classifier(taught.PREFIX + "guessed")
+
+
+def test_things_are_kept_for_a_while_and_only_so_many():
+    left = []
+    box = kept.Kept(2, 0.4, "full up", left.append)
+    box.put("a", 1)
+    box.put("b", 2)
+    with pytest.raises(AudioformerError, match="full up"):
+        box.put("c", 3)
+    box.drop("a")
+    box.drop("a")
+    assert left == [1]
+    assert box.get("a") is None
+    until = time.monotonic() + 20
+    while len(box) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left == [1, 2]
