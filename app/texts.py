@@ -205,7 +205,7 @@ IN_DEPTH = {
     WHY: "10_what_did_it_learn", TRUST: "10_what_did_it_learn", WHY_LIMITS: "10_what_did_it_learn",
     MAP: "10_what_did_it_learn", MAP_NEIGHBOURS: "10_what_did_it_learn", MAP_LIMITS: "10_what_did_it_learn",
     TEACH: "15_your_own_sounds", TEACH_HOW: "15_your_own_sounds", TEACH_LIMITS: "15_your_own_sounds",
-    LIVE: "01_from_sound_to_codes", LIVE_WINDOW: "15_your_own_sounds", LIVE_LIMITS: "15_your_own_sounds",
+    LIVE: "14_live", LIVE_WINDOW: "14_live", LIVE_LIMITS: "14_live",
 }  # fmt: skip
 
 # The guided tour: which room to go to, what to point at, what to say there, and the notebook of the same topic.
@@ -263,10 +263,12 @@ TOUR = [
     {
         "room": "live", "at": ".af-room[data-room=live]", "title": "Live",
         "text": "Allow the microphone, then clap, whistle, speak. Watch how long a new sound takes to win the label.",
+        "notebook": "14_live",
     },
     {
         "room": "teach", "at": ".af-room[data-room=teach]", "title": "Teach it your own sounds",
         "text": "Name two classes, record a handful of each, and train a new last layer in seconds. Then find a sound that fools it.",
+        "notebook": "15_your_own_sounds",
     },
     {
         "at": ".af-link", "title": "Take it with you",
