@@ -324,6 +324,20 @@ def test_a_page_to_read_shows_both_ends_of_a_slider(displayed, monkeypatch, caps
     assert displayed == []
 
 
+def test_a_time_line_is_shown_to_click_and_as_codes_on_a_page_to_read(displayed, monkeypatch):
+    pytest.importorskip("anywidget", reason='needs anywidget: pip install "audioformer[notebooks]"')
+    monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)
+    tone = torch.sin(torch.arange(12_000) / 5)
+    teaching.explore(tone, sample_rate=24_000)
+    assert json.loads(displayed[0].value)["duration_s"] == pytest.approx(0.5)
+    drawn = []
+    monkeypatch.setenv("AUDIOFORMER_RENDERER", "plotly_mimetype")
+    monkeypatch.setattr(teaching.players, "show", drawn.append)
+    teaching.explore(tone, sample_rate=24_000)
+    assert drawn[0].layout.meta["alt"].startswith("Code grid: 8 codebooks by 38 frames")
+    assert len(displayed) == 1
+
+
 def test_long_work_is_short_where_tests_run(monkeypatch):
     monkeypatch.delenv("AUDIOFORMER_FAST", raising=False)
     assert teaching.budget(300, 20) == 300

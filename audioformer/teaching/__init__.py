@@ -1,7 +1,7 @@
 """What the notebooks need besides the library: checks of exercises, hints, a quiz, sounds and sliders in place.
 
     teaching.answers   what an exercise is, and how an answer differs from the right one
-    teaching.players   sample, listen, show, slider, watch, budget
+    teaching.players   sample, listen, show, slider, explore, watch, budget
     teaching.codes ... the exercises and questions of one notebook each
 
 A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
@@ -29,9 +29,11 @@ from audioformer.teaching import (
     tokens,
 )
 from audioformer.teaching.answers import Check, difference
-from audioformer.teaching.players import budget, listen, sample, show, slider, watch
+from audioformer.teaching.players import budget, explore, listen, sample, show, slider, watch
 
-__all__ = ["CHECKS", "QUIZ", "Check", "budget", "check", "difference", "hint", "listen", "quiz", "sample", "show", "slider", "watch"]
+__all__ = [
+    "CHECKS", "QUIZ", "Check", "budget", "check", "difference", "explore", "hint", "listen", "quiz", "sample", "show", "slider", "watch",
+]  # fmt: skip
 
 NOTEBOOKS = (
     ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning, learnt, autoencoder, rulers,

@@ -116,6 +116,34 @@ def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
     redraw()
 
 
+def explore(sound, **options) -> None:
+    """One sound on a time line that can be clicked and heard (`audioformer.widgets.timeline`).
+
+    On a page that is only read (AUDIOFORMER_RENDERER is set) nobody can click, so the codes are drawn instead.
+
+    Args:
+        sound: file name, Waveform, or samples together with sample_rate.
+        **options: as `timeline` takes them.
+
+    Raises:
+        AudioformerError: unusable sound.
+    """
+    if os.environ.get("AUDIOFORMER_RENDERER"):
+        from audioformer import plots
+        from audioformer.classify import as_waveform
+        from audioformer.codec import load_codec
+
+        codec = options.get("codec") or load_codec("compact")
+        codes = codec.encode(as_waveform(sound, options.get("sample_rate"), codec.sample_rate))[0]
+        show(plots.codes.code_grid(codes, codec.frame_rate))
+        return
+    from IPython.display import display
+
+    from audioformer.widgets import timeline
+
+    display(timeline(sound, **options))
+
+
 def watch(records: Iterable, names: Sequence[str], levels: Mapping[str, float], every_s: float = 2.0) -> list:
     """Go through the records of a training run and draw its losses while it goes on.
 

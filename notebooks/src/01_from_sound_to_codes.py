@@ -31,7 +31,7 @@ import audioformer as af
 from audioformer import plots
 from audioformer.audio import log_mel, mel_filters
 from audioformer.rvq import ResidualVQ
-from audioformer.teaching import check, hint, listen, quiz, sample, show
+from audioformer.teaching import check, explore, hint, listen, quiz, sample, show
 
 # %% [markdown]
 # ## 1 · A sound is a list of numbers
@@ -289,6 +289,13 @@ loudest = picture.mean(0).argmax().item()
 moment = min(loudest, codes.shape[1] - 1)
 held = codes[:, moment : moment + 1].repeat(1, 38)
 listen(codec.decode(held), codec.sample_rate, f"the column at {moment / codec.frame_rate:.2f} s")
+
+# %% [markdown]
+# And all of them: click a code to hold it, click the waveform to play from there, drag for a stretch in a loop; arrow keys go
+# from code to code. *Predict first: will codes of one row that have a like colour sound alike?*
+
+# %%
+explore(waveform)
 
 # %% [markdown]
 # A bark is a change in time. A single column has none: it is a colour of sound, not an event. What makes the dog is the
