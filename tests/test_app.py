@@ -383,10 +383,12 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     from audioformer_app.app import build_app, page_options
 
     demo = build_app(list(offered.codecs.values()), list(offered.checkpoints.values()))
-    events = [d for d in demo.config["dependencies"] if d["backend_fn"]]
-    assert len(events) == 9
+    events = [d for d in demo.config["dependencies"] if d["backend_fn"] and d["targets"][0][1] != "unload"]
+    queues = {d["targets"][0][1]: demo.fns[d["id"]].concurrency_id for d in events}
+    assert {"pick", "change", "input", "keep", "hear", "ask", "use", "push", "freeze"} <= set(queues)
     assert all(d["api_visibility"] == "private" for d in demo.config["dependencies"])
-    assert {demo.fns[d["id"]].concurrency_id for d in events} == {"model"}
+    assert {name for name, queue in queues.items() if queue == "live"} == {"push", "freeze"}  # sound waits for no model
+    assert {queue for name, queue in queues.items() if name not in ("push", "freeze")} == {"model"}
     assert demo.delete_cache == (60, 600)
     assert "noiseSuppression: false" in page_options()["head"]
 

@@ -11,13 +11,14 @@ import soundfile
 import torch
 from app_weights import make_weights
 
+from audioformer import codebook as book
 from audioformer import filling
 from audioformer.editing import Edit, apply, silent_column
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps, mean_distance, rollout
 from audioformer.widgets.sounds import held_code
 from audioformer_app import analysis, handlers, models
-from audioformer_app.rooms import attention, edit, mask
+from audioformer_app.rooms import attention, codebook, edit, mask
 from audioformer_app.rooms.sent import bits_of, grid_bits
 
 
@@ -245,3 +246,44 @@ def test_a_room_answers_what_it_was_asked_and_nothing_else(shown, offered):
         message, update = ask(shown, SimpleNamespace(_data=data))
         assert "knows no question" in message
         assert json.loads(update["reply"])["failed"] is True
+
+
+# --- codebook
+
+
+def test_codebook_figures_count_the_bundled_clips_and_this_one(shown, offered):
+    coded = offered.coded_samples("small")
+    assert len(coded.codes) == len(coded.labels) > 20
+    answer = codebook.look(shown, {"view": "rows", "row": 1, "look": "dark"}, offered)
+    counts = book.count([shown.codes, *coded.codes], 32)
+    assert answer["figure"]["layout"]["meta"]["alt"].startswith("Perplexity of rows 1 to 3")
+    assert f"{book.perplexity(counts)[0]:.0f}" in answer["figure"]["layout"]["meta"]["alt"]
+    for view in codebook.VIEWS:
+        answer = codebook.look(shown, {"view": view, "row": 2, "entry": 3, "look": "light"}, offered)
+        assert answer["counted"] == f"{len(coded.codes)} bundled clips and this one"
+        json.dumps(answer, allow_nan=False)
+
+
+def test_an_entry_sounds_as_the_library_says(shown, offered, codes):
+    entry = int(codes[1, 40])
+    answer = codebook.hear(shown, {"row": 2, "entry": entry}, offered)
+    column = book.entry_column([shown.codes, *offered.coded_samples("small").codes], 2, entry, 32)
+    np.testing.assert_allclose(read_wav(answer["wav"]), book.entry_sound(column, offered.codec("small")).clip(-1, 1), atol=1 / 32_000)
+    assert answer["times"] == int((codes[1] == entry).sum())
+    assert int(codes[1, answer["frame"]]) == entry
+
+
+@pytest.mark.parametrize(
+    ("room", "data", "says"),
+    [
+        (codebook.look, {"view": "x", "row": 1, "look": "dark"}, "view="),
+        (codebook.look, {"view": "map", "row": 4, "look": "dark"}, "row="),
+        (codebook.look, {"view": "map", "row": 1, "look": "blue"}, "look="),
+        (codebook.look, {"view": "map", "row": 1, "look": "dark", "entry": 32}, "entry="),
+        (codebook.hear, {"row": 1}, "entry=None"),
+        (codebook.hear, {"row": 1, "entry": 1.5}, "entry="),
+    ],
+)
+def test_what_the_browser_says_about_a_codebook_is_checked(shown, offered, room, data, says):
+    with pytest.raises(AudioformerError, match=says):
+        room(shown, data, offered)

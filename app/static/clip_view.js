@@ -1,4 +1,5 @@
 // Listen: the time line of one clip, how many codebooks the sound of the codes keeps, and codes changed by hand.
+import { CodebookPanel } from "./codebook_panel.js";
 import { Latest } from "./latest.js";
 import { PlotlyView } from "./plotly_view.js";
 import { Timeline } from "./widgets/timeline.js";
@@ -61,6 +62,9 @@ class ClipView {
     this.chart.onDraw = () => (this.curve.dataset.drawn = this.shown.token);
     toggle("Each codebook", this.curve, () => send("ask", { what: "curve" }));
     this.askCurve = () => !this.curve.hidden && send("ask", { what: "curve" });
+    const book = panel("af-book");
+    this.book = new CodebookPanel(book, this.timeline, (what, data) => send("ask", { what, ...data }));
+    toggle("Codebook", book, () => this.book.load(this.shown?.n_codebooks ?? 1, true));
     const edit = panel("af-controls af-edit", EDIT);
     toggle("Change codes", edit);
     for (const button of edit.querySelectorAll("[data-edit]")) button.addEventListener("click", () => this.change(button.dataset.edit));
@@ -110,17 +114,20 @@ class ClipView {
     }
     this.timeline.show(shown);
     if (shown) this.askCurve();
+    if (shown) this.book.load(shown.n_codebooks, !this.book.host.hidden);
   }
 
   // An answer from the server; one about an earlier clip is dropped.
   answer(reply) {
     if (!reply) return;
-    ({ keep: this.keeping, hear: this.hearing, change: this.changing })[reply.to]?.done();
+    ({ keep: this.keeping, hear: this.hearing, change: this.changing, codebook: this.book.looking, entry: this.book.hearing })[reply.to]?.done();
     if (reply.to === "change" && reply.failed) this.edits = this.edits.slice(0, -1);
     if (reply.failed || reply.token !== this.shown?.token) return;
     const { player } = this.timeline.link;
     if (reply.to === "change") this.changed(reply);
     if (reply.to === "curve") this.chart.show(reply);
+    if (reply.to === "codebook") this.book.show(reply);
+    if (reply.to === "entry") this.book.heard(reply);
     if (reply.to === "keep" && reply.n_codebooks === Number(this.slider.value)) {
       this.showKept(reply);
       player.set("kept", reply.wav);
