@@ -35,7 +35,7 @@ mae_config gap_masking
 dual_transformer frames
 encodecmae
 model backbone classifier
-adapt
+adapt finetune_config
 metrics reports
 probe
 datasets
