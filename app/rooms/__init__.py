@@ -7,7 +7,6 @@
     codebook   which entries of a codebook are used, where they lie, how one sounds
     map        many sounds as two models see them, and where the clip lies among them
     teach      examples of sounds that somebody names, and a classifier learnt from them
-    codebook   which entries of a codebook are used, where they lie, how one sounds
     live       who listens through which microphone, and what becomes of a frozen moment
 
 Every room but Live and Teach answers `(analysis, data, models) -> dict`: data is what the browser sent, unchecked; the dict
