@@ -36,7 +36,7 @@ STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem; color: #1f2933; background: #fff }
 pre { overflow-x: auto; background: #f5f7fa; padding: .6rem .8rem; border-radius: 4px; font-size: 14px; line-height: 1.4 }
 .output_area pre, .jp-RenderedText pre { background: none; padding: 0 .8rem }
-.jp-InputPrompt, .jp-OutputPrompt, .anchor-link { display: none }
+.prompt, .anchor-link { display: none }
 table { border-collapse: collapse } td, th { padding: .3rem .6rem; border-bottom: 1px solid #d9e0e7; text-align: left }
 a { color: #0072b2 } img { max-width: 100% } .figure { margin: .8rem 0 } audio { display: block; margin: .3rem 0 .8rem }
 @media print { body { margin: 0; font-size: 10.5pt; line-height: 1.35 } }
