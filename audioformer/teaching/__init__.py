@@ -27,6 +27,7 @@ from audioformer.teaching import (
     rulers,
     scale,
     tokens,
+    why,
 )
 from audioformer.teaching.answers import Check, difference
 from audioformer.teaching.players import budget, explore, listen, sample, show, slider, watch
@@ -36,7 +37,7 @@ __all__ = [
 ]  # fmt: skip
 
 NOTEBOOKS = (
-    ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning, learnt, autoencoder, rulers,
+    ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning, learnt, why, autoencoder, rulers,
     live, own_sounds, scale,
 )  # fmt: skip
 CHECKS = {name: check for notebook in NOTEBOOKS for name, check in notebook.CHECKS.items()}

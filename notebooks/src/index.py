@@ -22,7 +22,7 @@
 # |---|---|---|
 # | **two hours** (a taster) | [00] · [01] · [03] · [06] | 105 |
 # | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 260 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 540 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 580 |
 # | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 185 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
@@ -38,6 +38,7 @@
 # [08]: 08_pretrain_one.ipynb
 # [09]: 09_fine_tune.ipynb
 # [10]: 10_what_did_it_learn.ipynb
+# [11]: 11_why_this_label.ipynb
 # [12]: 12_encodecmae.ipynb
 # [13]: 13_fair_comparison.ipynb
 # [14]: 14_live.ipynb
@@ -76,6 +77,7 @@ show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
 # | [09] | How does a model learn our names for sounds, and is it any good? | 40 | 07, 08 |
 # | | **Doubting** | | |
 # | [10] | What did the model learn, and how would you know? | 35 | 05, 09 |
+# | [11] | Why this label, and is the explanation true? | 40 | 06, 09, 10 |
 # | [12] | What if sound goes in, and codes only come out? | 35 | 06, 08 |
 # | [13] | Which features are better, and would you bet on it? | 35 | 09, 10 |
 # | | **Doing** | | |
