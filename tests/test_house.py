@@ -55,7 +55,7 @@ teaching widgets codebook explain filling embedding_map
 cli app
 __main__
 """
-HEAVY = "accelerate datasets encodec gradio IPython jupyterlab librosa plotly scipy sklearn torchaudio transformers umap"
+HEAVY = "accelerate captum datasets encodec gradio IPython jupyterlab librosa matplotlib plotly scipy sklearn torchaudio transformers umap"
 WEB_HOSTS = r"//(cdn\.|[\w.-]*cdnjs\.|unpkg\.com|[\w.-]*jsdelivr\.net|fonts\.g(oogleapis|static)\.com|cdn-|esm\.sh)"
 MACHINE_PATHS = r"(?<![\w.])/(work|root|home/\w+|Users/\w+|opt/wheels)/|[A-Z]:\\+Users"
 

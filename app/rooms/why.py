@@ -170,10 +170,10 @@ def _by_rollout(clf: AudioClassifier, codes: Tensor, label: int) -> Map:  # noqa
 
 
 METHODS = {"occlusion": _by_occlusion, "gradients": _by_gradients, "rollout": _by_rollout}
-AXES = {  # name of the axis, unit, what a dashed line stands for, where it is
-    "occlusion": ("Fall", "of probability", "fall of the probability with this block hidden; dashed: no effect", 0.0),
-    "gradients": ("Nats", "nats", "share of the log-odds; dashed: none", 0.0),
-    "rollout": ("Share", "x even share", "rollout, the same for every label; dashed: its even share", 1.0),
+AXES = {  # name of the axis, unit, what the dashed line stands for, where it is
+    "occlusion": ("Fall", "of probability", "dashed: no effect", 0.0),
+    "gradients": ("Nats", "nats", "dashed: no share", 0.0),
+    "rollout": ("Share", "x even share", "dashed: an even share", 1.0),
 }
 
 
@@ -236,7 +236,7 @@ def _lane(frames: Tensor, block: int, method: str, frame_rate: float) -> dict:
     strongest = int(frames.argmax()) // block * block / frame_rate
     alt = f"Importance by {method}: most from {strongest:.2f} s on."
     return lanes.lines(
-        [("importance", frames.numpy())], 1 / frame_rate, name=name, unit=unit, alt=alt, chance=even, weight=0.3, digits=max(2, digits),
+        [("importance", frames.numpy())], 1 / frame_rate, name=name, unit=unit, alt=alt, chance=even, weight=0.36, digits=max(2, digits),
         low=_rounded(min(bottom, even), digits, math.floor), high=_rounded(max(top, even + 10.0**-digits), digits, math.ceil),
         legend=legend,
     )  # fmt: skip
