@@ -202,7 +202,7 @@ IN_DEPTH = {
     PICTURES: "01_from_sound_to_codes", CODES: "02_residual_quantisation", LABEL: "09_fine_tune",
     MASKING: "06_masked_prediction", GUESSING: "06_masked_prediction", FILLING: "06_masked_prediction",
     ATTENTION: "04_attention_by_hand", ROLLOUT: "10_what_did_it_learn", ATTENTION_LIMITS: "10_what_did_it_learn",
-    WHY: "10_what_did_it_learn", TRUST: "10_what_did_it_learn", WHY_LIMITS: "10_what_did_it_learn",
+    WHY: "11_why_this_label", TRUST: "11_why_this_label", WHY_LIMITS: "11_why_this_label",
     MAP: "10_what_did_it_learn", MAP_NEIGHBOURS: "10_what_did_it_learn", MAP_LIMITS: "10_what_did_it_learn",
     TEACH: "15_your_own_sounds", TEACH_HOW: "15_your_own_sounds", TEACH_LIMITS: "15_your_own_sounds",
     LIVE: "14_live", LIVE_WINDOW: "14_live", LIVE_LIMITS: "14_live",
@@ -253,7 +253,7 @@ TOUR = [
         "room": "why", "at": ".af-room[data-room=why]", "title": "Why this label?",
         "text": "Attention does not answer that. Here parts of the sound are taken away to see which of them the label hangs on, and "
         "the curve checks whether the explanation is true.",
-        "notebook": "10_what_did_it_learn",
+        "notebook": "11_why_this_label",
     },
     {
         "room": "map", "at": ".af-room[data-room=map]", "title": "A map of sounds",
