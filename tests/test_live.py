@@ -11,7 +11,7 @@ from app_weights import make_weights
 from encodec_files import published
 from tiny import tiny_codec, tone
 
-from audioformer import load
+from audioformer import load, widgets
 from audioformer.audio import log_mel, resample
 from audioformer.errors import AudioformerError
 from audioformer.live import Heard, LiveListener
@@ -225,6 +225,20 @@ def test_an_answer_is_plain_json(classifiers, sound):
     assert text["heard"]["labels"][0]["p"] >= text["heard"]["labels"][1]["p"]
     assert (text["checkpoint"], text["trained_s"]) == ("animals", 1.0)
     assert text["work_ms"] > 0
+
+
+def test_the_notebook_widget_answers_its_browser(classifiers, sound):
+    pytest.importorskip("anywidget", reason='needs anywidget: pip install "audioformer[notebooks]"')
+    view = widgets.live(classifiers[0])
+    view.event = {"name": "push", "number": 1, "take": "one", **portion(sound, 0, 96_000)}
+    reply, first = json.loads(view.reply), view.listener
+    assert (reply["to"], reply["take"], reply["received"]) == ("push", "one", 96_000)
+    assert [heard.labels[0] for heard in first.history] == [reply["heard"]["labels"][0]["label"]]
+    view.event = {"name": "push", "number": 2, "take": "two", **portion(sound, 0, 4_800)}
+    assert view.listener is not first  # another recording
+    view.event = {"name": "push", "number": 3, "take": "two", **portion(sound, 4_800, 9_600), "rate": 1}
+    assert "rate=" in json.loads(view.reply)["failed"]
+    assert view.listener.n_samples < 2_400
 
 
 # --- sessions

@@ -103,7 +103,7 @@ def test_a_held_code_is_the_codec_on_one_column_repeated(codec):
 # --- modules
 
 
-@pytest.mark.parametrize("module", ["timeline.js", "player.js"])
+@pytest.mark.parametrize("module", ["timeline.js", "player.js", "live.js"])
 def test_a_bundle_stands_alone(module):
     text = modules.bundle(module)
     assert not re.search(r"^(import|export (?!default))", text, re.MULTILINE)

@@ -65,9 +65,9 @@ export class CodebookPanel {
     this.looking.send({ view: this.find(".af-book-view").value, row: this.row, entry: this.entry, look: isDark() ? "dark" : "light" });
   }
 
-  show(reply) {
+  async show(reply) {
     this.find(".af-book-row").disabled = ["use", "rows"].includes(reply.view); // these show every row
-    this.chart.show(reply);
+    await this.chart.show(reply);
     if (reply.entry === null) this.say(`Counted over ${reply.counted}. Click an entry to hear it.`);
     Object.assign(this.host.dataset, { view: reply.view, row: reply.row, alt: reply.figure.layout.meta?.alt ?? "" });
   }

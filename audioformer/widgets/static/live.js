@@ -80,6 +80,7 @@ export class LiveView {
     this.touched = performance.now();
     this.rolling.clear();
     this.find(".af-told-live").replaceChildren();
+    for (const name of Object.keys(this.host.dataset)) delete this.host.dataset[name];
     Object.assign(this.host.dataset, { take: this.take, state: "on" });
     this.show(true);
     this.say("Listening …");
