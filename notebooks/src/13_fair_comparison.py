@@ -175,8 +175,8 @@ for name in sorted(linear, key=linear.get, reverse=True):
 
 # %% [markdown]
 # The intervals are for one model alone. Two models on the *same* clips can be told apart better: only clips that one gets
-# right and the other wrong say anything. And with the ranking of several models comes another trap: the best of seven is
-# the luckiest of seven, too.
+# right and the other wrong say anything. And with the ranking of several models comes another trap: the best of many is
+# the luckiest of many, too.
 
 # %% [markdown]
 # ## 4 · Break it: torn recordings
@@ -219,6 +219,7 @@ ways = {"pieces shuffled": each_alone, "whole recordings": source_of}
 found = {way: np.mean([measured(groups, s) for s in range(budget(8, 3))]) for way, groups in ways.items()}
 figure = plots.predictions.top_labels(list(found), list(found.values()), chance=1 / len(KINDS))
 show(figure.update_xaxes(title_text="Accuracy (0 to 1)"))
+print({way: round(float(share), 3) for way, share in found.items()})
 
 # %% [markdown]
 # Same features, same learner, same sounds. The difference is what the learner has recognised of the *recordings*. Many
@@ -227,8 +228,8 @@ show(figure.update_xaxes(title_text="Accuracy (0 to 1)"))
 #
 # ## 5 · Break it: look at the test
 #
-# *Predict first: fifty random features that know nothing, and we keep the two that happen to do best on the test clips.
-# Chance is a quarter. The score?*
+# *Predict first: pairs of random numbers for each clip, which know nothing; we keep the pair that happens to do best on the
+# test clips. Chance is a quarter. The score?*
 
 
 # %%
@@ -249,7 +250,7 @@ def my_nearest_of(known, labels, asked):
     return labels[torch.cdist(asked, known).argmin(1).numpy()]
 
 
-slider("How many features that know nothing must you try until you could publish?", [1, 5, 20, 100], best_of, 20)
+slider("How many pairs that know nothing must you try until you could publish?", [1, 5, 20, 100], best_of, 20)
 
 # %% [markdown]
 # Nobody does this on purpose. But whoever tries twenty layers, poolings and seeds, looks at the test score each time and
