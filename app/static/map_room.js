@@ -4,6 +4,7 @@ import { EmbeddingMap, OUTCOMES, classMark, mark, shade } from "./widgets/embedd
 import { look, onLook } from "./widgets/colours.js";
 
 const POLL_MS = 900;
+const STORE = "audioformer-map"; // the kind of map chosen last in this browser
 const LONGEST_LIST = 120;
 const TEMPLATE = `
   <div class="af-controls" role="group" aria-label="What the maps show">
@@ -12,7 +13,7 @@ const TEMPLATE = `
     <label>Map <select class="af-method" aria-label="Kind of map"><option value="umap">UMAP</option><option value="pca">PCA</option></select></label>
     <label>Colour <select class="af-colour" aria-label="Colour by"><option value="label">label</option><option value="prediction">prediction</option>
       <option value="confidence">confidence</option><option value="error">error</option></select></label>
-    <input type="search" class="af-find" placeholder="Find a label or file" aria-label="Find a label or file">
+    <input type="search" class="af-find" placeholder="Find" title="Select by label, prediction or file" aria-label="Find a label or file">
     <button type="button" class="af-button af-all">All</button>
     <span class="af-rule"></span>
     <button type="button" class="af-button af-csv">CSV</button>
@@ -44,6 +45,8 @@ class MapRoom extends Room {
     this.maps = [0, 1].map((side) => this.build(side));
     this.chosen = [];
     this.wavs = new Map();
+    if (localStorage.getItem(STORE) === "pca") this.find(".af-method").value = "pca";
+    this.find(".af-method").addEventListener("change", () => localStorage.setItem(STORE, this.find(".af-method").value));
     for (const name of [".af-first", ".af-second", ".af-method"]) this.find(name).addEventListener("change", () => this.wanted());
     this.find(".af-colour").addEventListener("change", () => this.colour());
     this.find(".af-find").addEventListener("input", () => this.search());
@@ -72,12 +75,12 @@ class MapRoom extends Room {
   }
 
   enter() {
-    this.ask("look", this.question ?? {});
+    this.ask("look", this.question ?? { method: this.find(".af-method").value });
   }
 
   wanted() {
     const [first, second, method] = [".af-first", ".af-second", ".af-method"].map((name) => this.find(name).value);
-    this.question = { models: second && second !== first ? [first, second] : [first], method };
+    this.question = first ? { models: second && second !== first ? [first, second] : [first], method } : { method };
     this.ask("look", this.question);
   }
 
