@@ -258,7 +258,7 @@ TOUR = [
     {
         "room": "map", "at": ".af-room[data-room=map]", "title": "A map of sounds",
         "text": "Every dot is a clip; near dots sound alike to the model. Click one to hear it, and look where the wrong ones lie.",
-        "notebook": "11_why_this_label",
+        "notebook": "10_what_did_it_learn",
     },
     {
         "room": "live", "at": ".af-room[data-room=live]", "title": "Live",
