@@ -301,3 +301,9 @@ def test_things_are_kept_for_a_while_and_only_so_many():
     while len(box) and time.monotonic() < until:
         time.sleep(0.1)
     assert left == [1, 2]
+
+
+def test_a_folder_that_is_no_data_set_is_said_when_the_map_is_opened(tmp_path, offered):
+    with pytest.raises(AudioformerError, match="no such folder"):
+        models.Models([], [], [], sounds=tmp_path / "nothing").atlas()
+    assert offered.atlas() is offered.atlas()
