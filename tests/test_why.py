@@ -1,6 +1,9 @@
 """What an answer hangs on: occlusion, integrated gradients, and which of them to believe."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -184,6 +187,21 @@ def test_the_integral_is_that_of_the_equation():
         total += torch.autograd.grad(log_odds(clf.classifier(at).logits, 1, False)[0], at)[0] / 400
     expected = (total * (end - start)).sum(-1)[0, :, 1:-1]
     torch.testing.assert_close(integrated_gradients(clf, codes, 1, 32).codes, expected, atol=2e-3, rtol=0.02)
+
+
+def test_captum_comes_without_a_word_on_a_new_machine(tmp_path):
+    """Matplotlib, which it imports, has no folder of its own yet and looks for fonts."""
+    pytest.importorskip("captum", reason='needs Captum: pip install "audioformer[notebooks]"')
+    code = "from audioformer.explain.gradients import _method; print(_method().__name__)"
+    fresh = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "none" / "yet")}
+    done = subprocess.run([sys.executable, "-c", code], env=fresh, capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.stderr) == ("IntegratedGradients\n", "")
+
+
+def test_without_captum_it_is_said_what_to_install(monkeypatch, codes):
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(AudioformerError, match="need Captum: pip install"):
+        integrated_gradients(drawn(), codes, 0)
 
 
 @pytest.mark.parametrize("multi_label", [False, True])

@@ -13,6 +13,7 @@ Computed by Captum (arXiv 2009.07896). Shapes: B clips, K codebook rows, T frame
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import torch
@@ -109,10 +110,6 @@ def log_odds(logits: Tensor, label: int, multi_label: bool) -> Tensor:
 
 def _one_window(classifier: Classifier, codes: Tensor, label: int, n_steps: int, multi_label: bool) -> tuple[Tensor, list[float]]:
     """(K, T) shares, and the log-odds of the window and of one with everything hidden."""
-    try:
-        from captum.attr import IntegratedGradients
-    except ImportError as error:
-        raise AudioformerError('integrated gradients need Captum: pip install "audioformer[notebooks]" or "audioformer[app]"') from error
 
     def answer(vectors: Tensor) -> Tensor:
         return log_odds(classifier(vectors).logits.float(), label, multi_label)
@@ -122,7 +119,21 @@ def _one_window(classifier: Classifier, codes: Tensor, label: int, n_steps: int,
     with torch.no_grad():
         ends = torch.cat([token_vectors(classifier, tokens) for tokens in (batch.tokens, hidden)])
         whole, nothing = answer(ends).tolist()
-    found = IntegratedGradients(answer).attribute(
+    found = _method()(answer).attribute(
         ends[:1], ends[1:], n_steps=n_steps, method="gausslegendre", internal_batch_size=BATCH
     )  # fmt: skip
     return found[0, :, 1:-1].sum(-1).float().cpu(), [whole, nothing]
+
+
+def _method() -> type:
+    """Captum's class. It imports Matplotlib, whose first start on a machine tells the world that it looks for fonts."""
+    drawing = logging.getLogger("matplotlib")
+    level = drawing.level
+    drawing.setLevel(logging.ERROR)
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError as error:
+        raise AudioformerError('integrated gradients need Captum: pip install "audioformer[notebooks]" or "audioformer[app]"') from error
+    finally:
+        drawing.setLevel(level)
+    return IntegratedGradients
