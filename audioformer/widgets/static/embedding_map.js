@@ -45,7 +45,10 @@ export class EmbeddingMap {
     this.svg.addEventListener("pointerdown", (event) => this.down(event));
     this.svg.addEventListener("pointermove", (event) => this.move(event));
     this.svg.addEventListener("pointerup", (event) => this.up(event));
-    this.svg.addEventListener("pointercancel", () => (this.loop = null));
+    this.svg.addEventListener("pointercancel", () => {
+      this.loop = null; // a finger scrolls the page
+      this.line?.setAttribute("d", "");
+    });
     this.svg.addEventListener("pointerleave", () => this.loop || this.point(null));
     this.svg.addEventListener("keydown", (event) => this.key(event));
     onLook(() => this.shown && this.draw());
