@@ -328,4 +328,4 @@ quiz("learnt.rival", answer_3)
 # - Neighbours can be heard and counted; count them against chance *and* against something that has learnt nothing.
 # - A map leaves most out. Say how much.
 #
-# Next, [12](12_encodecmae.ipynb): another way to make vectors, from the same parts.
+# Next, [11](11_why_this_label.ipynb): from pictures to tests.

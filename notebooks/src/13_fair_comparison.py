@@ -306,4 +306,4 @@ quiz("rulers.heard", answer_3)
 # - A comparison is fair when clips, folds, learner and choices are the same, and the test clips decided nothing.
 # - Torn recordings and repeated looks make everybody look good. Ask how a number was made before you ask how high it is.
 #
-# Next, [15](15_your_own_sounds.ipynb): all of it, with sounds of your own.
+# Next, [14](14_live.ipynb): no folds, no second try, a microphone.
