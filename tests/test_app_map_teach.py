@@ -1,0 +1,238 @@
+"""The rooms Map and Teach as a user meets them, in a real browser."""
+
+import io
+import json
+import re
+import urllib.error
+import urllib.request
+import zipfile
+
+import numpy as np
+import pytest
+import soundfile
+from app_weights import make_weights
+from test_app_browser import Tab, browser, start, stop  # noqa: F401 - a fixture
+from test_app_rooms import PHONE
+
+from audioformer.cli import main
+
+PCA = "localStorage.setItem('audioformer-map', 'pca')"  # nothing has to be compiled; UMAP is in test_embedding_map.py
+MAP, TEACH = ".af-room[data-room=map]", ".af-room[data-room=teach]"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The app with small seeded weights and a data set of twelve short sounds of three classes."""
+    folder, rng = tmp_path_factory.mktemp("server"), np.random.default_rng(1)
+    for n in range(4):
+        times = np.arange(12_000) * (1 + 0.1 * n)
+        made = {"low": 0.4 * np.sin(0.05 * times), "high": 0.4 * np.sin(0.8 * times), "white_noise": 0.1 * rng.standard_normal(12_000)}
+        for name, sound in made.items():
+            (folder / "sounds" / name).mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / "sounds" / name / f"{name}-{n}.wav", sound, 24_000)
+    codecs, checkpoints, pretrained = make_weights(folder)
+    options = {"codecs": codecs, "checkpoints": checkpoints, "pretrained": pretrained, "sounds": str(folder / "sounds")}
+    process, address = start(folder / "log.txt", **options)
+    yield address
+    stop(process, folder / "log.txt")
+
+
+@pytest.fixture(scope="module")
+def tab(browser, address):  # noqa: F811
+    tab = Tab(browser, address, PCA, accept_downloads=True, permissions=["microphone"])
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def mapped(tab):
+    """The room Map once all its models are known."""
+    tab.page.click("button[role=tab]:has-text('Map')")
+    tab.page.wait_for_selector(f"{MAP}[data-method]")
+    tab.page.wait_for_function(f"document.querySelectorAll('{MAP} .af-purities li').length === 5")
+    return tab
+
+
+def data(tab, room, name):
+    return tab.page.evaluate(f"document.querySelector('{room}').dataset['{name}']")
+
+
+def dots(tab, side=0):
+    return tab.page.query_selector_all(f"{MAP} .af-one-map >> nth={side} >> .af-dot:not(.af-own)")
+
+
+def test_two_maps_of_the_same_sounds(mapped, tmp_path):
+    assert len(dots(mapped)) == len(dots(mapped, 1)) == 12
+    for told in (mapped.text(f"{MAP} .af-told-map"), mapped.page.query_selector_all(f"{MAP} .af-told-map")[1].inner_text()):
+        assert re.search(r"kNN purity \d\.\d\d, chance 0\.27 \(nearest clip has the same label; 12 clips\)", told)
+    assert "Arrow keys walk" in mapped.page.get_attribute(f"{MAP} .af-map2d svg", "aria-label")
+    assert data(mapped, MAP, "own") == "1-900000-A-0.ogg"
+    mapped.page.screenshot(path=tmp_path / "map.png", full_page=True)
+    assert (tmp_path / "map.png").stat().st_size > 20_000
+
+
+def test_a_mark_is_told_and_heard(mapped):
+    mapped.page.focus(f"{MAP} .af-map2d svg")
+    mapped.page.keyboard.press("ArrowRight")
+    mapped.page.wait_for_selector(f"{MAP} .af-map2d .af-tip:not([hidden])")
+    assert re.search(r"taken for \w+, \d+ %\n(\(not one of its classes\)\n)?[\w-]+\.wav", mapped.text(f"{MAP} .af-map2d .af-tip"))
+    mapped.page.keyboard.press("Enter")
+    mapped.page.wait_for_function(f"document.querySelector('{MAP}').dataset.heard")
+    seconds = mapped.page.evaluate("audioformerLinks.get('clip').player.last.seconds")
+    assert seconds == pytest.approx(0.5, abs=0.01)
+    mapped.page.keyboard.press(" ")
+    assert data(mapped, MAP, "chosen") == "1"
+    mapped.page.keyboard.press("Escape")
+    assert data(mapped, MAP, "chosen") == "0"
+
+
+def test_a_loop_selects_lists_and_exports(mapped):
+    box = mapped.page.query_selector(f"{MAP} .af-map2d svg").bounding_box()
+    script = f"""Array.from(document.querySelectorAll('{MAP} .af-one-map:first-child .af-dot:not(.af-own)'),
+        (dot) => Number(dot.style.transform.match(/[\\d.]+/)[0])).sort((one, other) => one - other)"""
+    across = mapped.page.evaluate(script)  # of the drawing's 400 units
+    _, middle = max((right - left, (left + right) / 2) for left, right in zip(across, across[1:], strict=False))  # of the widest gap
+    inside = sum(x < middle for x in across)
+    assert 0 < inside < 12
+    x, y, wide, high = box["x"] + 8, box["y"] + 8, middle * box["width"] / 400 - 8, box["height"] - 16  # corners are round
+    mapped.page.mouse.move(x, y)
+    mapped.page.mouse.down()
+    for right, down in ((wide, 0), (wide, high), (0, high)):
+        mapped.page.mouse.move(x + right, y + down, steps=4)
+    mapped.page.mouse.up()
+    assert data(mapped, MAP, "chosen") == str(inside)
+    assert mapped.text(f"{MAP} .af-list-title").lower().startswith(f"{inside} of 12 selected")
+    with mapped.page.expect_download() as saved:
+        mapped.page.click(f"{MAP} .af-csv")
+    lines = saved.value.path().read_text().strip().splitlines()
+    assert len(lines) == inside + 1
+    assert lines[0].startswith('"file","label","x animals","y animals","prediction animals","confidence animals","x statistics"')
+    mapped.page.click(f"{MAP} .af-all")
+    assert mapped.text(f"{MAP} .af-list-title").lower().startswith("all 12 clips")
+
+
+def test_a_picture_is_saved(mapped):
+    with mapped.page.expect_download() as saved:
+        mapped.page.select_option(f"{MAP} .af-second", "")
+        mapped.page.wait_for_selector(f"{MAP}.af-single")
+        mapped.page.click(f"{MAP} .af-svg")
+    text = saved.value.path().read_text()
+    assert text.count("af-dot") == 13
+    assert "kNN purity" in text
+    assert "<script" not in text
+
+
+def test_colours_confusion_and_search_select(mapped):
+    for colour in ("prediction", "confidence", "error"):
+        mapped.page.select_option(f"{MAP} .af-colour", colour)
+        assert data(mapped, MAP, "colour") == colour
+    assert mapped.page.query_selector_all(f"{MAP} .af-class >> nth=2")[0].inner_text() == "not one of its classes"
+    cell = mapped.page.query_selector(f"{MAP} .af-cell")
+    count = cell.inner_text()
+    cell.click()
+    assert data(mapped, MAP, "chosen") == count
+    mapped.page.fill(f"{MAP} .af-find", "white noise")
+    assert data(mapped, MAP, "chosen") == "4"
+    assert len(mapped.page.query_selector_all(f"{MAP} .af-clip-row")) == 4
+    mapped.page.click(f"{MAP} .af-all")
+    mapped.page.select_option(f"{MAP} .af-colour", "label")
+
+
+def test_another_sound_gets_its_own_star(mapped, tmp_path):
+    soundfile.write(tmp_path / "mine.wav", 0.3 * np.sin(np.arange(24_000) / 5), 24_000)
+    mapped.page.set_input_files("#af-input input[type=file]", tmp_path / "mine.wav")
+    mapped.page.wait_for_function(f"document.querySelector('{MAP}').dataset.own === 'mine.wav'")
+    assert len(mapped.page.query_selector_all(f"{MAP} .af-near-row >> nth=0 >> .af-guess")) == 5
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tones")
+    for n in range(3):
+        for name, speed in (("low", 0.05), ("high", 0.8)):
+            soundfile.write(folder / f"{name} {n}.wav", 0.4 * np.sin(np.arange(18_000) * speed * (1 + 0.1 * n)), 24_000)
+    (folder / "broken.wav").write_bytes(b"RIFF this is no sound")
+    return folder
+
+
+def examples(tab):
+    return int(data(tab, TEACH, "examples"))
+
+
+def bring(tab, number, files):
+    wanted = examples(tab) + len(files)
+    tab.page.set_input_files(f"{TEACH} .af-pupil >> nth={number} >> .af-files", files)
+    tab.page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '{wanted}'")
+
+
+def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
+    page = tab.page
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
+    assert page.is_disabled(f"{TEACH} .af-teach")
+    page.fill(f"{TEACH} .af-class-name >> nth=0", "<b>low</b>")
+    page.fill(f"{TEACH} .af-class-name >> nth=1", "high")
+    for number, name in enumerate(("low", "high")):
+        bring(tab, number, [tones / f"{name} {n}.wav" for n in range(2)])
+    page.click(f"{TEACH} .af-pupil >> nth=0 >> button:has-text('+ this sound')")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '5'")
+    page.click(f"{TEACH} .af-example >> nth=2 >> button >> nth=1")  # and away with it
+    assert examples(tab) == 4
+    page.set_input_files(f"{TEACH} .af-files >> nth=0", tones / "broken.wav")
+    page.wait_for_function(f"document.querySelector('{TEACH} .af-ready').innerText.includes('broken.wav')")
+    assert examples(tab) == 4
+    page.click(f"{TEACH} .af-example >> nth=0 >> button >> nth=0")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.heard")
+    page.click(f"{TEACH} .af-teach")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.taught")
+    assert "Nearest other example of the same class" in tab.text(f"{TEACH} .af-own-told")
+    assert re.match(r"Loss \d\.\d\d at first, \d\.\d\d after 120 steps", tab.text(f"{TEACH} .af-loss-told"))
+    assert len(page.query_selector_all(f"{TEACH} .af-own-map .af-dot:not(.af-own)")) == 4
+    page.wait_for_function("document.querySelector('#af-verdict .af-meta').innerText.includes('checkpoint yours')")
+    assert {"<b>low</b>", "high"} == {node.inner_text() for node in page.query_selector_all("#af-verdict .af-name")}
+    page.screenshot(path=tmp_path / "teach.png", full_page=True)
+    assert (tmp_path / "teach.png").stat().st_size > 20_000
+    link = page.evaluate(f"document.querySelector('{TEACH} .af-download').href")
+    with urllib.request.urlopen(link) as answer, zipfile.ZipFile(io.BytesIO(answer.read())) as archive:
+        archive.extractall(tmp_path)
+    assert main(["classify", str(tones / "high 2.wav"), "--checkpoint", str(tmp_path / "taught"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)[0]["labels"]
+    tab.until_new(lambda: page.set_input_files("#af-input input[type=file]", tones / "high 2.wav"))
+    assert page.get_attribute(".af-top", "data-top") == said[0]["label"]
+
+
+def test_the_microphone_records_an_example(tab):
+    page = tab.page
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_selector(f"{TEACH} .af-pupil")
+    before = examples(tab)
+    page.click(f"{TEACH} .af-pupil >> nth=0 >> button:has-text('Record')")
+    page.wait_for_selector(f"{TEACH} [aria-pressed=true]")
+    page.wait_for_timeout(800)  # a recording takes its time
+    page.click(f"{TEACH} .af-pupil >> nth=0 >> button:has-text('Stop')")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '{before + 1}'")
+
+
+def test_what_is_taught_is_the_page_s_own(browser, address):  # noqa: F811
+    other = Tab(browser, address)
+    assert "yours" not in other.text("#af-checkpoint")
+    loaded = "performance.getEntriesByType('resource').map((one) => one.name).find((name) => name.includes('/audioformer-'))"
+    guessed = re.sub(r"(audioformer-\w+)/.*", r"\1/taught/yours-guessed.zip", other.page.evaluate(loaded))
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(guessed)
+    other.close()
+
+
+@pytest.mark.parametrize("room", ["map", "teach"])
+def test_a_phone_has_room_for_it(browser, address, tmp_path, room):  # noqa: F811
+    tab = Tab(browser, address, PCA, color_scheme="dark", **PHONE)
+    click = "(name) => [...document.querySelectorAll('button[role=tab]')].find((one) => one.innerText.trim() === name).click()"
+    tab.page.evaluate(click, room.title())
+    tab.page.wait_for_selector(f".af-room[data-room={room}]")
+    ready = f"{MAP}[data-method]" if room == "map" else f"{TEACH}[data-answer]"
+    tab.page.wait_for_selector(ready, state="attached")
+    wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= inner
+    tab.page.screenshot(path=tmp_path / f"{room}.png", full_page=True)
+    assert (tmp_path / f"{room}.png").stat().st_size > 20_000
+    tab.close()
