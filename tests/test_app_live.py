@@ -1,0 +1,207 @@
+"""The room Live and the codebook view as a user meets them: a real browser whose microphone plays a file."""
+
+import re
+
+import numpy as np
+import pytest
+import soundfile
+from test_app_browser import Tab, address  # noqa: F401 - fixtures
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+LIVE = ".af-room[data-room=live]"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path, tmp_path_factory):
+    """Its microphone hears a second of a tone, a second of silence, and so on."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
+    spoken = tmp_path_factory.mktemp("microphone") / "on and off.wav"
+    times_s = np.arange(48_000 * 4) / 48_000
+    soundfile.write(spoken, 0.5 * np.sin(2 * np.pi * 500 * times_s) * (times_s % 2 < 1), 48_000)
+    arguments = [
+        "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={spoken}",
+    ]  # fmt: skip
+    with playwright.sync_playwright() as engine:
+        chromium = engine.chromium.launch(executable_path=chromium_path, args=arguments)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def tab(browser, address):  # noqa: F811
+    notice = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
+        function (wanted) { (window.asked ??= []).push(JSON.stringify(wanted)); return ask.call(this, wanted); }; })()"""
+    tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
+    yield tab
+    tab.close()
+
+
+def told(tab, name):
+    return tab.page.get_attribute(".af-live", f"data-{name}")
+
+
+def answers(tab, n):
+    """Wait for so many more answers."""
+    before = int(told(tab, "answers") or 0)
+    tab.page.wait_for_function("n => Number(document.querySelector('.af-live').dataset.answers ?? 0) >= n", arg=before + n)
+
+
+def enter(tab):
+    tab.page.click("button[role=tab]:has-text('Live')")
+    tab.page.wait_for_selector(".af-listen-live")
+
+
+@pytest.fixture(scope="module")
+def listening(tab):
+    """Two seconds or more have been heard."""
+    enter(tab)
+    tab.page.click(".af-listen-live")
+    tab.page.wait_for_function("Number(document.querySelector('.af-live').dataset.until) > 2")
+    return tab
+
+
+def test_labels_come_while_the_microphone_is_on_and_no_sound_is_lost(listening, tmp_path):
+    answers(listening, 2)
+    assert told(listening, "label") in {"dog", "cat", "rain"}
+    assert (told(listening, "lost"), told(listening, "dropped")) == ("0", "0")
+    assert 0 < float(told(listening, "median")) <= float(told(listening, "p95"))
+    assert re.search(r"\d+ s at [\d.]+ kHz · label \d+ ms after its sound .* · 0 chunks dropped", listening.text(".af-live .af-status"))
+    assert len(listening.page.query_selector_all(".af-likely li")) == 3
+    assert re.match(r"▶ 0\.0 s\s+\S+", listening.page.query_selector_all(".af-told-live button")[-1].inner_text())
+    assert not listening.page.is_visible(".af-verdict")  # it is about the clip, not about what is heard
+    listening.page.screenshot(path=tmp_path / "live.png")
+    assert (tmp_path / "live.png").stat().st_size > 20_000
+
+
+def test_the_raw_microphone_is_asked_for_unless_suppression_is_switched_on(listening):
+    asked = "JSON.parse(asked[asked.length - 1]).audio"
+    assert set(listening.page.evaluate(f"Object.values({asked})")) == {False}
+    take = told(listening, "take")
+    listening.page.check(".af-processed")
+    listening.page.wait_for_function(f"Object.values({asked}).every(Boolean)")
+    assert re.search(r"suppression:\s+on", listening.text(".af-live .af-bar"))
+    answers(listening, 1)
+    assert told(listening, "take") == take  # the same recording goes on
+    listening.page.uncheck(".af-processed")
+    listening.page.wait_for_function(f"!Object.values({asked}).some(Boolean)")
+
+
+def test_a_shorter_window_is_asked_for(listening):
+    assert listening.page.eval_on_selector_all(".af-window option", "all => all.map((one) => one.text)") == ["1.0 s"]
+    listening.page.select_option(".af-every", "0.25")
+    answers(listening, 3)
+    assert "1.0 s up to" in listening.text(".af-about")
+
+
+def test_a_moment_is_heard_again(listening):
+    listening.page.click(".af-told-live li:last-child button")
+    assert int(told(listening, "replayed")) > 10_000
+
+
+def test_a_frozen_stretch_goes_to_another_room_while_the_microphone_stays_on(listening, tmp_path):
+    listening.page.click(".af-freeze")
+    listening.page.wait_for_selector(f"{LIVE}[data-frozen]")
+    kinds = [lane.get_attribute("data-kind") for lane in listening.page.query_selector_all(".af-frozen .af-lane")]
+    assert kinds == ["wave", "image", "codes", "events", "axis"]
+    assert not listening.page.is_visible(".af-roll")
+    assert told(listening, "state") == "on"
+    listening.page.screenshot(path=tmp_path / "frozen.png")
+    canvas = listening.page.query_selector(".af-frozen [data-kind=image] canvas").bounding_box()
+    y = canvas["y"] + canvas["height"] / 2
+    listening.page.mouse.move(canvas["x"] + canvas["width"] * 0.25, y)
+    listening.page.mouse.down()
+    listening.page.mouse.move(canvas["x"] + canvas["width"] * 0.75, y, steps=3)
+    listening.page.mouse.up()
+    start, end = map(float, re.search(r"([\d.]+)-([\d.]+) s", listening.text(".af-frozen .af-status")).groups())
+    listening.until_new(lambda: listening.page.click(".af-send [data-to=Attention]"))
+    listening.page.wait_for_selector(".af-room[data-room=attention][data-answer]")
+    name, length = re.match(r"live ([\d.]+-[\d.]+) s · ([\d.]+) s", listening.text(".af-meta")).groups()
+    assert float(length) == pytest.approx(end - start, abs=0.02)
+    assert np.diff([float(time) for time in name.split("-")])[0] == pytest.approx(end - start, abs=0.11)
+    assert told(listening, "state") in ("stopping", "off")  # a room that is left listens no more
+
+
+def test_two_pages_do_not_hear_each_other(browser, address, tab):  # noqa: F811
+    other = Tab(browser, address, permissions=["microphone"])
+    for page in (tab, other):
+        enter(page)
+        page.page.click(".af-listen-live")
+    for page in (tab, other):
+        page.page.wait_for_function("Number(document.querySelector('.af-live').dataset.until) > 0.5")
+        assert told(page, "lost") == "0"
+    assert told(tab, "take") != told(other, "take")
+    other.close()
+    answers(tab, 1)
+    tab.page.click(".af-listen-live")
+    tab.page.wait_for_selector(".af-live[data-state=off]")
+
+
+def test_without_a_microphone_the_page_says_why(browser, address):  # noqa: F811
+    tab = Tab(browser, address, init_script="Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: () => undefined })")
+    enter(tab)
+    tab.page.click(".af-listen-live")
+    tab.page.wait_for_function("document.querySelector('.af-live .af-status').innerText.includes('over https')")
+    assert tab.page.is_enabled(".af-listen-live")
+    tab.close()
+
+
+def test_a_phone_has_room_for_it(browser, address, tmp_path):  # noqa: F811
+    tab = Tab(browser, address, color_scheme="dark", permissions=["microphone"], **PHONE)
+    tab.page.evaluate("[...document.querySelectorAll('#af-rooms [role=tab]')].find((one) => one.innerText.trim() === 'Live').click()")
+    tab.page.wait_for_selector(".af-listen-live")
+    tab.page.click(".af-listen-live")
+    answers(tab, 2)
+    wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= inner
+    tab.page.screenshot(path=tmp_path / "phone.png", full_page=True)
+    assert (tmp_path / "phone.png").stat().st_size > 20_000
+    tab.close()
+
+
+# --- the codebook view
+
+
+@pytest.fixture(scope="module")
+def book(tab):
+    tab.page.click("button[role=tab]:has-text('Listen')")
+    tab.page.click(".af-listen .af-tools button:has-text('Codebook')")
+    tab.page.wait_for_selector(".af-book[data-view=map]")
+    return tab
+
+
+def test_the_codebook_is_drawn_when_it_is_opened(book, tmp_path):
+    assert book.page.get_attribute(".af-book", "data-alt").startswith("Map of 32 entries")
+    assert "bundled clips and this one" in book.text(".af-book-said")
+    book.page.screenshot(path=tmp_path / "codebook.png", full_page=True)
+    for view in ("time", "use", "rows", "classes"):
+        book.page.select_option(".af-book-view", view)
+        book.page.wait_for_selector(f".af-book[data-view={view}]")
+    assert "most typical entries" in book.page.get_attribute(".af-book", "data-alt")
+    book.page.select_option(".af-book-view", "map")
+    book.page.wait_for_selector(".af-book[data-view=map]")
+
+
+def test_a_click_on_an_entry_plays_it(book):
+    script = """() => { const chart = document.querySelector('.af-book-chart');
+        const point = chart.querySelector('.scatterlayer .trace:last-child path.point').getBoundingClientRect();
+        return [point.x + point.width / 2, point.y + point.height / 2]; }"""
+    book.page.query_selector(".af-book-chart").scroll_into_view_if_needed()
+    book.page.mouse.click(*book.page.evaluate(script))
+    book.page.wait_for_selector(".af-book[data-heard]")
+    row, entry = map(int, book.page.get_attribute(".af-book", "data-heard").split(":"))
+    assert row == 1
+    assert f"Heard: entry {entry} of row 1." in book.text(".af-book-said")
+    book.page.fill(".af-book-entry", str((entry + 1) % 32))
+    book.page.keyboard.press("Enter")
+    book.page.wait_for_selector(f".af-book[data-heard='1:{(entry + 1) % 32}']")
+
+
+def test_an_entry_is_found_in_the_clip(book):
+    entry = book.page.evaluate("globalThis.audioformerLinks.get('clip').lanes.get('codes').codes[0][7]")
+    book.page.fill(".af-book-entry", str(entry))
+    book.page.click(".af-book-hear")
+    book.page.wait_for_selector(f".af-book[data-heard='1:{entry}']")
+    book.page.click(".af-book-find")
+    codes = book.page.evaluate("(({ cursor, lanes }) => lanes.get('codes').codes[0][cursor.frame])(audioformerLinks.get('clip'))")
+    assert codes == entry
