@@ -38,7 +38,7 @@ def add_verbs(verbs) -> None:
         help="what learns beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers put in; lora: "
         "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
     )  # fmt: skip
-    presets = "esc10 (default), digits, scenes, paper-esc50, paper-as20k, paper-fsd50k, test"
+    presets = "esc10 (default), digits, scenes, synthetic, paper-esc50, paper-as20k, paper-fsd50k, test"
     parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
     parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: sizes of a pre-training preset (default tiny)")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
