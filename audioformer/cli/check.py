@@ -31,11 +31,12 @@ def run(arguments: argparse.Namespace) -> Result:
             progress.show(f"looked at {finding.name}")
     wrong = sum(finding.state == WRONG for finding in findings)
     document = {"ready": not wrong, "checks": [asdict(finding) for finding in findings]}
-    return Result(document, _text(findings, wrong), 2 if wrong else 0)
+    return Result(document, as_text(findings), 2 if wrong else 0)
 
 
-def _text(findings: list[Finding], wrong: int) -> str:
-    """A line for each finding, and under it the advice."""
+def as_text(findings: list[Finding]) -> str:
+    """A line for each finding, under it the advice, and at the end the verdict."""
+    wrong = sum(finding.state == WRONG for finding in findings)
     width = max(len(finding.name) for finding in findings)
     lines = []
     for finding in findings:

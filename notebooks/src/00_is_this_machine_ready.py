@@ -32,7 +32,9 @@ from torch.testing import assert_close
 import audioformer as af
 from audioformer import plots
 from audioformer.cli import main
+from audioformer.cli.check import as_text
 from audioformer.paths import samples_folder
+from audioformer.readiness import examine
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import wrap
 
@@ -44,7 +46,7 @@ from audioformer.tokens import wrap
 # stops with an error, run `make setup` in the folder of the project and start again.
 
 # %%
-status = main(["check"])
+print(as_text(list(examine())))
 
 # %% [markdown]
 # And the bundled models with their measured scores, each with the command that gives it:
