@@ -6,12 +6,13 @@ whose first one compiles for a while, in a process of their own, so that other r
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Lock, Thread
 
@@ -136,7 +137,7 @@ class Atlas:
     def _work(self) -> None:
         """On the thread: one thing after the other, until all is known."""
         try:
-            with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+            with ProcessPoolExecutor(1, get_context("spawn"), _accompany) as pool:
                 while (job := self._turn()) is not None:
                     name, what = job
                     if what == "umap":  # the process starts with the first one
@@ -194,3 +195,14 @@ def aligned(atlas: Atlas, name: str, method: str, onto: str | None) -> tuple[np.
     if onto is not None and onto != name:
         points, shares = align(points, atlas.points(onto, shown)[0]), None
     return points, shares, shown
+
+
+def _accompany() -> None:
+    """In the process beside the server: Ctrl-C is the server's affair, and when the server ends, however it ends, so does this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        parent_process().join()
+        os._exit(0)
+
+    Thread(target=follow, daemon=True).start()

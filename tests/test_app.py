@@ -388,7 +388,8 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     assert {"pick", "change", "input", "keep", "hear", "ask", "use", "push", "freeze"} <= set(queues)
     assert all(d["api_visibility"] == "private" for d in demo.config["dependencies"])
     assert {name for name, queue in queues.items() if queue == "live"} == {"push", "freeze"}  # sound waits for no model
-    assert {queue for name, queue in queues.items() if name not in ("push", "freeze")} == {"model"}
+    assert {name for name, queue in queues.items() if queue == "train"} == {"train"}  # lessons wait for each other, nobody for them
+    assert {queue for name, queue in queues.items() if name not in ("push", "freeze", "train")} == {"model"}
     assert demo.delete_cache == (60, 600)
     assert "noiseSuppression: false" in page_options()["head"]
 

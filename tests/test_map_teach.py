@@ -3,10 +3,13 @@
 import base64
 import io
 import json
+import subprocess
+import sys
 import time
 import zipfile
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 from app_weights import make_weights
@@ -307,3 +310,25 @@ def test_a_folder_that_is_no_data_set_is_said_when_the_map_is_opened(tmp_path, o
     with pytest.raises(AudioformerError, match="no such folder"):
         models.Models([], [], [], sounds=tmp_path / "nothing").atlas()
     assert offered.atlas() is offered.atlas()
+
+
+def test_the_process_beside_a_killed_server_ends_with_it(tmp_path):
+    """It is a process of its own; killed as hard as can be, the server has no chance to tell it."""
+    script = (
+        "import os, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from multiprocessing import get_context\n"
+        "from audioformer_app.atlas import _accompany\n"
+        "if __name__ == '__main__':\n"
+        "    pool = ProcessPoolExecutor(1, get_context('spawn'), _accompany)\n"
+        "    print(pool.submit(os.getpid).result(), flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    path = tmp_path / "server.py"
+    path.write_text(script)
+    server = subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True)
+    beside = psutil.Process(int(server.stdout.readline()))
+    server.kill()
+    server.wait()
+    beside.wait(timeout=30)
+    assert not beside.is_running()
