@@ -208,7 +208,7 @@ check("why.integral", my_integral)
 # %% [markdown]
 # Now a clip. A code is a name, one cannot go a tenth of the way towards it; but the model looks up a *vector* for every
 # token, and vectors can be mixed. The line begins where MASK stands for every code. $F$ is the log-odds of the label,
-# $\log \frac{p}{1-p}$: unlike $p$ they do not flatten out where the model is sure.
+# $\log (p / (1 - p))$: unlike $p$ they do not flatten out where the model is sure.
 
 # %%
 short = codes[:, :150]
