@@ -117,7 +117,8 @@ class Tab:
         if init_script:
             self.page.add_init_script(init_script)
         self.page.goto(address)
-        self.page.wait_for_selector(".af-clip[data-token]")
+        room_named = "#" in address  # the clip's own view may be out of sight before one can look
+        self.page.wait_for_selector(".af-clip[data-token]", state="attached" if room_named else "visible")
 
     def _note(self, url, address):
         if not url.startswith((re.split("[?#]", address)[0], "data:", "blob:")):
