@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock, Thread, main_thread
 
 import numpy as np
 
@@ -147,6 +147,8 @@ class Atlas:
                     self._maps[name, "pca"] = project(region.vectors, "pca", SEED)
                     self._regions[name] = region
         except Exception as error:  # told in the room; what is our fault goes in full to the terminal
+            if not main_thread().is_alive():
+                return  # Ctrl-C in the middle of a map: nobody is left to be told
             self._problem = str(error) if isinstance(error, AudioformerError) else "the map could not be made; the terminal says why"
             if not isinstance(error, AudioformerError):
                 traceback.print_exception(error, file=sys.stderr)
