@@ -69,6 +69,22 @@ def one_round(browser, address: str, path: Path) -> dict[str, float]:
     return found
 
 
+def live(browser, address: str, seconds: float) -> dict[str, float]:
+    """The label of what the microphone hears, an answer every half second: seconds from the end of a chunk to the page."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, permissions=["microphone"])
+    page = context.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.goto(address)
+    page.wait_for_selector(".af-clip[data-token]")
+    page.click("button[role=tab]:has-text('Live')")
+    page.click(".af-listen-live")
+    page.wait_for_function("until => Number(document.querySelector('.af-live').dataset.until) > until", arg=seconds)
+    told = page.evaluate("({ ...document.querySelector('.af-live').dataset })")
+    context.close()
+    found = {f"live: label, {name}": float(told[name]) / 1000 for name in ("median", "p95")}
+    return found | {"live: chunks lost or dropped": int(told["lost"]) + int(told["dropped"]), "live: answers": int(told["answers"])}
+
+
 def room(page, tab, name: str) -> dict[str, float]:
     """Seconds until a room has its first answer, and until the next one after a change."""
     host = f".af-room[data-room={name}]"
@@ -91,19 +107,23 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--live", type=float, default=20.0, metavar="S", help="how long the microphone is listened to (default 20)")
     options = parser.parse_args()
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)))
     seconds = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="audioformer-timings-") as folder, sync_playwright() as engine:
         server = Server(Path(folder))
-        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        spoken = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        spoken += [f"--use-file-for-fake-audio-capture={clip(Path(folder), 99)}"]
+        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox", *spoken])
         for number in range(options.rounds):
             for name, took in one_round(browser, server.address, clip(Path(folder), number)).items():
                 seconds[name].append(took)
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+        heard = live(browser, server.address, options.live)
         browser.close()
         server.stop()
-    rows = {name: round(statistics.median(took), 2) for name, took in seconds.items()}
+    rows = {name: round(statistics.median(took), 2) for name, took in seconds.items()} | heard
     machine = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
     print(json.dumps({"clip_s": CLIP_S, "rounds": options.rounds, **machine, "seconds": rows}, indent=2))
 
