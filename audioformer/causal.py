@@ -1,8 +1,13 @@
 """EnCodec's encoder, one stretch after the other: what its causal layers remember is carried from each to the next.
 
-A causal convolution of kernel k, dilation d and stride s needs the (k - 1) d - (s - 1) inputs before a stretch, an
-LSTM its hidden and cell state. The first stretch is mirrored at the clip's beginning and the last one at its end, as
-the package `encodec` does it (SConv1d and pad1d in its modules/conv.py; Défossez et al. 2022, arXiv 2210.13438).
+A causal convolution of kernel k and stride s needs the k - s inputs before a stretch, an LSTM its hidden and cell state.
+The first stretch is mirrored at the clip's beginning and the last one at its end, as the package `encodec` does it
+(SConv1d and pad1d in its modules/conv.py; Défossez et al. 2022, arXiv 2210.13438).
+
+The sums are the package's, with less memory traffic: the package walks over each activation four times a layer (ELU, a
+copy with padding, a change of layout into the convolution and one out of it). Here the ELU writes straight into the
+padded place, channels stand last throughout, and the weights are normalised once. Sums in another order differ in the
+last bits, so a code may differ where two entries are equally near.
 
 Shapes: B clips, C channels, N positions (samples at first, frames at last).
 """
@@ -10,18 +15,24 @@ Shapes: B clips, C channels, N positions (samples at first, frames at last).
 from __future__ import annotations
 
 import sys
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Memory = dict[nn.Module, object]
+AT_ONCE = 1 << 18  # numbers of an activation that stay in a core's cache while ELU walks over them
+
+_weights: WeakKeyDictionary[nn.Module, tuple[tuple, Tensor]] = WeakKeyDictionary()  # what they were made from, and they
 
 
-def run_stretch(layer: nn.Module, x: Tensor, before: Memory | None, after: Memory) -> Tensor:
-    """Pass one stretch of a clip through a layer.
+@torch.no_grad()
+def run_stretch(layers: nn.Sequential, x: Tensor, before: Memory | None, after: Memory) -> Tensor:
+    """Pass one stretch of a clip through layers.
 
     Args:
-        layer: of the package's SEANet encoder, or all of it.
+        layers: of the package's SEANet encoder for 24 kHz, one after the other: all of them, or some.
         x: (B, C, N). N is a multiple of the strides, except at the end of the clip.
         before: what the layers remember; None at the clip's beginning.
         after: filled with what they will remember for the next stretch.
@@ -29,32 +40,66 @@ def run_stretch(layer: nn.Module, x: Tensor, before: Memory | None, after: Memor
     Returns:
         (B, C', N'): these positions of what the whole clip would give.
     """
-    kind = type(layer).__name__
-    if kind == "SConv1d":
-        return _convolve(layer, x, before, after)
-    if kind == "SEANetResnetBlock":
-        return run_stretch(layer.shortcut, x, before, after) + run_stretch(layer.block, x, before, after)
-    if kind == "SLSTM":
-        steps = x.permute(2, 0, 1)
-        hidden, after[layer] = layer.lstm(steps, None if before is None else before[layer])
-        return (hidden + steps).permute(1, 2, 0)
-    if isinstance(layer, nn.Sequential):
-        for part in layer:
-            x = run_stretch(part, x, before, after)
-        return x
-    return layer(x)  # activations
+    x, activate = x[:, :, None].contiguous(memory_format=torch.channels_last), False
+    for layer in layers:
+        kind = type(layer).__name__
+        if kind == "ELU":
+            activate = True  # done by the convolution that follows
+        elif kind == "SEANetResnetBlock":
+            first, second = layer.block[1], layer.block[3]
+            inner = _convolve(second, _convolve(first, x, True, before, after), True, before, after)
+            x = _convolve(layer.shortcut, x, False, before, after).add_(inner)
+        elif kind == "SLSTM":
+            steps = x[:, :, 0].permute(2, 0, 1)
+            hidden, after[layer] = layer.lstm(steps, None if before is None else before[layer])
+            x = (hidden + steps).permute(1, 2, 0)[:, :, None].contiguous(memory_format=torch.channels_last)
+        else:
+            x, activate = _convolve(layer, x, activate, before, after), False
+    return x[:, :, 0]
 
 
-def _convolve(layer: nn.Module, x: Tensor, before: Memory | None, after: Memory) -> Tensor:
-    """A causal convolution: what is remembered stands before the stretch, or its mirror image if nothing is."""
-    package = sys.modules[type(layer).__module__]
-    inner = layer.conv.conv
-    (kernel,), (stride,), (dilation,) = inner.kernel_size, inner.stride, inner.dilation
-    past = (kernel - 1) * dilation - (stride - 1)
-    fill = package.get_extra_padding_for_conv1d(x, kernel, stride, past)  # 0 but for the end of a clip
-    if before is None:
-        x = package.pad1d(x, (past, fill), layer.pad_mode)
-    else:
-        x = package.pad1d(torch.cat([before[layer], x], -1), (0, fill), layer.pad_mode)
-    after[layer] = x[..., x.shape[-1] - past :]
-    return layer.conv(x)
+def _convolve(layer: nn.Module, x: Tensor, activate: bool, before: Memory | None, after: Memory) -> Tensor:
+    """(B, C, 1, N) through perhaps an ELU and a convolution.
+
+    What is remembered stands before the stretch, or its mirror image if nothing is.
+    """
+    conv, n = layer.conv.conv, x.shape[-1]
+    (kernel,), (stride,) = conv.kernel_size, conv.stride
+    past, fill = kernel - stride, -n % stride  # fill: 0 but for the end of a clip
+    if past + fill:
+        padded = torch.empty((*x.shape[:3], past + n + fill), device=x.device, memory_format=torch.channels_last)
+        inside = padded[..., past : past + n]
+        _elu(x, inside) if activate else inside.copy_(x)
+        if before is not None:
+            padded[..., :past] = before[layer]
+        if n <= max(past, fill):  # too short to be mirrored; the package fills up with zeros first
+            pad1d = sys.modules[type(layer).__module__].pad1d
+            sides = (0 if before else past, fill)
+            padded[..., past - sides[0] :] = pad1d(inside[:, :, 0], sides, layer.pad_mode)[:, :, None]
+        else:
+            if before is None:
+                padded[..., :past] = inside[..., 1 : past + 1].flip(-1)
+            padded[..., past + n :] = inside[..., n - 1 - fill : n - 1].flip(-1)
+        after[layer] = padded[..., n : n + past].clone()
+        x = padded
+    elif activate:
+        x = _elu(x, torch.empty_like(x))
+    return F.conv2d(x, _weight(conv), conv.bias, stride=(1, stride))
+
+
+def _elu(x: Tensor, out: Tensor) -> Tensor:
+    """max(x, exp(min(x, 0)) - 1), stretch by stretch; faster than `F.elu`, whose expm1 is exact near 0 to more digits."""
+    size = max(1, AT_ONCE // (x.shape[0] * x.shape[1]))
+    for part, place in zip(x.split(size, -1), out.split(size, -1), strict=True):
+        torch.maximum(part, part.clamp_max(0).exp_().sub_(1), out=place)
+    return out
+
+
+def _weight(conv: nn.Conv1d) -> Tensor:
+    """(C', C, 1, k), normalised as the package does it (Salimans and Kingma, arXiv 1602.07868), made anew if it changed."""
+    direction, size = conv.weight_v, conv.weight_g
+    made_from = (direction.device, direction._version, size._version, id(direction))
+    if _weights.get(conv, (None,))[0] != made_from:
+        weight = torch._weight_norm(direction, size, 0).detach()[:, :, None]
+        _weights[conv] = made_from, weight.contiguous(memory_format=torch.channels_last)
+    return _weights[conv][1]

@@ -11,17 +11,16 @@ Shapes: C channels, N samples, K codebooks, T frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audioformer.audio import to_batch
+from audioformer.causal import Memory, run_stretch
 from audioformer.codec import Codec
 from audioformer.encodec_codec import EncodecCodec
-from audioformer.encodec_fast import SHORTEST, FastEncoder
 
-_FAST: WeakKeyDictionary[EncodecCodec, FastEncoder] = WeakKeyDictionary()  # by codec, as long as it lives
+PIECE_FRAMES = 75  # of a clip pass through EnCodec's convolutions at a time: small enough for the caches
 
 
 @torch.no_grad()
@@ -58,11 +57,25 @@ def encode_many(
 
 
 def _together(codec: Codec, samples: Tensor, n_codebooks: int | None) -> Tensor:
-    """(B, C, N) at the codec's rate to (B, K, T); EnCodec 24 kHz on a CPU through its faster arrangement."""
+    """(B, C, N) at the codec's rate to (B, K, T).
+
+    EnCodec 24 kHz on a CPU: one clip after the other through the convolutions, as their activations then stay in the
+    caches, and all through the LSTM at once, so that its weights are read once for all.
+    """
     on_cpu = next(codec.parameters()).device.type == "cpu"
-    if type(codec) is not EncodecCodec or not on_cpu or samples.shape[-1] < SHORTEST:
+    if type(codec) is not EncodecCodec or not on_cpu:
         return codec.encode(samples, codec.sample_rate, n_codebooks)
-    n_codebooks = codec._check_rows(n_codebooks)
-    if codec not in _FAST:
-        _FAST[codec] = FastEncoder(codec.model)
-    return codec.model.quantizer.vq.encode(_FAST[codec].latents(samples), n_q=n_codebooks).transpose(0, 1)
+    n_codebooks, layers = codec._check_rows(n_codebooks), codec.model.encoder.model
+    lstm = next(index for index, layer in enumerate(layers) if type(layer).__name__ == "SLSTM")
+    convolved = [_in_stretches(layers[:lstm], clip, PIECE_FRAMES * codec.hop_length) for clip in samples.split(1)]
+    return codec.quantise(run_stretch(layers[lstm:], torch.cat(convolved), None, {}), n_codebooks)
+
+
+def _in_stretches(layers: nn.Sequential, clip: Tensor, size: int) -> Tensor:
+    """(1, C, N) through convolutions, so many samples at a time."""
+    parts, before = [], None
+    for stretch in clip.split(size, -1):
+        after: Memory = {}
+        parts.append(run_stretch(layers, stretch, before, after))
+        before = after
+    return torch.cat(parts, -1)

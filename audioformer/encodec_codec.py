@@ -25,6 +25,7 @@ from audioformer.codec import Codec
 from audioformer.encodec_import import import_encodec
 from audioformer.encodec_weights import RELEASES, find_weights, read_weights
 from audioformer.errors import AudioformerError
+from audioformer.rvq import quantise
 from audioformer.stream import SegmentWalk
 
 LICENCE = "CC BY-NC 4.0 (the PyPI release encodec 0.1.1, code and weights): not for commercial use"
@@ -131,7 +132,8 @@ class EncodecCodec(Codec):
 
     def quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
         """(B, D, n) latents to (B, n_codebooks, n) codes."""
-        return self.model.quantizer.vq.encode(latents, n_q=n_codebooks).transpose(0, 1)  # its codes are (K, B, T)
+        layers = self.model.quantizer.vq.layers[:n_codebooks]
+        return quantise(latents.transpose(1, 2), [layer.codebook for layer in layers])
 
     def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
         layers, step = self.model.decoder.model, Fraction(1, self.hop_length)

@@ -10,10 +10,28 @@ Shapes: B clips, T frames, K codebooks, V entries each, D width, M = B * T vecto
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+
+def nearest(residual: Tensor, entries: Tensor) -> Tensor:
+    """(M, D) vectors to (M,) int64 numbers of the closest of (V, D) entries, by Euclidean distance.
+
+    |r - e|^2 = |r|^2 - 2 r.e + |e|^2, and |r|^2 is the same for every entry, so it is left out.
+    """
+    return torch.addmm(entries.square().sum(1), residual, entries.T, alpha=-2).argmin(1)
+
+
+def quantise(latents: Tensor, codebooks: Sequence[Tensor]) -> Tensor:
+    """(B, T, D) latents to (B, K, T) codes: one after the other, each codebook (V, D) corrects what is left over."""
+    residual, codes = latents.reshape(-1, latents.shape[-1]), []
+    for entries in codebooks:
+        codes.append(nearest(residual, entries))
+        residual = residual - entries[codes[-1]]
+    return torch.stack(codes).reshape(len(codes), *latents.shape[:2]).transpose(0, 1)
 
 
 @dataclass
@@ -51,22 +69,9 @@ class ResidualVQ(nn.Module):
         self.register_buffer("counts", torch.ones(n_codebooks, codebook_size), persistent=False)
         self.register_buffer("sums", self.codebooks.clone(), persistent=False)
 
-    def nearest(self, residual: Tensor, k: int) -> Tensor:
-        """(M, D) vectors to (M,) int64 entries of codebook k: the closest by Euclidean distance.
-
-        |r - e|^2 = |r|^2 - 2 r.e + |e|^2, and |r|^2 is the same for every entry, so it is left out.
-        """
-        entries = self.codebooks[k]
-        return (entries.square().sum(1) - 2 * residual @ entries.T).argmin(1)
-
     def quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
         """(B, T, D) latents to (B, K, T) codes, K = n_codebooks."""
-        residual = latents.reshape(-1, latents.shape[-1])
-        codes = []
-        for k in range(n_codebooks):
-            codes.append(self.nearest(residual, k))
-            residual = residual - self.codebooks[k][codes[-1]]
-        return torch.stack(codes).reshape(n_codebooks, *latents.shape[:2]).transpose(0, 1)
+        return quantise(latents, self.codebooks[:n_codebooks])
 
     def dequantise(self, codes: Tensor) -> Tensor:
         """(B, K, T) codes to (B, T, D) latents: the sum of the chosen entries of the first K codebooks."""
@@ -86,7 +91,7 @@ class ResidualVQ(nn.Module):
         keep = rows_kept.repeat_interleave(latents.shape[1])
         residual, partial, codes = flat, torch.zeros_like(flat), []
         for k in range(self.codebooks.shape[0]):
-            chosen = self.nearest(residual, k)
+            chosen = nearest(residual, self.codebooks[k])
             vectors = self.codebooks[k][chosen]
             if self.training:
                 self._learn(residual, chosen, k)
@@ -128,12 +133,12 @@ class ResidualVQ(nn.Module):
             order = torch.randperm(len(residual), device=residual.device)[:size]
             self.codebooks[k] = residual[order.repeat(-(-size // len(order)))[:size]] + 1e-4 * torch.randn_like(self.codebooks[k])
             for _ in range(n_rounds):
-                chosen = self.nearest(residual, k)
+                chosen = nearest(residual, self.codebooks[k])
                 counts = torch.bincount(chosen, minlength=size).to(residual.dtype)
                 means = torch.zeros_like(self.codebooks[k]).index_add_(0, chosen, residual) / counts.clamp_min(1)[:, None]
                 spare = residual[torch.randint(len(residual), (size,), device=residual.device)]
                 self.codebooks[k] = torch.where(counts[:, None] > 0, means, spare)
-            chosen = self.nearest(residual, k)
+            chosen = nearest(residual, self.codebooks[k])
             residual = residual - self.codebooks[k][chosen]
             self.counts[k] = 1.0
             self.sums[k] = self.codebooks[k]

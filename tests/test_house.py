@@ -24,7 +24,7 @@ audio state stft effects
 stream
 rvq codec editing
 cepstra compact_codec causal encodec_import encodec_weights encodec_codec
-encodec_fast encode_many
+encode_many
 synth augment distances loudness crops discriminator train_codec
 tokens batches
 masking

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from audioformer.rvq import ResidualVQ
+from audioformer.rvq import nearest, quantise
 from audioformer.teaching.answers import Check
 
 
@@ -16,12 +16,6 @@ def _latents_and_codebooks() -> tuple[Tensor, Tensor]:
     """(T=6, D=3) vectors and (K=3, V=5, D=3) codebooks, small enough to print."""
     made = torch.Generator().manual_seed(1)
     return torch.randn(6, 3, generator=made), torch.randn(3, 5, 3, generator=made)
-
-
-def _quantiser(codebooks: Tensor) -> ResidualVQ:
-    quantiser = ResidualVQ(*codebooks.shape)
-    quantiser.codebooks.copy_(codebooks)
-    return quantiser
 
 
 def _nearest_cases() -> list[tuple]:
@@ -67,12 +61,12 @@ CHECKS = {
     ),
     "rvq.nearest": Check(
         _nearest_cases,
-        lambda latents, codebook: _quantiser(codebook[None]).nearest(latents, 0),
+        lambda latents, codebook: nearest(latents, codebook),
         "torch.cdist(latents, codebook) is a (T, V) table of distances; you want the place of the smallest in each row.",
     ),
     "rvq.residual_codes": Check(
         _residual_cases,
-        lambda latents, codebooks: _quantiser(codebooks).quantise(latents[None], len(codebooks))[0],
+        lambda latents, codebooks: quantise(latents[None], codebooks)[0],
         "Loop over the codebooks: find the nearest entries, note them, subtract those entries, go on with the rest.",
     ),
 }

@@ -28,7 +28,7 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
-from audioformer.rvq import ResidualVQ
+from audioformer.rvq import ResidualVQ, nearest
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 
 SEED = 7
@@ -166,8 +166,8 @@ slider("From which number of entries on does another doubling gain little?", [1,
 
 # %%
 two = learned(4, n_codebooks=2)
-residuals = cloud - two.codebooks[0][two.nearest(cloud, 0)]
-show(plots.plane.entries(residuals, two.codebooks[1], two.nearest(residuals, 1)))
+residuals = cloud - two.codebooks[0][nearest(cloud, two.codebooks[0])]
+show(plots.plane.entries(residuals, two.codebooks[1], nearest(residuals, two.codebooks[1])))
 
 # %% [markdown]
 # Now the whole thing, naively: vector by vector, codebook by codebook.
