@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from audioformer.audio import log_mel
+from audioformer.cepstra import cosine_transform
 from audioformer.stft import stft_frames
 
 MEL_WINDOWS = (256, 512, 1024, 2048)  # samples
@@ -36,12 +37,14 @@ def mel_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: t
 
 
 def texture_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...] = MEL_WINDOWS) -> Tensor:
-    """How differently two sounds fluctuate, whatever the moment: statistics of their log-mel bands over time.
+    """How differently two sounds fluctuate, whatever the moment: statistics over time of their log-mel bands and cepstra.
 
-        |std_t A - std_t B| + |std_t dA - std_t dB|,   dA the difference of neighbouring frames, mean over bands
+        |std_t A - std_t B| + |std_t dA - std_t dB|,   dA the difference of neighbouring frames, mean over bands,
+        and the same of all cepstra (the bands' cosine transform), half of each
 
     A decoder that only minimises a distance gives the middle of all it holds possible, which is smoother than any sound;
-    matching such statistics is how textures are made (McDermott and Simoncelli 2011).
+    matching such statistics is how textures are made (McDermott and Simoncelli 2011). The bands alone say how much each
+    moves, the cepstra whether they move together, as in a swelling tone, or each for itself, as in breath and rain.
 
     Args:
         decoded: (B, N).
@@ -54,9 +57,33 @@ def texture_distance(decoded: Tensor, original: Tensor, sample_rate: int, window
     """
     total = 0.0
     for window in windows:
-        a, b = (log_mel(x, sample_rate, window, window // 4, min(80, window // 8)) for x in (decoded, original))
-        for p, q in ((a, b), (a.diff(dim=-1), b.diff(dim=-1))):
-            total = total + F.l1_loss(p.std(-1), q.std(-1))
+        n_mels = min(80, window // 8)
+        a, b = (log_mel(x, sample_rate, window, window // 4, n_mels) for x in (decoded, original))
+        transform = cosine_transform(n_mels, n_mels).to(a)
+        for p, q in ((a, b), (transform @ a, transform @ b)):
+            total = total + (F.l1_loss(p.std(-1), q.std(-1)) + F.l1_loss(p.diff(dim=-1).std(-1), q.diff(dim=-1).std(-1))) / 2
+    return total / len(windows)
+
+
+def colour_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...] = MEL_WINDOWS) -> Tensor:
+    """How differently two sounds are coloured: |mean_t A - mean_t B| of their log-mel bands, mean over bands.
+
+    A mean absolute difference frame by frame is content with the median of what could be there, so a band of noise comes
+    out too weak or too strong throughout; this term sees nothing but such a lasting bias.
+
+    Args:
+        decoded: (B, N).
+        original: (B, N).
+        sample_rate: Hz.
+        windows: samples.
+
+    Returns:
+        () natural-log units; 0 where every band is as strong on average, 0.1 is about 0.9 dB.
+    """
+    total = 0.0
+    for window in windows:
+        a, b = (log_mel(x, sample_rate, window, window // 4, min(80, window // 8)).mean(-1) for x in (decoded, original))
+        total = total + F.l1_loss(a, b)
     return total / len(windows)
 
 

@@ -26,7 +26,7 @@ from audioformer.compact_codec import CompactCodec, CompactConfig, save_compact
 from audioformer.config import require, require_counts, require_probabilities
 from audioformer.crops import CropSampler
 from audioformer.discriminator import Adversary
-from audioformer.distances import MEL_WINDOWS, complex_distance, mel_distance, texture_distance
+from audioformer.distances import MEL_WINDOWS, colour_distance, complex_distance, mel_distance, texture_distance
 from audioformer.errors import AudioformerError
 from audioformer.interrupt import finish_first
 from audioformer.state import load_state, save_state, writable_folder
@@ -46,6 +46,7 @@ class CodecTrainConfig:
     commitment: float = 1.0  # weight of |z - quantised(z)|^2
     waveform: float = 1.0  # weight of the complex-spectrum distance, beside 1 for the mel distance
     texture: float = 0.0  # weight of the texture distance: that decoded sound fluctuates as the original does
+    colour: float = 0.0  # weight of the colour distance: that no band is too weak or too strong throughout
     decoder_only: bool = False  # the codes stay what they are, only their sound is learned; needs a codec to start from
     mels_per_step: int = 2  # of the four mel windows, how many are drawn for a step
     weight_decay: float = 1e-3
@@ -196,6 +197,9 @@ class CodecTrainer:
         if c.texture:
             more["texture"] = texture_distance(decoded, original, codec.sample_rate, windows)
             total = total + c.texture * more["texture"]
+        if c.colour:
+            more["colour"] = colour_distance(decoded, original, codec.sample_rate, windows)
+            total = total + c.colour * more["colour"]
         if self.adversary is not None and self.step >= c.adversarial_from:
             critic = self.adversary.losses(original, decoded, self.learning_rate())
             total = total + c.adversarial * critic["adversarial"] + c.features * critic["features"]

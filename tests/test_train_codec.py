@@ -16,7 +16,7 @@ from audioformer.audio import save_audio
 from audioformer.codec import load_codec
 from audioformer.compact_codec import CompactCodec
 from audioformer.crops import CropSampler
-from audioformer.distances import complex_distance, mel_distance, texture_distance
+from audioformer.distances import colour_distance, complex_distance, mel_distance, texture_distance
 from audioformer.errors import AudioformerError
 from audioformer.train_codec import PRESETS, CodecTrainConfig, CodecTrainer, train_codec
 
@@ -211,7 +211,7 @@ def test_distances_have_gradients_at_silence():
 def test_a_decoder_learned_alone_leaves_the_codes_as_they_are(sampler, tmp_path):
     list(train_codec(trainer(sampler), tmp_path / "first"))
     before = load_codec(tmp_path / "first")
-    second = CodecTrainer(sampler, SIZES, replace(RECIPE, decoder_only=True, texture=1.0, learning_rate=1e-2), start=before)
+    second = CodecTrainer(sampler, SIZES, replace(RECIPE, decoder_only=True, texture=1.0, colour=1.0, learning_rate=1e-2), start=before)
     records = list(train_codec(second, tmp_path / "second"))
     after = load_codec(tmp_path / "second")
     sound = tone(440.0)
@@ -219,7 +219,7 @@ def test_a_decoder_learned_alone_leaves_the_codes_as_they_are(sampler, tmp_path)
     assert after.fingerprint == before.fingerprint
     assert torch.equal(after.encode(sound, RATE), codes)
     assert not torch.allclose(after.decode(codes), before.decode(codes))
-    assert all(record.losses["texture"] > 0 for record in records)
+    assert all(record.losses["texture"] > 0 and record.losses["colour"] > 0 for record in records)
 
 
 def test_a_decoder_alone_needs_a_codec_to_start_from(sampler):
@@ -234,8 +234,23 @@ def test_texture_distance_ignores_when_but_not_how_much():
     noise = torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
     other = torch.randn(1, RATE, generator=torch.Generator().manual_seed(1))
     steady = tone(440.0)
+    steady = tone(440.0)
     swelling = noise * torch.linspace(0.01, 1, RATE)
     assert texture_distance(noise, other, RATE) < 0.08  # two noises fluctuate alike
-    assert texture_distance(noise, steady, RATE) > 0.15
-    assert texture_distance(noise, swelling, RATE) > 0.5
+    assert texture_distance(noise, steady, RATE) > 0.1
+    assert texture_distance(noise, swelling, RATE) > 0.3
     assert texture_distance(noise, noise, RATE) == 0
+
+
+def test_texture_distance_hears_whether_bands_move_together_or_each_for_itself():
+    noise = torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
+    slow = torch.randn(1, 1, 200, generator=torch.Generator().manual_seed(2))
+    together = tone(440.0, 1.0) * torch.nn.functional.interpolate(slow, RATE, mode="linear")[0].exp()
+    assert texture_distance(noise, together, RATE) > 3 * texture_distance(noise, noise.flip(-1), RATE)
+
+
+def test_colour_distance_hears_a_lasting_bias_but_not_what_comes_when():
+    noise = torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
+    assert colour_distance(noise, noise.flip(-1), RATE) < 0.02
+    assert colour_distance(noise, 2 * noise, RATE) == pytest.approx(math.log(2), abs=1e-3)
+    assert colour_distance(noise, noise.cumsum(-1), RATE) > 1
