@@ -10,6 +10,7 @@ from pathlib import Path
 
 from audioformer.errors import AudioformerError
 from audioformer_app import door
+from audioformer_app.kept import give_memory_back
 from audioformer_app.settings import MAX_FILE_MB, STATIC, go_offline, own_temporary_folder
 
 DOOR = "Any name will do; the password is what the person who started this tells you."
@@ -53,6 +54,7 @@ def launch(
     import torch
 
     torch.set_num_threads(1)  # several people at once gain more from one thread each
+    give_memory_back()
     from audioformer_app.app import build_app, page_options
 
     demo = build_app(codecs, checkpoints, pretrained, sounds)
