@@ -166,6 +166,9 @@ def test_top_labels_are_text_and_name_the_chance_level():
     assert not any("<" in label for label in figure.data[0].y)
     assert figure.data[0].y[1] == "crying baby"
     assert figure.layout.annotations[0].text == "chance 10%"
+    other = plots.predictions.top_labels(["FT1", "FT2"], [0.9, 0.75], chance=0.2, what="Accuracy", of="Method")
+    assert other.layout.meta["alt"] == "Accuracy: FT1 90%, FT2 75%; chance is 20%."
+    assert (other.layout.xaxis.title.text, other.layout.yaxis.title.text) == ("Accuracy (0 to 1)", "Method")
 
 
 def test_window_scores_stand_at_the_centres_of_overlapping_windows():
@@ -250,6 +253,15 @@ def test_show_uses_the_renderer_of_the_environment(monkeypatch):
     plots.show(go.Figure())
     assert [options["renderer"] for options in shown] == ["png", None]
     assert shown[0]["config"]["showSendToCloud"] is False
+
+
+def test_a_light_figure_can_be_read_in_a_dark_notebook(monkeypatch):
+    monkeypatch.setattr(go.Figure, "show", lambda *_, **__: None)
+    light, dark = (plots.predictions.top_labels(["dog"], [0.5], theme=theme) for theme in ("light", "dark"))
+    for figure in (light, dark):
+        plots.show(figure)
+    assert light.layout.paper_bgcolor == "#ffffff"
+    assert dark.layout.paper_bgcolor is None
 
 
 def test_show_explains_an_unknown_renderer(monkeypatch):

@@ -14,14 +14,16 @@ from audioformer.plots.theme import as_array, finish
 
 
 def parameters(
-    counts: Mapping[str, int], *, what: str = "parameters", of: str = "part", theme: str = "light", title: str | None = None
-) -> go.Figure:
+    counts: Mapping[str, int], *, what: str = "parameters", of: str = "part", whole: bool = True, theme: str = "light",
+    title: str | None = None,
+) -> go.Figure:  # fmt: skip
     """How many numbers each part of a model learns, or how many of something else there are of each kind.
 
     Args:
         counts: part to number of parameters, drawn from top to bottom.
         what: is counted.
         of: kind of part.
+        whole: whether the counts are parts of a whole; then the share of each is written, too.
         theme: "light" or "dark".
         title: above the figure.
 
@@ -34,17 +36,21 @@ def parameters(
     Example:
         >>> parameters({"embeddings": 30, "blocks": 70}).layout.meta["alt"]
         '100 parameters; most of them, 70 %, in blocks.'
+        >>> parameters({"sound": 928, "codes": 12}, what="gigabytes", whole=False).layout.meta["alt"]
+        'Gigabytes: sound 928, codes 12.'
     """
     values = as_array(list(counts.values()), "counts", 1)
     total = values.sum()
     figure = go.Figure(
         go.Bar(
-            x=values, y=list(counts), orientation="h", text=[f"{n:,} ({n / total:.0%})" for n in values.tolist()],
+            x=values, y=list(counts), orientation="h", text=[f"{n:,} ({n / total:.0%})" if whole else f"{n:,}" for n in values.tolist()],
             textposition="auto", name=what, hovertemplate=f"%{{y}}<br>%{{x:,}} {what}<extra></extra>",
         )
     )  # fmt: skip
     most = max(counts, key=counts.get)
     alt = f"{total:,} {what}; most of them, {counts[most] / total * 100:.0f} %, in {most}."
+    if not whole:
+        alt = f"{what.capitalize()}: {', '.join(f'{name} {n:,}' for name, n in counts.items())}."
     finish(figure, alt, x=what.capitalize(), y=of.capitalize(), theme=theme, title=title, height=110 + 34 * len(counts))
     return figure.update_yaxes(autorange="reversed", type="category", automargin=True)
 

@@ -18,14 +18,17 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 def top_labels(
-    labels: Sequence[str], probabilities, *, chance: float | None = None, theme: str = "light", title: str | None = None
-) -> go.Figure:
-    """Horizontal bars, the most probable label on top, beside the chance level.
+    labels: Sequence[str], probabilities, *, chance: float | None = None, what: str = "Probability", of: str = "Label",
+    theme: str = "light", title: str | None = None,
+) -> go.Figure:  # fmt: skip
+    """Horizontal bars, the most probable label on top, beside the chance level; or another share of something else.
 
     Args:
         labels: names, most probable first.
         probabilities: (k,) one for each label, 0 to 1.
         chance: what guessing would give (1 / C where exactly one label is right); None draws no line.
+        what: the share, for instance "Accuracy".
+        of: what has that share, for instance "Method"; "" writes nothing.
         theme: "light" or "dark".
         title: above the figure.
 
@@ -44,14 +47,15 @@ def top_labels(
     names = [str(label).replace("_", " ") for label in labels]
     figure = go.Figure(
         go.Bar(
-            x=probabilities, y=[_plain(name) for name in names], orientation="h", name="probability",
+            x=probabilities, y=[_plain(name) for name in names], orientation="h", name=what,
             text=[f"{p:.1%}" for p in probabilities], textposition="auto",
-            hovertemplate="%{y}<br>probability %{x:.3f}<extra></extra>",
+            hovertemplate=f"%{{y}}<br>{what} %{{x:.3f}}<extra></extra>",
         )
     )  # fmt: skip
-    alt = f"Most probable labels: {', '.join(f'{n} {p:.0%}' for n, p in zip(names, probabilities, strict=True))}"
+    told = "Most probable labels" if what == "Probability" else what
+    alt = f"{told}: {', '.join(f'{n} {p:.0%}' for n, p in zip(names, probabilities, strict=True))}"
     finish(
-        figure, alt + (f"; chance is {chance:.0%}." if chance else "."), x="Probability (0 to 1)", y="Label",
+        figure, alt + (f"; chance is {chance:.0%}." if chance else "."), x=f"{what} (0 to 1)", y=of,
         theme=theme, title=title, height=110 + 34 * len(names),
     )  # fmt: skip
     if chance:

@@ -113,12 +113,16 @@ def renderer() -> str | None:
 def show(figure: go.Figure) -> None:
     """Show a figure in a notebook with our configuration; the only function here with a visible effect.
 
+    Nothing here knows whether the notebook is light or dark, so a figure with dark ink gets a white ground of its own.
+
     Args:
         figure: any plotly figure.
 
     Raises:
         AudioformerError: AUDIOFORMER_RENDERER names a renderer plotly does not have.
     """
+    if figure.layout.paper_bgcolor is None and figure.layout.template.layout.font.color == INK["light"][0]:
+        figure.update_layout(paper_bgcolor="#ffffff")
     try:
         figure.show(renderer=renderer(), config=plot_config())
     except ValueError as error:
