@@ -29,9 +29,11 @@ from audioformer.loudness import loudness_distance
 from audioformer.state import writable_folder
 
 WINDOW, HOP, N_MELS = 1024, 240, 80  # of the pictures, samples and bands
-LADDERS = {"mel": "Multi-scale log-mel distance (natural log units)", "loudness": "Loudness distance (1 = silence)"}
-STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;color:#1f2933;background:#fff}
-.row{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:1rem}figure{margin:0}audio{width:100%}"""
+LADDERS = {"mel": "Log-mel distance (natural log)", "loudness": "Loudness distance (1 = silence)"}
+STYLE = """:root{color-scheme:light}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1500px;padding:0 1rem}
+body{color:#1f2933;background:#fff}.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:1rem}
+.row.wide{grid-template-columns:repeat(auto-fill,minmax(340px,1fr))}.row>*{min-width:0;margin:0}audio{width:100%}"""
+# auto-fill, not auto-fit: a figure takes its width before the next one is there
 
 
 class ListeningLog:
@@ -132,10 +134,10 @@ class Figures:
         same = [entry for entry in heard if len(entry["ladder"]["mel"]) == len(heard[-1]["ladder"]["mel"])]
         steps = [entry["step"] for entry in same]
         found += [ladder([entry["ladder"][name] for entry in same], steps, label, title=label) for name, label in LADDERS.items()]
-        return ["<div class=row>", *map(as_html, found), "</div>"]
+        return ['<div class="row wide">', *map(as_html, found), "</div>"]
 
     def of_sounds(self, sounds: Sequence[Tensor], sample_rate: int) -> list[str]:
-        """Log-mel pictures, all on the scale of the first."""
+        """Log-mel pictures, all on the scale of the first, which their captions tell."""
         if not self.script:
             return [""] * len(sounds)
         from audioformer.plots.audio import band_centres_hz
@@ -144,8 +146,10 @@ class Figures:
         band_hz = band_centres_hz(mel_filters(sample_rate, WINDOW, N_MELS).numpy(), sample_rate)
         pictures = [log_mel(samples, sample_rate, WINDOW, HOP, N_MELS).numpy() for samples in sounds]
         figures = [picture(values, HOP / sample_rate, band_hz, max_columns=500) for values in pictures]
-        scale = {"zmin": figures[0].data[0].zmin, "zmax": figures[0].data[0].zmax}
-        return [as_html(figure.update_traces(**scale).update_layout(height=220)) for figure in figures]
+        low, high = figures[0].data[0].zmin, figures[0].data[0].zmax
+        narrow = {"height": 200, "margin": {"l": 45, "r": 5, "t": 5, "b": 40}, "yaxis": {"title": None}}
+        figures = [figure.update_traces(zmin=low, zmax=high, showscale=False).update_layout(narrow) for figure in figures]
+        return [f"{as_html(figure)}<small>Hz on the mel scale; {low:.0f} dB dark, {high:.0f} dB bright</small>" for figure in figures]
 
 
 def shown_rows(n_codebooks: int) -> list[int]:
