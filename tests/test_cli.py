@@ -423,6 +423,17 @@ def test_clips_are_chosen_by_fold_and_group(capsys, tmp_path, choice, n_clips):
     assert run_json(capsys, *words, "--set", "train.n_steps=1")["n_clips"] == n_clips
 
 
+def test_a_probe_reads_every_clip_once_unless_something_changes_from_step_to_step(capsys, tmp_path):
+    words = ["finetune", "corpus", "--from", "pre", "--preset", "probe", "--set", "train.n_steps=5", "--set", "crop_s=0.5"]
+    words += ["--set", "min_crop_s=0.5"]
+    run_json(capsys, *words, "-o", str(tmp_path / "once"))
+    assert main([*words, "--set", "token_mask=0.1", "-o", str(tmp_path / "anew")]) == 0
+    assert "clips read" not in capsys.readouterr().err
+    losses = [json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[-1])["losses"]["mlc"] for run in ("once", "anew")]
+    assert losses[0] < losses[1]  # centred and scaled vectors are learnt faster
+    assert main(["classify", str(next(Path("tones").rglob("*.wav"))), "--checkpoint", str(tmp_path / "once"), "--json"]) == 0
+
+
 def test_training_from_scratch_takes_the_sizes_of_a_preset(capsys, tmp_path):
     words = ["finetune", "corpus", "--from", "none", "--model", "test", "--preset", "test", "--set", "train.n_steps=1"]
     run_json(capsys, *words, "-o", str(tmp_path / "f"), "--set", "model.rows=summed", "--set", "model.n_codebooks=3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from audioformer.cli.console import Result
+from audioformer.cli.console import Progress, Result
 from audioformer.cli.corpora import Chosen, add_corpora, choose
 from audioformer.cli.parser import add_verb
 from audioformer.cli.settings import add_set, override
@@ -29,16 +29,20 @@ def add_verbs(verbs) -> None:
         help="pre-trained model, or a classifier to go on from with other labels: folder, bundled name or hub id; none = from scratch",
     )
     parser.add_argument(
-        "--method", choices=("ft1", "ft2", "probe"), default="ft1",
+        "--method", choices=("ft1", "ft2", "probe"),
         help="ft1: mean, linear layer, classification loss (MLC); ft2: and the contrast between a clip's codebook rows (MPC), rows 2.. "
-        "frozen; probe: only the linear layer learns (default ft1)",
+        "frozen; probe: only the linear layer learns (default: the preset's, ft1 for most)",
     )  # fmt: skip
     parser.add_argument(
         "--adapt", choices=("linear", "bias", "adapter", "lora", "full"),
         help="what learns beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers put in; lora: "
         "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
     )  # fmt: skip
-    presets = "esc10 (default), digits, scenes, synthetic, paper-esc50, paper-as20k, paper-fsd50k, test"
+    presets = (
+        "esc10 (default), digits, scenes, synthetic, probe (the linear layer alone; every clip is read once), test; the authors': "
+        "paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, paper-fsd50k (these stop by themselves, with "
+        "--held-out-split val or folds to watch)"
+    )
     parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
     parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: sizes of a pre-training preset (default tiny)")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
@@ -51,9 +55,10 @@ def add_verbs(verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Fine-tune."""
-    from audioformer.finetune import FineTuning, finetune_preset
+    from audioformer.finetune import finetune_preset
 
-    preset = replace(finetune_preset(arguments.preset), method=arguments.method)
+    preset = finetune_preset(arguments.preset)
+    preset = replace(preset, method=arguments.method or preset.method)
     if arguments.start == SCRATCH and arguments.method == "probe":
         raise AudioformerError("--method probe needs a pre-trained model to probe; give --from DIR or use --method ft1")
     if arguments.start == SCRATCH and arguments.adapt not in (None, "full"):
@@ -71,12 +76,27 @@ def run(arguments: argparse.Namespace) -> Result:
     _require_labels(chosen, config)
     model = _model(arguments, chosen, scratch)
     card = {name: getattr(arguments, name) for name in ("title", "about", "data", "limits") if getattr(arguments, name)}
-    clips = chosen.clips
-    task = FineTuning(config, model, clips, clips.label_names, clips.multi_label, clips.codec, chosen.held_out, card)
+    task = _task(config, model, chosen, card)
     about = run_training(task, config, arguments.output)
     more = {"preset": arguments.preset, "method": config.method, "adapt": about["adapt"], "n_held_out": len(chosen.held_out)}
     document = summary(arguments.output, about, **more)
     return Result(document, summary_text(document))
+
+
+def _task(config, model, chosen: Chosen, card: dict):
+    """What is trained: the whole model step by step, or a last layer alone on clips that the frozen model reads once."""
+    from audioformer.finetune import FineTuning
+    from audioformer.frozen_head import FrozenHead
+
+    clips = chosen.clips
+    changing = config.token_mask or config.row_dropout or config.frame_head or config.train.average or config.train.patience
+    if config.method != "probe" or changing or len(chosen.held_out) or clips.multi_label:
+        return FineTuning(config, model, clips, clips.label_names, clips.multi_label, clips.codec, chosen.held_out, card)
+    task = FrozenHead(config, model, clips, clips.label_names, clips.codec, card)
+    with Progress() as progress:
+        for done in task.listen():
+            progress.show(f"{done} of {len(clips)} clips read")
+    return task
 
 
 def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str]):
