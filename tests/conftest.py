@@ -80,7 +80,7 @@ def pytest_configure() -> None:
     block_outside_network()
     import torch
 
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+    torch.set_num_threads(min(int(os.environ["OMP_NUM_THREADS"]), os.cpu_count() or 1))
 
 
 @pytest.fixture(scope="session")
