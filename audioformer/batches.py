@@ -6,6 +6,7 @@ Between corpus and model in the data path. Shapes: B clips, K rows, T frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -16,9 +17,12 @@ from audioformer.errors import AudioformerError
 CROP_SEED, MASK_SEED = 7919, 104729
 
 
+@lru_cache(maxsize=4)
 def epoch_order(n_clips: int, seed: int, epoch: int) -> np.ndarray:
-    """(n_clips,) every clip once, in an order that depends on seed and epoch only."""
-    return np.random.default_rng([seed, epoch]).permutation(n_clips)
+    """(n_clips,) every clip once, in an order that depends on seed and epoch only; read-only, drawn once for all steps."""
+    order = np.random.default_rng([seed, epoch]).permutation(n_clips)
+    order.flags.writeable = False
+    return order
 
 
 def batch_indices(n_clips: int, batch_size: int, index: int, seed: int) -> np.ndarray:

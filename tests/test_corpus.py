@@ -443,12 +443,30 @@ def resident_mb() -> float:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux to measure memory")
-def test_memory_stays_flat(tmp_path):
-    data = make_dataset(tmp_path / "data", 12)
-    many = replace(data, clips=tuple(replace(clip, id=f"{clip.id}-{i}") for i in range(25) for clip in data.clips))
+def test_memory_stays_flat_over_2000_clips(tmp_path):
+    data = make_dataset(tmp_path / "data", 20)
+    many = replace(data, clips=tuple(replace(clip, id=f"{clip.id}-{i}") for i in range(100) for clip in data.clips))
     sizes = [resident_mb() for _ in prepare(many, CODEC, tmp_path / "corpus")]
-    assert len(sizes) == 300
-    assert sizes[-1] - sizes[100] < 20
+    assert len(sizes) == 2000
+    assert max(sizes[200:]) - sizes[200] < 20
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux to see what is mapped")
+def test_codes_are_mapped_and_not_read_into_memory(tmp_path):
+    import pyarrow
+
+    data = make_dataset(tmp_path / "data", 20)
+    many = replace(data, clips=tuple(replace(clip, id=f"{clip.id}-{i}") for i in range(50) for clip in data.clips))
+    list(prepare(many, CODEC, tmp_path / "corpus", n_shards=2))
+    size = sum(path.stat().st_size for path in (tmp_path / "corpus").glob("shard-*.arrow"))
+    before = pyarrow.total_allocated_bytes()
+    corpus = Corpus.open(tmp_path / "corpus")
+    both = join([corpus.select(folds=1), corpus.select(folds=2)])
+    n_codes = sum(corpus.codes(i).numel() for i in range(len(corpus))) + sum(both.codes(i).numel() for i in range(len(both)))
+    assert n_codes > size / 4
+    assert pyarrow.total_allocated_bytes() - before < size / 20
+    maps = Path("/proc/self/maps").read_text()
+    assert all(str(path) in maps for path in (tmp_path / "corpus").glob("shard-*.arrow"))
 
 
 def test_real_recordings(data_root, tmp_path):
