@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 from test_datasets import audioset, fsd50k, sound
-from tiny import tiny_codec
+from tiny import tiny_codec, tone_folder
 
+import audioformer as af
+from audioformer.cli import main
+from audioformer.compact_codec import save_compact
 from audioformer.config import preset
 from audioformer.corpus import Corpus, prepare
 from audioformer.datasets import open_dataset
@@ -41,8 +45,18 @@ def test_recipes_are_those_of_the_authors(recipe):
     assert (config.crop_s, config.train.learning_rate, config.train.batch_size, config.train.patience) == (10.0, 1e-4, 16, 3)
     assert config.train.schedule == "constant"
     assert config.token_mask == (0.1 if recipe[0] == "paper-fsd50k" else 0.0)
+    assert config.train.n_steps * 16 == pytest.approx(4 * 36_796 if recipe[0] == "paper-fsd50k" else 10 * 20_550, rel=1e-3)
     paper = pretrain_preset("paper")
     assert (paper.crop_s, paper.mask.mask_ratio, paper.train.batch_size, paper.train.learning_rate) == (10.0, 0.25, 66, 1e-4)
+    assert paper.train.n_steps * 66 == pytest.approx(12 * 1_932_574, rel=2e-3)
+    assert (paper.model.rows, paper.mask.span, paper.mask.replace_mask) == ("separate", 1, 1.0)
+
+
+def test_both_runs_of_ft2_are_those_of_the_authors():
+    first, again = finetune_preset("paper-as20k-ft2"), finetune_preset("paper-as20k-ft2-again")
+    assert (first.method, first.alpha, first.temperature, first.train.learning_rate) == ("ft2", 0.8, 0.05, 1e-4)
+    assert (again.method, again.alpha, again.temperature, again.train.learning_rate) == ("ft2", 0.97, 0.03, 1e-5)
+    assert first.train == finetune_preset("paper-as20k").train
 
 
 @pytest.mark.parametrize("method", ["ft1", "ft2"])
@@ -75,3 +89,71 @@ def test_pretraining_runs_on_both_layouts_together_with_evaluation_sound_left_ou
     task = MaskedModelling(config, corpus.select(split=["train", "val"]), corpus.codec, rows=[0])
     assert [record.step for record in train(task, config.train)] == [1, 2]
     assert "test" not in {item.split for item in task.sampler.clips}
+
+
+SMALL = "model.d_model=32 model.n_layers=1 model.n_heads=2 model.d_ff=64 train.n_steps=2 train.batch_size=2 train.bf16=false".split()
+SHORT = "train.n_steps=2 train.batch_size=2 train.validate_every=1".split()
+
+
+def changes(settings: list[str]) -> list[str]:
+    return [word for setting in settings for word in ("--set", setting)]
+
+
+def test_from_the_published_folders_to_the_evaluation_set_on_the_command_line(tmp_path, capsys, monkeypatch):
+    """AudioSet, then on to FSD50K, as the authors go; no command but the last ones reads what is evaluated."""
+    audioset(tmp_path / "AudioSet")
+    with (tmp_path / "AudioSet" / "balanced_train_segments.csv").open("a") as table:
+        table.write('val_video04, 0.000, 10.000, "/m/09x0r"\n')  # its checksum makes it one of the 5 % that are set aside
+    sound(tmp_path / "AudioSet" / "audio" / "val_video04.wav")
+    fsd50k(tmp_path / "FSD50K")
+    save_compact(tiny_codec(), tmp_path / "codec")
+    monkeypatch.chdir(tmp_path)
+
+    def told(*words: str) -> tuple[dict, str]:
+        assert main([*words, "--json"]) == 0
+        out, err = capsys.readouterr()
+        return json.loads(out), err
+
+    told("prepare", "AudioSet", "--dataset", "audioset", "--codec", "codec", "-o", "codes")
+    told("prepare", "AudioSet", "--dataset", "audioset", "--option", "parts=balanced,eval", "--codec", "codec", "-o", "as20k")
+    told("prepare", "FSD50K", "--dataset", "fsd50k", "--codec", "codec", "-o", "fsd")
+    document, err = told("pretrain", "codes", "--preset", "paper", *changes(SMALL), "-o", "rows")
+    assert "audioset: 1 coded clips of the split test are left out" in err
+    assert document["n_clips"] == 4
+    steps = [("rows", "paper-as20k"), ("rows", "paper-as20k-ft2"), ("paper-as20k-ft2", "paper-as20k-ft2-again")]
+    for start, name in steps:
+        recipe = ["--from", start, "--preset", name, *changes(SHORT)]
+        document, err = told("finetune", "as20k", *recipe, "--held-out-split", "val", "-o", name)
+        assert (document["method"], document["n_held_out"]) == ("ft2" if "ft2" in name else "ft1", 1)
+        assert "mAP" in document["validation"]
+        assert "none are held out" not in err
+    words = ["--preset", "paper-fsd50k", *changes(SHORT), "--held-out-split", "val", "-o", "classifier"]
+    told("finetune", "fsd", "--from", "paper-as20k", *words)
+    for data, checkpoint in (("audioset", "paper-as20k"), ("fsd50k", "classifier")):
+        root = {"audioset": "AudioSet", "fsd50k": "FSD50K"}[data]
+        part = ["--option", "parts=eval", "--checkpoint", checkpoint, "--codec", "codec"]
+        document, _ = told("evaluate", root, "--dataset", data, *part)
+        assert (document["metric_name"], document["n"]) == ("mAP", 1)
+        assert {"mAUC", "d_prime"} <= set(document)
+    _, err = told("finetune", "as20k", "--from", "rows", "--preset", "paper-as20k", *changes(SHORT[:2]), "-o", "unwatched")
+    assert "it runs to the end; see --held-out-split val" in err
+    told("pretrain", "codes", "--split", "test", "--preset", "paper", *changes(SMALL), "--codebooks", "1", "-o", "named")
+    told("prepare", "AudioSet", "--dataset", "audioset", "--option", "parts=eval", "--codec", "codec", "-o", "eval")
+    assert main(["pretrain", "eval", "--preset", "paper", *changes(SMALL), "-o", "none"]) == 2
+    assert "all clips chosen are of the split test; --split test trains on them" in capsys.readouterr().err
+
+
+def test_the_names_of_the_package_lead_from_a_folder_to_a_classifier(tmp_path):
+    """What `help(audioformer)` promises to those who train their own."""
+    assert all(getattr(af, name).__doc__ for name in af.__all__ if name != "__version__")
+    sounds = af.open_dataset("folder", tone_folder(tmp_path / "tones", n=8))
+    list(prepare(sounds, tiny_codec(), tmp_path / "codes"))
+    corpus, recipe = af.Corpus.open(tmp_path / "codes"), af.pretrain_preset("test")
+    recipe = replace(recipe, model=replace(recipe.model, codebook_size=16))
+    learned = [record.losses["mlm"] for record in train(af.MaskedModelling(recipe, corpus, corpus.codec), recipe.train, tmp_path / "pre")]
+    assert len(learned) == recipe.train.n_steps
+    model, _ = af.load_pretrained(tmp_path / "pre", expect=corpus.codec)
+    config = af.finetune_preset("test")
+    task = af.FineTuning(config, model, corpus.select(folds=1), corpus.label_names, False, corpus.codec, corpus.select(folds=2))
+    assert len(list(train(task, config.train, tmp_path / "classifier"))) == config.train.n_steps
+    assert af.load(tmp_path / "classifier", codec=tiny_codec()).classify(sounds[0].path).labels[0] in ("low", "high")

@@ -33,10 +33,10 @@ def add_corpora(parser: argparse.ArgumentParser) -> None:
         help="folder of `audioformer prepare`; several must share the codec; a choice for one of them alone is written behind it: "
         "runs/esc50:folds=1,2,3:variants=0",
     )  # fmt: skip
-    group = parser.add_argument_group("choice of clips (everything by default)")
+    group = parser.add_argument_group("choice of clips (everything by default, but for the split test)")
     group.add_argument("--folds", type=numbers, metavar="1,2", help="train on these folds only")
     group.add_argument("--not-folds", type=numbers, metavar="4", help="never see these folds (clips without a fold stay)")
-    group.add_argument("--split", type=words, metavar="NAME", help="train on these splits only: train, val, test")
+    group.add_argument("--split", type=words, metavar="NAME", help="train on these splits only: train, val, test (default: not on test)")
     group.add_argument("--groups", type=words, metavar="A,B", help="train on these sources or speakers only")
     group.add_argument("--not-groups", type=words, metavar="A,B", help="never see these sources or speakers")
     group.add_argument("--held-out-folds", type=numbers, metavar="4", help="measure on these folds, never train on them")
@@ -92,6 +92,8 @@ def _hold_out(corpus: Corpus, choice: dict, arguments: argparse.Namespace) -> tu
     held = {name: getattr(arguments, f"held_out_{name}") for name in ("folds", "split", "groups")}
     held = {name: values for name, values in held.items() if values is not None}
     clips = corpus.select(**choice)
+    if choice["split"] is None:
+        clips = _without_test(clips)
     if not held and not arguments.held_out_share:
         return clips, None
     if held:
@@ -106,6 +108,19 @@ def _hold_out(corpus: Corpus, choice: dict, arguments: argparse.Namespace) -> tu
     if not stay:
         raise AudioformerError(f"{corpus.info.dataset}: holding out {held or arguments.held_out_share} leaves no clip to train on")
     return clips.subset(stay), measured.select(variants=[0])
+
+
+def _without_test(clips: Corpus) -> Corpus:
+    """The clips without the official test set: nothing learns from it, labels or not, unless it is asked for by name."""
+    import numpy as np
+
+    stay = np.flatnonzero(clips.column("split") != "test")
+    if not len(stay):
+        raise AudioformerError(f"{clips.info.dataset}: all clips chosen are of the split test; --split test trains on them")
+    if len(stay) == len(clips):
+        return clips
+    note(f"{clips.info.dataset}: {len(clips) - len(stay)} coded clips of the split test are left out; --split names splits to train on")
+    return clips.subset(stay)
 
 
 def _share(clips: Corpus, share: float) -> Corpus:

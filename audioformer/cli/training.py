@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audioformer.cli.console import Progress, clock, stoppable
+from audioformer.cli.console import Progress, clock, note, stoppable
 
 if TYPE_CHECKING:
     from audioformer.train import StepRecord, Task
@@ -19,6 +19,8 @@ N_MEASUREMENTS = 10
 
 def measured(config: Any, held_out) -> Any:
     """The recipe with validation switched on where clips are held out and nothing was said about when."""
+    if not len(held_out) and config.train.patience:
+        note("the recipe stops when held-out clips get no better, and none are held out: it runs to the end; see --held-out-split val")
     if not len(held_out) or config.train.validate_every:
         return config
     return replace(config, train=replace(config.train, validate_every=max(1, config.train.n_steps // N_MEASUREMENTS)))
