@@ -65,6 +65,8 @@ MAE_RECIPES = {
     "small": MAERecipe(mae_preset("small"), _AUTHORS),
     "base": MAERecipe(mae_preset("base"), _AUTHORS),
     "large": MAERecipe(mae_preset("large"), _AUTHORS),
+    # their second stage: on from a finished model, whose sizes replace these; their large one learns from a finished base
+    "second-stage": MAERecipe(mae_preset("base", targets="kmeans"), replace(_AUTHORS, n_steps=150_000)),
     # ours, for two cores
     "tiny": MAERecipe(
         mae_preset("tiny"), TrainConfig(n_steps=2000, batch_size=16, learning_rate=1e-3, weight_decay=0.05, average=0.998), min_crop_s=1.0

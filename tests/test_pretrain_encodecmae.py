@@ -139,6 +139,10 @@ def test_optimiser_settings_are_the_authors():
         assert authors.model.n_layers == layers
         assert (authors.mask_ratio, authors.gap, authors.masked_share, authors.crop_s) == (0.5, 15, 0.9, 4.0)
         assert (authors.train.learning_rate, authors.train.batch_size, authors.train.n_steps) == (1e-4, 128, 500_000)
+        assert (authors.train.weight_decay, authors.train.schedule, authors.train.warm_up_share) == (0.05, "constant", 0.0)
+    second = MAE_RECIPES["second-stage"]
+    assert (second.model.targets, second.model.n_clusters) == ("kmeans", 1024)
+    assert second.train == replace(MAE_RECIPES["base"].train, n_steps=150_000)
 
 
 def test_what_is_exported_opens_again(tmp_path):
@@ -342,6 +346,9 @@ def test_from_the_command_line_to_a_label(desk, tmp_path, capsys, monkeypatch, c
     assert main([*base, "--codec", str(desk / "codec"), "-o", "mae", "--held-out-folds", "2"]) == 0
     second = ["pretrain", str(desk / corpus), "--method", "encodecmae", "--preset", "test", "--from", "mae", "--targets", "kmeans"]
     assert main([*second, "--set", "model.n_clusters=8", "-o", "second"]) == 0
+    authors = ["pretrain", str(desk / corpus), "--method", "encodecmae", "--preset", "second-stage", "--from", "mae", "-o", "authors"]
+    assert main([*authors, *"--set model.n_clusters=8 --set train.n_steps=1 --set train.batch_size=2".split()]) == 0
+    assert load_pretrained("authors")[0].config == load_pretrained("second")[0].config
     assert main(["finetune", str(desk / corpus), "--from", "second", "--preset", "test", "-o", "clf", "--held-out-folds", "2"]) == 0
     capsys.readouterr()
     codec = af.load_codec(desk / "codec")

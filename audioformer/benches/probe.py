@@ -27,6 +27,7 @@ import torch
 from audioformer.benches import machine, row
 from audioformer.benches.cells import kept, spread
 from audioformer.benches.vectors import STATISTICS, ClipVectors, dataset_vectors
+from audioformer.checkpoint import bundled_names
 from audioformer.datasets import AudioDataset, open_dataset
 from audioformer.errors import AudioformerError
 from audioformer.metrics import chance
@@ -34,6 +35,7 @@ from audioformer.probe import GRIDS, probe, score
 
 DATA = {"esc10": ("esc50", {}), "digits": ("fsdd", {"fold": "speaker"}), "scenes": ("esc50", {}), "folder": ("folder", {})}
 FEATURES = (STATISTICS, "log-mel", "codec:compact", "codes:compact:rows=1", "codes:compact:rows=1-3", "codes:compact", "pretrained")
+FEATURES += tuple(name for name in ("encodecmae-tiny",) if name in bundled_names())
 PROBES = tuple(name for name in GRIDS if name != "mlp")  # the mlp takes hours on two cores: by name
 PEER = (STATISTICS, "svm")
 N_PARTS = 5  # where a data set brings no folds

@@ -28,7 +28,7 @@ def add_verbs(verbs) -> None:
     parser = add_verb(verbs, "pretrain", run, about, example)
     add_corpora(parser)
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="what is hidden and guessed (default audioformer)")
-    presets = "bundled, tiny, small, paper (12 x 768), test; of encodecmae: tiny, small, base, large, test"
+    presets = "bundled, tiny, small, paper (12 x 768), test; of encodecmae: tiny, small, base, large, second-stage, test"
     parser.add_argument("--preset", required=True, metavar="NAME", help=presets)
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
     parser.add_argument("--rows", choices=("separate", "shared", "summed"), help="how codebook rows are used (default: the preset's)")

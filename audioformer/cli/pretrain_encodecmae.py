@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> Result:
     codec = chosen.clips.codec
     start, teacher = (_opened(name, codec) for name in (arguments.start, arguments.teacher))
     changes = [f"model.n_codebooks={arguments.codebooks}"] if arguments.codebooks else []
-    targets = arguments.targets or (start.config.targets if start else None)
-    changes += [f"model.targets={targets}"] if targets else []
+    stage = preset.model if preset.model.guesses_clusters or start is None else start.config
+    changes += [f"model.targets={arguments.targets or stage.targets}"]
     config = override(replace(preset, model=start.config) if start else preset, [*changes, *arguments.changes])
     codebooks = None
     if start is None:
