@@ -198,6 +198,7 @@ def test_figures_in_a_notebook_have_no_upload_button(tmp_path):
     config = notebook.cells[0].outputs[0]["data"]["application/vnd.plotly.v1+json"]["config"]
     assert config["showSendToCloud"] is False
     assert config["displaylogo"] is False
+    assert config["responsive"] is False  # a responsive one shrinks to nothing when JupyterLab's theme is changed
 
 
 # --- checks and hints
@@ -322,6 +323,22 @@ def test_a_page_to_read_shows_both_ends_of_a_slider(displayed, monkeypatch, caps
     teaching.slider("How far?", [1, 2, 3], print)
     assert capsys.readouterr().out == "How far?\nat 1:\n1\nat 3:\n3\n"
     assert displayed == []
+
+
+def test_a_button_does_nothing_until_it_is_pressed(displayed, monkeypatch, capsys):
+    monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)
+    done = []
+    teaching.button("Run it", lambda: done.append("once more"))
+    press = displayed[0].children[0]
+    assert (press.description, done) == ("Run it", [])
+    press.click()
+    press.click()
+    assert done == ["once more"] * 2
+    assert not press.disabled
+    monkeypatch.setenv("AUDIOFORMER_RENDERER", "png")
+    teaching.button("Run it", done.clear)
+    assert (len(done), len(displayed)) == (2, 1)
+    assert capsys.readouterr().out == "(a button in the notebook: Run it)\n"
 
 
 def test_a_time_line_is_shown_to_click_and_as_codes_on_a_page_to_read(displayed, monkeypatch):

@@ -15,6 +15,7 @@ DRAW = {
     "arrows": lambda **o: plots.plane.arrows(PLANE, ["a", "b", "c"], [0, 0, 1], **o),
     "strip": lambda **o: plots.tokens.strip([[11, 7, 9, 12], [11, 13, 12, 10]], 10, ["dog", "rain"], **o),
     "attention": lambda **o: plots.attention.attention_map([[0.25, 0.75], [1.0, 0.0]], ["BOA", "7"], **o),
+    "likeness": lambda **o: plots.attention.likeness(COSINES, **o),
     "distance": lambda **o: plots.attention.score_by_distance([0, 1], {"slow": [1.0, 0.9], "fast": [1.0, 0.5]}, **o),
     "hidden": lambda **o: plots.masking.hidden_codes(np.eye(2, 4), 75.0, np.eye(2, 4), **o),
     "similarity": lambda **o: plots.contrast.similarity(COSINES, 2, ["A", "B"], **o),
@@ -56,7 +57,9 @@ def test_tokens_are_written_by_kind():
     trace = DRAW["strip"]().data[0]
     assert trace.text.tolist() == [["BOA", "7", "9", "EOA"], ["BOA", "MASK", "EOA", "PAD"]]
     assert trace.z.tolist() == [[2, 0, 0, 3], [2, 4, 3, 1]]
-    assert plots.tokens.strip(np.zeros((1, 300), dtype=int), 4).data[0].texttemplate is None
+    long = plots.tokens.strip(np.zeros((1, 300), dtype=int), 4).data[0]
+    assert long.texttemplate is None
+    assert long.xgap == 0  # gaps would hide the cells
 
 
 def test_attention_rows_are_those_who_look():

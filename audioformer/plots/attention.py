@@ -1,4 +1,4 @@
-"""Pictures of attention: who looks at whom, and how a rotary score falls with distance.
+"""Pictures of attention: who looks at whom, who is like whom, and how a rotary score falls with distance.
 
 A weight says where a position takes from, not why a model decides: see it as a wiring diagram, not as an explanation.
 Shapes: S positions, P distances.
@@ -55,6 +55,41 @@ def attention_map(weights, names: Sequence[str] | None = None, *, theme: str = "
     alt = f"Attention of {n} positions; on average a position spreads its weight over {np.exp(entropy):.1f} of them."
     finish(figure, alt, x="Looked at (position)", y="Looking (position)", theme=theme, title=title, height=420)
     return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True).update_xaxes(showgrid=False)
+
+
+def likeness(cosines, *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """How much alike the vectors of all positions are.
+
+    Args:
+        cosines: (S, S), -1 to 1.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure with one heatmap.
+
+    Raises:
+        AudioformerError: not square, or no cosines.
+
+    Example:
+        >>> likeness([[1.0, 0.5], [0.5, 1.0]]).layout.meta["alt"]
+        'Likeness of 2 positions; mean cosine of neighbours 0.50, of all pairs 0.50.'
+    """
+    cosines = as_array(cosines, "cosines", 2).astype(np.float64)
+    n = len(cosines)
+    if cosines.shape != (n, n) or n < 2 or np.abs(cosines).max() > 1.001:
+        raise AudioformerError(f"cosines {cosines.shape} must be square, from -1 to 1; multiply vectors of length 1")
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.round(cosines, 3), zmin=float(cosines.min()), zmax=1, colorscale=SOUND_SCALE, name="likeness",
+            colorbar={"title": {"text": "Cosine"}, "thickness": 12},
+            hovertemplate="positions %{y} and %{x}<br>cosine %{z:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    pairs = cosines[~np.eye(n, dtype=bool)].mean()
+    alt = f"Likeness of {n} positions; mean cosine of neighbours {np.diagonal(cosines, 1).mean():.2f}, of all pairs {pairs:.2f}."
+    finish(figure, alt, x="Compared with (position)", y="Position", theme=theme, title=title, height=420)
+    return figure.update_yaxes(autorange="reversed", showgrid=False).update_xaxes(showgrid=False)
 
 
 def score_by_distance(

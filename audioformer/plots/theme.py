@@ -123,8 +123,11 @@ def show(figure: go.Figure) -> None:
     """
     if figure.layout.paper_bgcolor is None and figure.layout.template.layout.font.color == INK["light"][0]:
         figure.update_layout(paper_bgcolor="#ffffff")
+    chosen = renderer()
+    # JupyterLab resizes figures by itself; one that also follows its frame shrinks to nothing when the theme is changed
+    config = plot_config() | ({"responsive": False} if chosen == "plotly_mimetype" else {})
     try:
-        figure.show(renderer=renderer(), config=plot_config())
+        figure.show(renderer=chosen, config=config)
     except ValueError as error:
         raise AudioformerError(
             f"figure cannot be shown ({str(error).splitlines()[0]}); unset AUDIOFORMER_RENDERER"

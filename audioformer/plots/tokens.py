@@ -50,10 +50,11 @@ def strip(
     kinds = np.clip(tokens - codebook_size + 1, 0, 4)
     written = np.where(kinds == 0, tokens.astype(str), np.asarray(KINDS)[kinds])
     palette = OKABE_ITO if theme == "light" else ON_DARK
+    written_out = tokens.shape[1] <= MAX_WRITTEN
     figure = go.Figure(
         go.Heatmap(
-            z=kinds.astype(np.int8), text=written, y=names, zmin=-0.5, zmax=4.5, xgap=1, ygap=2, name="tokens",
-            texttemplate="%{text}" if tokens.shape[1] <= MAX_WRITTEN else None,
+            z=kinds.astype(np.int8), text=written, y=names, zmin=-0.5, zmax=4.5, xgap=int(written_out), ygap=2, name="tokens",
+            texttemplate="%{text}" if written_out else None,
             colorscale=flat_steps([palette[colour] for colour in COLOURS]),
             colorbar={"tickvals": list(range(5)), "ticktext": KINDS, "thickness": 12},
             hovertemplate="sequence %{y}<br>position %{x}<br>%{text}<extra></extra>",
@@ -63,4 +64,4 @@ def strip(
     alt = f"{len(tokens)} token sequences of {tokens.shape[1]} positions: {counts}."
     finish(figure, alt, x="Position", y="Sequence", theme=theme, title=title, height=150 + 34 * min(len(tokens), 10))
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False, automargin=True)
-    return figure.update_xaxes(showgrid=False, dtick=1 if tokens.shape[1] <= MAX_WRITTEN else None)
+    return figure.update_xaxes(showgrid=False, dtick=1 if written_out else None)

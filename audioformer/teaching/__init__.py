@@ -1,7 +1,7 @@
 """What the notebooks need besides the library: checks of exercises, hints, a quiz, sounds and sliders in place.
 
     teaching.answers   what an exercise is, and how an answer differs from the right one
-    teaching.players   sample, listen, show, slider, explore, watch, budget
+    teaching.players   sample, listen, show, slider, button, explore, watch, budget
     teaching.codes ... the exercises and questions of one notebook each
 
 A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
@@ -30,10 +30,11 @@ from audioformer.teaching import (
     why,
 )
 from audioformer.teaching.answers import Check, difference
-from audioformer.teaching.players import budget, explore, listen, sample, show, slider, watch
+from audioformer.teaching.players import budget, button, explore, listen, sample, show, slider, watch
 
 __all__ = [
-    "CHECKS", "QUIZ", "Check", "budget", "check", "difference", "explore", "hint", "listen", "quiz", "sample", "show", "slider", "watch",
+    "CHECKS", "QUIZ", "Check", "budget", "button", "check", "difference", "explore", "hint", "listen", "quiz", "sample", "show", "slider",
+    "watch",
 ]  # fmt: skip
 
 NOTEBOOKS = (

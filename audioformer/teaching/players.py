@@ -1,4 +1,4 @@
-"""Sounds, figures and sliders in a notebook, in place.
+"""Sounds, figures, sliders and buttons in a notebook, in place.
 
 Shapes: C channels, N samples.
 """
@@ -114,6 +114,37 @@ def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
     choice.observe(redraw, names="value")
     display(VBox([choice, below]))
     redraw()
+
+
+def button(label: str, work: Callable[[], None]) -> None:
+    """A button for work that is too long for *Run All*: nothing is done until it is pressed.
+
+    What the work prints and shows appears under the button. The stop button of the notebook interrupts it. On a page that
+    is only read (AUDIOFORMER_RENDERER is set) there is nothing to press, so only the label is printed.
+
+    Args:
+        label: on the button.
+        work: takes nothing, shows or prints something; may be called again.
+    """
+    if os.environ.get("AUDIOFORMER_RENDERER"):
+        print(f"(a button in the notebook: {label})")
+        return
+    from IPython.display import display
+    from ipywidgets import Button, Layout, Output, VBox
+
+    press, below = Button(description=label, layout=Layout(width="auto")), Output()
+
+    def pressed(_press) -> None:
+        press.disabled = True
+        below.outputs = ()
+        try:
+            with below:
+                work()
+        finally:
+            press.disabled = False
+
+    press.on_click(pressed)
+    display(VBox([press, below]))
 
 
 def explore(sound, **options) -> None:

@@ -49,7 +49,8 @@ from audioformer.tokens import wrap
 print(as_text(list(examine())))
 
 # %% [markdown]
-# And the bundled models with their measured scores, each with the command that gives it:
+# And the bundled models with their measured scores, each with the command that gives it. (No need to understand it
+# today; codecs come in 01, checkpoints in 08, scores in 09.)
 
 # %%
 status = main(["info"])
@@ -100,13 +101,15 @@ def draw_tone(frequency_hz):
     listen(tone, sample_rate, f"{frequency_hz} Hz")
 
 
-slider("Which is the lowest tone (Hz) that your loudspeaker or headphones can play?", [50, 100, 200, 440, 1000, 4000, 8000], draw_tone, 440)
+tones_hz = [50, 100, 200, 440, 1000, 4000, 8000]
+slider("Which is the lowest tone (Hz) that your loudspeaker or headphones can play?", tones_hz, draw_tone, 440)
 
 # %% [markdown]
 # ## 5 · How do exercises work?
 #
 # Replace the dots by your answer, run the cell, then the cell below it. It says *not yet*, names the first difference,
-# or gives a tick. `hint("ready.duration")` in a cell of its own helps; the folder `solutions` has all answers.
+# or gives a tick. Stuck? Write `hint("ready.duration")` into a new cell (the + in the bar above) and run it; the folder
+# `solutions` has all answers.
 #
 # ### Exercise 1 · How long is a clip?
 
@@ -148,10 +151,12 @@ codec.encode(waveform)  # the first call prepares things
 started = time.perf_counter()
 codes = codec.encode(waveform)
 seconds = time.perf_counter() - started
-print(f"{waveform.duration_s:.1f} s of sound in {seconds:.2f} s: {waveform.duration_s / seconds:.0f} times as fast as it plays")
+print(f"{waveform.duration_s:.1f} s of sound in {seconds:.2f} s,", end=" ")
+print(f"{waveform.duration_s / seconds:.0f} times as fast as it plays")
 
 # %% [markdown]
-# And one training step of a model of the size that the kit calls "tiny", on four such clips:
+# And one training step of a model of the size that the kit calls "tiny", on four such clips (what the lines mean comes
+# in 03 and 05):
 
 # %%
 model = af.AudioFormer(af.preset("tiny", n_codebooks=1))
@@ -181,6 +186,8 @@ print([round(x, 3) for x in first.tolist()])
 # something by hand first and then with the library.
 #
 # ## Quiz
+#
+# Put the letter of your answer in place of the dots, in quotes: `answer_1 = "b"`. Run the cell, then the one below it.
 #
 # **Q1.** You restart this notebook and run it again. The numbers of the last cell are (a) the same, (b) others,
 # (c) the same only on the same day.

@@ -111,6 +111,16 @@ check("attention.attend", my_attention)
 #
 # A dot product of $d$ random numbers grows like $\sqrt d$. *Predict first: leave the division out, and make $d$ large.
 # What happens to the weights?*
+#
+# To put it into a number: among how many positions does a line share its weights? One if it has decided, all eight if it
+# cannot. (The formula is $e$ to the power of the entropy, which 08 explains.)
+
+
+# %%
+def n_looked_at(weights):
+    """Weights (S, S) -> among how many positions a line shares them, on average."""
+    entropy = -(weights * weights.clamp_min(1e-12).log()).sum(1)
+    return entropy.exp().mean().item()
 
 
 # %%
@@ -121,8 +131,8 @@ def draw_width(d):
     raw = (q @ k.T).softmax(-1)
     scaled = (q @ k.T / d**0.5).softmax(-1)
     show(plots.attention.attention_map(raw))
-    spread = [(-(w * w.clamp_min(1e-12).log()).sum(1)).exp().mean().item() for w in (raw, scaled)]
-    print(f"width {d}: a position looks at {spread[0]:.1f} others without the division, {spread[1]:.1f} with it")
+    print(f"width {d}: a line looks at {n_looked_at(raw):.1f} of 8 without the division (drawn),", end=" ")
+    print(f"{n_looked_at(scaled):.1f} with it")
 
 
 slider("From which width on does everybody look at one position only?", [1, 4, 16, 64, 256], draw_width, 16)
@@ -184,13 +194,17 @@ assert_close(rotate(ones, rotary_table(6, 2)), turned)
 rates = 10000 ** (-torch.arange(0, 8, 2) / 8)
 rounds = 2 * torch.pi / rates
 print("full turn", round(2 * torch.pi, 1), "radians; radians a position", [round(r, 4) for r in rates.tolist()])
-print("once round after", [round(r) for r in rounds.tolist()], "positions; the slowest:", round(rounds[-1].item() / 75), "s")
+print("once round after", [round(r) for r in rounds.tolist()], "positions")
+print("the slowest after", round(rounds[-1].item() / 75), "s")
 
 # %%
 table = rotary_table(76, 8)
 vector = torch.zeros(4, 8)
 vector[torch.arange(4), 2 * torch.arange(4)] = 1.0
-by_pair = {f"pair {i}": (rotate(v.expand(76, 8), table) @ rotate(v.expand(76, 8), table)[0]).tolist() for i, v in enumerate(vector)}
+by_pair = {}
+for i in range(4):
+    at_all_positions = rotate(vector[i].expand(76, 8), table)
+    by_pair[f"pair {i}"] = (at_all_positions @ at_all_positions[0]).tolist()
 show(plots.attention.score_by_distance(range(76), by_pair))
 
 # %% [markdown]
@@ -249,7 +263,8 @@ for h in range(config.n_heads):
     scores = rotate(q[:, part], table) @ rotate(k[:, part], table).T / config.head_dim**0.5
     assert_close(weights[0, h], scores.softmax(-1))
     heads.append(scores.softmax(-1) @ v[:, part])
-assert_close(output[0], F.linear(torch.cat(heads, -1), layer.out.weight, layer.out.bias), atol=1e-5, rtol=1e-4)
+mixed = F.linear(torch.cat(heads, -1), layer.out.weight, layer.out.bias)
+assert_close(output[0], mixed, atol=1e-5, rtol=1e-4)
 
 # %% [markdown]
 # Nothing else is in there. Two heads, so two opinions about who matters; can you think of two that a listener would
@@ -280,7 +295,7 @@ show(plots.attention.attention_map(padded[0, 0], ["BOA", "7", "9", "EOA", "PAD",
 #
 # ## 8 · A trained listener
 #
-# One second of a rooster, as the bundled pre-trained model reads it.
+# One second of a rooster, as the bundled pre-trained model reads it: all its rows summed into one sequence (03).
 
 # %%
 waveform = af.load_audio(sample("rooster"), 24_000, mono=True).samples[0, :24_000]
@@ -310,7 +325,9 @@ slider("Block.head: which heads look at neighbours, which far away, which at BOA
 # %%
 place = torch.arange(tokens.shape[2])
 steps = (place[:, None] - place).abs().float()
-reach = {f"head {h + 1}": [(a[0, 0, h] * steps).sum(1).mean().item() for a in attention] for h in range(attention[0].shape[2])}
+reach = {}
+for h in range(attention[0].shape[2]):
+    reach[f"head {h + 1}"] = [(a[0, 0, h] * steps).sum(1).mean().item() for a in attention]
 show(plots.layers.by_layer(reach, "Mean distance looked (positions)", x="Block", first=1))
 
 # %% [markdown]

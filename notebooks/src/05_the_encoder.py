@@ -27,6 +27,7 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
+from audioformer.attention import rotary_table
 from audioformer.encoder import Block, Encoder
 from audioformer.model import mean_pool
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
@@ -92,14 +93,15 @@ check("encoder.layer_norm", my_layer_norm)
 # each position on its own: wider, a bend (GELU), narrower again. Each part *adds* to what came in.
 
 # %%
-bent = {"GELU": F.gelu(torch.arange(-3, 3.1, 0.25)).tolist()}
-show(plots.layers.by_layer(bent, "Comes out", x="Goes in (quarters)", first=-12).update_xaxes(dtick=4))
+goes_in = torch.arange(-4.0, 5.0)
+bent = {"GELU": F.gelu(goes_in).tolist(), "no bend": goes_in.tolist()}
+show(plots.layers.by_layer(bent, "Comes out", x="Goes in", first=-4))
 
 # %%
-block = Block(af.preset("test")).eval()
-encoder = Encoder(af.preset("test")).eval()
-x = torch.randn(1, 6, 32)
-turns = encoder.rotary[:, :6]
+config = af.preset("test")
+block = Block(config).eval()
+x = torch.randn(1, 6, config.d_model)
+turns = rotary_table(6, config.head_dim)  # the angles of the positions, as in 04
 
 # %%
 with torch.no_grad():
@@ -179,7 +181,8 @@ def draw_size(name):
     with torch.device("meta"):
         show(plots.layers.parameters(counts(Encoder(af.preset(name)))))
     config = af.preset(name)
-    print(f"{name}: {config.n_layers} blocks of width {config.d_model}; AudioFormer has one such encoder for each row it reads")
+    print(f"{name}: {config.n_layers} blocks of width {config.d_model};", end=" ")
+    print("AudioFormer has one such encoder for each row it reads")
 
 
 slider("In which sizes is the table of tokens a large part?", ["test", "tiny", "small", "paper"], draw_size, "tiny")
@@ -219,12 +222,11 @@ show(plots.layers.by_layer({"neighbours": near, "40 frames apart": far}, "Mean c
 
 # %%
 unit = F.normalize(layers[-1][0, 0], dim=-1)
-alike = (unit @ unit.T).clamp_min(0)
-show(plots.attention.attention_map(alike / alike.sum(1, keepdim=True)).update_xaxes(title_text="Compared with (position)"))
+show(plots.attention.likeness(unit @ unit.T))
 
 # %% [markdown]
-# Bright blocks are stretches that the model holds for similar (here as shares of each line). Compare them with what you
-# heard. This is one clip and one model, so it shows what *can* happen, not what always does.
+# Bright blocks are stretches that the model holds for similar; the diagonal is every position with itself. Compare them
+# with what you heard. This is one clip and one model, so it shows what *can* happen, not what always does.
 
 # %% [markdown]
 # ## 6 · One vector for a clip
@@ -269,7 +271,7 @@ assert_close(v_alone, v_together, atol=1e-4, rtol=1e-4)
 print("largest difference", f"{(v_alone - v_together).abs().max().item():.1e}")
 
 # %% [markdown]
-# *Predict first: which of these clips has the vector closest to the first dog's?*
+# *Predict first: a dog, rain, a rooster, a siren, sea waves. Which of the other four has the vector closest to the dog's?*
 
 # %%
 labels = ["dog", "rain", "rooster", "siren", "sea_waves"]
@@ -278,7 +280,8 @@ for label in labels:
     codes = codec.encode(af.load_audio(sample(label)))[:, : model.config.n_codebooks]
     with torch.no_grad():
         vectors.append(F.normalize(model.embedding(wrap(codes).tokens)[0], dim=0))
-print({label: round((vector @ vectors[0]).item(), 3) for label, vector in zip(labels, vectors, strict=True)})
+for label, vector in zip(labels, vectors, strict=True):
+    print(f"dog and {label:9} cosine {(vector @ vectors[0]).item():6.3f}")
 
 # %% [markdown]
 # Rank them by ear before you believe them: nobody has told this model yet what we would call similar.

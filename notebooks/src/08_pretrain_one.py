@@ -35,8 +35,8 @@ from audioformer.corpus import Corpus, prepare
 from audioformer.datasets import open_dataset
 from audioformer.optim import schedule_factor
 from audioformer.paths import samples_folder
-from audioformer.pretrain import MaskedModelling, PretrainConfig
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, watch
+from audioformer.pretrain import MaskedModelling, PretrainConfig, pretrain_preset
+from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
 
 SEED = 7
@@ -51,7 +51,7 @@ runs = tempfile.TemporaryDirectory()
 # %%
 codec = af.load_codec("compact")
 sounds = open_dataset("esc50", samples_folder())
-*_, record = prepare(sounds, codec, f"{runs.name}/corpus", clip_s=budget(5, 1))
+*_, record = prepare(sounds, codec, f"{runs.name}/corpus", clip_s=budget(5, 1))  # reports now and then; the last
 print(record.done, "clips,", round(record.audio_s), "s of sound, in", round(record.seconds, 1), "s")
 
 # %%
@@ -101,13 +101,11 @@ print(f"chance {math.log(1024):.2f}, frequencies known {frequencies:.2f} nats")
 
 # %%
 N_STEPS = budget(150, 12)
-recipe = PretrainConfig(
-    model=af.preset("test", n_codebooks=1, d_model=128, n_layers=3, n_heads=4, d_ff=512, dropout=0.1),
-    mask=af.MaskConfig(span=3),
-    train=af.TrainConfig(n_steps=N_STEPS, batch_size=8, learning_rate=2e-3, warm_up_share=0.1, seed=SEED, validate_every=N_STEPS // 3),
-    crop_s=2.0,
-    min_crop_s=2.0,
+model = af.preset("test", n_codebooks=1, d_model=128, n_layers=3, n_heads=4, d_ff=512, dropout=0.1)
+steps = af.TrainConfig(
+    n_steps=N_STEPS, batch_size=8, learning_rate=2e-3, warm_up_share=0.1, seed=SEED, validate_every=N_STEPS // 3
 )
+recipe = PretrainConfig(model, af.MaskConfig(span=3), steps, crop_s=2.0, min_crop_s=2.0)
 
 
 # %%
@@ -182,7 +180,8 @@ for _ in range(3):
 # %%
 levels = {"chance": math.log(1024), "frequencies": frequencies}
 whole = watch(train(new_task(), recipe.train), ["mlm"], levels)
-print(len(whole), "steps in", round(whole[-1].seconds, 1), "s; last loss", round(whole[-1].losses["mlm"], 3))
+print(len(whole), "steps in", round(whole[-1].seconds, 1), "s")
+print("last loss", round(whole[-1].losses["mlm"], 3))
 
 # %% [markdown]
 # Look for a shelf near the lower line: first the model learns which codes are frequent, and for a while nothing more
@@ -207,10 +206,10 @@ after = watch(train(new_task(), recipe.train, f"{runs.name}/run"), ["mlm"], leve
 print("went on with step", after[0].step)
 
 # %%
-uninterrupted = torch.tensor([record.losses["mlm"] for record in whole])
-resumed = torch.tensor([record.losses["mlm"] for record in before + after])
+both = list(zip(before + after, whole, strict=False))  # as far as both went, if you pressed ■
+resumed, uninterrupted = (torch.tensor([record.losses["mlm"] for record in run]) for run in zip(*both, strict=True))
 assert_close(resumed, uninterrupted)
-print("largest difference", (resumed - uninterrupted).abs().max().item())
+print("largest difference", (resumed - uninterrupted).abs().max().item(), "in", len(both), "steps")
 
 # %% [markdown]
 # Crops, masks and dropout of a step follow from (seed, step) alone. That is why a stopped run is not a lost run, and why
@@ -222,12 +221,13 @@ print("largest difference", (resumed - uninterrupted).abs().max().item())
 # *Predict first: the held-out clips. Is their loss higher or lower than that of the clips in training?*
 
 # %%
-measured = [record for record in whole if record.validation]
+records = before + after
+measured = [record for record in records if record.validation]
 curves = {
-    "training clips": [np.mean([r.losses["mlm"] for r in whole[max(0, m.step - 10) : m.step]]) for m in measured],
+    "training clips": [np.mean([r.losses["mlm"] for r in records[max(0, m.step - 10) : m.step]]) for m in measured],
     "held out": [m.validation["mlm"] for m in measured],
 }
-show(plots.layers.by_layer(curves, "Loss (nats)", x=f"Measured every {N_STEPS // 3} steps (time)", first=1))
+show(plots.layers.by_layer(curves, "Loss (nats)", x=f"Measurement (one every {N_STEPS // 3} steps)", first=1))
 
 # %% [markdown]
 # With 32 clips, most of the fall is not about sound in general. The difference between the two curves says how much.
@@ -237,23 +237,39 @@ show(plots.layers.by_layer(curves, "Loss (nats)", x=f"Measured every {N_STEPS //
 # %% [markdown]
 # ## 8 · For real
 #
-# The model that ships with the kit was made the same way, of more clips and more steps:
+# The model that ships with the kit was made the same way, of more clips and in more steps:
 
 # %%
 _, about = af.load_pretrained("pretrained")
-print({name: about[name] for name in ("steps", "n_clips", "seconds") if name in about})
-print({name: round(value, 2) for name, value in about["losses"].items()})
+print(f"{about['n_clips']} clips, {about['steps']} steps, {about['seconds'] / 60:.0f} minutes")
+print({name: round(value, 2) for name, value in about["losses"].items() if name.startswith("row")})
 
 # %% [markdown]
-# To make one yourself, in a terminal:
+# Here are 32 clips, not thousands, but its recipe is here too, and a button. Press it only if you have the time: the stop
+# button (■) of the notebook ends it, pressing again goes on, and cells that you run meanwhile wait.
+#
+# *Predict first: will the loss on these few clips end above or below that of the shipped model? And if below, is yours
+# the better model?*
+
+
+# %%
+def pretrain_for_real():
+    """The recipe of the shipped model, on the clips of this notebook; goes on where it was stopped."""
+    task = MaskedModelling(shipped, learn, corpus.codec, codebooks=codec.codebooks())
+    levels = {"chance": math.log(1024), "shipped model": about["losses"]["mlm"]}
+    watch(train(task, shipped.train, f"{runs.name}/real"), ["mlm"], levels)
+
+
+shipped = pretrain_preset("bundled")
+button(f"Run it for real ({shipped.train.n_steps} steps)", pretrain_for_real)
+
+# %% [markdown]
+# With sounds of your own, and to keep the model, in a terminal:
 #
 #     audioformer prepare SOUNDS --dataset folder -o codes
 #     audioformer pretrain codes --preset tiny -o model
 #
 # and Ctrl-C whenever you need the computer; the same command goes on.
-
-# %%
-runs.cleanup()
 
 # %% [markdown]
 # ## Quiz
