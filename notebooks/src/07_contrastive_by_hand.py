@@ -61,8 +61,9 @@ show(plots.contrast.similarity(flat @ flat.T, 3, ["A", "B", "C"], "all"))
 
 # %% [markdown]
 # This is how AudioFormer's authors draw it: a line for each anchor, framed the positives (same clip, another row),
-# empty the vector itself, everything else negatives. In their second way of fine-tuning, only row 1 learns; rows 2
-# and 3 come from frozen encoders. So only the lines of row 1 are anchors:
+# empty the vector itself, everything else negatives. In their second way of fine-tuning (FT2, section 8), only row 1
+# learns; rows 2 and 3 come from **frozen** encoders, which never change. Their drawing shades the lines of rows 2 and 3;
+# the kit reads that as: only the lines of row 1 are anchors.
 
 # %%
 show(plots.contrast.similarity(flat @ flat.T, 3, ["A", "B", "C"]))
@@ -129,12 +130,19 @@ def draw_rows(n_rows):
 slider("For which number of rows can the loss reach zero?", range(2, 9), draw_rows, 3)
 
 # %% [markdown]
-# The authors do not give their formula. The library knows two others, which have no floor. Same vectors, three forms:
+# The authors do not give their formula. The library knows three, with the same vectors:
+#
+# - `mean_log`, the one above: minus the logarithm of each positive's share, on average;
+# - `log_sum`: the shares of all positives are added first, then the logarithm;
+# - `vs_negatives`: each positive competes with the negatives only, not with the other positives.
+#
+# *Predict first: which of them have a floor above zero?*
 
 # %%
 for form in ("mean_log", "log_sum", "vs_negatives"):
     loss = multi_positive_contrastive_loss(perfect, temperature=0.05, form=form)
-    print(f"{form:13} loss {loss.item():.4f}  floor {mpc_floor(3, form):.4f}  chance for 16 clips {mpc_chance(16, 3, form):.4f}")
+    floor, chance = mpc_floor(3, form), mpc_chance(16, 3, form)
+    print(f"{form:13} loss {loss.item():.4f}  floor {floor:.4f}  chance for 16 clips {chance:.4f}")
 
 # %% [markdown]
 # **Chance** is what vectors without any structure give: all candidates equal.
@@ -168,7 +176,7 @@ naive = torch.tensor(sum(terms) / len(terms))
 
 # %%
 assert_close(multi_positive_contrastive_loss(embeddings, temperature=0.5), naive, atol=1e-5, rtol=1e-5)
-print(round(naive.item(), 4), "between floor", round(mpc_floor(3), 4), "and, near,", round(mpc_chance(4, 3), 4))
+print(round(naive.item(), 4), " floor", round(mpc_floor(3), 4), " chance", round(mpc_chance(4, 3), 4))
 
 # %% [markdown]
 # ### Exercise 3 · Without loops
@@ -206,7 +214,8 @@ def draw_temperature(temperature):
     show(plots.layers.parameters(table, what="shares out of 10 000", of="candidate"))
 
 
-slider("From which temperature on does a single candidate take nearly all?", [0.03, 0.05, 0.1, 0.3, 1.0, 3.0], draw_temperature, 0.3)
+temperatures = [0.03, 0.05, 0.1, 0.3, 1.0, 3.0]
+slider("At which temperature does a single candidate take nearly all?", temperatures, draw_temperature, 0.3)
 
 # %% [markdown]
 # ## 6 · Let go of the arrows
@@ -220,7 +229,8 @@ row_1 = arrows[:, 0].clone().requires_grad_()
 optimizer = torch.optim.Adam([row_1], lr=0.05)
 losses = []
 for _ in range(60):
-    loss = multi_positive_contrastive_loss(torch.cat([row_1[:, None], arrows[:, 1:]], 1), temperature=0.3)
+    all_rows = torch.cat([row_1[:, None], arrows[:, 1:]], 1)
+    loss = multi_positive_contrastive_loss(all_rows, temperature=0.3)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -244,7 +254,8 @@ show(plots.plane.arrows(after.flatten(0, 1), names, [0, 0, 0, 1, 1, 1, 2, 2, 2])
 # Eight samples (two of them dogs), three rows, three fresh encoders. Rows 2 and 3 are frozen, as in the authors' drawing.
 
 # %%
-wanted = [("dog", 1), ("dog", 2), ("rain", 1), ("rooster", 1), ("siren", 1), ("piano", 1), ("clock_tick", 1), ("laughter", 1)]
+others = ("rain", "rooster", "siren", "piano", "clock_tick", "laughter")
+wanted = [("dog", 1), ("dog", 2), *((label, 1) for label in others)]
 clips = [af.load_audio(sample(*one), 24_000, mono=True) for one in wanted]
 codec = af.load_codec("compact")
 batch = collate([codec.encode(clip)[0][:3, :150] for clip in clips])
@@ -265,7 +276,7 @@ def cosines():
 
 
 before = cosines()
-show(plots.contrast.similarity(before, 3, labels))
+show(plots.contrast.similarity(before, 3, labels))  # "dog 2·3" is row 3 of the second dog
 
 # %% [markdown]
 # *Predict first: is the loss of a fresh model at chance, above, or below? (Chance is for equal similarities.)*
@@ -304,7 +315,8 @@ show(plots.contrast.similarity(after, 3, labels))
 # %%
 for number, clip in ((1, clips[0]), (2, clips[1])):
     listen(clip, title=f"dog {number}")
-print("cosine of their row-1 vectors: before", round(before[0, 3].item(), 3), " after", round(after[0, 3].item(), 3))
+print("cosine of their row-1 vectors before", round(before[0, 3].item(), 3))
+print("and after", round(after[0, 3].item(), 3))
 
 # %% [markdown]
 # To this loss a second dog is a stranger like the rain. What tells two clips apart most easily need not be what you call
@@ -320,15 +332,19 @@ listen(clips[other], title=labels[other])
 # %% [markdown]
 # ## 8 · Together with labels: FT2
 #
-# That is why the authors never use the contrast alone: $\alpha \cdot$ classification $+ (1 - \alpha) \cdot$ contrast.
+# That is why FT2 adds the contrast to a loss on labels, the classification loss of notebook 09. Their scripts have a
+# weight $\alpha$ without saying what it multiplies; the kit takes $\alpha \cdot$ classification
+# $+ (1 - \alpha) \cdot$ contrast, since their later and better runs have the larger $\alpha$.
+#
 # *Predict first: with $\alpha = 0.8$, a classification loss of 2 and a contrast of 1, the total is ...?*
 
 # %%
 print(round(ft2_loss(torch.tensor(2.0), torch.tensor(1.0), alpha=0.8).item(), 4))
 
 # %% [markdown]
-# In their table the contrast adds 0.3 to 0.5 points of mAP: something, not much. `audioformer finetune --method ft2`
-# lets you measure it on your own sounds.
+# In their table the contrast adds 0.3 to 0.5 points of mAP (mean average precision, 0 to 100: how well the clips of a
+# class stand at the top when all clips are sorted by their score for it): something, not much.
+# `audioformer finetune --method ft2` lets you measure it on your own sounds.
 
 # %% [markdown]
 # ## Quiz
