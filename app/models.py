@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ENCODEC = "encodec_24khz"
 PREFERRED = ("esc10", "digits", "scenes")
+CORES = min(8, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,14 @@ def available_checkpoints() -> list[str]:
 
 
 def _kind(name: str) -> str | None:
-    """What a bundled checkpoint is, from its config.json; None if that cannot be read."""
+    """What a bundled checkpoint is, from its config.json; None if that cannot be read.
+
+    None as well for those that read frames instead of codes (EnCodecMAE): here codes are hidden, changed and explained.
+    """
     try:
-        return json.loads((BUNDLED / name / "config.json").read_text()).get("kind")
-    except (OSError, ValueError):
+        config = json.loads((BUNDLED / name / "config.json").read_text())
+        return None if "frames" in config["model"] else config.get("kind")
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -115,6 +121,7 @@ class Models:
         self.taught = shelf()
         self._opened: dict[tuple[str, str], object] = {}
         self._lock = Lock()
+        self._crew = ThreadPoolExecutor(CORES, "crew")  # shares long answers out among the cores, whoever asks
 
     def codec(self, name: str) -> Codec:
         """An open codec.
@@ -136,8 +143,11 @@ class Models:
             taught = self.taught.get(name)
             if taught is None:
                 raise AudioformerError("the classifier that was taught here is forgotten after an hour of rest; teach it again")
-            return taught.classifier
-        return self._open("checkpoint", name, self.checkpoints, load)
+            found = taught.classifier
+        else:
+            found = self._open("checkpoint", name, self.checkpoints, load)
+        found.each = self._crew.map
+        return found
 
     def guesser(self) -> Guesser:
         """The first pre-trained model, ready to guess.
@@ -180,9 +190,9 @@ class Models:
         return self._opened[kind, name]
 
     def _open_atlas(self, folder) -> Atlas:
-        from audioformer_app.atlas import Atlas, open_sounds, sources
+        from audioformer_app.atlas import Atlas, before, open_sounds, sources
 
-        return Atlas(open_sounds(folder), sources(self))
+        return Atlas(open_sounds(folder), sources(self), before(self))
 
     def _open_guesser(self, name) -> Guesser:
         from audioformer.codec import require_fingerprint

@@ -58,13 +58,13 @@ class FrozenHead(FineTuning):
     Args:
         config: with method "probe".
         model: whose vectors are read; copied.
-        clips: items with `.codes` and one `.labels` entry each.
+        clips: items with `.codes` and one `.labels` entry each, or several with `.weights` where clips were mixed.
         label_names: C of them.
         codec: of `prepare.describe_codec`.
         card: as in FineTuning.
 
     Raises:
-        AudioformerError: another method, clips that the model cannot read, or a clip without exactly one label.
+        AudioformerError: another method, clips that the model cannot read, or a clip with another number of labels.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class FrozenHead(FineTuning):
         if config.method != "probe":
             raise AudioformerError(f"method={config.method!r}: a frozen model's last layer is learnt with method 'probe'")
         super().__init__(config, model, clips, label_names, False, codec, card=card)
-        self.vectors, self.targets = torch.zeros(0, model.config.d_model), torch.tensor([self._only_label(item) for item in clips])
+        self.vectors, self.targets = torch.zeros(0, model.config.d_model), self._targets([clips[i] for i in range(len(clips))])
         self.mean, self.scale = torch.zeros(model.config.d_model), torch.ones(model.config.d_model)
         super().train(False)  # no dropout, now or later: `train` below leaves it so
 
@@ -95,7 +95,7 @@ class FrozenHead(FineTuning):
         return self
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:
-        """(B, D) vectors, centred and scaled, and (B,) classes."""
+        """(B, D) vectors, centred and scaled, and (B,) classes, or (B, C) weights of classes."""
         if not len(self.vectors):
             raise AudioformerError("no example has been read yet; go through listen() before training")
         drawn = batch_indices(len(self.vectors), self.config.train.batch_size, step, self.config.train.seed)

@@ -187,6 +187,7 @@ def pretrained_card(config: dict) -> str:
         f"| last training step | nats (chance {config['chance']['mlm']:.3f}) |\n|---|---|\n{losses}\n\n"
         f"Held-out clips: {config['validation'] or 'none were held out'}\n\n"
         f"Recipe:\n```json\n{json.dumps(config['recipe'], indent=1)}\n```\n\n"
+        f"Data and licence: {config.get('data', 'as given to `audioformer pretrain`')}\n\n"
         "Limits: knows only the kinds of sound it was trained on; gives features and guesses of codes, no labels.\n"
     )
 

@@ -192,7 +192,10 @@ class FrameModelling(Task):
         return self._made(items, starts, [crop.shape[1] for crop in crops], self.sampler.generators(*part))
 
     def weigh(self, batch: tuple[FrameBatch, Tensor, Tensor]) -> float:
-        """Hidden frames: a mean over them all is the mean over parts, each with this weight."""
+        """Hidden frames: a mean over them all is the mean over parts, each with this weight.
+
+        Visible ones are in the same proportion, but for less than a frame a clip.
+        """
         return float(batch[2].sum())
 
     def _made(self, items: Sequence, starts: Sequence[int], lengths: Sequence[int], chance: list) -> tuple[FrameBatch, Tensor, Tensor]:
@@ -275,5 +278,6 @@ def encodecmae_card(config: dict) -> str:
         f"| last training step | nats (chance {config['chance'].get('masked', 0):.3f}) |\n|---|---|\n{losses}\n\n"
         f"Held-out clips: {config['validation'] or 'none were held out'}\n\n"
         f"Recipe:\n```json\n{json.dumps(config['recipe'], indent=1)}\n```\n\n"
+        f"Data and licence: {config.get('data', 'as given to `audioformer pretrain`')}\n\n"
         "Limits: knows only the kinds of sound it was trained on; gives features and guesses of codes, no labels.\n"
     )

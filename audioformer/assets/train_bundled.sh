@@ -55,3 +55,19 @@ $AF finetune "$OUT/fsdd-codes" --from "$OUT/pretrained" --preset digits -o "$OUT
 $AF finetune "$OUT/scenes-codes" --from "$OUT/synthetic" --preset scenes -o "$OUT/scenes-model"
 $AF evaluate "$OUT/scenes-validation" --dataset esc50 --checkpoint "$OUT/scenes-model" --choose-thresholds
 $AF evaluate "$OUT/scenes-test" --dataset esc50 --checkpoint "$OUT/scenes-model" --json > "$OUT/scenes.json"
+
+# EnCodecMAE: the codec's latents beside the codes, one pre-trained model, probed: its last layer alone learns labels.
+$AF prepare "$OUT/synth" --dataset esc50 --frames latents -o "$OUT/synth-frames"
+$AF prepare "$DATA/fsdd" --dataset fsdd --variants 2 --augment light --frames latents -o "$OUT/fsdd-frames"
+$AF prepare "$DATA/esc10" --dataset esc50 --variants 4 --augment strong-mixup --frames latents -o "$OUT/esc10-frames"
+$AF pretrain "$OUT/synth-frames" "$OUT/fsdd-frames:not_folds=1" --method encodecmae --preset tiny --set train.n_steps=2600 -o "$OUT/encodecmae-tiny"
+for fold in 1 2 3 4; do
+  rest=$(echo 1,2,3,4 | sed "s/$fold,//; s/,$fold//")
+  $AF finetune "$OUT/esc10-frames:folds=$rest" --from "$OUT/encodecmae-tiny" --preset probe -o "$OUT/encodecmae-esc10-fold$fold"
+  $AF evaluate "$DATA/esc10" --dataset esc50 --folds "$fold" --checkpoint "$OUT/encodecmae-esc10-fold$fold" --json > "$OUT/encodecmae-esc10-fold$fold.json"
+done
+$AF finetune "$OUT/esc10-frames" --from "$OUT/encodecmae-tiny" --preset probe -o "$OUT/encodecmae-esc10"
+word=(--preset probe --set crop_s=1.5 --set min_crop_s=1.5)
+$AF finetune "$OUT/fsdd-frames:not_folds=1" --from "$OUT/encodecmae-tiny" "${word[@]}" -o "$OUT/encodecmae-digits-fold1"
+$AF evaluate "$DATA/fsdd" --dataset fsdd --folds 1 --checkpoint "$OUT/encodecmae-digits-fold1" --json > "$OUT/encodecmae-digits-fold1.json"
+$AF finetune "$OUT/fsdd-frames" --from "$OUT/encodecmae-tiny" "${word[@]}" -o "$OUT/encodecmae-digits"
