@@ -273,3 +273,13 @@ def test_show_explains_an_unknown_renderer(monkeypatch):
 def test_plots_need_no_torch():
     code = "import sys, audioformer.plots; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_levels_of_a_training_run_stand_side_by_side():
+    figure = plots.training.losses({"mlc": [2.0, 1.0]}, {"chance mlc": 1.61, "chance mpc": 3.14, "floor mpc": 0.69})
+    assert [note.xanchor for note in figure.layout.annotations] == ["right", "center", "left"]
+
+
+def test_numbers_under_an_axis_are_written_while_they_have_room():
+    short, long = (plots.layers.by_layer({"a": [0.0] * n}, "Share") for n in (5, 40))
+    assert (short.layout.xaxis.dtick, long.layout.xaxis.dtick) == (1, None)

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 from audioformer.plots.predictions import DASHES
 from audioformer.plots.theme import as_array, finish
 
+MOST_TICKS = 24  # numbers under an axis, beyond which they touch
+
 
 def parameters(
     counts: Mapping[str, int], *, what: str = "parameters", of: str = "part", whole: bool = True, theme: str = "light",
@@ -85,4 +87,6 @@ def by_layer(
         )  # fmt: skip
     ends = "; ".join(f"{name} from {line[0]:.2f} to {line[-1]:.2f}" for name, line in values.items())
     finish(figure, f"{label} by {x.split(' (')[0].lower()}: {ends}.", x=x, y=label, theme=theme, title=title)
-    return figure.update_xaxes(dtick=1).update_layout(showlegend=len(values) > 1)
+    if max(map(len, values.values()), default=0) <= MOST_TICKS:
+        figure.update_xaxes(dtick=1)
+    return figure.update_layout(showlegend=len(values) > 1)

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 from audioformer.plots.predictions import DASHES
 from audioformer.plots.theme import as_array, finish
 
+PLACES = ("top right", "top", "top left")
+
 
 def losses(
     curves: Mapping[str, Sequence[float]], levels: Mapping[str, float] | None = None, *, first_step: int = 1, theme: str = "light",
@@ -48,8 +50,8 @@ def losses(
             hovertemplate=f"{name}<br>step %{{x}}<br>%{{y:.3f}} nats<extra></extra>",
         )  # fmt: skip
         told.append(f"{name} from {values[0]:.2f} to {values[-1]:.2f} in {len(values)} steps")
-    for name, value in (levels or {}).items():
-        figure.add_hline(y=value, annotation_text=f"{name} {value:.2f}", annotation_position="top right")
+    for place, (name, value) in enumerate((levels or {}).items()):  # side by side: low levels lie close together
+        figure.add_hline(y=value, annotation_text=f"{name} {value:.2f}", annotation_position=PLACES[place % len(PLACES)])
         told.append(f"{name} at {value:.2f}")
     finish(figure, f"Loss by step: {'; '.join(told) or 'none yet'}.", x="Step", y="Loss (nats)", theme=theme, title=title)
     return figure.update_layout(showlegend=len(figure.data) > 1)
