@@ -19,7 +19,7 @@ HOME = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
 def lab(tmp_path_factory):
     """Address of JupyterLab, started as `audioformer lab` does, on a copy of the notebooks."""
     pytest.importorskip("jupyterlab", reason='needs JupyterLab: pip install "audioformer[notebooks]"')
-    from audioformer.cli.serve import lab_command
+    from audioformer.cli.serve import lab_command, lab_environment
 
     home = tmp_path_factory.mktemp("lab")
     folder = home / "notebooks"
@@ -27,7 +27,7 @@ def lab(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, **{name: str(home / name.lower()) for name in HOME}, "AUDIOFORMER_FAST": "1"}
+    environment = {**os.environ, **lab_environment(), **{name: str(home / name.lower()) for name in HOME}, "AUDIOFORMER_FAST": "1"}
     environment.pop("AUDIOFORMER_RENDERER", None)
     log = home / "log.txt"
     with open(log, "wb") as out:
@@ -136,4 +136,6 @@ def test_lab_opens_at_the_index(browser, lab):
     page.goto(lab + "&reset")
     page.get_by_role("heading", name="From a sound to a trained listener").wait_for()
     assert page.get_by_role("link", name="06", exact=True).count() >= 2
+    page.wait_for_selector("text=/Python 3 .* Idle/")  # by then JupyterLab would have asked whether to fetch its news
+    assert page.locator("text=Jupyter news").count() == 0
     page.close()

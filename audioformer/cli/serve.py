@@ -61,7 +61,7 @@ def run_app(arguments: argparse.Namespace) -> Result:
 def run_lab(arguments: argparse.Namespace) -> Result:
     """Become JupyterLab (POSIX), or run it until it is closed (Windows)."""
     command = lab_command(lab_folder(), arguments.port, not arguments.no_browser)
-    os.environ["AUDIOFORMER_OFFLINE"] = "1"
+    os.environ.update(lab_environment())
     if os.name == "posix":
         sys.stderr.flush()
         os.dup2(sys.stderr.fileno(), 1)
@@ -88,6 +88,14 @@ def lab_command(folder: Path, port: int, browser: bool) -> list[str]:
         sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--ip=127.0.0.1", f"--port={port}", *LAB_OFFLINE, *first,
         *([] if browser else ["--no-browser"]), *(["--allow-root"] if is_root else []),
     ]  # fmt: skip
+
+
+def lab_environment() -> dict[str, str]:
+    """Variables for JupyterLab: kernels stay offline, and nobody is asked whether to fetch Jupyter's news."""
+    from audioformer.paths import PACKAGE
+
+    settings = [str(PACKAGE / "assets" / "jupyter"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    return {"AUDIOFORMER_OFFLINE": "1", "JUPYTER_CONFIG_PATH": os.pathsep.join(settings)}
 
 
 def lab_folder() -> Path:
