@@ -32,14 +32,14 @@ def sections(source):
 
 @pytest.mark.parametrize("page", [*PAGES, *SOURCES], ids=lambda path: path.stem)
 def test_links_lead_to_files(page):
-    text = "\n".join(prose(page)) if page.suffix == ".py" else page.read_text(encoding="utf-8")
     home = FOLDER if page.suffix == ".py" else page.parent
-    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
-    used = set(re.findall(r"\[(\d\d)\](?![(:])", text))
-    assert used <= set(re.findall(r"^\[(\d\d)\]:", text, re.MULTILINE)), "a link without its address"
-    for link in links:
-        if not link.startswith(("http", "#")):
-            assert (home / link).exists(), link
+    for text in prose(page) if page.suffix == ".py" else [page.read_text(encoding="utf-8")]:  # each cell is a page of its own
+        links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
+        used = set(re.findall(r"\[(\d\d)\](?![(:])", text))
+        assert used <= set(re.findall(r"^\[(\d\d)\]:", text, re.MULTILINE)), "a link without its address"
+        for link in links:
+            if not link.startswith(("http", "#")):
+                assert (home / link).exists(), link
 
 
 def test_spelling():

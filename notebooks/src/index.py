@@ -95,6 +95,7 @@ show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
 #   gives a ✓. `hint("name")` helps; the answers are in the folder `solutions`.
 # - Nothing you write can break the cells below it: *Run → Run All Cells* always gets to the end.
 # - Each notebook prints its seed. Your numbers are your neighbour's.
+# - `budget(100, 25)` is 100 for you; the second number is for the kit's own tests, which are in a hurry.
 # - Teaching with them? `INSTRUCTOR.md` has timings, usual troubles and questions; `handouts` a page for each path.
 #
 # [00]: 00_is_this_machine_ready.ipynb
@@ -108,6 +109,7 @@ show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
 # [08]: 08_pretrain_one.ipynb
 # [09]: 09_fine_tune.ipynb
 # [10]: 10_what_did_it_learn.ipynb
+# [11]: 11_why_this_label.ipynb
 # [12]: 12_encodecmae.ipynb
 # [13]: 13_fair_comparison.ipynb
 # [14]: 14_live.ipynb
