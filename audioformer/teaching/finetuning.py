@@ -26,12 +26,12 @@ CHECKS = {
     "finetune.total": Check(
         lambda: [(torch.tensor(2.0), torch.tensor(1.0), 0.8), (torch.tensor(0.5), torch.tensor(3.0), 0.97)],
         ft2_loss,
-        "alpha of the one, the rest of the other.",
+        "alpha times the loss against the labels, plus (1 - alpha) times the contrast.",
     ),
     "finetune.interval": Check(
         lambda: [(9, 12), (12, 12), (72, 80)],
         lambda n_right, n: torch.tensor(wilson_interval(n_right, n)),
-        "p = n_right / n, z = 1.959964: centre (p + z^2 / 2n) / (1 + z^2 / n), half width z * sqrt(p (1 - p) / n + z^2 / 4n^2) / "
+        "p = n_right / n, z = Z: centre (p + z^2 / 2n) / (1 + z^2 / n), half width z * sqrt(p (1 - p) / n + z^2 / 4n^2) / "
         "(1 + z^2 / n).",
     ),
 }

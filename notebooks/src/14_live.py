@@ -44,15 +44,15 @@ print("nothing here is random: no seed")
 # %%
 clf = af.load("esc10")
 codec = clf.codec
-RATE = codec.sample_rate
-dog, rain = (af.load_audio(sample(name), RATE, mono=True).samples[0, : 5 * RATE] for name in ("dog", "rain"))
-sound = torch.cat([dog, rain])
+RATE = codec.sample_rate  # samples a second
+dog, rain = (af.load_audio(sample(name), RATE, mono=True).samples[0] for name in ("dog", "rain"))
+sound = torch.cat([dog[: 5 * RATE], rain[: 5 * RATE]])
 listen(sound, RATE, title="what comes in")
 
 # %% [markdown]
 # ## 1 · Chunk by chunk
 #
-# Ten chunks a second. The obvious way: encode each chunk when it comes, and put the codes in a row.
+# Ten chunks a second. The obvious way: encode each chunk when it comes, and put the codes one after the other.
 #
 # *Predict first: which share of the codes will be those of the whole sound? Where will the wrong ones be?*
 
@@ -60,11 +60,13 @@ listen(sound, RATE, title="what comes in")
 CHUNK = RATE // 10
 whole = codec.encode(sound, RATE)[0]
 naive = torch.cat([codec.encode(chunk, RATE)[0] for chunk in sound.split(CHUNK)], -1)
-print(tuple(whole.shape), "codes of the whole,", tuple(naive.shape), "of the chunks,", CHUNK / codec.hop_length, "hops each")
+print("the whole: (rows, frames)", tuple(whole.shape), " the chunks:", tuple(naive.shape))
+print("hops in a chunk", CHUNK / codec.hop_length)
 
 # %% [markdown]
-# A chunk of a tenth of a second is 7.5 hops. A begun frame counts, so each chunk gives 8: the grid of time slips, and
-# that alone is fatal. With chunks of whole frames it does not:
+# A frame is made every 320 samples, a **hop**; a chunk of a tenth of a second is 7.5 hops. A begun frame counts, so each
+# chunk gives 8: there are too many frames, each later than the last, and that alone is fatal. With chunks of whole frames
+# it does not happen:
 
 # %%
 HOPS = 8 * codec.hop_length
@@ -75,7 +77,7 @@ print("the same, by row:", [f"{share:.0%}" for share in same.float().mean(1).tol
 # %%
 by_place = same[:, : same.shape[1] // 8 * 8].reshape(len(same), -1, 8).float().mean(1)
 lines = {"row 1": by_place[0].tolist(), "row 8": by_place[-1].tolist()}
-show(plots.layers.by_layer(lines, "Share of codes as in the whole", x="Place in the chunk (frame)", first=1))
+show(plots.layers.by_layer(lines, "As in the whole (share)", x="Place in the chunk (frame)", first=1))
 
 # %% [markdown]
 # A frame is seen with what lies around it: what came before (the encoder remembers) and a little of what follows (its
@@ -104,7 +106,8 @@ assert_close(torch.cat(pieces, -1), whole)
 print("look-ahead:", f"{1000 * codec.look_ahead_s:.1f} ms")
 
 # %% [markdown]
-# None, whatever the chunks. It costs the look-ahead: so much sound must have come before a frame is sure.
+# None, whatever the chunks. It costs the **look-ahead**: so much sound must have come after a frame before its codes are
+# sure.
 #
 # ### Exercise 1 · How many frames are sure?
 # All lengths in samples.
@@ -123,14 +126,21 @@ check("live.known", my_known)
 # %%
 def draw_chunks(chunk_ms):
     """Codes known after each chunk, against the sound that has come."""
-    stream, size = codec.stream(), round(RATE * chunk_ms / 1000)
-    known = [stream.push(chunk).shape[-1] for chunk in sound[:RATE].split(size)]
-    late_ms = [1000 * (min((i + 1) * size, RATE) / RATE - sum(known[: i + 1]) / codec.frame_rate) for i in range(len(known))]
-    print(f"chunks of {chunk_ms} ms: at most {max(late_ms):.0f} ms of sound without its codes once a chunk is in")
-    show(plots.layers.by_layer({"not coded yet": late_ms}, "Sound without codes (ms)", x="Chunk (number)", first=1))
+    stream, came_s, late_ms = codec.stream(), 0.0, []
+    for chunk in sound[:RATE].split(RATE * chunk_ms // 1000):
+        stream.push(chunk)
+        came_s += len(chunk) / RATE
+        late_ms.append(1000 * (came_s - stream.n_frames / codec.frame_rate))
+    show(plots.layers.by_layer({"left": late_ms}, "Sound without codes (ms)", x="Chunk (number)", first=1))
+    print(f"chunks of {chunk_ms} ms: when one is in, up to {max(late_ms):.0f} ms of sound lack codes")
 
 
-slider("Short chunks are answered sooner. What do they not improve?", [20, 50, 100, 250, 500], draw_chunks, 100)
+# %% [markdown]
+# *Predict first: how much of the sound has no codes yet when a chunk has just come in?*
+
+# %%
+CHUNKS_MS = [20, 50, 100, 250, 500]
+slider("Short chunks are answered sooner. What do they not improve?", CHUNKS_MS, draw_chunks, 100)
 
 # %% [markdown]
 # ## 3 · Not everything for ever
@@ -154,15 +164,17 @@ check("live.keep", my_keep)
 # The room *Live* of the app is made of the same class.
 
 # %%
-listener = LiveListener(clf, keep_s=6, top_k=len(clf.label_names))
+listener = LiveListener(clf, keep_s=6)
 for chunk in sound.split(CHUNK):
     listener.push(chunk, RATE)
-print(f"{listener.duration_s:.1f} s came, {len(listener.samples) / RATE:.1f} s kept, from {listener.kept_s:.1f} s on")
+kept = len(listener.samples) / RATE
+print(f"{listener.duration_s:.1f} s came, {kept:.1f} s kept, from {listener.kept_s:.1f} s on")
 
 # %%
 assert_close(listener.codes, whole[:, listener.first_frame : listener.n_frames])
 heard = listener.label()
-print(f"{heard.start_s:.1f}-{heard.end_s:.1f} s: {heard.labels[0]} {heard.probabilities[0]:.0%}, at {heard.level_db:.0f} dB")
+print(f"{heard.start_s:.1f}-{heard.end_s:.1f} s: {heard.labels[0]} {heard.probabilities[0]:.0%}")
+print(f"level {heard.level_db:.0f} dB (0 dB would be as loud as a file can be)")
 
 # %% [markdown]
 # ## 4 · How long until rain wins?
@@ -194,16 +206,20 @@ def draw_window(window_s):
     """The three leading labels over time."""
     scores = history(window_s)
     show(plots.predictions.frame_scores(scores.numpy(), 4.0, clf.label_names))
-    turned = (scores.argmax(1) == clf.label_names.index("rain")).nonzero()
-    after = [int(i) for i in turned if i >= 20]
-    print("rain first leads", f"{(after[0] + 1) / 4 - 5:.2f} s after it began" if after else "never", f"with a window of {window_s:g} s")
+    rain_leads = scores.argmax(1) == clf.label_names.index("rain")
+    after = [i for i in range(20, len(scores)) if rain_leads[i]]  # asked when the rain had begun
+    told = f"first leads {(after[0] + 1) / 4 - 5:.2f} s after it began" if after else "never leads"
+    print(f"window {window_s:g} s: rain {told}")
 
 
-slider("Which window would you give a smoke alarm, which one a bird counter?", [0.5, 1, 2, 5], draw_window, 5)
+# %%
+WINDOWS_S = [0.5, 1, 2, 5]
+slider("Which window would you give a smoke alarm, which one a bird counter?", WINDOWS_S, draw_window, 5)
 
 # %% [markdown]
-# A long window is slow and steady, a short one quick and jumpy. Something else may have struck you: short windows are
-# also *foreign* to this model, which was trained on long ones. How would you tell the two reasons apart?
+# A long window is slow and steady, a short one quick and jumpy. In between a third label may lead: a window of half a dog
+# and half a rain is like neither. Something else may have struck you: short windows are also *foreign* to this model, which
+# was trained on long ones. How would you tell the two reasons apart?
 
 # %% [markdown]
 # ## 5 · Too slow
@@ -236,22 +252,24 @@ check("live.lateness", my_lateness)
 # the chunks that such a model answers:
 
 # %%
-print(answered(every_s=0.5, work_s=0.8, n_chunks=12).tolist())
+print("chunks that get an answer, from 0:", answered(every_s=0.5, work_s=0.8, n_chunks=12).tolist())
 
 
 # %%
 def draw_late(work_s):
     """Lateness of a queue, and of a model for which the latest window wins."""
-    n, every_s = 40, 0.5
+    n, every_s, free, latest = 40, 0.5, 0.0, []
     queue = [work_s + chunk * max(0.0, work_s - every_s) for chunk in range(n)]
-    chosen, free, latest = answered(every_s, work_s, n).tolist(), 0.0, []
-    for chunk in chosen:
+    for chunk in answered(every_s, work_s, n).tolist():
         free = max(free, (chunk + 1) * every_s) + work_s
         latest.append(free - (chunk + 1) * every_s)
-    show(plots.layers.by_layer({"every chunk": queue, "latest wins": latest}, "Answer after its sound (s)", x="Answer (number)", first=1))
-    print(f"work {work_s} s: {len(chosen)} of {n} chunks are answered; the queue ends {queue[-1]:.1f} s late, the other {latest[-1]:.1f} s")
+    lines = {"every chunk": queue, "latest wins": latest}
+    show(plots.layers.by_layer(lines, "Answer after its sound (s)", x="Answer (number)", first=1))
+    print(f"work {work_s} s: the queue ends {queue[-1]:.1f} s late, latest wins {latest[-1]:.1f} s late")
+    print(f"latest wins answers {len(latest)} of {n} chunks")
 
 
+# %%
 slider("From which work time on do the two lines part?", [0.1, 0.4, 0.5, 0.6, 0.8, 2.0], draw_late, 0.8)
 
 # %% [markdown]
@@ -272,8 +290,8 @@ for chunk in sound.split(RATE // 2):
     times["label"].append(1000 * (time.perf_counter() - started) - times["codes"][-1])
 
 # %%
-print({what: f"{statistics.median(values):.0f} ms" for what, values in times.items()}, "in the middle,", end=" ")
-print({what: f"{max(values):.0f} ms" for what, values in times.items()}, "at worst, of 500 ms")
+for what, values in times.items():
+    print(f"{what}: {statistics.median(values):.0f} ms as a rule, {max(values):.0f} ms at worst, of 500 ms")
 
 # %%
 show(plots.layers.by_layer(times, "Time (ms)", x="Chunk of 0.5 s (number)", first=1))
@@ -295,8 +313,8 @@ timeline(moment, classifier=clf)
 # %% [markdown]
 # ## 8 · Your microphone
 #
-# The browser captures, this kernel listens. Press *Listen* and clap, whistle, speak. Nothing is stored. (Without a
-# microphone the button says so, and the notebook goes on.)
+# The browser records, this kernel listens. Press *Listen*, allow the microphone, and clap, whistle, speak. Nothing is
+# stored. (Without a microphone the button says so, and the notebook goes on.)
 
 # %%
 view = live(clf)
@@ -307,7 +325,7 @@ display(view)
 # Stay silent: what does the model call silence, and why must it? Afterwards, in Python:
 
 # %%
-print([f"{heard.end_s:.1f} s {heard.labels[0]}" for heard in view.listener.history] or "nothing heard yet")
+print([f"{one.end_s:.1f} s {one.labels[0]}" for one in view.listener.history] or "nothing heard yet")
 
 # %% [markdown]
 # ## Quiz

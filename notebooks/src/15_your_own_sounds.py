@@ -36,7 +36,8 @@ from audioformer.cli import main
 from audioformer.corpus import Corpus, prepare
 from audioformer.datasets import open_dataset
 from audioformer.finetune import FinetuneConfig, FineTuning
-from audioformer.metrics import wilson_interval
+from audioformer.metrics import confusion_matrix, wilson_interval
+from audioformer.predict import window_starts
 from audioformer.synth import synth_clip
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
@@ -44,7 +45,7 @@ from audioformer.train import train
 SEED = 7
 print("seed", SEED)
 work = tempfile.TemporaryDirectory()
-MY_SOUNDS = Path(work.name) / "my sounds"
+MY_SOUNDS = Path(work.name) / "my sounds"  # with your own: Path("/where/they/are")
 
 # %% [markdown]
 # ## 1 · What to record
@@ -54,26 +55,30 @@ MY_SOUNDS = Path(work.name) / "my sounds"
 # - On **two occasions** at least: another day, another room. One of them is for testing.
 # - Some of *nothing in particular*, if it shall ever be allowed to say "none of these".
 #
-# One folder a class is enough: `my sounds/dog/1.wav`, `my sounds/rain/1.wav` ... Until you have yours, the first occasion
-# is computed here, and the bundled samples are the second.
+# One folder a class is enough: `my sounds/dog/first day 1.wav`, `my sounds/rain/second day 1.wav` ... When you have yours,
+# write their folder into the last line of the cell above. Until then the first occasion is computed here, and the bundled
+# samples are the second.
+
 
 # %%
-KINDS, N_EACH = ["dog", "rain", "crying_baby", "clock_tick"], budget(10, 4)
-for kind in KINDS:
+def stand_ins(kind, n_first):
+    """Files of one class: some computed ones of a first day, two recordings of a second."""
     (MY_SOUNDS / kind).mkdir(parents=True)
-    for n in range(N_EACH):
+    for n in range(n_first):
         made = synth_clip(kind, 1000 + n, duration_s=3.0, sample_rate=32_000)
         save_audio(MY_SOUNDS / kind / f"first day {n}.wav", torch.from_numpy(made), 32_000)
     for number in (1, 2):
         found = af.load_audio(sample(kind, number))
         save_audio(MY_SOUNDS / kind / f"second day {number}.ogg", found.samples, found.sample_rate)
 
-# %% [markdown]
-# (With your own: set `MY_SOUNDS = Path("/where/they/are")` above and leave this cell out.)
 
 # %%
+if not MY_SOUNDS.exists():
+    for kind in ("dog", "rain", "crying_baby", "clock_tick"):
+        stand_ins(kind, budget(10, 4))  # the second number is for the kit's own tests
 sounds = open_dataset("folder", MY_SOUNDS)
-print(len(sounds), "recordings,", sounds.label_names)
+KINDS = sounds.label_names
+print(len(sounds), "recordings of", KINDS)
 for clip in (sounds[0], sounds[-1]):
     listen(clip.load(mono=True), title=clip.id)
 
@@ -82,13 +87,13 @@ for clip in (sounds[0], sounds[-1]):
 
 # %%
 for clip in (sounds[0], sounds[-1]):
-    original = af.load_audio(clip.path)
-    print(clip.id, original.sample_rate, "Hz →", af.load_audio(clip.path, 24_000, mono=True).sample_rate, "Hz, one channel")
+    original, heard = af.load_audio(clip.path), af.load_audio(clip.path, 24_000, mono=True)
+    print(f"{clip.id}: {original.sample_rate} Hz → {heard.sample_rate} Hz, one channel")
 
 # %% [markdown]
-# It is brought to one rate. But look: *all* the WAVs are from the first day. Whoever splits by file ending splits by
-# day. And whatever a phone does to one class and not to the other (a loud room, a cut-off beginning) is what will be
-# learnt first.
+# Every sound is brought to one rate and one channel, so that does not matter. What does: whatever is different between two
+# *classes* besides the sound (a loud room, a cut-off beginning, a file format) is what will be learnt first. Here all the
+# WAVs are from the first day; luckily that goes for every class.
 #
 # What is no sound is refused, with a reason:
 
@@ -103,16 +108,18 @@ for name, content in (("empty.wav", b""), ("letter.wav", b"Dear Sir or Madam")):
 # %% [markdown]
 # ## 2 · Who is for testing?
 #
-# The second day, whole. A table beside the folders says so: `filename, label, fold, group`. Fold 2 is for testing.
+# The second day, whole. A table beside the folders says so: `filename, label, fold, group`. Fold 1 is to learn from, fold 2
+# for testing. Here the file's name tells the day; where yours does not, change that one line, or write the table by hand.
 
 # %%
 lines = ["filename,label,fold,group"]
 for clip in sounds:
     day = 2 if "second" in clip.id else 1
     lines.append(f"{clip.id},{clip.labels[0]},{day},day {day}")
-(MY_SOUNDS / "sounds.csv").write_text("\n".join(lines))
+if not any(MY_SOUNDS.glob("*.csv")):
+    (MY_SOUNDS / "sounds.csv").write_text("\n".join(lines))
 sounds = open_dataset("folder", MY_SOUNDS)
-print({day: sum(clip.fold == day for clip in sounds) for day in (1, 2)}, "recordings by day")
+print({f"day {day}": sum(clip.fold == day for clip in sounds) for day in (1, 2)})
 
 # %% [markdown]
 # ## 3 · Codes, once
@@ -121,17 +128,24 @@ print({day: sum(clip.fold == day for clip in sounds) for day in (1, 2)}, "record
 
 # %%
 codec = af.load_codec("compact")
-*_, record = prepare(sounds, codec, f"{work.name}/codes", variants=budget(3, 2), augment="light", clip_s=3.0, seed=SEED)
+how = {"variants": budget(3, 2), "augment": "light", "clip_s": 3.0, "seed": SEED}
+*_, record = prepare(sounds, codec, f"{work.name}/codes", **how)
 corpus = Corpus.open(f"{work.name}/codes")
 learn, test = corpus.select(folds=1), corpus.select(folds=2, variants=0)
-print(len(learn), "rows to learn from,", len(test), "to test (never a variant); seconds", round(record.seconds))
+print(len(learn), "clips to learn from, variants included, coded in", round(record.seconds), "s")
+print(len(test), "clips to test, never a variant")
 
 # %%
 show(plots.codes.code_grid(learn[0].codes, codec.frame_rate))
 
 # %% [markdown]
-# Test recordings are longer than the stretches in training, so they are read in windows, half overlapping, and the
+# Test recordings are longer than the stretches in training, so they are read in **windows**, half overlapping, and the
 # answers averaged. *Predict first: a clip of 100 frames in windows of 40. Where do they start?*
+
+# %%
+print(window_starts(100, 40), " and if the clip has 30 frames:", window_starts(30, 40))
+
+# %% [markdown]
 #
 # ### Exercise 1 · Windows
 # Half a window apart, and the last one flush with the end.
@@ -152,7 +166,8 @@ check("own.windows", my_windows)
 # %% [markdown]
 # ## 4 · The rival first
 #
-# *Predict first: the classic method on these sounds; chance is a quarter.*
+# *Predict first: the classic method (notebook 09: a log-mel picture and a support vector machine) on these sounds. Chance
+# is one in as many as there are classes.*
 
 # %%
 first_day, second_day = ([clip for clip in sounds if clip.fold == day] for day in (1, 2))
@@ -167,11 +182,15 @@ print(f"classic: {classic:.2f}, measured on {len(truth)} recordings")
 # From the bundled pre-trained model, which has heard many sounds and no names.
 
 # %%
-schedule = af.TrainConfig(n_steps=budget(60, 4), batch_size=12, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, seed=SEED)
+steps = {"n_steps": budget(60, 4), "batch_size": 12, "seed": SEED}
+schedule = af.TrainConfig(**steps, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05)
 recipe = FinetuneConfig(schedule, crop_s=2.0, min_crop_s=1.5, token_mask=0.1)
 pretrained, _ = af.load_pretrained("pretrained", expect=corpus.codec)
 card = {"title": "My sounds", "limits": "Learnt from a handful of computed sounds."}
 task = FineTuning(recipe, pretrained, learn, corpus.label_names, False, corpus.codec, card=card)
+
+# %% [markdown]
+# *Predict first: the loss on the sounds that it learns from, at the end? And what does that say about other sounds?*
 
 # %%
 done = watch(train(task, schedule, f"{work.name}/mine"), ["mlc"], {"chance": task.chance["mlc"]})
@@ -214,8 +233,14 @@ def my_confusion(labels, given, n_classes):
 check("own.confusion", my_confusion)
 
 # %%
+true_numbers, given_numbers = (np.array([KINDS.index(name) for name in names]) for names in (truth, given))
+counts = confusion_matrix(true_numbers, given_numbers, len(KINDS))
+for kind, line in zip(KINDS, counts.tolist(), strict=True):
+    print(f"{kind:12} was called", {name: n for name, n in zip(KINDS, line, strict=True) if n})
+
+# %%
 for true, answer, one in zip(truth, given, said, strict=True):
-    print(f"{true:12} → {answer:12} {one.probabilities[0]:.0%} {'' if true == answer else 'wrong'}")
+    print(f"{true:12} → {answer:12} {one.probabilities[0]:.0%} sure{'' if true == answer else ', wrong'}")
 
 # %% [markdown]
 # Listen to the least sure one before you blame the model. Would you have known?
@@ -223,7 +248,8 @@ for true, answer, one in zip(truth, given, said, strict=True):
 # %%
 doubtful = min(range(len(said)), key=lambda i: said[i].probabilities[0])
 listen(second_day[doubtful].load(mono=True), title=f"{truth[doubtful]}, said: {given[doubtful]}")
-show(plots.predictions.top_labels(said[doubtful].labels, said[doubtful].probabilities, chance=1 / len(KINDS)))
+unsure = said[doubtful]
+show(plots.predictions.top_labels(unsure.labels, unsure.probabilities, chance=1 / len(KINDS)))
 
 # %% [markdown]
 # Own recordings are seldom even: 40 dogs, 5 clocks. *Predict first: 40 dogs, all right, 5 clocks, all called dog. The
@@ -234,7 +260,7 @@ show(plots.predictions.top_labels(said[doubtful].labels, said[doubtful].probabil
 
 # %% exercise="balanced"
 def my_balanced(labels, given, n_classes):
-    """True classes (n,), given ones (n,); every class occurs -> mean over classes of the share that is right."""
+    """True classes (n,), given ones (n,), every class occurs -> share that is right, mean over classes."""
     shares = [(given[labels == c] == c).double().mean() for c in range(n_classes)]
     return sum(shares) / n_classes
 
@@ -262,12 +288,16 @@ def draw_threshold(threshold):
     """How many answers are kept if it must be at least so sure."""
     kept = np.mean([one.probabilities[0] >= threshold for one in said])
     fooled = np.mean([p >= threshold for p in strange])
-    bars = plots.predictions.top_labels(["own sounds answered", "strangers answered"], [kept, fooled])
-    show(bars.update_xaxes(title_text="Share (0 to 1)"))
+    shares = {"own sounds": kept, "strangers": fooled}
+    show(plots.predictions.top_labels(list(shares), list(shares.values()), what="Answered", of=""))
 
 
+# %% [markdown]
+# *Predict first: a label is only given when it is at least so sure. Six strangers: how many get one?*
+
+# %%
 LEVELS = [0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99]
-slider("Is there a threshold that lets your sounds through and stops the strangers?", LEVELS, draw_threshold, 0.5)
+slider("Is there a threshold that passes your sounds and stops strangers?", LEVELS, draw_threshold, 0.5)
 
 # %% [markdown]
 # If not, that is normal: the probability says *which of these*, not *whether one of these*. A class of other sounds helps
@@ -330,4 +360,4 @@ quiz("own.more", answer_3)
 # - Test on another day. Print the interval. Listen to the mistakes.
 # - It always answers. Give it a class for the rest.
 #
-# Next, [16](16_beyond_the_laptop.ipynb): when it is not eighty recordings, but two million.
+# Next, [16](16_beyond_the_laptop.ipynb): when it is not fifty recordings, but two million.
