@@ -74,7 +74,9 @@ PRESETS = {
     # second stage, --start CODEC: its codes stay, its decoder learns to fluctuate as real sound does
     "laptop-decoder": (
         CompactConfig(),
-        CodecTrainConfig(n_steps=400, learning_rate=6e-4, warm_up_steps=50, average=0.99, texture=1.0, decoder_only=True, seed=7),
+        CodecTrainConfig(
+            n_steps=2_800, learning_rate=6e-4, warm_up_steps=50, average=0.99, texture=2.0, colour=1.0, decoder_only=True, seed=7
+        ),
     ),
     "gpu": (
         CompactConfig(d_encoder=256, d_decoder=384, n_decoder_blocks=8),

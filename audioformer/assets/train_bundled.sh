@@ -9,15 +9,20 @@ DATA=$1 OUT=$2
 AF=${AF:-audioformer}
 
 # The codec. It never hears ESC-10 fold 4, the FSDD speaker theo and two of the longer recordings. First everything is
-# learned, then, with the codes left as they are, the decoder alone learns to fluctuate as real sound does.
+# learned, then, with the codes left as they are, the decoder alone learns to fluctuate as real sound does, in three goes.
 $AF synth -o "$OUT/synth-codec" --kind clips --clips 918 --seed 900
 codec_data=("$DATA/esc10" "$DATA/esc10" "$DATA/fsdd" "$DATA/librosa_examples" "$OUT/synth-codec")
 held_out=(--exclude '4-*' --exclude '*_theo_*' --exclude '5703-*' --exclude 'sorohanro*')
 $AF train-codec "${codec_data[@]}" "${held_out[@]}" --preset laptop --name compact -o "$OUT/codec-first"
-$AF train-codec "${codec_data[@]}" "${held_out[@]}" --preset laptop-decoder --start "$OUT/codec-first" --name compact -o "$OUT/compact"
+decoder=("${codec_data[@]}" "${held_out[@]}" --preset laptop-decoder --name compact)
+$AF train-codec "${decoder[@]}" --start "$OUT/codec-first" --set train.n_steps=400 --set train.texture=1 --set train.colour=0 -o "$OUT/codec-second"
+$AF train-codec "${decoder[@]}" --start "$OUT/codec-second" --set train.n_steps=2600 -o "$OUT/codec-third"
+$AF train-codec "${decoder[@]}" --start "$OUT/codec-third" --set train.seed=8 -o "$OUT/compact"
 # (to go on with your own codec, copy OUT/compact over audioformer/assets/codecs/compact)
-$AF bench codec "$DATA/esc10" --include '4-*' --json > "$OUT/codec-esc10.json"
-$AF bench codec "$DATA/fsdd" --include '*_theo_1?.wav' --json > "$OUT/codec-fsdd.json"
+trained_on=(--codes-of "$DATA/esc10" --codes-of "$DATA/fsdd" --codes-of "$OUT/synth-codec" --exclude '4-*' --exclude '*_theo_*')
+$AF bench codec "$DATA/esc10" --include '4-*' "${trained_on[@]}" --classify esc50 "$DATA/esc10" '4-*' --json > "$OUT/codec-esc10.json"
+words=(--include '*_theo_?.wav' --include '*_theo_1?.wav' --classify fsdd "$DATA/fsdd" '*_theo_?.wav,*_theo_1?.wav')
+$AF bench codec "$DATA/fsdd" "${words[@]}" --json > "$OUT/codec-fsdd.json"
 $AF bench codec "$DATA/librosa_examples" --include "5703-*" --include "sorohanro*" --json > "$OUT/codec-long.json"
 
 # Codes.
