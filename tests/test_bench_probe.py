@@ -233,7 +233,8 @@ def test_finetune_takes_the_name_of_an_adaptation(home, corpus, capsys):
     document = run([*words, "--adapt", "lora", "--set", "adapt.rank=3", "--set", "train.n_steps=1"], capsys)
     assert (document["adapt"]["name"], document["adapt"]["rank"]) == ("lora", 3)
     assert document["adapt"]["trainable"] < document["adapt"]["parameters"] / 2
-    assert main([*words, "--method", "probe", "--adapt", "lora"]) == 2
-    assert "goes with ft1 or ft2" in capsys.readouterr().err
+    for probing in (["--method", "probe"], ["--preset", "probe"]):
+        assert main([*words, *probing, "--adapt", "lora"]) == 2
+        assert "goes with ft1 or ft2" in capsys.readouterr().err
     assert main(["finetune", str(corpus), "--from", "none", "--adapt", "bias", "-o", str(home / "no")]) == 2
     assert "needs a pre-trained model to adapt" in capsys.readouterr().err

@@ -439,6 +439,7 @@ def test_training_from_scratch_takes_the_sizes_of_a_preset(capsys, tmp_path):
     run_json(capsys, *words, "-o", str(tmp_path / "f"), "--set", "model.rows=summed", "--set", "model.n_codebooks=3")
     assert json.loads((tmp_path / "f" / "config.json").read_text())["model"]["n_codebooks"] == 3
     assert "needs a pre-trained model to probe" in refusal(capsys, *words, "-o", "x", "--method", "probe")
+    assert "needs a pre-trained model to probe" in refusal(capsys, *words, "-o", "x", "--preset", "probe")
     assert "sizes of a pre-trained model are fixed" in refusal(
         capsys, "finetune", "corpus", "--from", "pre", "-o", "x", "--set", "model.d_ff=8"
     )

@@ -59,12 +59,12 @@ def run(arguments: argparse.Namespace) -> Result:
 
     preset = finetune_preset(arguments.preset)
     preset = replace(preset, method=arguments.method or preset.method)
-    if arguments.start == SCRATCH and arguments.method == "probe":
+    if arguments.start == SCRATCH and preset.method == "probe":
         raise AudioformerError("--method probe needs a pre-trained model to probe; give --from DIR or use --method ft1")
     if arguments.start == SCRATCH and arguments.adapt not in (None, "full"):
         raise AudioformerError(f"--adapt {arguments.adapt} needs a pre-trained model to adapt; give --from DIR, or let everything learn")
     if arguments.adapt:
-        if arguments.method == "probe" and arguments.adapt != "linear":
+        if preset.method == "probe" and arguments.adapt != "linear":
             raise AudioformerError(f"--method probe learns the linear layer alone; --adapt {arguments.adapt} goes with ft1 or ft2")
         preset = replace(preset, adapt=replace(preset.adapt, name=arguments.adapt))
     chosen = choose(arguments)
