@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from audioformer.audio import Waveform, load_audio, resample
 from audioformer_app.models import Models
@@ -139,29 +140,38 @@ def analyse(clip: Clip, sample: int, codec_name: str, checkpoint: str | None, mo
     """
     codec = models.codec(codec_name)
     waveform = Waveform(torch.from_numpy(clip.samples)[None], clip.sample_rate)
-    codes = codec.encode(waveform)[0]
+    codes = codec.encode(waveform)[0].cpu()
     heard = resample(waveform.samples, waveform.sample_rate, codec.sample_rate)[0].numpy()
-    verdict = classify(waveform, checkpoint, models) if checkpoint else None
+    verdict = classify(waveform, checkpoint, models, {codec.fingerprint: codes}) if checkpoint else None
     return Analysis(
-        uuid4().hex, clip, sample, codec_name, heard, codec.sample_rate, codes.cpu().numpy().astype(np.int32),
+        uuid4().hex, clip, sample, codec_name, heard, codec.sample_rate, codes.numpy().astype(np.int32),
         codec.frame_rate, codec.bandwidth_kbps(1), verdict,
     )  # fmt: skip
 
 
-def classify(waveform: Waveform, checkpoint: str, models: Models) -> Verdict:
+def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[str, Tensor]) -> Verdict:
     """Ask a checkpoint.
+
+    Args:
+        waveform: the sound.
+        checkpoint: one of `models.checkpoints`.
+        models: open classifiers.
+        known: (K, T) codes of the sound by the fingerprint of their codec, so that nobody writes them twice.
 
     Raises:
         AudioformerError: the checkpoint is not offered or cannot be used.
     """
     classifier = models.classifier(checkpoint)
-    prediction = classifier.classify(waveform, top_k=TOP_K)
+    read = known.get(classifier.codec.fingerprint) if classifier.classifier.config.rows != "frames" else None
+    read = classifier.codes(waveform) if read is None else read
+    found = classifier.scan(read)
+    prediction = classifier.told(found, waveform.duration_s, TOP_K)
     return Verdict(
         checkpoint,
         tuple(prediction.labels),
         tuple(prediction.probabilities),
         tuple(prediction.label_names),
-        classifier.frame_probabilities(classifier.codes(waveform)),
+        found.frames.numpy(),
         classifier.codec.frame_rate,
         len(prediction.window_start_s),
         prediction.multi_label,

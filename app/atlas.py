@@ -6,12 +6,14 @@ whose first one compiles for a while, in a process of their own, so that other r
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 import traceback
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Lock, Thread, main_thread
@@ -19,10 +21,13 @@ from threading import Lock, Thread, main_thread
 import numpy as np
 
 from audioformer.audio import Waveform, load_audio
+from audioformer.checkpoint import find_checkpoint
+from audioformer.classify import load
 from audioformer.datasets import AudioDataset, Clip, open_dataset
-from audioformer.embedding_map import METHODS, STATISTICS, Described, Space, align, describer, project
+from audioformer.embedding_map import METHODS, RANDOM, STATISTICS, Described, Space, align, describer, project
 from audioformer.errors import AudioformerError
 from audioformer.paths import samples_folder
+from audioformer.train import STEPS
 
 MOST_CLIPS, HEARD_S = 600, 10.0  # clips of a map, evenly picked; of each its first seconds
 SEED = 0
@@ -67,6 +72,7 @@ class Atlas:
     Args:
         dataset: of `open_sounds`.
         sources: what `embedding_map.describer` takes for each name shown, made when it is needed.
+        before: what a model was earlier in its training, for those of which it is known, the earliest first.
 
     Attributes:
         clips: those on the map.
@@ -76,11 +82,11 @@ class Atlas:
         done: clips it has described.
     """
 
-    def __init__(self, dataset: AudioDataset, sources: dict):
+    def __init__(self, dataset: AudioDataset, sources: dict, before: dict[str, list[str]] | None = None):
         every = np.linspace(0, len(dataset) - 1, min(MOST_CLIPS, len(dataset))).round().astype(int)
         self.dataset, self.clips, self._sources = dataset, [dataset[int(i)] for i in every], sources
         self.labels = [clip.labels[0] if clip.labels else "" for clip in self.clips]
-        self.names = list(sources)
+        self.names, self.before = list(sources), before or {}
         self._regions: dict[str, Region] = {}
         self._maps: dict[tuple[str, str], tuple] = {}
         self._describe: dict[str, object] = {}
@@ -179,11 +185,44 @@ def sources(models) -> dict:
     """Name shown to whatever gives the model: what learnt nothing first, then by how much it has learnt."""
     found = {STATISTICS: lambda: STATISTICS}
     for name, known in models.pretrained.items():
-        found[f"random:{name}"] = lambda known=known: f"random:{known}"
+        found[RANDOM + name] = lambda known=known: f"{RANDOM}{known}"
+        found |= {step: lambda folder=folder: str(folder) for step, folder in kept_steps(name, known).items()}
         found[name] = lambda known=known: str(known)
-    for name in models.checkpoints:
+    for name, known in models.checkpoints.items():
+        found |= {step: cache(lambda folder=folder: load(folder)) for step, folder in kept_steps(name, known).items()}
         found[name] = lambda name=name: models.classifier(name)
     return found
+
+
+def before(models) -> dict[str, list[str]]:
+    """What each model was earlier, the earliest first: fresh weights, steps that its training kept, the pre-trained model.
+
+    A classifier is taken to come from the pre-trained model of its own shape and codec.
+    """
+    found, of_shape = {}, {}
+    for name, known in models.pretrained.items():
+        found[name] = [RANDOM + name, *kept_steps(name, known)]
+        of_shape.setdefault(_shape(known), name)
+    for name, known in models.checkpoints.items():
+        start = of_shape.get(_shape(known))
+        stages = [*([*found[start], start] if start else []), *kept_steps(name, known)]
+        found |= {name: stages} if stages else {}
+    return found
+
+
+def kept_steps(name: str, checkpoint) -> dict[str, Path]:
+    """Name shown to folder of each step that training kept (`train.keep_every`), in their order."""
+    folders = sorted(path.parent for path in (Path(checkpoint) / STEPS).glob("*/config.json") if path.parent.name.isdecimal())
+    return {f"{name} after {int(folder.name)} steps": folder for folder in folders}
+
+
+def _shape(checkpoint) -> str:
+    """Shape of a model and codec, as its config.json has them; one that cannot be read is like no other."""
+    try:
+        about = json.loads((find_checkpoint(checkpoint) / "config.json").read_text())
+        return json.dumps([about["model"], about["codec"]["fingerprint"]], sort_keys=True)
+    except (AudioformerError, OSError, ValueError, KeyError, TypeError):
+        return str(checkpoint)
 
 
 def aligned(atlas: Atlas, name: str, method: str, onto: str | None) -> tuple[np.ndarray, np.ndarray | None, str]:

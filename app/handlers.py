@@ -37,7 +37,7 @@ def clip_view(analysis: Analysis, models: Models) -> str:
     """What the browser needs to draw, play and step through a clip, as JSON.
 
     Returns:
-        A view of widgets/timeline.js with `n_codebooks` and the first `reply` (all codebooks).
+        A view of widgets/timeline.js with `n_codebooks`; the sound of the codes comes when it is asked for, by `keep`.
     """
     return json.dumps(
         {
@@ -50,7 +50,6 @@ def clip_view(analysis: Analysis, models: Models) -> str:
             "duration_s": analysis.duration_s,
             "kbps_per_codebook": analysis.kbps_per_codebook,
             "hold_s": HOLD_S,
-            "reply": keep(analysis, len(analysis.codes), models),
         }
     )
 

@@ -12,6 +12,7 @@ from audioformer_app import cards
 from audioformer_app.analysis import Analysis
 from audioformer_app.events import Page, explain, sent
 from audioformer_app.rooms import live
+from audioformer_app.taught import plain
 
 
 class Listening:
@@ -34,7 +35,8 @@ class Listening:
             listener = session.line.listener
             if clf is not None and listener.classifier is not clf:
                 listener.use(clf)
-            return session.line.take(event._data, self._ranks(listener.codec))
+            answer = session.line.take(event._data, self._ranks(listener.codec))
+            return {**answer, "checkpoint": plain(answer["checkpoint"])}
 
         return self._reply("push", take, run)
 

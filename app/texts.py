@@ -143,6 +143,7 @@ A model turns a clip into a vector $z$ of many numbers; the map lays these into 
 they spread most. **UMAP** bends it, so that neighbours stay neighbours: who is beside whom can be read, the distance
 between islands cannot. **statistics** has learnt nothing (means of a log-mel picture), **random** is the transformer before
 any training: what does learning add? Right and left show the same clips; the right map is turned to lie like the left one.
+With **its training** on the right, step through what the left model was before, from its first weights on.
 """
 
 MAP_NEIGHBOURS = """

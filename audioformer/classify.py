@@ -25,9 +25,10 @@ from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, load_codec, require_fingerprint
 from audioformer.errors import AudioformerError
-from audioformer.frames import FrameBatch, sound_inputs
-from audioformer.predict import CodesPrediction, predict_codes, predict_codings, window_starts
-from audioformer.tokens import TokenBatch
+from audioformer.frames import sound_inputs
+from audioformer.predict import CodesPrediction, overlaid, predict_codes, predict_codings, window_starts
+
+SCANNED = 2  # windows at a time: more are no faster on a CPU, and several threads share them out better
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,14 @@ class AudioClassifier:
         codec: whose codes it reads.
         config: config.json of the checkpoint.
         name: how it was asked for.
+
+    Attributes:
+        each: runs batches of windows, see `predict_codes`.
     """
 
     def __init__(self, classifier: Classifier, codec: Codec, config: dict, name: str):
         self.classifier, self.codec, self.config, self.name = classifier.eval(), codec, config, name
+        self.each: Callable = map
         self.label_names: list[str] = list(config["label_names"])
         self.multi_label = bool(config["multi_label"])
         self.window_s = float(config["window_s"])
@@ -125,6 +130,10 @@ class AudioClassifier:
             raise AudioformerError(f"top_k={top_k!r} must be a whole number of at least 1")
         waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
         found = predict_codings(self.classifier, [self.codings(waveform, codings)], self.window, self.multi_label)[0]
+        return self.told(found, waveform.duration_s, top_k)
+
+    def told(self, found: CodesPrediction, duration_s: float, top_k: int = 5) -> Prediction:
+        """What was found in the codes of a sound of so many seconds, the best labels first."""
         order = found.probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
         return Prediction(
             [self.label_names[i] for i in order],
@@ -133,7 +142,7 @@ class AudioClassifier:
             found.window_probabilities.numpy(),
             found.window_starts.numpy().astype(np.float32) / self.codec.frame_rate,
             self.window_s,
-            waveform.duration_s,
+            duration_s,
             self.name,
             self.multi_label,
         )
@@ -164,31 +173,19 @@ class AudioClassifier:
             return self.classify_codes(codes).embedding.numpy()
         rows = [0] if self.classifier.config.rows == "separate" else None
 
-        def vectors(batch: TokenBatch | FrameBatch) -> Tensor:
-            return self.classifier.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[self.classifier.of_frames]
+        starts, found = window_starts(codes.shape[1], self.window), []
+        for start in starts:
+            batch = self.classifier.collate([codes[:, start : start + self.window]])
+            found.append(self.classifier.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[self.classifier.of_frames].float())
+        return overlaid(starts, found).numpy()
 
-        return self._over_windows(codes, vectors)
-
-    @torch.no_grad()
     def frame_probabilities(self, codes: Tensor) -> np.ndarray:
         """(T, C) class probabilities per codec frame, from the frame head or, without one, the clip's own head."""
+        return self.scan(codes).frames.numpy()
 
-        def probabilities(batch: TokenBatch | FrameBatch) -> Tensor:
-            logits = self.classifier(batch.tokens, batch.padding, need_frames=True).frame_logits[0]
-            return logits.sigmoid() if self.multi_label else logits.softmax(-1)
-
-        return self._over_windows(codes, probabilities)
-
-    def _over_windows(self, codes: Tensor, per_frame: Callable[[TokenBatch | FrameBatch], Tensor]) -> np.ndarray:
-        """(T, X): what `per_frame` gives for each window (T', X), averaged where windows overlap."""
-        total, count = torch.zeros(()), torch.zeros(codes.shape[1], 1)
-        for start in window_starts(codes.shape[1], self.window):
-            found = per_frame(self.classifier.collate([codes[:, start : start + self.window]])).float()
-            if not total.ndim:
-                total = torch.zeros(codes.shape[1], found.shape[1])
-            total[start : start + len(found)] += found
-            count[start : start + len(found)] += 1
-        return (total / count).numpy()
+    def scan(self, codes: Tensor) -> CodesPrediction:
+        """What the model says about codes (K, T), as a whole and frame by frame, in one reading."""
+        return predict_codes(self.classifier, [codes], self.window, self.multi_label, SCANNED, each=self.each, need_frames=True)[0]
 
 
 def as_waveform(sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None, target_hz: int) -> Waveform:

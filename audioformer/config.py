@@ -218,6 +218,7 @@ class TrainConfig(Config):
     validate_every: int = 0  # steps between measurements on held-out clips; 0 never
     patience: int = 0  # stop after so many measurements without improvement; 0 never
     save_every: int = 200  # steps between resumable states
+    keep_every: int = 0  # steps between checkpoints that stay, in the run's folder `steps`: the map shows them; 0 keeps none
     seed: int = 0  # of data order, masks and dropout
 
     def __post_init__(self):

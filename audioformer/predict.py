@@ -5,7 +5,7 @@ Between classifier and whoever asks. Shapes: B clips, K rows, T frames, W window
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,12 +26,14 @@ class CodesPrediction:
         window_probabilities: (W, C).
         window_starts: (W,) int, first frame of each window.
         embedding: (D,) mean over windows, weighted alike.
+        frames: (T, C) of each frame, mean where windows overlap, if asked for: from the frame head or, without one, the clip's.
     """
 
     probabilities: Tensor
     window_probabilities: Tensor
     window_starts: Tensor
     embedding: Tensor
+    frames: Tensor | None = None
 
 
 def window_starts(n_frames: int, window: int) -> list[int]:
@@ -49,7 +51,6 @@ def window_starts(n_frames: int, window: int) -> list[int]:
     return [*starts, n_frames - window] if starts[-1] != n_frames - window else starts
 
 
-@torch.no_grad()
 def predict_codes(
     classifier: Classifier,
     clips: Sequence[Tensor],
@@ -57,6 +58,8 @@ def predict_codes(
     multi_label: bool,
     batch_size: int = 16,
     hidden: Sequence[Tensor] | None = None,
+    each: Callable = map,
+    need_frames: bool = False,
 ) -> list[CodesPrediction]:
     """Classify coded clips.
 
@@ -68,6 +71,8 @@ def predict_codes(
         batch_size: windows at a time.
         hidden: (K, T_i) bool for each clip, True = the model sees MASK there; None hides nothing. A model that reads frames
             does not see a frame at all if anything in its column is hidden.
+        each: runs the batches: `map` one after the other, the `map` of a pool of threads several at once.
+        need_frames: also say what is found in each frame.
 
     Returns:
         One CodesPrediction a clip.
@@ -75,17 +80,26 @@ def predict_codes(
     pieces = [(i, start) for i, codes in enumerate(clips) for start in window_starts(codes.shape[1], window)]
     n_rows = classifier.config.n_codebooks
     device = next(classifier.parameters()).device
-    found: list[list[tuple[int, int, Tensor, Tensor]]] = [[] for _ in clips]
-    for first in range(0, len(pieces), batch_size):
-        group = pieces[first : first + batch_size]
+    found: list[list[tuple]] = [[] for _ in clips]
+
+    def shares(logits: Tensor) -> Tensor:
+        return (logits.float().sigmoid() if multi_label else logits.float().softmax(-1)).cpu()
+
+    @torch.no_grad()  # which holds for one thread: the one that runs this
+    def answers(group: list[tuple[int, int]]) -> list[tuple]:
         cut = [torch.as_tensor(clips[i])[:, start : start + window] for i, start in group]
         batch = classifier.collate(cut).to(device)
         if hidden is not None:
             batch = _hide(batch, [torch.as_tensor(hidden[i])[:n_rows, start : start + window] for i, start in group])
-        out = classifier(batch.tokens, batch.padding)
-        probabilities = (out.logits.float().sigmoid() if multi_label else out.logits.float().softmax(-1)).cpu()
-        for (i, start), codes, p, e in zip(group, cut, probabilities, out.embedding.float().cpu(), strict=True):
-            found[i].append((start, codes.shape[1], p, e))
+        out = classifier(batch.tokens, batch.padding, need_frames=need_frames)
+        starts, lengths = [start for _, start in group], [codes.shape[1] for codes in cut]
+        frames = [part[:n] for part, n in zip(shares(out.frame_logits), lengths, strict=True)] if need_frames else [None] * len(cut)
+        return list(zip(starts, lengths, shares(out.logits), out.embedding.float().cpu(), frames, strict=True))
+
+    groups = [pieces[first : first + batch_size] for first in range(0, len(pieces), batch_size)]
+    for group, answer in zip(groups, each(answers, groups), strict=True):
+        for (i, _), told in zip(group, answer, strict=True):
+            found[i].append(told)
     return [_average(windows) for windows in found]
 
 
@@ -130,8 +144,25 @@ def _hide(batch: TokenBatch | FrameBatch, hidden: list[Tensor]) -> TokenBatch | 
     return TokenBatch(mask_positions(batch, everywhere)[0], batch.padding, batch.codebook_size)
 
 
-def _average(windows: list[tuple[int, int, Tensor, Tensor]]) -> CodesPrediction:
-    starts, lengths, probabilities, embeddings = zip(*windows, strict=True)
+def _average(windows: list[tuple]) -> CodesPrediction:
+    """From (first frame, length, probabilities, embedding, frames or None) of each window."""
+    starts, lengths, probabilities, embeddings, frames = zip(*windows, strict=True)
     weights = torch.tensor(lengths, dtype=torch.float32)[:, None] / sum(lengths)
     stacked, vectors = torch.stack(probabilities), torch.stack(embeddings)
-    return CodesPrediction((stacked * weights).sum(0), stacked, torch.tensor(starts), (vectors * weights).sum(0))
+    found = None if frames[0] is None else overlaid(starts, frames)
+    return CodesPrediction((stacked * weights).sum(0), stacked, torch.tensor(starts), (vectors * weights).sum(0), found)
+
+
+def overlaid(starts: Sequence[int], windows: Sequence[Tensor]) -> Tensor:
+    """(T, X): what was found in windows (T_i, X) that begin at these frames, averaged where they overlap.
+
+    Example:
+        >>> overlaid([0, 1], [torch.tensor([[1.0], [2.0]]), torch.tensor([[4.0], [5.0]])]).flatten()
+        tensor([1., 3., 5.])
+    """
+    n_frames = max(start + len(window) for start, window in zip(starts, windows, strict=True))
+    total, count = torch.zeros(n_frames, windows[0].shape[1]), torch.zeros(n_frames, 1)
+    for start, window in zip(starts, windows, strict=True):
+        total[start : start + len(window)] += window
+        count[start : start + len(window)] += 1
+    return total / count

@@ -31,7 +31,8 @@ from audioformer.interrupt import finish_first
 from audioformer.optim import BETAS, make_optimizer, schedule_factor, set_learning_rate
 from audioformer.state import load_state, save_state, writable_folder
 
-SAME_NUMBERS = ("gradient_checkpointing", "compile")  # settings that a run may go on with or without
+SAME_NUMBERS = ("gradient_checkpointing", "compile", "keep_every")  # settings that a run may go on with or without
+STEPS = "steps"  # sub-folder of checkpoints from under way
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,9 @@ class _Run:
         self.between_steps = True
         if self.folder is not None and self.step % c.save_every == 0:
             self.save(finished=False)
+        if self.folder is not None and c.keep_every and self.step % c.keep_every == 0 and self.accelerator.is_main_process:
+            self.task.eval()
+            self.task.export(self.folder / STEPS / f"{self.step:06d}", self.history, self.average.state)
         return record
 
     def _accumulate(self) -> dict[str, float]:

@@ -116,7 +116,8 @@ def test_view_holds_picture_sound_and_codes(shown, offered):
     sound, rate = read_wav(view["sounds"]["original"])
     assert rate == shown.sample_rate
     np.testing.assert_allclose(sound, shown.samples, atol=1 / 32_000)
-    assert view["reply"]["n_codebooks"] == 3
+    assert view["n_codebooks"] == 3
+    assert set(view["sounds"]) == {"original"}  # that of the codes is asked for
 
 
 @pytest.mark.parametrize("n_codebooks", [1, 2, 3])

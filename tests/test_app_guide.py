@@ -123,6 +123,27 @@ def test_an_address_of_nonsense_opens_the_usual_page(browser, address, hash_text
     tab.close()
 
 
+def test_what_is_asked_in_a_room_stands_in_the_address_and_comes_back(browser, address):  # noqa: F811
+    tab = Tab(browser, f"{address}#sample={RAIN}&room=mask&ratio=40&span=9&seed=3")
+    mask, why = (f".af-room[data-room={name}]" for name in ("mask", "why"))
+    tab.page.wait_for_selector(f"{mask}[data-answer]")
+    assert [tab.page.input_value(f"{mask} .af-{name}") for name in ("ratio", "span", "seed")] == ["40", "9", "3"]
+    assert re.search(r"Hidden\s+(3\d|4\d) %", tab.text(f"{mask} .af-sum"))
+    until_it_says(tab, room="mask", ratio="40", span="9", seed="3")
+    tab.page.evaluate("location.hash = '#room=why&by=rollout&top=30&why=cat&ratio=7'")  # the last one is not asked there
+    tab.page.wait_for_selector(f"{why} .af-map[data-method=rollout][data-label=cat]")
+    assert tab.page.input_value(f"{why} .af-top-share") == "30"
+    until_it_says(tab, room="why", by="rollout", top="30", why="cat")
+    assert "ratio" not in tab.page.evaluate("location.hash")
+    tab.page.evaluate("location.hash = '#room=attention&layer=0&head=1'")
+    tab.page.wait_for_selector(".af-room[data-room=attention] .af-grid button:nth-child(2)[aria-selected=true]")
+    until_it_says(tab, room="attention", layer="0", head="1")
+    tab.page.evaluate("location.hash = '#room=attention&layer=77&head=%3Cb%3E'")  # there is no such layer
+    tab.page.wait_for_selector(".af-message")
+    assert "layer=" in tab.text(".af-message")
+    tab.close()
+
+
 def test_an_unknown_name_in_an_address_is_told_and_the_rest_is_done(browser, address):  # noqa: F811
     tab = Tab(browser, f"{address}#sample=nothing.ogg&room=mask&from=1&to=2")
     tab.page.wait_for_selector(".af-message")

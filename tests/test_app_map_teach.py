@@ -15,6 +15,7 @@ from test_app_browser import Tab, browser, start, stop  # noqa: F401 - a fixture
 from test_app_rooms import PHONE
 
 from audioformer.cli import main
+from audioformer.paths import samples_folder
 
 PCA = "localStorage.setItem('audioformer-map', 'pca')"  # nothing has to be compiled; UMAP is in test_embedding_map.py
 MAP, TEACH = ".af-room[data-room=map]", ".af-room[data-room=teach]"
@@ -61,6 +62,11 @@ def dots(tab, side=0):
     return tab.page.query_selector_all(f"{MAP} .af-one-map >> nth={side} >> .af-dot:not(.af-own)")
 
 
+def saved_as(tab, kind):
+    tab.page.click(f"{MAP} .af-controls .af-save summary")
+    tab.page.click(f"{MAP} .af-controls [data-save={kind}]")
+
+
 def test_two_maps_of_the_same_sounds(mapped, tmp_path):
     assert len(dots(mapped)) == len(dots(mapped, 1)) == 12
     for told in (mapped.text(f"{MAP} .af-told-map"), mapped.page.query_selector_all(f"{MAP} .af-told-map")[1].inner_text()):
@@ -103,7 +109,7 @@ def test_a_loop_selects_lists_and_exports(mapped):
     assert data(mapped, MAP, "chosen") == str(inside)
     assert mapped.text(f"{MAP} .af-list-title").lower().startswith(f"{inside} of 12 selected")
     with mapped.page.expect_download() as saved:
-        mapped.page.click(f"{MAP} .af-csv")
+        saved_as(mapped, "csv")
     lines = saved.value.path().read_text().strip().splitlines()
     assert len(lines) == inside + 1
     assert lines[0].startswith('"file","label","x animals","y animals","prediction animals","confidence animals","x statistics"')
@@ -115,11 +121,44 @@ def test_a_picture_is_saved(mapped):
     with mapped.page.expect_download() as saved:
         mapped.page.select_option(f"{MAP} .af-second", "")
         mapped.page.wait_for_selector(f"{MAP}.af-single")
-        mapped.page.click(f"{MAP} .af-svg")
+        saved_as(mapped, "svg")
     text = saved.value.path().read_text()
     assert text.count("af-dot") == 13
     assert "kNN purity" in text
     assert "<script" not in text
+    with mapped.page.expect_download() as saved:
+        saved_as(mapped, "png")
+    picture = saved.value.path().read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert [int.from_bytes(picture[at : at + 4], "big") for at in (16, 20)] == [1200, 1200]
+    with mapped.page.expect_download() as saved:
+        saved_as(mapped, "html")
+    text = saved.value.path().read_text()
+    assert text.count("af-dot") == 13
+    assert "white_noise-3.wav" in text  # its values
+
+
+def test_one_model_is_stepped_through_its_training(mapped):
+    page = mapped.page
+    page.select_option(f"{MAP} .af-first", "animals")
+    page.select_option(f"{MAP} .af-second", label="its training")
+    page.wait_for_selector(f"{MAP}[data-stage='random:guesser']")
+    steps = [one.inner_text() for one in page.query_selector_all(f"{MAP} .af-stages [role=radio]")]
+    assert [re.fullmatch(r"(\S+) \d\.\d\d", step).group(1) for step in steps] == ["random:guesser", "guesser", "animals"]
+    titles = [one.inner_text() for one in page.query_selector_all(f"{MAP} .af-one-map h3")]
+    assert titles == ["animals · PCA", "random:guesser · PCA"]
+    places = [[dot.get_attribute("style") for dot in dots(mapped, side)] for side in (0, 1)]
+    page.focus(f"{MAP} .af-stages [aria-checked=true]")
+    page.keyboard.press("ArrowLeft")  # round to the last: both maps are the same
+    page.wait_for_selector(f"{MAP}[data-stage=animals]")
+    assert [dot.get_attribute("style") for dot in dots(mapped, 1)] == places[0] != places[1]
+    assert "left=animals&right=%2F&map=pca" in page.evaluate("new Promise((done) => setTimeout(() => done(location.hash), 400))")
+    page.click(f"{MAP} .af-walk")
+    page.wait_for_selector(f"{MAP}[data-stage=guesser]")
+    page.click(f"{MAP} .af-walk")
+    page.select_option(f"{MAP} .af-second", "statistics")
+    page.wait_for_selector(f"{MAP} .af-stages", state="hidden")
+    page.wait_for_function(f"document.querySelectorAll('{MAP} .af-one-map h3')[1].textContent.startsWith('statistics')")
 
 
 def test_colours_confusion_and_search_select(mapped):
@@ -189,6 +228,7 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     assert re.match(r"Loss \d\.\d\d at first, \d\.\d\d after 120 steps", tab.text(f"{TEACH} .af-loss-told"))
     assert len(page.query_selector_all(f"{TEACH} .af-own-map .af-dot:not(.af-own)")) == 4
     page.wait_for_function("document.querySelector('#af-verdict .af-meta').innerText.includes('checkpoint yours')")
+    assert "checkpoint" not in page.evaluate("new Promise((done) => setTimeout(() => done(location.hash), 400))")  # its name is a secret
     assert {"<b>low</b>", "high"} == {node.inner_text() for node in page.query_selector_all("#af-verdict .af-name")}
     page.screenshot(path=tmp_path / "teach.png", full_page=True)
     assert (tmp_path / "teach.png").stat().st_size > 20_000
@@ -199,6 +239,51 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)[0]["labels"]
     tab.until_new(lambda: page.set_input_files("#af-input input[type=file]", tones / "high 2.wav"))
     assert page.get_attribute(".af-top", "data-top") == said[0]["label"]
+
+
+NOTE_PROGRESS = f"""() => {{
+    window.progress = [];
+    const said = document.querySelector('{TEACH} .af-progress span');
+    new MutationObserver(() => window.progress.push(said.textContent)).observe(said, {{ childList: true }});
+}}"""
+
+
+def test_somebody_fine_tunes_everything_on_real_samples(browser, address, tmp_path, capsys):  # noqa: F811
+    tab = Tab(browser, address, accept_downloads=True)
+    page = tab.page
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
+    page.select_option(f"{TEACH} .af-method", "ft1")
+    files = {name: sorted((samples_folder() / "audio").glob(f"*-{number}.ogg")) for name, number in (("helicopter", 40), ("dog", 0))}
+    for number, name in enumerate(files):
+        page.fill(f"{TEACH} .af-class-name >> nth={number}", name)
+        bring(tab, number, files[name][:2])
+    page.evaluate(NOTE_PROGRESS)
+    page.click(f"{TEACH} .af-teach")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.taught")
+    assert any(re.fullmatch(r"Step \d+ of 40", told) for told in page.evaluate("window.progress"))
+    told = tab.text(f"{TEACH} .af-loss-told")
+    assert re.match(r"Loss \d\.\d\d at first, \d\.\d\d after 40 steps; knowing nothing costs 0\.69 nats", told)
+    assert page.get_attribute(f"{TEACH} .af-loss", "aria-label") == told
+    assert len(page.get_attribute(f"{TEACH} .af-loss polyline", "points").split()) == 40
+    with page.expect_download() as saved:
+        page.click(f"{TEACH} .af-loss-told + .af-save summary")
+        page.click(f"{TEACH} .af-loss-told + .af-save [data-save=csv]")
+    assert len(saved.value.path().read_text().splitlines()) == 41
+    page.screenshot(path=tmp_path / "tuned.png", full_page=True)
+    with page.expect_download() as saved:
+        page.click(f"{TEACH} .af-download")
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        archive.extractall(tmp_path)
+    recipe = json.loads((tmp_path / "taught" / "config.json").read_text())
+    assert (recipe["recipe"]["method"], recipe["adapt"]["name"], recipe["n_clips"]) == ("ft1", "full", 4)
+    unheard = files["helicopter"][2]
+    assert main(["classify", str(unheard), "--checkpoint", str(tmp_path / "taught"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)[0]["labels"]
+    assert {one["label"] for one in said} == set(files)
+    tab.until_new(lambda: page.set_input_files("#af-input input[type=file]", unheard))
+    assert page.get_attribute(".af-top", "data-top") == said[0]["label"]
+    tab.close()
 
 
 def test_the_microphone_records_an_example(tab):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -15,10 +16,10 @@ import soundfile
 from app_weights import make_weights
 
 from audioformer import load
-from audioformer.embedding_map import Space, describer
+from audioformer.embedding_map import Space, align, describer
 from audioformer.errors import AudioformerError
 from audioformer_app import analysis, kept, models, taught
-from audioformer_app.atlas import Atlas, open_sounds, sources
+from audioformer_app.atlas import Atlas, before, open_sounds, sources
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms import teach
 
@@ -109,6 +110,32 @@ def test_a_clip_of_the_map_is_heard(answered, shown, offered):
     assert rate == RATE
     assert len(samples) == round(0.6 * RATE)
     assert np.fft.rfft(samples).__abs__().argmax() / 0.6 == pytest.approx(210, abs=2)
+
+
+def test_a_model_is_seen_through_its_training(answered, shown, offered):
+    assert answered["before"] == {"guesser": ["random:guesser"]} | {name: ["random:guesser", "guesser"] for name in ("animals", "overlaps")}
+    until = time.monotonic() + 300
+    while not (answer := sound_map.look(shown, {"models": ["animals"], "through": True, "method": "pca"}, offered))["views"]:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert answer["names"] == [view["name"] for view in answer["views"]] == ["animals", "random:guesser", "guesser"]
+    last, *earlier = (np.array(view["points"]) for view in answer["views"])
+    np.testing.assert_allclose(last, answered["views"][0]["points"])
+    for points in earlier:  # turned to lie like the last, and no turn lies nearer
+        np.testing.assert_allclose(points, align(points, last), atol=1e-3)
+    assert not np.allclose(*earlier)
+
+
+def test_steps_that_training_kept_are_stages_of_their_own(offered, tmp_path):
+    run = tmp_path / "mine"
+    for folder in (run, run / "steps" / "000050", run / "steps" / "000100"):
+        shutil.copytree(offered.checkpoints["animals"], folder)
+    (run / "steps" / "notes").mkdir()
+    own = models.Models(list(offered.codecs.values()), [run], list(offered.pretrained.values()), sounds=offered.sounds)
+    kept_steps = ["mine after 50 steps", "mine after 100 steps"]
+    assert before(own)["mine"] == ["random:guesser", "guesser", *kept_steps]
+    assert [name for name in sources(own) if "mine" in name] == [*kept_steps, "mine"]
+    assert sources(own)[kept_steps[0]]().label_names == offered.classifier("animals").label_names
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from audioformer.config import TrainConfig
 from audioformer.errors import AudioformerError
 from audioformer.interrupt import finish_first
 from audioformer.optim import make_optimizer, schedule_factor
-from audioformer.pretrain import MaskedModelling, pretrain_preset
+from audioformer.pretrain import MaskedModelling, load_pretrained, pretrain_preset
 from audioformer.state import load_state, save_state, writable_folder
 from audioformer.train import Task, WeightAverage, train
 
@@ -247,6 +247,19 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(tmp_path):
     with pytest.raises(AudioformerError, match=r"step 1: .*nan.*not finite; try a learning_rate below 0.001"):
         next(loop)
     assert all(torch.isfinite(value).all() for value in states(tmp_path)["task"].values())
+
+
+def test_checkpoints_from_under_way_stay_and_change_no_number(tmp_path):
+    plain = run(tmp_path / "plain")
+    assert numbers(run(tmp_path / "kept", keep_every=2)) == numbers(plain)
+    assert [path.name for path in sorted((tmp_path / "kept" / "steps").iterdir())] == ["000002", "000004"]
+    assert not (tmp_path / "plain" / "steps").exists()
+    early, last = (load_pretrained(tmp_path / "kept" / "steps" / name)[0].state_dict() for name in ("000002", "000004"))
+    finished = load_pretrained(tmp_path / "kept")[0].state_dict()
+    assert all(value.equal(finished[name]) for name, value in last.items())
+    assert not all(value.equal(finished[name]) for name, value in early.items())
+    run(tmp_path / "on", 1, save_every=1)
+    assert numbers(run(tmp_path / "on", keep_every=3, save_every=1))[-1] == numbers(run(None))[-1]  # a run may begin to keep some
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path):

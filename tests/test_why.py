@@ -4,6 +4,8 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -24,7 +26,7 @@ from audioformer.explain.faithfulness import (
     sounding,
 )
 from audioformer.explain.gradients import integrated_gradients, log_odds, token_vectors
-from audioformer.explain.occlusion import hidden_probabilities, occlusion
+from audioformer.explain.occlusion import hidden_probabilities, occlusion, row_falls
 from audioformer.tokens import wrap
 
 SIZE, TELLING = 16, 5  # entries of a codebook; the one that the planted model listens for
@@ -108,6 +110,19 @@ def test_windows_that_look_alike_are_read_once(codes, monkeypatch):
     assert asked == [3]
 
 
+def test_several_threads_find_the_same_without_gradients(codes):
+    clf = drawn()
+    hidden = [gap(codes, frames=slice(start, start + 5)) for start in range(0, 100, 4)]  # more than one batch
+    expected = hidden_probabilities(clf, codes, hidden)
+    with ThreadPoolExecutor(2) as crew:
+        clf.each = crew.map
+        found = hidden_probabilities(clf, codes, hidden)
+        if find_spec("captum"):
+            torch.testing.assert_close(integrated_gradients(clf, codes, 1, 4).codes, integrated_gradients(drawn(), codes, 1, 4).codes)
+    torch.testing.assert_close(found, expected)
+    assert not found.requires_grad
+
+
 def test_falls_belong_to_their_stretches(codes):
     clf = drawn()
     found = occlusion(clf, codes, label=2, span=30)
@@ -120,6 +135,10 @@ def test_falls_belong_to_their_stretches(codes):
     without = float(clf.classify_codes(codes, gap(codes, rows=1)).probabilities[2])
     assert float(found.rows[1]) == pytest.approx(whole - without, abs=1e-6)
     torch.testing.assert_close(found.frames, found.falls.repeat_interleave(30)[:100])
+    torch.testing.assert_close(row_falls(clf, codes, 2), found.rows)
+    alone = occlusion(clf, codes, label=2, span=30, rows=False)
+    assert alone.rows is None
+    torch.testing.assert_close(alone.falls, found.falls)
 
 
 def test_stretches_that_overlap_are_averaged(codes):

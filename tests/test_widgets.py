@@ -13,7 +13,7 @@ import torch
 
 from audioformer.compact_codec import CompactCodec, CompactConfig
 from audioformer.errors import AudioformerError
-from audioformer.widgets import lanes, modules, sounds, timeline
+from audioformer.widgets import lanes, modules, sound_map, sounds, timeline
 
 RATE_HZ = 24_000
 
@@ -100,10 +100,56 @@ def test_a_held_code_is_the_codec_on_one_column_repeated(codec):
     assert abs(sound[0]) == abs(sound[-1]) == 0
 
 
+# --- a map of sounds
+
+
+@pytest.fixture(scope="module")
+def mapped(tone):
+    """Three maps of six sounds; the last two are the first one turned and mirrored."""
+    pytest.importorskip("anywidget", reason='needs anywidget: pip install "audioformer[notebooks]"')
+    points = np.random.default_rng(3).normal(size=(6, 2))
+    maps = {"first": points, "turned": points @ [[0.0, 1.0], [-1.0, 0.0]] + 5, "last": 2 * points[:, ::-1]}
+    return sound_map(maps, ["sea_waves", "dog"] * 3, [tone[: 2400 * (n + 1)] for n in range(6)], RATE_HZ)
+
+
+def test_all_maps_lie_like_the_last(mapped):
+    shown = json.loads(mapped.value)
+    assert [one["name"] for one in shown["maps"]] == ["first", "turned", "last"]
+    for one in shown["maps"]:
+        np.testing.assert_allclose(one["points"], shown["maps"][-1]["points"], atol=2e-4)
+    assert shown["labels"][:2] == ["sea waves", "dog"]
+    assert shown["names"][5] == "sound 5"
+
+
+def test_the_map_answers_with_the_sound_of_a_mark(mapped, tone):
+    mapped.event = {"name": "hear", "index": 4, "number": 1}
+    reply = json.loads(mapped.reply)
+    sound, rate = soundfile.read(io.BytesIO(base64.b64decode(reply["wav"])), dtype="float32")
+    assert (reply["index"], rate) == (4, RATE_HZ)
+    np.testing.assert_allclose(sound, tone[:12_000], atol=1 / 16_000)
+    mapped.event = {"name": "select", "indices": [1, 3], "number": 2}
+    assert mapped.selection == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("maps", "labels", "rest", "says"),
+    [
+        ([[0, 0], [1, 1]], ["a"], {}, "1 labels need as many points"),
+        ({}, ["a"], {}, "1 labels need as many points"),
+        ({"x": [[0, 0, 0]]}, ["a"], {}, "1 labels need as many points"),
+        ([[0, 0]], ["a"], {"sounds": []}, "1 labels need as many points"),
+        ([[0, np.nan]], ["a"], {}, "NaN or infinite"),
+    ],
+)
+def test_maps_that_do_not_fit_are_refused(maps, labels, rest, says):
+    with pytest.raises(AudioformerError, match=says):
+        sound_map(maps, labels, **rest)
+
+
 # --- modules
 
 
-@pytest.mark.parametrize("module", ["timeline.js", "player.js", "live.js"])
+@pytest.mark.parametrize("module", ["timeline.js", "player.js", "live.js", "sound_map.js"])
 def test_a_bundle_stands_alone(module):
     text = modules.bundle(module)
     assert not re.search(r"^(import|export (?!default))", text, re.MULTILINE)
@@ -149,11 +195,7 @@ def test_the_widget_knows_what_is_selected(widget):
     assert widget.selection is None
 
 
-@pytest.fixture(scope="module")
-def page(chromium_path, widget):
-    """A bare page that runs the widget as JupyterLab would, with a model of plain JavaScript."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    script = """async ([esm, css, value]) => {
+RENDER = """async ([esm, css, value]) => {
         document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
         const traits = { value, reply: "", can_hear: true, event: {} };
         window.sent = [];
@@ -167,6 +209,12 @@ def page(chromium_path, widget):
         const module = await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })));
         module.default.render({ model: window.model, el: document.querySelector("main") });
     }"""
+
+
+@pytest.fixture(scope="module")
+def page(chromium_path, widget):
+    """A bare page that runs the widget as JupyterLab would, with a model of plain JavaScript."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     with playwright.sync_playwright() as engine:
         arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         chromium = engine.chromium.launch(executable_path=chromium_path, args=arguments)
@@ -174,7 +222,7 @@ def page(chromium_path, widget):
         complaints = []
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.set_content("<main></main>")
-        tab.evaluate(script, [modules.bundle("timeline.js"), modules.style(), widget.value])
+        tab.evaluate(RENDER, [modules.bundle("timeline.js"), modules.style(), widget.value])
         tab.wait_for_selector(".af-clip[data-token]")
         yield tab
         chromium.close()
@@ -276,3 +324,34 @@ def test_dark_notebooks_get_dark_lanes(page):
     page.wait_for_selector(".af-plot[data-look=dark]")
     page.evaluate("document.body.dataset.jpThemeLight = 'true'")
     page.wait_for_selector(".af-plot[data-look=light]")
+
+
+def test_a_map_is_stepped_through_heard_and_selected(page, mapped, tmp_path):
+    tab = page.context.browser.new_page(viewport={"width": 900, "height": 800})
+    complaints = []
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.set_content("<main></main>")
+    tab.evaluate(RENDER, [modules.bundle("sound_map.js"), modules.style(), mapped.value])
+    assert len(tab.query_selector_all(".af-dot:not(.af-own)")) == 6
+    assert tab.get_attribute(".af-sound-map", "data-stage") == "first"
+    tab.focus(".af-stages [aria-checked=true]")
+    tab.keyboard.press("ArrowRight")
+    assert tab.get_attribute(".af-sound-map", "data-stage") == "turned"
+    assert tab.get_attribute(".af-map2d svg", "aria-label").startswith("turned: Map of 6 sounds, 2 labels")
+    tab.focus(".af-map2d svg")
+    tab.keyboard.press("ArrowRight")
+    tab.keyboard.press("Enter")
+    asked = tab.evaluate("sent.at(-1)")
+    assert (asked["name"], asked["index"]) == ("hear", 0)
+    mapped.event = {**asked, "number": 98}
+    tab.evaluate("reply => model.set('reply', reply)", mapped.reply)
+    assert tab.get_attribute(".af-sound-map", "data-heard") == "0"
+    tab.click(".af-map-key button:has-text('dog')")
+    assert tab.evaluate("sent.at(-1).indices") == [1, 3, 5]
+    tab.click(".af-save summary")
+    with tab.expect_download() as waiting:
+        tab.click("[data-save=csv]")
+    assert waiting.value.path().read_text().splitlines()[1].startswith('"sound 0","sea waves",')
+    tab.screenshot(path=tmp_path / "map.png")
+    assert complaints == []
+    tab.close()

@@ -159,7 +159,8 @@ def frozen_view(frozen: Frozen, ranks: np.ndarray) -> dict:
     labels = label_stretches(frozen.history)
     if labels:
         moved = [(label, max(0.0, start - frozen.start_s), end - frozen.start_s) for label, start, end in labels if end > frozen.start_s]
-        shown.append({**lanes.events(moved), "id": "heard", "name": "Label", "weight": 0.4, "alt": _said(moved)})
+        lane = lanes.events(moved)
+        shown.append({**lane, "id": "heard", "name": "Label", "weight": min(0.4, 0.12 * len(lane["labels"])), "alt": _said(moved)})
     return {
         "token": frozen.token, "link": "live", "lanes": shown, "frame_rate": frozen.frame_rate, "start_s": frozen.start_s,
         "duration_s": len(frozen.samples) / frozen.sample_rate, "hear": [{"name": "original", "label": "sound"}],

@@ -21,28 +21,33 @@ SHOWN_NEIGHBOURS, PLAY_HZ = 5, 24_000
 
 
 def look(analysis: Analysis, data: dict, models: Models) -> dict:
-    """One or two models' maps of the same clips, as far as they are known.
+    """One or two models' maps of the same clips, or one's through its training, as far as they are known.
 
     Args:
         analysis: the clip on the page, which is drawn as a star.
-        data: `models`, one or two names (None: the page's checkpoint and what has learnt nothing), and `method`.
+        data: `models`, one or two names (None: the page's checkpoint and what has learnt nothing), `method`, and `through`,
+            true for what the first model was before, from its first weights on, in place of the second.
         models: open models.
 
     Returns:
         dict with `clips`, `views` (one a model; none while they are being made), `purities` of the models known so far,
-        and `waiting` {doing, done, total}, None when there is nothing to wait for.
+        `before` (what each model was before, the earliest first), and `waiting` {doing, done, total}, None when there is
+        nothing to wait for.
 
     Raises:
         AudioformerError: unknown names, no data set, or what went wrong in the background.
     """
     atlas = models.atlas()
     names, method = _names(analysis, data.get("models"), atlas), one_of(data.get("method", "umap"), METHODS, "method")
+    through = bool(data.get("through"))
+    if through:
+        names = [names[0], *atlas.before.get(names[0], [])]
     atlas.ask(names, method)
     known = all(atlas.region(name) is not None for name in names)
     waiting = {"doing": atlas.doing, "done": atlas.done, "total": len(atlas.clips)} if atlas.waiting else None
     told = {
         "token": analysis.token, "names": names, "models": atlas.names, "method": method, "waiting": waiting,
-        "left_out": len(atlas.dataset) - len(atlas.clips),
+        "through": through, "before": atlas.before, "left_out": len(atlas.dataset) - len(atlas.clips),
     }  # fmt: skip
     if not known:
         return {**told, "views": []}

@@ -22,7 +22,7 @@ from audioformer.classify import AudioClassifier
 from audioformer.explain.attention import rollout_frames
 from audioformer.explain.faithfulness import Curves, block_order, curves, held_against, random_order, silenced, sounding
 from audioformer.explain.gradients import integrated_gradients
-from audioformer.explain.occlusion import hidden_probabilities, occlusion
+from audioformer.explain.occlusion import hidden_probabilities, occlusion, row_falls
 from audioformer.predict import window_starts
 from audioformer.widgets import lanes
 from audioformer.widgets.sounds import wav_base64
@@ -43,7 +43,7 @@ class Map:
 
     Attributes:
         frames: (T,) importance.
-        rows: (K,) importance, or None where a method cannot tell rows apart.
+        rows: (K,) importance; None where a method cannot tell rows apart, or `rows` is to be asked.
         whole: what the map shares out or starts from: probability, or log-odds in nats; None without either.
         nothing: the same with every code hidden.
         missing: what the shares fail to add up to, nats; None where they need not.
@@ -88,6 +88,26 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         "truth": held_against(found.frames, truth) if truth.any() else None,
         "lanes": ["mel", _lane(found.frames, block, method, clf.codec.frame_rate), *extra], "checkpoint": analysis.verdict.checkpoint,
     }  # fmt: skip
+
+
+def rows(analysis: Analysis, data: dict, models: Models) -> dict:
+    """How far the probability of a label falls without one row of codes: what occlusion says of rows, after its map.
+
+    Args:
+        analysis: the clip.
+        data: `label`.
+        models: open models.
+
+    Returns:
+        dict with `rows`, (K,) falls of the probability.
+
+    Raises:
+        AudioformerError: values out of range.
+    """
+    clf, codes = _asked(analysis, models)
+    label = _label(analysis, clf, data)
+    found = _once(clf, codes, ("rows", label), lambda: row_falls(clf, codes, label))
+    return {"token": analysis.token, "label": label, "rows": [round(float(value), 5) for value in found]}
 
 
 def trust(analysis: Analysis, data: dict, models: Models) -> dict:
@@ -151,12 +171,12 @@ def hear(analysis: Analysis, data: dict, models: Models) -> dict:
     return {**told, "share": float(kept.float().mean()), "wav": wav_base64(sound.numpy(), clf.codec.sample_rate)}
 
 
-ANSWERS = {"look": look, "trust": trust, "hear": hear}
+ANSWERS = {"look": look, "rows": rows, "trust": trust, "hear": hear}
 
 
 def _by_occlusion(clf: AudioClassifier, codes: Tensor, label: int) -> Map:
-    found = occlusion(clf, codes, label, _block(codes.shape[1]))
-    return Map(found.frames, found.rows, found.probability, found.nothing)
+    found = occlusion(clf, codes, label, _block(codes.shape[1]), rows=False)
+    return Map(found.frames, None, found.probability, found.nothing)
 
 
 def _by_gradients(clf: AudioClassifier, codes: Tensor, label: int) -> Map:

@@ -31,7 +31,7 @@ class AttentionRoom extends Room {
 
   enter() {
     this.view = null;
-    this.ask("look", this.wanted ?? {});
+    this.ask("look", { ...this.wanted, ...this.wished() });
   }
 
   look(change) {
@@ -46,6 +46,9 @@ class AttentionRoom extends Room {
     this.view = reply;
     this.host.classList.toggle("af-empty", Boolean(reply.empty));
     if (reply.empty) return;
+    const { layer, head } = reply;
+    this.wanted = { layer, head };
+    this.remember(this.wanted);
     this.timeline.show({ ...reply, hear: [{ name: "original", label: "original" }] });
     this.heads.show(reply);
     const { cursor } = this.link;

@@ -31,7 +31,10 @@ class ClipView {
     this.addTools(send);
     this.slider = this.host.querySelector(".af-keep input");
     this.slider.addEventListener("input", () => this.showKept(null));
-    this.slider.addEventListener("change", () => this.keeping.send(Number(this.slider.value)));
+    this.slider.addEventListener("change", () => {
+      this.pulled = true;
+      this.keeping.send(Number(this.slider.value));
+    });
     watch("value", () => this.load());
     watch("reply", () => this.answer(JSON.parse(this.read("reply") || "null")));
   }
@@ -105,14 +108,15 @@ class ClipView {
     if (shown) {
       this.slider.max = shown.n_codebooks; // first: a value is held below the maximum
       this.slider.value = shown.n_codebooks;
-      this.showKept(shown.reply);
-      shown.sounds.kept = shown.reply.wav;
+      this.showKept(null);
+      this.pulled = false;
       this.edits = [];
       this.host.querySelector(".af-undo").disabled = true;
       const rows = this.host.querySelector(".af-rows");
       rows.replaceChildren(...Array.from({ length: shown.n_codebooks + 1 }, (_, row) => new Option(row ? `row ${row}` : "all", row)));
     }
     this.timeline.show(shown);
+    if (shown) this.keeping.send(shown.n_codebooks); // the sound of the codes follows
     if (shown) this.askCurve();
     if (shown) this.book.load(shown.n_codebooks, !this.book.host.hidden);
   }
@@ -131,7 +135,7 @@ class ClipView {
     if (reply.to === "keep" && reply.n_codebooks === Number(this.slider.value)) {
       this.showKept(reply);
       player.set("kept", reply.wav);
-      this.timeline.choose("kept");
+      if (this.pulled) this.timeline.choose("kept");
     }
     if (reply.to === "hear") {
       player.once(reply.wav);

@@ -1,11 +1,14 @@
 // Map: the same sounds as two models see them. Point, hear, draw a loop; the list, the confusion table and the maps are one.
-import { Room, bars, part } from "./room.js";
+import { Room, bars, part, put } from "./room.js";
 import { EmbeddingMap, OUTCOMES, classMark, mark, shade } from "./widgets/embedding_map.js";
+import { Stages } from "./widgets/stages.js";
 import { look, onLook } from "./widgets/colours.js";
+import { download, drawings, saveMenu } from "./widgets/save.js";
 
 const POLL_MS = 900;
 const STORE = "audioformer-map"; // the kind of map chosen last in this browser
 const LONGEST_LIST = 120;
+const THROUGH = "/"; // chosen in place of a second model: no model has this name
 const TEMPLATE = `
   <div class="af-controls" role="group" aria-label="What the maps show">
     <label>Left <select class="af-first" aria-label="Model of the left map"></select></label>
@@ -15,12 +18,9 @@ const TEMPLATE = `
       <option value="confidence">confidence</option><option value="error">error</option></select></label>
     <input type="search" class="af-find" placeholder="Find" title="Select by label, prediction or file" aria-label="Find a label or file">
     <button type="button" class="af-button af-all">All</button>
-    <span class="af-rule"></span>
-    <button type="button" class="af-button af-csv">CSV</button>
-    <button type="button" class="af-button af-svg">SVG</button>
-    <button type="button" class="af-button af-png">PNG</button>
   </div>
   <div class="af-progress" role="status" hidden><span></span><div><i></i></div></div>
+  <div class="af-steps" hidden></div>
   <div class="af-maps"></div>
   <div class="af-classes-key" role="group" aria-label="Classes: choose one to select its clips"></div>
   <div class="af-panels af-map-panels">
@@ -43,6 +43,7 @@ class MapRoom extends Room {
     this.find = (name) => this.host.querySelector(name);
     this.answers = { look: this.looked, sound: this.heard };
     this.maps = [0, 1].map((side) => this.build(side));
+    this.stages = new Stages(this.find(".af-steps"), (number) => this.stage(number));
     this.chosen = [];
     this.wavs = new Map();
     if (localStorage.getItem(STORE) === "pca") this.find(".af-method").value = "pca";
@@ -54,9 +55,8 @@ class MapRoom extends Room {
       this.find(".af-find").value = "";
       this.select([]);
     });
-    this.find(".af-csv").addEventListener("click", () => this.save("csv"));
-    this.find(".af-svg").addEventListener("click", () => this.save("svg"));
-    this.find(".af-png").addEventListener("click", () => this.save("png"));
+    const kinds = ["png", "svg", "html", "csv"].map((kind) => [kind, () => this.save(kind)]); // a file for each map
+    this.find(".af-controls").append(saveMenu(Object.fromEntries(kinds)));
     onLook(() => this.view?.views.length && this.colour());
   }
 
@@ -75,13 +75,43 @@ class MapRoom extends Room {
   }
 
   enter() {
-    this.ask("look", this.question ?? { method: this.find(".af-method").value });
+    const { left, right, map, colour } = this.wished();
+    put(this.find(".af-method"), map);
+    put(this.find(".af-colour"), colour);
+    const method = this.find(".af-method").value;
+    if (left) this.question = this.asking(left, right, method);
+    this.ask("look", this.question ?? { method });
+  }
+
+  asking(first, second, method) {
+    const other = second && second !== first && second !== THROUGH;
+    return { models: other ? [first, second] : [first], method, through: second === THROUGH };
   }
 
   wanted() {
     const [first, second, method] = [".af-first", ".af-second", ".af-method"].map((name) => this.find(name).value);
-    this.question = first ? { models: second && second !== first ? [first, second] : [first], method } : { method };
+    const known = second !== THROUGH || this.view?.before[first];
+    this.question = first ? this.asking(first, known ? second : "", method) : { method };
     this.ask("look", this.question);
+  }
+
+  // One model through its training: on the right what it was, on the left what has become of it.
+  stage(number) {
+    this.at = number;
+    this.view.views = [this.earlier.at(-1), this.earlier[number]];
+    this.host.dataset.stage = this.earlier[number].name;
+    this.colour();
+    this.neighbours();
+  }
+
+  staged({ views, through }) {
+    this.earlier = through ? [...views.slice(1), views[0]] : null;
+    this.stages.host.hidden = !through;
+    if (!through) return (this.at = 0);
+    this.at = Math.min(this.at ?? 0, this.earlier.length - 1);
+    this.stages.show(this.earlier.map(({ name, purity }) => `${name} ${purity.toFixed(2)}`), this.at);
+    this.view.views = [this.earlier.at(-1), this.earlier[this.at]];
+    return (this.host.dataset.stage = this.earlier[this.at].name);
   }
 
   looked(reply, more) {
@@ -95,9 +125,10 @@ class MapRoom extends Room {
     if (reply.waiting && !(settled && told)) this.timer = setTimeout(() => this.host.offsetParent && this.enter(), POLL_MS);
     if (!reply.views.length) return;
     this.host.dataset.method = reply.views[0].method;
+    this.staged(reply);
     this.host.classList.toggle("af-single", reply.views.length < 2);
     const names = new Set(reply.clips.map((clip) => clip.label));
-    for (const view of reply.views) view.predictions.forEach((name) => names.add(name));
+    for (const view of this.earlier ?? reply.views) view.predictions.forEach((name) => names.add(name));
     this.classes = [...names].sort();
     this.maps.forEach(({ card }, side) => (card.hidden = side >= reply.views.length));
     this.colour();
@@ -107,14 +138,16 @@ class MapRoom extends Room {
     this.list();
   }
 
-  options({ models, names, method }) {
+  options({ models, names, method, through, before }) {
     const fill = (select, values, value) => {
-      if (select.options.length !== values.length) select.replaceChildren(...values.map(([key, text]) => new Option(text, key)));
+      const same = String([...select.options].map((one) => one.value)) === String(values.map(([key]) => key));
+      if (!same) select.replaceChildren(...values.map(([key, text]) => new Option(text, key)));
       select.value = value;
     };
     const all = models.map((name) => [name, name]);
     fill(this.find(".af-first"), all, names[0]);
-    fill(this.find(".af-second"), [...all, ["", "none"]], names[1] ?? "");
+    const training = before[names[0]] ? [[THROUGH, "its training"]] : [];
+    fill(this.find(".af-second"), [...training, ...all, ["", "none"]], through ? THROUGH : (names[1] ?? ""));
     this.find(".af-method").value = method;
   }
 
@@ -149,6 +182,8 @@ class MapRoom extends Room {
     });
     this.key(by);
     this.host.dataset.colour = by;
+    const { names, through, method } = this.view;
+    this.remember({ left: names[0], right: through ? THROUGH : (names[1] ?? ""), map: method, colour: by });
   }
 
   told(clip, view, i) {
@@ -327,13 +362,12 @@ class MapRoom extends Room {
 
   async save(kind) {
     if (!this.view?.views.length) return;
-    if (kind === "csv") return this.download(new Blob([this.csv()], { type: "text/csv" }), "map.csv");
+    const csv = new Blob([this.csv()], { type: "text/csv" });
+    if (kind === "csv") return download(csv, "map.csv");
     for (const [side, { name }] of this.view.views.entries()) {
-      const text = this.maps[side].view.save();
-      const file = `map-${name.replaceAll(/[^\w-]+/g, "-")}`;
-      const drawn = new Blob([text], { type: "image/svg+xml" });
-      if (kind === "svg") this.download(drawn, `${file}.svg`);
-      else this.download(await picture(drawn), `${file}.png`);
+      const { view } = this.maps[side];
+      const make = drawings(() => view.save(), () => view.shown.alt, [600, 600], () => ({ csv }));
+      download(await make[kind](), `map-${name.replaceAll(/[^\w-]+/g, "-")}.${kind}`);
     }
   }
 
@@ -349,26 +383,4 @@ class MapRoom extends Room {
     ]); // prettier-ignore
     return [head, ...lines].map((line) => `${line.join(",")}\r\n`).join("");
   }
-
-  download(blob, name) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }
-}
-
-async function picture(drawn) {
-  const image = new Image();
-  image.src = URL.createObjectURL(drawn);
-  await image.decode().catch(() => new Promise((done) => (image.onload = done)));
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [1200, 1200];
-  const paper = canvas.getContext("2d");
-  paper.fillStyle = look().ground;
-  paper.fillRect(0, 0, canvas.width, canvas.height);
-  paper.drawImage(image, 0, 0, canvas.width, canvas.height);
-  URL.revokeObjectURL(image.src);
-  return new Promise((done) => canvas.toBlob(done, "image/png"));
 }

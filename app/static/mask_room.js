@@ -1,5 +1,5 @@
 // Mask: hide codes at random or by hand, see what the model guesses, hear the gap and its filling.
-import { Room, bars, part } from "./room.js";
+import { Room, bars, part, put } from "./room.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const TEMPLATE = `
@@ -60,11 +60,15 @@ class MaskRoom extends Room {
   enter() {
     this.hidden = null;
     this.wavs = {};
+    const wish = this.wished();
+    for (const name of ["ratio", "span", "seed"]) put(this.find(`.af-${name}`), wish[name]);
     this.random();
   }
 
   random() {
     const [ratio, span, seed] = [".af-ratio", ".af-span", ".af-seed"].map((name) => Math.round(Number(this.find(name).value)));
+    this.find(".af-controls output").textContent = `${ratio} %`;
+    this.remember({ ratio, span, seed });
     this.ask("look", { random: { ratio: ratio / 100, span: Math.max(span, 1), seed: Math.max(seed, 0) } });
   }
 
@@ -95,6 +99,7 @@ class MaskRoom extends Room {
     this.hidden = hidden;
     const bytes = new Uint8Array(Math.ceil(hidden.length / 8));
     hidden.forEach((on, i) => on && (bytes[i >> 3] |= 1 << (i & 7)));
+    this.remember(null); // what is painted by hand is too much for an address
     this.ask("look", { hidden: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")) });
   }
 

@@ -1,5 +1,5 @@
-// The address of the page says what is on it: sample, codec, checkpoint, room, selected stretch, code under the cursor.
-// All of it stands behind the #, which browsers send to nobody. What an address says is checked like anything from
+// The address of the page says what is on it: sample, codec, checkpoint, room and what is asked there, selected stretch,
+// code under the cursor. All of it stands behind the #, which browsers send to nobody. What an address says is checked like anything from
 // outside: here by its form, names once more by the server. Nothing of it is ever inserted as HTML.
 import { linked } from "./widgets/link.js";
 
@@ -9,6 +9,13 @@ const FORMS = {
   from: /^\d{1,2}(\.\d{1,3})?$/, to: /^\d{1,2}(\.\d{1,3})?$/, row: /^\d{1,2}$/, frame: /^\d{1,4}$/,
 }; // prettier-ignore
 const NUMBERS = ["from", "to", "row", "frame"];
+// What a room may be asked; it checks the value once more, and so does the server.
+const NUMBER = /^\d{1,9}$/;
+const [WORD, NAME] = [/^[a-z]{1,12}$/, /^[^\\<>]{0,80}$/];
+const ASKED = {
+  mask: { ratio: NUMBER, span: NUMBER, seed: NUMBER }, attention: { layer: NUMBER, head: NUMBER }, why: { why: NAME, by: WORD, top: NUMBER },
+  map: { left: NAME, right: NAME, map: WORD, colour: WORD },
+}; // prettier-ignore
 const PATIENCE_MS = 600;
 
 // What an address asks for, less what is not of the right form.
@@ -22,6 +29,8 @@ export function parse(hash) {
   }
   if (!(wanted.from < wanted.to)) ["from", "to"].forEach((name) => delete wanted[name]);
   if (!(wanted.row >= 1 && wanted.frame >= 0)) ["row", "frame"].forEach((name) => delete wanted[name]);
+  const asked = Object.entries(ASKED[wanted.room] ?? {}).filter(([name, form]) => form.test(given.get(name) ?? "\\"));
+  if (asked.length) wanted.asked = Object.fromEntries(asked.map(([name, form]) => [name, form === NUMBER ? Number(given.get(name)) : given.get(name)]));
   return wanted;
 }
 
@@ -33,18 +42,20 @@ export class Permalink {
   // open({sample, codec, checkpoint}): asks the server for what is not on the page yet.
   constructor(open) {
     [this.open, this.link, this.token, this.wanted, this.writing] = [open, linked("clip"), "", parse(location.hash), null];
-    for (const what of ["clip", "selection", "cursor"]) this.link.addEventListener(what, () => this.changed());
+    for (const what of ["clip", "selection", "cursor", "says"]) this.link.addEventListener(what, () => this.changed());
     window.addEventListener("hashchange", () => this.follow());
     document.addEventListener("click", (event) => event.target.closest?.("[role=tab]") && this.changed());
     document.addEventListener("keyup", (event) => event.target.closest?.("[role=tab]") && this.changed());
     this.changed();
   }
 
-  // What is on the page now; a sound of one's own has no name that another browser could open.
+  // What is on the page now; a sound or a classifier of one's own has no name that another browser could open.
   get shown() {
     const radio = (name) => document.querySelector(`#${name} input:checked`)?.value;
     const room = [...tabs()].find(([, tab]) => tab.getAttribute("aria-selected") === "true")?.[0];
-    return { sample: document.querySelector(".af-tile.af-on")?.title, codec: radio("af-codec"), checkpoint: radio("af-checkpoint"), room };
+    const checkpoint = radio("af-checkpoint");
+    const own = checkpoint?.startsWith("yours-"); // a secret of this page
+    return { sample: document.querySelector(".af-tile.af-on")?.title, codec: radio("af-codec"), checkpoint: own ? undefined : checkpoint, room };
   }
 
   changed() {
@@ -76,9 +87,11 @@ export class Permalink {
   }
 
   apply() {
-    const { room, from, to, row, frame } = this.wanted;
+    const { room, from, to, row, frame, asked } = this.wanted;
     [this.wanted, this.asked] = [null, false];
+    this.link.wishes = asked ? { [room]: asked } : {};
     tabs().get(room)?.click();
+    this.link.tell("wish");
     const codes = this.link.lanes.get("codes")?.codes;
     if (from < this.link.duration_s) this.link.select([from, Math.min(to, this.link.duration_s)]);
     if (row && codes) this.link.point({ row: Math.min(row, codes.length), frame: Math.min(frame, codes[0].length - 1) });
@@ -93,6 +106,7 @@ export class Permalink {
       const says = { ...this.shown };
       if (says.sample && selection) [says.from, says.to] = selection.map((time) => time.toFixed(3));
       if (says.sample && cursor) Object.assign(says, cursor);
+      Object.assign(says, this.link.says?.[says.room]);
       const given = Object.entries(says).filter(([, value]) => value !== undefined && value !== null);
       history.replaceState(history.state, "", `#${new URLSearchParams(given)}`);
     }, 250);

@@ -1,4 +1,5 @@
 // A plotly figure that follows the page's light or dark look. plotly.min.js comes from the installed plotly itself.
+import { isDark } from "./widgets/colours.js";
 import { page, quoted, saveMenu } from "./widgets/save.js";
 
 let library = null;
@@ -12,6 +13,13 @@ export function loadPlotly() {
     document.head.append(script);
   });
   return library;
+}
+
+// The figure's traces with the dark look's colours in the places of the light look's.
+function recoloured(figure, dark) {
+  const [light, night] = [figure.layout.template, dark].map(({ layout }) => layout.colorway);
+  const instead = new Map(light.map((colour, place) => [colour.toLowerCase(), night[place]]));
+  return JSON.parse(JSON.stringify(figure.data), (_, value) => (typeof value === "string" && instead.get(value.toLowerCase())) || value);
 }
 
 export class PlotlyView {
@@ -34,7 +42,8 @@ export class PlotlyView {
     const { figure, dark, config } = this.shown;
     const plotly = await loadPlotly();
     const layout = { ...figure.layout, autosize: true };
-    if (document.body.classList.contains("dark")) layout.template = dark;
+    let data = structuredClone(figure.data);
+    if (isDark()) [layout.template, data] = [dark, recoloured(figure, dark)];
     // a finger scrolls the page; a mouse zooms into time
     const finger = matchMedia("(pointer: coarse)").matches;
     layout.dragmode = finger ? false : "zoom";
@@ -42,7 +51,7 @@ export class PlotlyView {
     for (const key of Object.keys(layout)) {
       if (key.startsWith("yaxis")) layout[key] = { ...layout[key], fixedrange: true };
     }
-    await plotly.react(this.host, structuredClone(figure.data), structuredClone(layout), {
+    await plotly.react(this.host, data, structuredClone(layout), {
       ...config,
       displayModeBar: finger ? false : "hover",
     });

@@ -5,12 +5,14 @@ import { linked } from "./widgets/link.js";
 export class Room {
   constructor({ element, read, watch, send }, name) {
     this.host = element.querySelector(".af-room");
+    this.name = name;
     this.link = linked("clip");
     this.questions = new Map();
     this.send = send;
     this.token = null;
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
     this.link.addEventListener("clip", () => this.visit());
+    this.link.addEventListener("wish", () => this.visit());
     this.host.dataset.room = name;
   }
 
@@ -22,9 +24,22 @@ export class Room {
 
   visit() {
     const there = this.host.isConnected && this.host.offsetParent !== null;
-    if (!there || !this.link.token || this.link.token === this.token) return;
+    if (!there || !this.link.token || (this.link.token === this.token && !this.link.wishes?.[this.name])) return;
     this.token = this.link.token;
     this.enter();
+  }
+
+  // What the address of the page asks of this room, once; see permalink.js.
+  wished() {
+    const wish = this.link.wishes?.[this.name] ?? {};
+    if (this.link.wishes) delete this.link.wishes[this.name];
+    return wish;
+  }
+
+  // What the address is to say, so that it brings this view back: words and numbers; null: it cannot be said.
+  remember(says) {
+    (this.link.says ??= {})[this.name] = says;
+    this.link.tell("says");
   }
 
   ask(what, data = {}) {
@@ -51,6 +66,12 @@ export function part(tag, name, text = "") {
   if (name) made.className = name;
   if (text !== "") made.textContent = text;
   return made;
+}
+
+// A control takes a value, if it is one of those that it offers.
+export function put(control, value) {
+  if (value === undefined || (control.options && ![...control.options].some((one) => one.value === String(value)))) return;
+  control.value = value;
 }
 
 // A list of bars: rows of {label, value (0 to 1), text, ghost (0 to 1), act, title}.

@@ -4,6 +4,7 @@ import { Microphone } from "./widgets/microphone.js";
 import { EmbeddingMap, classMark, mark } from "./widgets/embedding_map.js";
 import { linked } from "./widgets/link.js";
 import { readWav, writeWav } from "./widgets/player.js";
+import { drawings, quoted, saveMenu } from "./widgets/save.js";
 import { look, onLook } from "./widgets/colours.js";
 
 const LONGEST_S = 5; // of a recording
@@ -46,6 +47,7 @@ class TeachRoom {
     this.find(".af-teach").addEventListener("click", () => this.teach());
     this.find(".af-stop").addEventListener("click", () => this.send("ask", { what: "stop" }));
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
+    this.savers();
     onLook(() => this.curve && this.drawCurve());
     new ResizeObserver(() => this.visit()).observe(this.host);
   }
@@ -70,6 +72,26 @@ class TeachRoom {
     this.limits = limits;
     this.find(".af-start").replaceChildren(...starts.map((name) => new Option(name, name)));
     this.state();
+  }
+
+  // Below both figures: what can be saved of them.
+  savers() {
+    const add = (name, told, drawing, size, table) => {
+      const csv = () => new Blob([table().map((line) => `${line.join(",")}\n`).join("")], { type: "text/csv" });
+      const alt = () => this.find(told).textContent;
+      const menu = saveMenu({ ...drawings(drawing, alt, size, () => ({ csv: csv() })), csv }, name);
+      menu.hidden = true; // until there is a figure
+      this.find(told).after(menu);
+    };
+    const steps = () => [["step", "loss_nats"], ...this.curve.curve.map((value, i) => [i + 1, value])];
+    add("loss", ".af-loss-told", () => new XMLSerializer().serializeToString(this.find(".af-loss svg")), [840, 380], steps);
+    const names = () => this.done.ids.map((id) => this.classes.flatMap(({ examples }) => examples).find((one) => one.id === id)?.name ?? "");
+    const examples = () => {
+      const { labels, points, predictions, confidence } = this.done;
+      const file = names();
+      return [["name", "label", "x", "y", "prediction", "confidence"], ...labels.map((label, i) => [quoted(file[i]), quoted(label), ...points[i], quoted(predictions[i]), confidence[i].toFixed(4)])];
+    };
+    add("examples", ".af-own-told", () => this.map.save(), [600, 600], examples);
   }
 
   // --- classes and their examples
@@ -307,6 +329,7 @@ class TeachRoom {
     const y = (value) => high - low - ((high - low - 8) * value) / top;
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("viewBox", `0 0 ${wide} ${high}`);
+    svg.setAttribute("font-family", "system-ui, sans-serif");
     const draw = (tag, values, text = "") => {
       const made = document.createElementNS(SVG, tag);
       for (const [key, value] of Object.entries(values)) made.setAttribute(key, value);
@@ -324,6 +347,7 @@ class TeachRoom {
     draw("text", { ...label, x: wide - 10, y: high - 6, "text-anchor": "end" }, `step (of ${total})`);
     draw("text", { ...label, x: left, y: high - 6 }, "loss (nats)");
     this.find(".af-loss").replaceChildren(svg);
+    this.find(".af-loss-told + .af-save").hidden = false;
     const last = curve.at(-1);
     const told = `Loss ${curve[0].toFixed(2)} at first, ${last.toFixed(2)} after ${curve.length} steps; knowing nothing costs ${chance.toFixed(2)} nats.`;
     this.find(".af-loss").setAttribute("aria-label", told);
@@ -337,6 +361,7 @@ class TeachRoom {
     const words = reply.labels.map((label, i) => `${label}\nnow taken for ${reply.predictions[i]}, ${(100 * reply.confidence[i]).toFixed(0)} %`);
     const alt = `Map of your ${reply.labels.length} examples (PCA).`;
     this.map.choose([]);
+    this.find(".af-own-told + .af-save").hidden = false;
     this.map.show({ points: reply.points, told: words, marks: () => reply.labels.map((label) => classMark(names.indexOf(label))), alt, own: null });
     const legend = part("span", "af-classes-key");
     names.forEach((name, i) => {

@@ -1,6 +1,6 @@
 // Why: what made this label? A map of importance, a test of the map, and the evidence to hear.
 import { PlotlyView } from "./plotly_view.js";
-import { Room, bars, part } from "./room.js";
+import { Room, bars, part, put } from "./room.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const TEMPLATE = `
@@ -36,8 +36,9 @@ class WhyRoom extends Room {
     this.find = (name) => this.host.querySelector(name);
     this.timeline = new Timeline(this.find(".af-view"), { chosen: (name) => this.fetch(name) });
     this.chart = new PlotlyView(this.find(".af-chart"));
+    this.find(".af-trust").append(this.chart.saveMenu("faithfulness"));
     this.chart.onDraw = () => (this.find(".af-trust").dataset.drawn = this.trusted);
-    this.answers = { look: this.looked, trust: this.tested, hear: this.heard };
+    this.answers = { look: this.looked, rows: this.rowed, trust: this.tested, hear: this.heard };
     for (const name of [".af-label", ".af-method"]) this.find(name).addEventListener("change", () => this.look());
     this.find(".af-top-share").addEventListener("input", () => this.cover());
     this.find(".af-top-share").addEventListener("change", () => this.weigh());
@@ -45,6 +46,10 @@ class WhyRoom extends Room {
 
   enter() {
     this.view = null;
+    const { why, by, top } = this.wished();
+    put(this.find(".af-method"), by);
+    put(this.find(".af-top-share"), top);
+    this.named = why; // a label by its name, which the first answer tells the number of
     this.ask("look", { method: this.find(".af-method").value });
   }
 
@@ -60,9 +65,13 @@ class WhyRoom extends Room {
     this.find(".af-label").replaceChildren(...reply.labels.map(({ number, name, sounds }) => {
       return new Option(sounds ? `${name} (sounds)` : name, number, false, number === reply.label);
     }));
+    const other = reply.labels.find(({ name, number }) => name === this.named && number !== reply.label);
+    this.named = null;
+    if (other) return this.ask("look", { method: reply.method, label: other.number });
     this.timeline.show({ ...reply, hear: HEAR });
     this.showMap(reply);
     this.find(".af-gain").textContent = "…";
+    if (reply.method === "occlusion") this.ask("rows", { label: reply.label });
     this.ask("trust", { order: reply.order, label: reply.label });
     this.cover();
     this.weigh();
@@ -90,6 +99,7 @@ class WhyRoom extends Room {
     const slider = this.find(".af-top-share");
     slider.nextElementSibling.textContent = `${slider.value} %`;
     if (!this.view || this.view.empty) return;
+    this.remember({ why: this.view.name, by: this.view.method, top: Number(slider.value) });
     const { kept, step_s } = this.kept;
     this.timeline.veil = { start_s: 0, step_s, shares: Array.from(kept) };
     this.timeline.draw();
@@ -149,8 +159,16 @@ class WhyRoom extends Room {
       facts.push(part("p", "", "Rollout knows no label: it is the same whatever you ask about."));
     }
     if (rows) facts.push(this.rows(rows, method));
+    else if (method === "occlusion") facts.push(part("p", "", "Row by row …"));
     this.find(".af-map div").replaceChildren(...facts);
     Object.assign(this.find(".af-map").dataset, { method, label: name });
+  }
+
+  // What occlusion says of rows comes after its map.
+  rowed({ rows, label }, more) {
+    if (more || label !== this.view.label || this.view.method !== "occlusion") return;
+    this.view.rows = rows;
+    this.showMap(this.view);
   }
 
   rows(rows, method) {

@@ -78,10 +78,10 @@ def integrated_gradients(clf: AudioClassifier, codes: Tensor, label: int, n_step
     label, codes = class_number(clf, label), model_codes(clf, codes)
     starts = window_starts(codes.shape[1], clf.window)
     shares, whole, nothing = torch.zeros(codes.shape), 0.0, 0.0
-    for start in starts:
-        read = slice(start, start + clf.window)
-        found, ends = _one_window(clf.classifier, codes[:, read], label, n_steps, clf.multi_label)
-        shares[:, read] += found / len(starts)
+    windows = [codes[:, start : start + clf.window] for start in starts]
+    answers = clf.each(lambda window: _one_window(clf.classifier, window, label, n_steps, clf.multi_label), windows)
+    for start, (found, ends) in zip(starts, answers, strict=True):
+        shares[:, start : start + clf.window] += found / len(starts)
         whole, nothing = whole + ends[0] / len(starts), nothing + ends[1] / len(starts)
     return Gradients(label, shares, whole, nothing)
 

@@ -20,6 +20,8 @@ from audioformer.classify import AudioClassifier
 from audioformer.errors import AudioformerError
 from audioformer.predict import predict_codes, window_starts
 
+BATCH = 16  # windows at a time
+
 
 @dataclass(frozen=True)
 class Occlusion:
@@ -31,7 +33,7 @@ class Occlusion:
         nothing: of the label with every code hidden: what the model says before it has heard anything.
         spans: (P, 2) int64, first frame of each hidden stretch and the one after its last.
         falls: (P,) how far the probability falls with that stretch hidden; negative: it rises.
-        rows: (K,) fall with a whole row hidden.
+        rows: (K,) fall with a whole row hidden; None where that was not asked.
         n_frames: T.
     """
 
@@ -40,7 +42,7 @@ class Occlusion:
     nothing: float
     spans: Tensor
     falls: Tensor
-    rows: Tensor
+    rows: Tensor | None
     n_frames: int
 
     @property
@@ -51,7 +53,9 @@ class Occlusion:
         return (covered * self.falls[:, None]).sum(0) / covered.sum(0)
 
 
-def occlusion(clf: AudioClassifier, codes: Tensor, label: int | None = None, span: int = 15, step: int | None = None) -> Occlusion:
+def occlusion(
+    clf: AudioClassifier, codes: Tensor, label: int | None = None, span: int = 15, step: int | None = None, rows: bool = True
+) -> Occlusion:
     """Hide one stretch after the other, in all rows; then one row after the other, all the time.
 
     Args:
@@ -60,6 +64,7 @@ def occlusion(clf: AudioClassifier, codes: Tensor, label: int | None = None, spa
         label: number of the class; None: the likeliest.
         span: frames hidden at a time.
         step: frames from one stretch to the next, at most span; None: the span.
+        rows: whether to hide rows too; `row_falls` does that alone.
 
     Returns:
         Occlusion.
@@ -74,15 +79,38 @@ def occlusion(clf: AudioClassifier, codes: Tensor, label: int | None = None, spa
     n_rows, n_frames = codes.shape
     starts = range(0, max(1, n_frames - span + step), step)
     spans = torch.tensor([[start, min(start + span, n_frames)] for start in starts])
-    hidden = torch.zeros(len(spans) + n_rows + 2, n_rows, n_frames, dtype=torch.bool)  # stretches, rows, everything, nothing
-    for gap, (start, end) in zip(hidden, spans.tolist(), strict=False):
+    hidden = torch.zeros(len(spans) + 2, n_rows, n_frames, dtype=torch.bool)  # everything, nothing, stretches
+    hidden[0] = True
+    for gap, (start, end) in zip(hidden[2:], spans.tolist(), strict=True):
         gap[:, start:end] = True
-    hidden[len(spans) : -2][range(n_rows), range(n_rows)] = True
-    hidden[-2] = True
-    p = hidden_probabilities(clf, codes, hidden)
-    label = int(p[-1].argmax()) if label is None else class_number(clf, label)
-    falls = p[-1, label] - p[:, label]
-    return Occlusion(label, float(p[-1, label]), float(p[-2, label]), spans, falls[: len(spans)], falls[len(spans) : -2], n_frames)
+    p = hidden_probabilities(clf, codes, torch.cat([hidden, _each_row(codes)]) if rows else hidden)
+    label = int(p[1].argmax()) if label is None else class_number(clf, label)
+    falls, n_spans = p[1, label] - p[2:, label], len(spans)
+    return Occlusion(label, float(p[1, label]), float(p[0, label]), spans, falls[:n_spans], falls[n_spans:] if rows else None, n_frames)
+
+
+def row_falls(clf: AudioClassifier, codes: Tensor, label: int) -> Tensor:
+    """How far the probability of a label falls with one whole row of codes hidden.
+
+    Args:
+        clf: classifier with its codec.
+        codes: (K, T) of its codec.
+        label: number of the class.
+
+    Returns:
+        (K,), as `Occlusion.rows`.
+
+    Raises:
+        AudioformerError: no such label, or a model that does not read codes.
+    """
+    codes, label = model_codes(clf, codes), class_number(clf, label)
+    p = hidden_probabilities(clf, codes, [torch.zeros_like(codes, dtype=torch.bool), *_each_row(codes)])[:, label]
+    return p[0] - p[1:]
+
+
+def _each_row(codes: Tensor) -> Tensor:
+    """(K, K, T) bool: the k-th hides row k."""
+    return torch.eye(len(codes), dtype=torch.bool)[:, :, None].expand(-1, -1, codes.shape[1])
 
 
 def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[Tensor] | Tensor) -> Tensor:
@@ -117,7 +145,8 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[T
                 pieces.append(piece)
             which.append(different[key])
     gaps = [piece < 0 for piece in pieces]
-    found = predict_codes(clf.classifier, [piece.clamp_min(0) for piece in pieces], clf.window, clf.multi_label, hidden=gaps)
+    shown = [piece.clamp_min(0) for piece in pieces]
+    found = predict_codes(clf.classifier, shown, clf.window, clf.multi_label, BATCH, gaps, clf.each)
     p = torch.stack([one.probabilities for one in found])
     return p[torch.tensor(which)].view(len(hidden), len(starts), -1).mean(1)  # all windows are equally long
 

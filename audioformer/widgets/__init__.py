@@ -5,6 +5,7 @@
     modules   the modules and the style sheet in `static/`; a module with all it imports as one piece
     notebook  `timeline(sound)`: the time line as a widget in JupyterLab, by anywidget
     live      `live(classifier)`: the microphone of the browser, listened to while it runs; the app answers with the same
+    sound_map `sound_map(points, labels, sounds)`: a map of many sounds, or several maps of them one after the other
 
 In a notebook:
 
@@ -18,5 +19,6 @@ stretch plays in a loop; space starts and stops. Nothing is loaded from anywhere
 from audioformer.widgets import lanes, modules, sounds
 from audioformer.widgets.live import live
 from audioformer.widgets.notebook import timeline
+from audioformer.widgets.sound_map import sound_map
 
-__all__ = ["lanes", "live", "modules", "sounds", "timeline"]
+__all__ = ["lanes", "live", "modules", "sound_map", "sounds", "timeline"]

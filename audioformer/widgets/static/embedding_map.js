@@ -206,6 +206,7 @@ export class EmbeddingMap {
     }
     copy.querySelector(".af-ring").remove();
     copy.setAttribute("xmlns", SVG);
+    copy.setAttribute("role", "img");
     const title = svgPart("title", {});
     title.textContent = this.shown.alt;
     copy.prepend(title);

@@ -40,6 +40,25 @@ export function pictures(figure, more = () => ({})) {
   };
 }
 
+// The same kinds of a drawing that is SVG already: drawing() gives its text, alt() what it shows in words.
+export function drawings(drawing, alt, [width, height], more = () => ({})) {
+  return {
+    png: () => raster(drawing(), width, height),
+    svg: () => new Blob([drawing()], { type: "image/svg+xml" }),
+    html: () => page(drawing(), alt(), more()),
+  };
+}
+
+async function raster(text, width, height) {
+  const image = new Image(width * PIXELS, height * PIXELS);
+  image.src = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+  await image.decode().catch(() => new Promise((done) => (image.onload = done)));
+  const draw = (context) => context.drawImage(image, 0, 0, width, height);
+  const made = await png({ width, height, draw });
+  URL.revokeObjectURL(image.src);
+  return made;
+}
+
 function png({ width, height, draw }) {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [width * PIXELS, height * PIXELS];

@@ -27,7 +27,8 @@ const TEMPLATE = `
       <button type="button" class="af-zoom" title="Show only the selected stretch (Z)" disabled>Zoom</button>
     </div>
   </div>`;
-const HINT = "Click a code to hear it, a moment to play from there; drag to loop a stretch.";
+const HINT = "a moment to play from there; drag to loop a stretch.";
+const TICK_PX = 10;
 const SHORTEST_CUT_S = 0.06; // a single frame of 13 ms is a click; this much around it can be heard
 
 export class Timeline {
@@ -58,7 +59,7 @@ export class Timeline {
     this.buildSwap(view.hear ?? []);
     this.build();
     this.host.dataset.token = view.token;
-    if (other) this.say(HINT);
+    if (other) this.say(this.codes ? `Click a code to hear it, ${HINT}` : `Click ${HINT}`);
   }
 
   connect(name) {
@@ -89,6 +90,7 @@ export class Timeline {
       for (const [place, text] of lane.ticks ?? []) {
         const tick = element("span", "", text);
         tick.style.bottom = `${place * 100}%`;
+        if (place < 0.04 || place > 0.94) tick.style.transform = place < 0.5 ? "none" : "translateY(100%)"; // never into the next lane
         ticks.append(tick);
       }
       row.append(name, ticks, canvas);
@@ -125,6 +127,9 @@ export class Timeline {
       if (!width || !height) continue; // in a hidden room
       const short = lane.short && height < 6.4 * lane.name.length;
       row.firstElementChild.textContent = short ? lane.short : lane.name;
+      const ticks = [...row.querySelectorAll(".af-ticks span")];
+      const every = lane.codes ? Math.ceil((TICK_PX * ticks.length) / height) : 1; // as many names of rows as there is room for
+      ticks.forEach((tick, place) => (tick.hidden = place % every > 0));
       const scale = devicePixelRatio || 1;
       [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
       const context = canvas.getContext("2d");
@@ -458,15 +463,18 @@ export class Timeline {
     return { width: plot.clientWidth, height: plot.clientHeight, alt: this.lanes.map((lane) => lane.alt).join(" "), draw };
   }
 
-  // One line a frame: time, the codes of every row, and every line at the nearest moment.
+  // One line a frame: time, the codes of every row, every line at the nearest moment, and the events that sound.
   table() {
     const codes = this.codes ?? [];
     const lines = this.lanes.flatMap((lane) => (lane.lines ?? []).map((line) => ({ ...line, lane })));
-    const head = ["time_s", ...codes.map((_, row) => `codebook_${row + 1}`), ...lines.map(({ name, lane }) => quoted(`${lane.name}: ${name}`))];
+    const events = this.lanes.filter((lane) => lane.kind === "events");
+    const names = [...lines.map(({ name, lane }) => `${lane.name}: ${name}`), ...events.map(({ name }) => name)].map(quoted);
+    const head = ["time_s", ...codes.map((_, row) => `codebook_${row + 1}`), ...names];
     const rows = Array.from({ length: Math.ceil(this.view.duration_s * this.view.frame_rate) }, (_, frame) => {
       const time = (frame + 0.5) / this.view.frame_rate;
       const at = ({ values, lane }) => values[Math.round((time - lane.start_s) / lane.step_s)] ?? "";
-      return [time.toFixed(4), ...codes.map((row) => row[frame] ?? ""), ...lines.map(at)].join(",");
+      const sounding = (lane) => quoted(lane.events.filter(({ start_s, end_s }) => start_s <= time && time < end_s).map(({ label }) => label).join("; "));
+      return [time.toFixed(4), ...codes.map((row) => row[frame] ?? ""), ...lines.map(at), ...events.map(sounding)].join(",");
     });
     return new Blob([[head.join(","), ...rows].join("\n") + "\n"], { type: "text/csv" });
   }
