@@ -74,7 +74,8 @@ for cycles in (3, 5):
     print(cycles, "cycles:", round((tone * wave).sum().item(), 4))
 
 # %% [markdown]
-# A Fourier transform asks all the frequencies at once. Its entry number 3 must be our sum.
+# (A minus before a zero is only a rounding error that was cut off.) A Fourier transform asks all the frequencies at
+# once. Its entry number 3, counted from 0, must be our sum.
 
 # %%
 spectrum = torch.fft.rfft(tone)

@@ -83,7 +83,7 @@ print("winners", codes.tolist(), "→ entries", by_hand.flatten().tolist())
 quantiser = ResidualVQ(n_codebooks=1, codebook_size=2, width=1, decay=0.0).train()
 quantiser.codebooks.copy_(torch.tensor([[[0.0], [5.0]]]))
 for _ in range(2):
-    quantiser(numbers[None], rows_kept=torch.tensor([1]))
+    quantiser(numbers[None], rows_kept=torch.tensor([1]))  # a batch of one clip, which keeps 1 row of codes
 assert_close(quantiser.codebooks[0], by_hand)
 print(quantiser.codebooks.flatten().tolist())
 
@@ -156,8 +156,8 @@ def draw_entries(n_entries):
 slider("From which number of entries on does another doubling gain little?", [1, 2, 4, 8, 16, 32, 64], draw_entries, 4)
 
 # %% [markdown]
-# In a plane, halving the distance takes four times the entries, once the clouds themselves are found. In 32
-# dimensions it takes $2^{32}$ times: that is why one table is hopeless.
+# In a plane, halving the distance takes four times the entries, once the clouds themselves are found. In 48
+# dimensions, the width of the real codec in section 6, it takes $2^{48}$ times: that is why one table is hopeless.
 
 # %% [markdown]
 # ## 4 · Quantise what is left over
@@ -252,7 +252,7 @@ assert_close(again.grad[0], vector.grad)
 
 # %% [markdown]
 # This is a white lie: the true gradient is zero nearly everywhere. It works as long as vector and entry are close,
-# which is why training also pulls them together (the *commitment* of the library's `Quantised`).
+# which is why training has one more loss, their squared distance: the *commitment* of the encoder to its codes.
 
 # %% [markdown]
 # ## 6 · The real codec
@@ -282,7 +282,8 @@ pairs = (first[:, None] + second).reshape(-1, few.shape[1])
 best = torch.cdist(few, pairs).min(1).values
 rest = few - first[torch.cdist(few, first).argmin(1)]
 greedy = torch.cdist(rest, second).min(1).values
-print(int((greedy > best * 1.001).sum()), "of 12; what is left over could be", f"{1 - (best / greedy).mean():.0%} shorter")
+print(int((greedy > best * 1.001).sum()), "of 12 have a better pair")
+print(f"what is left over could be {1 - (best / greedy).mean():.0%} shorter")
 
 # %% [markdown]
 # Why does the library not try all combinations? Count them for 8 codebooks and you know. (Some codecs keep the few best
@@ -314,7 +315,7 @@ in_use = {}
 for k, row in enumerate(codes):
     shares = torch.bincount(row, minlength=codec.codebook_size) / len(row)
     in_use[f"row {k + 1}"] = round(torch.distributions.Categorical(probs=shares).perplexity().item())
-show(plots.layers.parameters(in_use, what="entries in use (perplexity)", of="row"))
+show(plots.layers.parameters(in_use, what="entries in use (perplexity)", of="row", whole=False))
 
 # %% [markdown]
 # Do not trust the height of these bars too much: six clips cannot use 1024 entries evenly, and the rain alone has a
@@ -328,9 +329,10 @@ rooster = codec.encode(waveform)[0]
 listen(waveform, title="original")
 
 # %%
-only_late = codec.decode(rooster.clone().index_fill_(0, torch.tensor([0]), int(rooster[0].mode().values)))
+no_sketch = rooster.clone()
+no_sketch[0] = rooster[0].mode().values  # the most frequent code of row 1, everywhere
 listen(codec.decode(rooster), codec.sample_rate, "all rows")
-listen(only_late, codec.sample_rate, "row 1 replaced by its most frequent code everywhere; rows 2 to 8 kept")
+listen(codec.decode(no_sketch), codec.sample_rate, "row 1 says the same all the time; rows 2 to 8 kept")
 
 
 # %%

@@ -259,7 +259,8 @@ wanted = [("dog", 1), ("dog", 2), *((label, 1) for label in others)]
 clips = [af.load_audio(sample(*one), 24_000, mono=True) for one in wanted]
 codec = af.load_codec("compact")
 batch = collate([codec.encode(clip)[0][:3, :150] for clip in clips])
-labels = [f"{label} {number}·" for label, number in wanted]
+clip_names = [f"{label} {number}" for label, number in wanted]
+labels = [f"{name}·" for name in clip_names]  # "dog 2·3" is row 3 of the second dog
 
 # %%
 torch.manual_seed(SEED)
@@ -276,7 +277,7 @@ def cosines():
 
 
 before = cosines()
-show(plots.contrast.similarity(before, 3, labels))  # "dog 2·3" is row 3 of the second dog
+show(plots.contrast.similarity(before, 3, labels))
 
 # %% [markdown]
 # *Predict first: is the loss of a fresh model at chance, above, or below? (Chance is for equal similarities.)*
@@ -325,9 +326,9 @@ print("and after", round(after[0, 3].item(), 3))
 # %%
 strangers = after[::3, ::3].clone().fill_diagonal_(-1)
 one, other = divmod(strangers.argmax().item(), 8)
-print("closest strangers:", labels[one], "and", labels[other])
-listen(clips[one], title=labels[one])
-listen(clips[other], title=labels[other])
+print("closest strangers:", clip_names[one], "and", clip_names[other])
+listen(clips[one], title=clip_names[one])
+listen(clips[other], title=clip_names[other])
 
 # %% [markdown]
 # ## 8 · Together with labels: FT2
