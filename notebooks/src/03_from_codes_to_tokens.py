@@ -173,16 +173,19 @@ for label, codes, again in zip(stretches, coded, unwrap(batch), strict=True):
 # %%
 def draw_waste(short_s):
     """Three clips of so many seconds beside one of 4 s."""
-    frames = int(short_s * codec.frame_rate)
-    mixed = collate([codes[:, :1].expand(-1, n) for codes, n in zip([*coded, coded[0]], [frames] * 3 + [300], strict=True)])
-    show(plots.tokens.strip(mixed.tokens[:, 0], codec.codebook_size, ["short 1", "short 2", "short 3", "long"]))
+    n_frames = [int(short_s * codec.frame_rate)] * 3 + [300]
+    mixed = collate([torch.zeros(1, n, dtype=torch.int64) for n in n_frames], codec.codebook_size)
+    names = ["short 1", "short 2", "short 3", "long"]
+    show(plots.tokens.strip(mixed.tokens[:, 0], codec.codebook_size, names))
     print(f"{mixed.padding.float().mean():.0%} of the positions are PAD")
 
 
-slider("How long must the three short clips be (s) until less than a quarter is wasted?", [0.1, 0.5, 1.0, 2.0, 3.0, 4.0], draw_waste, 0.5)
+lengths_s = [0.1, 0.5, 1.0, 2.0, 3.0, 4.0]
+slider("How long must the three short clips be (s) until less than a quarter is wasted?", lengths_s, draw_waste, 0.5)
 
 # %% [markdown]
-# In training, the kit cuts clips to similar lengths for this reason.
+# In training the kit reads stretches of at most a few seconds, not whole recordings: one long clip cannot make the
+# table wide for all.
 
 # %% [markdown]
 # ## 4 · Eight rows, one reader: three ways
@@ -200,7 +203,7 @@ counted = {}
 for rows in ("separate", "shared", "summed"):
     model = af.AudioFormer(af.preset("test", rows=rows, n_codebooks=4))
     counted[rows] = sum(p.numel() for p in model.parameters())
-show(plots.layers.parameters(counted))
+show(plots.layers.parameters(counted, of="reading", whole=False))
 
 # %%
 four_rows = wrap(coded[2][None, :4], codebook_size=1024)
@@ -211,6 +214,9 @@ for rows in counted:
     print(f"{rows:9} hidden vectors (clips, rows, positions, width) = {tuple(hidden.shape)}")
 
 # %% [markdown]
+# Most of a model this small is the table that holds a vector for each token: *shared* has one, *separate* and *summed*
+# one a row. What *summed* has only once are the blocks that read, and these are nearly all of a large model (05 counts).
+#
 # And why not one long sequence, row after row? Attention compares every position with every other one. Count the
 # comparisons for four rows of 750 codes (10 s).
 

@@ -256,7 +256,7 @@ for name, filling in versions.items():
 
 # %% [markdown]
 # If repeating comes out best here, remember what this clip is: two barks and much silence, and a mean over all cells
-# counts silence as much as barks. Section 6 has livelier clips.
+# counts silence as much as barks.
 #
 # A wrong code need not sound wrong: several entries mean nearly the same sound. Share guessed counts them as mistakes
 # all the same. That is one doubt about this measure.
@@ -290,6 +290,10 @@ def draw_gap(span):
 slider("How long may a gap be before the guesses collapse?", [1, 3, 5, 15, 38], draw_gap, 1)
 
 # %% [markdown]
+# Does the trick keep up with the model here, too? Then ask what is counted: silent frames, where repeating is right, are
+# frames like others. And the trick gets no surprise at all, since it never says how sure it is: put the code that it
+# names at certainty, and a single mistake costs infinitely much. That is why models are compared by their loss.
+#
 # A gap of one frame can be filled by smoothness alone. Somebody who trains on such gaps learns to smooth. Longer gaps
 # ask for more: what usually comes after this? The authors of AudioFormer hide single frames; EnCodecMAE (notebook 12)
 # hides 15 frames at a time; what the kit's own model was trained on stands in its recipe. Which is best for a classifier
