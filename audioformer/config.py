@@ -204,7 +204,7 @@ class TrainConfig(Config):
 
     n_steps: int = 2000  # optimiser steps
     batch_size: int = 32  # clips a step, over all processes and accumulated parts together
-    accumulate: int = 1  # parts a step is computed in, to save memory
+    accumulate: int = 1  # parts a step is computed in, to save memory; FT2's contrast then compares the clips of a part only
     learning_rate: float = 1e-4  # peak, AdamW with betas (0.9, 0.98)
     head_factor: float = 1.0  # a fresh head may learn this many times faster
     weight_decay: float = 0.01  # on matrices only
