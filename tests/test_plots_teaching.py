@@ -64,6 +64,7 @@ def test_tokens_are_written_by_kind():
 
 def test_attention_rows_are_those_who_look():
     figure = DRAW["attention"]()
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"  # "1 7" is no date
     assert figure.data[0].z.tolist() == [[0.25, 0.75], [1.0, 0.0]]
     assert figure.layout.yaxis.title.text == "Looking (position)"
     assert figure.layout.yaxis.autorange == "reversed"

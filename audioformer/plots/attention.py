@@ -54,7 +54,9 @@ def attention_map(weights, names: Sequence[str] | None = None, *, theme: str = "
     entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum(1).mean()
     alt = f"Attention of {n} positions; on average a position spreads its weight over {np.exp(entropy):.1f} of them."
     finish(figure, alt, x="Looked at (position)", y="Looking (position)", theme=theme, title=title, height=420)
-    return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True).update_xaxes(showgrid=False)
+    kind = None if names is None else "category"  # "1 7" is a name, and plotly would take it for a date
+    figure.update_yaxes(autorange="reversed", type=kind, showgrid=False, automargin=True)
+    return figure.update_xaxes(type=kind, showgrid=False)
 
 
 def likeness(cosines, *, theme: str = "light", title: str | None = None) -> go.Figure:
