@@ -244,6 +244,9 @@ print("hidden codes guessed, by row:", [f"{share:.1%}" for share in guessed.accu
 print(f"chance {1 / codec.codebook_size:.1%}")
 
 # %% [markdown]
+# Nothing right in a row? Either model is small and has never heard such a baby: the bundled one knows computed sounds and
+# spoken digits. A fifth of a second is missing at a time, and surprise falls long before the best guess is right.
+#
 # *Predict first: with gaps of a fifth of a second filled by guesses, will you still know what it is?*
 
 # %%
