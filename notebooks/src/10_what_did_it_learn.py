@@ -47,7 +47,7 @@ work = tempfile.TemporaryDirectory()
 # Attention can be read off: it is a table of shares. Four positions, one head:
 
 # %%
-head = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5], [0.25, 0.25, 0.25, 0.25]])
+head = torch.tensor([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.25, 0.25]])
 show(plots.attention.attention_map(head))
 
 # %% [markdown]
@@ -56,7 +56,8 @@ show(plots.attention.attention_map(head))
 
 # %%
 by_hand = [0.0, 0.5, 0.5, (3 + 2 + 1 + 0) / 4]
-print("by position", by_hand, " mean", sum(by_hand) / 4, " library", mean_distance(head).item())
+print("by position", by_hand, " mean", sum(by_hand) / 4)
+print("library", mean_distance(head).item())
 
 # %% [markdown]
 # ### Exercise 1 · How far a head looks
@@ -64,7 +65,7 @@ print("by position", by_hand, " mean", sum(by_hand) / 4, " library", mean_distan
 
 # %% exercise="distance"
 def my_distance(weights):
-    """Attention (S, S), rows sum to 1 -> mean distance |i - j|, weighted by attention, over all positions that look."""
+    """Attention (S, S), rows sum to 1 -> mean over all positions of how far each looks: |i - j|, weighted."""
     place = torch.arange(len(weights), dtype=weights.dtype)
     return (weights * (place[:, None] - place).abs()).sum(1).mean()
 
@@ -73,12 +74,13 @@ def my_distance(weights):
 check("learnt.distance", my_distance)
 
 # %% [markdown]
-# How *widely* it looks is another question: $e^{\text{entropy}}$ says over how many places it spreads.
+# How *widely* it looks is another question. The entropy of a row of shares $p_j$ is $-\sum_j p_j \log p_j$, and
+# $e^{\text{entropy}}$ says over how many places it spreads.
 #
 # *Predict first: over how many places do the four spread?*
 
 # %%
-print([round(mean_entropy(line[None]).exp().item(), 2) for line in head])
+print([round(mean_entropy(row[None]).exp().item(), 2) for row in head])
 
 # %% [markdown]
 # ## 2 · The heads of a trained model
@@ -111,8 +113,9 @@ show(plots.layers.by_layer(lines, "Mean distance (s)", x="Layer", first=1))
 torch.manual_seed(SEED)
 fresh = af.Classifier(classifier.classifier.config, 10).eval()
 untrained = mean_distance(attention_maps(fresh, codes)) / frame_rate
-print("trained  ", seconds.mean(1).numpy().round(2), "s by layer; spread over heads", round(seconds.std(1).mean().item(), 2))
-print("untrained", untrained.mean(1).numpy().round(2), "s by layer; spread over heads", round(untrained.std(1).mean().item(), 2))
+for name, one in {"trained": seconds, "untrained": untrained}.items():
+    spread = one.std(1).mean()
+    print(f"{name:10} {one.mean(1).numpy().round(2)} s by layer; heads of a layer differ by {spread:.2f} s")
 
 # %%
 n_layers, n_heads = maps.shape[:2]
@@ -120,6 +123,7 @@ small = shrink(maps, 64)
 small = small / small.sum(-1, keepdim=True)
 
 
+# %%
 def draw_head(number):
     """One head's map, on 64 stretches of the clip."""
     layer, one = divmod(number - 1, n_heads)
@@ -127,7 +131,8 @@ def draw_head(number):
     print(f"layer {layer + 1}, head {one + 1}: looks {seconds[layer, one]:.2f} s far on average")
 
 
-slider("Which heads look close by, which at a few places only, wherever they stand?", range(1, n_layers * n_heads + 1), draw_head, 1)
+HEADS = range(1, n_layers * n_heads + 1)
+slider("Which heads look close by, which at a few places only, wherever they stand?", HEADS, draw_head, 1)
 
 # %% [markdown]
 # Bright columns are places that everybody looks at. Is there something to hear? Where does the bark begin?
@@ -138,14 +143,17 @@ show(plots.audio.waveform(dog.samples[0].numpy(), dog.sample_rate))
 # %% [markdown]
 # ## 3 · Through all layers
 #
-# Position 5 of layer 2 looks at position 3, which in layer 1 has looked at position 1. **Rollout** multiplies the layers,
-# with half of every position staying where it is (the path that adds).
+# Position 5 of layer 2 looks at position 3, which in layer 1 has looked at position 1: so output 5 holds something of
+# input 1. **Rollout** follows such ways. In each layer a position keeps half of itself (a block *adds* to what is there,
+# notebook 05) and takes the other half from where it looks; the tables of all layers are multiplied.
 #
 # *Predict first: one layer in which both of two positions look at position 0 only. What share of input 0 is in output 1?*
 
 # %%
-both_at_0 = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-print(rollout(both_at_0[None, None]).tolist(), " and after two such layers", rollout(both_at_0.expand(2, 1, 2, 2)).tolist())
+both_at_0 = torch.tensor([[1.0, 0.0], [1.0, 0.0]])  # one head
+one_layer = both_at_0.expand(1, 1, 2, 2)  # (layers, heads, positions, positions)
+print("one layer ", rollout(one_layer).tolist())
+print("two layers", rollout(one_layer.expand(2, 1, 2, 2)).tolist())
 
 # %% [markdown]
 # ### Exercise 2 · Rollout
@@ -153,7 +161,7 @@ print(rollout(both_at_0[None, None]).tolist(), " and after two such layers", rol
 
 # %% exercise="rollout"
 def my_rollout(maps):
-    """Attention (L, H, S, S) -> (S, S): share of each input in each output, heads averaged, half of each position kept."""
+    """Attention (L, H, S, S) -> (S, S), share of each input in each output: mean of heads, half of each kept."""
     same = torch.eye(maps.shape[-1])
     total = same
     for layer in maps.mean(1):
@@ -167,14 +175,16 @@ check("learnt.rollout", my_rollout)
 # %%
 reach = rollout(maps).mean(0)[1:-1]
 times = torch.arange(len(reach)) / frame_rate
-loudest = reach.argmax().item()
-print(f"most looked at, on average over outputs: {times[loudest]:.2f} s, {reach[loudest] * len(reach):.1f} times an even share")
-listen(dog.samples[:, max(0, int((times[loudest] - 0.25) * 24_000)) :][:, :12_000], 24_000, "half a second around it")
+most = reach.argmax().item()
+print(f"most looked at, mean over outputs: {times[most]:.2f} s, {reach[most] * len(reach):.1f} times an even share")
+begin = max(0, int((times[most] - 0.25) * 24_000))
+listen(dog.samples[:, begin : begin + 12_000], 24_000, "half a second around it")
 
 # %% [markdown]
 # **Doubt.** A weight says how much of a place is *fetched*, not what it is good for. A head can look at silence because it
-# has nothing to do. Papers have shown both: attention that can be shuffled without changing the answer, and attention that
-# cannot. Notebook 11 changes the *sound* and watches the *answer*; that is a test, this is a picture.
+# has nothing to do. Papers have shown both: attention that can be shuffled without changing the answer (Jain and Wallace,
+# 2019), and attention that cannot (Wiegreffe and Pinter, 2019). Notebook 11 changes the *sound* and watches the *answer*;
+# that is a test, this is a picture.
 
 # %% [markdown]
 # ## 4 · Neighbours
@@ -182,11 +192,19 @@ listen(dog.samples[:, max(0, int((times[loudest] - 0.25) * 24_000)) :][:, :12_00
 # A model can also be asked what it finds alike. Ten classes, computed on the spot, every clip different:
 
 # %%
-CLASSES = ["dog", "rooster", "rain", "sea_waves", "crying_baby", "clock_tick", "siren", "bell", "footsteps", "frog"]
-write_scenes(f"{work.name}/sounds", budget(60, 30), seed=SEED, duration_s=2.0, kind="clips", classes=CLASSES)
+CLASSES = ["dog", "rooster", "rain", "sea_waves", "crying_baby"]
+CLASSES += ["clock_tick", "siren", "bell", "footsteps", "frog"]
+N_CLIPS = budget(60, 30)  # the second number is for the kit's own tests
+write_scenes(f"{work.name}/sounds", N_CLIPS, seed=SEED, duration_s=2.0, kind="clips", classes=CLASSES)
 sounds = open_dataset("esc50", f"{work.name}/sounds")
 truth = np.array([sounds.label_indices(clip)[0] for clip in sounds])
 clips = [af.load_audio(clip.path, 24_000, mono=True).samples for clip in sounds]
+
+# %% [markdown]
+# Four ways to make one vector of a clip, from the simplest to the most learnt: the mean of a log-mel picture (nothing
+# learnt), the mean of the codec's latents (the vectors that are rounded to codes), the pre-trained transformer, and the
+# classifier that was made of it.
+
 
 # %%
 def vectors(name):
@@ -199,10 +217,9 @@ found = {name: vectors(name) for name in ("log-mel", "codec:compact", "pretraine
 print({name: one.shape for name, one in found.items()})
 
 # %% [markdown]
-# *Predict first: `pretrained` has never been told a label. Of a clip's nearest neighbour (by cosine), how often will the
-# class be the same? Chance is about one in ten. And the mean of a log-mel picture, which has learnt nothing at all?*
-
-# %% [markdown]
+# *Predict first: `pretrained` has never been told a label. A clip's nearest neighbour (by cosine): how often is it of the
+# same class? Chance is about one in ten. And with the log-mel picture, which has learnt nothing at all?*
+#
 # ### Exercise 3 · How often is the nearest of the same class?
 
 
@@ -222,8 +239,8 @@ check("learnt.neighbours", my_neighbours)
 purity = {name: retrieval_at_k(one, truth, k=1) for name, one in found.items()}
 order = sorted(purity, key=purity.get, reverse=True)
 blind = chance("accuracy", truth)
-bars = plots.predictions.top_labels(order, [purity[n] for n in order], chance=blind)
-show(bars.update_xaxes(title_text="Nearest of the same class (share)"))
+SAME = "Nearest is of the same class"
+show(plots.predictions.top_labels(order, [purity[n] for n in order], chance=blind, what=SAME, of=""))
 
 # %% [markdown]
 # If `log-mel` is close to the top, the classes can be told by their spectrum, and nothing deep was needed. Hear what
@@ -242,8 +259,10 @@ for name in ("log-mel", "pretrained", "esc10"):
 
 # %%
 deepest = open_encoder("pretrained").model.config.n_layers
-by_depth = [retrieval_at_k(vectors(f"pretrained:layer={layer}"), truth, k=1) for layer in range(deepest + 1)]
-show(plots.layers.by_layer({"pretrained": by_depth, "chance": [blind] * len(by_depth)}, "Nearest of the same class"))
+layers = [f"pretrained:layer={layer}" for layer in range(deepest + 1)]
+by_depth = [retrieval_at_k(vectors(name), truth, k=1) for name in layers]
+lines = {"pretrained": by_depth, "chance": [blind] * len(by_depth)}
+show(plots.layers.by_layer(lines, f"{SAME} (share)"))
 
 # %% [markdown]
 # Often the best layer is not the last: the last ones are busy with guessing codes. Is that so here, and is the difference
@@ -259,11 +278,16 @@ show(plots.layers.by_layer({"pretrained": by_depth, "chance": [blind] * len(by_d
 def draw_map(name):
     """All clips in the plane in which one model's vectors spread most."""
     flat = entry_map(found[name])
-    show(plots.plane.points(flat.points, [sounds[i].labels[0] for i in range(len(sounds))]))
-    print(f"{name}: the plane shows {sum(flat.shares):.0%} of the spread, {1 - sum(flat.shares):.0%} is out of sight")
+    show(plots.plane.points(flat.points, [clip.labels[0] for clip in sounds]))
+    seen = sum(flat.shares)
+    print(f"{name}: the plane shows {seen:.0%} of the spread, {1 - seen:.0%} is out of sight")
 
 
 slider("In which of these can you tell the most classes apart by eye?", list(found), draw_map, "pretrained")
+
+# %% [markdown]
+# The same maps to be heard: step from the spectrum to the trained model, click a mark, draw a loop around some. Do the
+# sounds in the loop have something in common that is not their class?
 
 # %% [markdown]
 # *Predict first: of the five nearest neighbours on the map, how many are among the five nearest in truth?*
@@ -273,9 +297,11 @@ slider("In which of these can you tell the most classes apart by eye?", list(fou
 def five_nearest(points):
     """(n, 5) numbers of the nearest others, by distance."""
     apart = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    return np.argsort(apart + np.diag(np.full(len(points), np.inf)), axis=1)[:, :5]
+    np.fill_diagonal(apart, np.inf)
+    return np.argsort(apart, axis=1)[:, :5]
 
 
+# %%
 for name, one in found.items():
     real, drawn = five_nearest(one), five_nearest(entry_map(one).points)
     kept = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(real, drawn, strict=True)])
