@@ -341,6 +341,20 @@ def test_a_button_does_nothing_until_it_is_pressed(displayed, monkeypatch, capsy
     assert capsys.readouterr().out == "(a button in the notebook: Run it)\n"
 
 
+def test_a_watched_run_that_is_stopped_gives_what_was_done_and_says_so(monkeypatch, capsys):
+    from audioformer.train import StepRecord
+
+    def stopped():
+        yield from (StepRecord(step, {"mlm": 7.0 - step}, {}, 1e-3, 1.0, 0.1) for step in (4, 5))
+        raise KeyboardInterrupt
+
+    drawn = []
+    monkeypatch.setattr(teaching.players, "show", drawn.append)
+    assert [record.step for record in teaching.watch(stopped(), ["mlm"], {"chance": 6.93})] == [4, 5]
+    assert list(drawn[-1].data[0].x) == [4, 5]
+    assert capsys.readouterr().out.endswith("stopped after step 5\n")
+
+
 def test_a_time_line_is_shown_to_click_and_as_codes_on_a_page_to_read(displayed, monkeypatch):
     pytest.importorskip("anywidget", reason='needs anywidget: pip install "audioformer[notebooks]"')
     monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)

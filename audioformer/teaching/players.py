@@ -195,7 +195,7 @@ def watch(records: Iterable, names: Sequence[str], levels: Mapping[str, float], 
     from audioformer import plots
 
     done: list = []
-    drawn = time.monotonic()
+    drawn, last_words = time.monotonic(), ""
 
     def draw() -> None:
         curves = {name: [record.losses[name] for record in done] for name in names}
@@ -209,9 +209,11 @@ def watch(records: Iterable, names: Sequence[str], levels: Mapping[str, float], 
                 draw()
                 drawn = time.monotonic()
     except KeyboardInterrupt:
-        print(f"stopped after step {done[-1].step if done else 0}")
+        last_words = f"stopped after step {done[-1].step if done else 0}"
     clear_output(wait=True)
     draw()
+    if last_words:
+        print(last_words)
     return done
 
 
