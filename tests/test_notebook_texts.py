@@ -17,7 +17,7 @@ ROOT = FOLDER.parent
 SOURCES = sorted((FOLDER / "src").glob("*.py"))
 PAGES = sorted([FOLDER / "README.md", FOLDER / "INSTRUCTOR.md", *(FOLDER / "handouts").glob("*.md")])
 HANDOUTS = {"taster": "two hours", "workshop": "a day", "self-study": "evenings", "method": "only the method"}
-NAMES = ["PaSST"]  # that a spelling checker takes for mistakes
+NAMES = ["PaSST", "Pinter"]  # that a spelling checker takes for mistakes
 
 
 def prose(source):
