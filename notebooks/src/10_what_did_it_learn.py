@@ -35,6 +35,7 @@ from audioformer.features import open_encoder
 from audioformer.metrics import chance, retrieval_at_k
 from audioformer.synth import write_scenes
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+from audioformer.widgets import sound_map
 
 SEED = 7
 torch.manual_seed(SEED)
@@ -288,6 +289,10 @@ slider("In which of these can you tell the most classes apart by eye?", list(fou
 # %% [markdown]
 # The same maps to be heard: step from the spectrum to the trained model, click a mark, draw a loop around some. Do the
 # sounds in the loop have something in common that is not their class?
+
+# %%
+maps = {name: entry_map(one).points for name, one in found.items()}
+sound_map(maps, [clip.labels[0] for clip in sounds], clips, 24_000)
 
 # %% [markdown]
 # *Predict first: of the five nearest neighbours on the map, how many are among the five nearest in truth?*
