@@ -49,6 +49,7 @@ ROOMS = {
     "listen": {**edit.ANSWERS, **codebook.ANSWERS}, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS,
     "map": sound_map.ANSWERS,
 }  # fmt: skip
+BY_THE_WAY = ("keep", "hear", "rows", "trust")  # asked by the page after another answer, too: these leave a message where it is
 N_SHOWN = 9  # outputs of the answers that show a clip
 
 
@@ -173,7 +174,7 @@ class Page:
         try:
             if now is None:
                 raise AudioformerError("this page has been idle for an hour and its sound is gone; choose one again")
-            return ["", gr.update(reply=json.dumps({**answer, **run(now)}))]
+            return [gr.skip() if to in BY_THE_WAY else "", gr.update(reply=json.dumps({**answer, **run(now)}))]
         except Exception as error:  # as above
             return [cards.message_card(explain(error), now), gr.update(reply=json.dumps({**answer, "failed": True}))]
 
