@@ -13,7 +13,7 @@ from tiny import codec_about, tiny_codec, tone, tone_folder
 from audioformer.adapt import ADAPTATIONS
 from audioformer.audio import save_audio
 from audioformer.baseline import clip_features
-from audioformer.benches.cells import kept, spread
+from audioformer.benches.cells import kept, shipped, spread
 from audioformer.benches.probe import ProbeData, folds_of
 from audioformer.benches.vectors import ClipVectors, dataset_vectors, speeds
 from audioformer.checkpoint import save_checkpoint
@@ -238,3 +238,16 @@ def test_finetune_takes_the_name_of_an_adaptation(home, corpus, capsys):
         assert "goes with ft1 or ft2" in capsys.readouterr().err
     assert main(["finetune", str(corpus), "--from", "none", "--adapt", "bias", "-o", str(home / "no")]) == 2
     assert "needs a pre-trained model to adapt" in capsys.readouterr().err
+
+
+def test_the_results_that_ship_are_whole_and_the_readme_quotes_them():
+    rows = shipped("probe")["rows"]
+    assert {row["data"] for row in rows} == {"esc10", "digits", "scenes"}
+    assert all(row["ours"] == pytest.approx(np.mean(list(row["folds"].values())), abs=2e-4) and row["n_seeds"] == 3 for row in rows)
+    assert "best" in probes(rows).layout.meta["alt"]
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for features in {row["features"] for row in rows}:
+        mine = {row["data"]: row["ours"] for row in rows if row["features"] == features and row["probe"] == "linear"}
+        assert f"`{features}` | {mine['esc10']:.3f} | {mine['digits']:.3f} | {mine['scenes']:.3f} |" in readme
+    with pytest.raises(AudioformerError, match="there are: .*probe"):
+        shipped("moon")

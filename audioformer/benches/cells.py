@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from audioformer.audio import atomic_path
+from audioformer.errors import AudioformerError
 from audioformer.metrics import Spread
+from audioformer.paths import assets_folder
 
 
 def kept(path: Path, measure: Callable[[], dict]) -> dict:
@@ -29,6 +31,25 @@ def kept(path: Path, measure: Callable[[], dict]) -> dict:
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
     return record
+
+
+def shipped(name: str) -> dict:
+    """Results that come with the kit: the document of a long benchmark, run on real recordings.
+
+    Args:
+        name: "probe".
+
+    Returns:
+        What `bench NAME` wrote to results.json; "command" is the line that gave it.
+
+    Raises:
+        AudioformerError: none of that name.
+    """
+    path = assets_folder() / "results" / f"{name}.json"
+    if not path.is_file():
+        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.json"))) or "none"
+        raise AudioformerError(f"no results of {name!r} come with this installation; there are: {known}")
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def spread(cells: Mapping[tuple, float]) -> dict:
