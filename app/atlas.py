@@ -153,7 +153,8 @@ class Atlas:
                     self._maps[name, "pca"] = project(region.vectors, "pca", SEED)
                     self._regions[name] = region
         except Exception as error:  # told in the room; what is our fault goes in full to the terminal
-            if not main_thread().is_alive():
+            ending = isinstance(error, RuntimeError) and "after shutdown" in str(error)  # what the pool says once Python ends
+            if ending or not main_thread().is_alive():
                 return  # Ctrl-C in the middle of a map: nobody is left to be told
             self._problem = str(error) if isinstance(error, AudioformerError) else "the map could not be made; the terminal says why"
             if not isinstance(error, AudioformerError):

@@ -134,7 +134,7 @@ def test_what_is_asked_in_a_room_stands_in_the_address_and_comes_back(browser, a
     tab.page.wait_for_selector(f"{why} .af-map[data-method=rollout][data-label=cat]")
     assert tab.page.input_value(f"{why} .af-top-share") == "30"
     until_it_says(tab, room="why", by="rollout", top="30", why="cat")
-    assert "ratio" not in tab.page.evaluate("location.hash")
+    tab.page.wait_for_function("!location.hash.includes('ratio')")  # the page writes its address a moment later
     tab.page.evaluate("location.hash = '#room=attention&layer=0&head=1'")
     tab.page.wait_for_selector(".af-room[data-room=attention] .af-grid button:nth-child(2)[aria-selected=true]")
     until_it_says(tab, room="attention", layer="0", head="1")

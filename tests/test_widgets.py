@@ -310,8 +310,10 @@ def test_picture_values_and_sound_can_be_saved(page, widget, tone, tmp_path):
             page.click(f"[data-save={kind}]")
         waiting.value.save_as(tmp_path / f"saved.{kind}")
     table = (tmp_path / "saved.csv").read_text().splitlines()
-    assert table[0] == "time_s,codebook_1,codebook_2,codebook_3"
-    assert [int(value) for value in table[1].split(",")[1:]] == widget._codes[:, 0].tolist()
+    assert table[0] == 'time_s,codebook_1,codebook_2,codebook_3,"Events"'
+    rows = [line.split(",") for line in table[1:]]
+    assert [int(value) for value in rows[0][1:4]] == widget._codes[:, 0].tolist()
+    assert {row[4] for row in rows if 0.5 <= float(row[0]) < 1} == {'"beep"'} != {rows[0][4]}
     assert len(table) == 151
     sound, rate = soundfile.read(tmp_path / "saved.wav", dtype="float32")
     np.testing.assert_allclose(sound, tone, atol=1 / 16_000)
