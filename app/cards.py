@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from uuid import uuid4
 
 from audioformer_app.analysis import Analysis, Verdict
 from audioformer_app.taught import plain
@@ -64,11 +65,14 @@ def _bars(verdict: Verdict) -> str:
 
 
 def message_card(text: str = "", shown: Analysis | None = None) -> str:
-    """A message about what went wrong, and what the page still shows; empty text gives an empty card."""
+    """A message about what went wrong, and what the page still shows; empty text gives an empty card.
+
+    Each is another, even of the same words: the page hides a message at the next thing that somebody does.
+    """
     if not text:
         return ""
     still = f"<span>Still shown: <b>{escape(shown.clip.name)}</b></span>" if shown is not None else ""
-    return f"<div class='af-message' role='alert'><p>{escape(text)}</p>{still}</div>"
+    return f"<div class='af-message' role='alert' data-told='{uuid4().hex}'><p>{escape(text)}</p>{still}</div>"
 
 
 def codec_note(name: str, licence: str, n_codebooks: int, kbps: float, frame_rate: float) -> str:

@@ -49,7 +49,6 @@ ROOMS = {
     "listen": {**edit.ANSWERS, **codebook.ANSWERS}, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS,
     "map": sound_map.ANSWERS,
 }  # fmt: skip
-BY_THE_WAY = ("keep", "hear", "rows", "trust")  # asked by the page after another answer, too: these leave a message where it is
 N_SHOWN = 9  # outputs of the answers that show a clip
 
 
@@ -169,12 +168,12 @@ class Page:
         return ["", made, cards.verdict_card(made), view, picked, note, emptied, gr.skip(), gr.skip()]
 
     def _reply(self, to: str, now: Analysis | None, run: Callable[[Analysis], dict]) -> list:
-        """Message and view; `answer` is new each time, so that the browser notices even an equal reply."""
+        """A message if it failed, and the view; `answer` is new each time, so that the browser notices even an equal reply."""
         answer = {"to": to, "answer": uuid4().hex}
         try:
             if now is None:
                 raise AudioformerError("this page has been idle for an hour and its sound is gone; choose one again")
-            return [gr.skip() if to in BY_THE_WAY else "", gr.update(reply=json.dumps({**answer, **run(now)}))]
+            return [gr.skip(), gr.update(reply=json.dumps({**answer, **run(now)}))]
         except Exception as error:  # as above
             return [cards.message_card(explain(error), now), gr.update(reply=json.dumps({**answer, "failed": True}))]
 
