@@ -5,6 +5,8 @@ Shapes: B clips, N samples.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,11 +31,7 @@ def mel_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: t
     Returns:
         () natural-log units; 0 is perfect, 0.1 is about 0.9 dB.
     """
-    total = 0.0
-    for window in windows:
-        a, b = (log_mel(x, sample_rate, window, window // 4, min(80, window // 8)) for x in (decoded, original))
-        total = total + F.l1_loss(a, b)
-    return total / len(windows)
+    return sum(F.l1_loss(a, b) for a, b in _log_mels(decoded, original, sample_rate, windows)) / len(windows)
 
 
 def texture_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...] = MEL_WINDOWS) -> Tensor:
@@ -56,10 +54,8 @@ def texture_distance(decoded: Tensor, original: Tensor, sample_rate: int, window
         () natural-log units; 0 where both fluctuate alike.
     """
     total = 0.0
-    for window in windows:
-        n_mels = min(80, window // 8)
-        a, b = (log_mel(x, sample_rate, window, window // 4, n_mels) for x in (decoded, original))
-        transform = cosine_transform(n_mels, n_mels).to(a)
+    for a, b in _log_mels(decoded, original, sample_rate, windows):
+        transform = cosine_transform(a.shape[-2], a.shape[-2]).to(a)
         for p, q in ((a, b), (transform @ a, transform @ b)):
             total = total + (F.l1_loss(p.std(-1), q.std(-1)) + F.l1_loss(p.diff(dim=-1).std(-1), q.diff(dim=-1).std(-1))) / 2
     return total / len(windows)
@@ -80,11 +76,7 @@ def colour_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows
     Returns:
         () natural-log units; 0 where every band is as strong on average, 0.1 is about 0.9 dB.
     """
-    total = 0.0
-    for window in windows:
-        a, b = (log_mel(x, sample_rate, window, window // 4, min(80, window // 8)).mean(-1) for x in (decoded, original))
-        total = total + F.l1_loss(a, b)
-    return total / len(windows)
+    return sum(F.l1_loss(a.mean(-1), b.mean(-1)) for a, b in _log_mels(decoded, original, sample_rate, windows)) / len(windows)
 
 
 def complex_distance(decoded: Tensor, original: Tensor, hop_length: int) -> Tensor:
@@ -118,3 +110,9 @@ def si_sdr_db(decoded: Tensor, original: Tensor) -> Tensor:
     scale = (decoded * original).sum(-1, keepdim=True) / (original.square().sum(-1, keepdim=True) + 1e-9)
     target = scale * original
     return 10 * ((target.square().sum(-1) + 1e-9) / ((target - decoded).square().sum(-1) + 1e-9)).log10()
+
+
+def _log_mels(decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+    """(B, M, T) of both for each window of W samples: hop W / 4, M = min(80, W / 8) bands."""
+    for window in windows:
+        yield tuple(log_mel(x, sample_rate, window, window // 4, min(80, window // 8)) for x in (decoded, original))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from audioformer.audio import to_batch
 from audioformer.causal import Memory, run_stretch
 from audioformer.codec import Codec
-from audioformer.encodec_codec import EncodecCodec
+from audioformer.encodec_codec import EncodecCodec, lstm_index
 
 PIECE_FRAMES = 75  # of a clip pass through EnCodec's convolutions at a time: small enough for the caches
 
@@ -66,7 +66,7 @@ def _together(codec: Codec, samples: Tensor, n_codebooks: int | None) -> Tensor:
     if type(codec) is not EncodecCodec or not on_cpu:
         return codec.encode(samples, codec.sample_rate, n_codebooks)
     n_codebooks, layers = codec._check_rows(n_codebooks), codec.model.encoder.model
-    lstm = next(index for index, layer in enumerate(layers) if type(layer).__name__ == "SLSTM")
+    lstm = lstm_index(layers)
     convolved = [_in_stretches(layers[:lstm], clip, PIECE_FRAMES * codec.hop_length) for clip in samples.split(1)]
     return codec.quantise(run_stretch(layers[lstm:], torch.cat(convolved), None, {}), n_codebooks)
 

@@ -137,7 +137,7 @@ class EncodecCodec(Codec):
 
     def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
         layers, step = self.model.decoder.model, Fraction(1, self.hop_length)
-        lstm = _lstm_index(layers)
+        lstm = lstm_index(layers)
         hidden = layers[: lstm + 1](self.model.quantizer.decode(segments[0].transpose(0, 1)))
         return _in_pieces(layers[lstm + 1 :], hidden, PIECE_FRAMES, CONTEXT_FRAMES, step) * scales[:, :, None]
 
@@ -242,7 +242,7 @@ def to_device(codec: EncodecCodec, device: str) -> EncodecCodec:
         raise AudioformerError(f"device={device!r} cannot be used ({str(error).splitlines()[0]}); try cpu") from error
 
 
-def _lstm_index(layers: nn.Sequential) -> int:
+def lstm_index(layers: nn.Sequential) -> int:
     """Where the LSTM is. It remembers the whole clip, so everything but it and its neighbours can run in pieces."""
     return next(index for index, layer in enumerate(layers) if type(layer).__name__ == "SLSTM")
 

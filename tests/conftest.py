@@ -31,6 +31,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def hearing(path: Path) -> list[str]:
+    """Arguments of a Chromium whose microphone plays a WAV file, again and again."""
+    fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", f"--use-file-for-fake-audio-capture={path}"]
+    return ["--no-sandbox", *fake]
+
+
 class OutsideNetworkError(OSError):
     """A test tried to leave this machine."""
 

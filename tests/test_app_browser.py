@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from app_weights import make_weights
+from conftest import hearing
 
 from audioformer import load
 from audioformer.checkpoint import bundled_names
@@ -93,12 +94,8 @@ def browser(chromium_path, tmp_path_factory):
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     spoken = tmp_path_factory.mktemp("microphone") / "tone.wav"
     soundfile.write(spoken, 0.5 * np.sin(np.arange(48_000 * 4) * 2 * np.pi * 500 / 48_000), 48_000)
-    arguments = [
-        "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={spoken}",
-    ]  # fmt: skip
     with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=chromium_path, args=arguments)
+        chromium = engine.chromium.launch(executable_path=chromium_path, args=hearing(spoken))
         yield chromium
         chromium.close()
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import soundfile
+from conftest import hearing
 from test_app_browser import Tab, address  # noqa: F401 - fixtures
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -18,12 +19,8 @@ def browser(chromium_path, tmp_path_factory):
     spoken = tmp_path_factory.mktemp("microphone") / "on and off.wav"
     times_s = np.arange(48_000 * 4) / 48_000
     soundfile.write(spoken, 0.5 * np.sin(2 * np.pi * 500 * times_s) * (times_s % 2 < 1), 48_000)
-    arguments = [
-        "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={spoken}",
-    ]  # fmt: skip
     with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=chromium_path, args=arguments)
+        chromium = engine.chromium.launch(executable_path=chromium_path, args=hearing(spoken))
         yield chromium
         chromium.close()
 

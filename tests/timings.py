@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from conftest import BROWSERS
+from conftest import BROWSERS, hearing
 from soak import Server
 from test_app_browser import drop
 
@@ -113,9 +113,7 @@ def main() -> None:
     seconds = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="audioformer-timings-") as folder, sync_playwright() as engine:
         server = Server(Path(folder))
-        spoken = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-        spoken += [f"--use-file-for-fake-audio-capture={clip(Path(folder), 99)}"]
-        browser = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox", *spoken])
+        browser = engine.chromium.launch(executable_path=chromium, args=hearing(clip(Path(folder), 99)))
         for number in range(options.rounds):
             for name, took in one_round(browser, server.address, clip(Path(folder), number)).items():
                 seconds[name].append(took)

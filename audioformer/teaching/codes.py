@@ -61,7 +61,7 @@ CHECKS = {
     ),
     "rvq.nearest": Check(
         _nearest_cases,
-        lambda latents, codebook: nearest(latents, codebook),
+        nearest,
         "torch.cdist(latents, codebook) is a (T, V) table of distances; you want the place of the smallest in each row.",
     ),
     "rvq.residual_codes": Check(
