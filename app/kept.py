@@ -17,19 +17,17 @@ from audioformer.errors import AudioformerError
 GIVE_BACK_S = 15.0
 
 
-def give_memory_back() -> bool:
+def give_memory_back() -> None:
     """On a thread, for good: hand freed memory back to the system every few seconds.
 
     The allocator of Linux (glibc) keeps what was freed between things still in use; with thirty people's clips coming and
-    going on several threads that grows without end (measured: 70 MB a minute). Other systems need no help.
-
-    Returns:
-        Whether this system's allocator can be asked.
+    going on several threads that adds up. What is still in use, or kept by native libraries, it cannot hand back. Where
+    there is no such allocator this does nothing.
     """
     try:
         trim = ctypes.CDLL("libc.so.6").malloc_trim
     except (OSError, AttributeError):
-        return False
+        return
 
     def again() -> None:
         while True:
@@ -37,7 +35,6 @@ def give_memory_back() -> bool:
             trim(0)
 
     Thread(target=again, name="give memory back", daemon=True).start()
-    return True
 
 
 class Kept:
