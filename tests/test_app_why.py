@@ -4,7 +4,7 @@ import re
 
 import pytest
 from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
-from test_app_rooms import PHONE, after, enter
+from test_app_rooms import PHONE, enter
 
 ROOM = ".af-room[data-room=why]"
 
@@ -55,7 +55,7 @@ def test_another_label_and_another_way_of_asking(tab):
 
 def test_the_evidence_is_chosen_and_heard(tab):
     pull = "(one) => { one.value = 50; for (const what of ['input', 'change']) one.dispatchEvent(new Event(what)); }"
-    after(tab, "why", lambda: tab.page.eval_on_selector(f"{ROOM} .af-top-share", pull))
+    tab.page.eval_on_selector(f"{ROOM} .af-top-share", pull)
     settled(tab)
     assert "from 50 % of the clip" in tab.text(f"{ROOM} .af-alone")
     tab.page.click(f"{ROOM} [data-sound=evidence]")

@@ -4,7 +4,7 @@ import { Tour } from "./tour.js";
 
 const STORE = "audioformer-theme";
 
-// A message stays until the next thing somebody does.
+// A message stays until the next thing somebody does. Not until its pointerdown: the page would move away under the click.
 function forget({ target }) {
   if (!target.closest?.("#af-message")) document.querySelector("#af-message .af-message")?.setAttribute("hidden", "");
 }
@@ -24,7 +24,7 @@ export function mount({ element, read, watch, send }) {
   copies(host.querySelector(".af-link"));
   const address = new Permalink((wanted) => send("open", wanted));
   watch("answer", () => address.answered());
-  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, forget, true);
+  for (const kind of ["click", "keydown"]) document.addEventListener(kind, forget, true);
   const button = host.querySelector(".af-theme");
   const stored = localStorage.getItem(STORE);
   const forced = new URLSearchParams(location.search).get("__theme");

@@ -109,6 +109,7 @@ class WhyRoom extends Room {
     if (!this.view || this.view.empty) return;
     this.sounds = {};
     this.parts = {};
+    this.find(".af-alone").dataset.parts = "";
     this.ask("hear", { name: this.timeline.choice === "rest" ? "rest" : "evidence", kept: this.bits, label: this.view.label });
   }
 
