@@ -167,7 +167,7 @@ def _chosen(part: dict) -> list:
 
 def _shows(current: gr.State, part: dict) -> list:
     """What an answer of `Page.show` goes to."""
-    names = ("message", None, "verdict", "view", "picker", "note", "audio")
+    names = ("message", None, "verdict", "view", "picker", "note")
     return [part[name] if name else current for name in names] + _chosen(part)
 
 
@@ -196,7 +196,7 @@ def _connect(page: Page, current: gr.State, part: dict) -> None:
     show = {**MODEL, "trigger_mode": "multiple", "show_progress": "minimal", "show_progress_on": part["verdict"]}
     part["top"].open(page.open, [current, *chosen], [*shows, part["top"]], **show)
     part["picker"].pick(page.pick, [current, *chosen], shows, **show)
-    part["audio"].change(page.drop, [current, part["audio"], *chosen], shows, **show)
+    part["audio"].change(page.drop, [current, part["audio"], *chosen], [*shows, part["audio"]], **show)
     for choice in chosen:
         choice.input(page.choose, [current, *chosen], shows, **show)
     replies = [part["message"], part["view"]]

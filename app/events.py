@@ -49,7 +49,7 @@ ROOMS = {
     "listen": {**edit.ANSWERS, **codebook.ANSWERS}, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS,
     "map": sound_map.ANSWERS,
 }  # fmt: skip
-N_SHOWN = 9  # outputs of the answers that show a clip
+N_SHOWN = 8  # outputs of the answers that show a clip
 
 
 class Page:
@@ -73,6 +73,7 @@ class Page:
 
     def open(self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData) -> list:
         """An address was opened that names sample, codec, checkpoint; what it does not name stays. One more output: answered."""
+        before = codec, checkpoint
         codec, checkpoint = named(event, "codec", codec), named(event, "checkpoint", checkpoint)
 
         def clip() -> tuple[Clip, int]:
@@ -85,8 +86,8 @@ class Page:
             return self._sample(index)
 
         answer = self.show(now, codec, checkpoint, clip)
-        if answer[0] == "":
-            answer[-2:] = gr.update(value=codec), gr.update(value=checkpoint)
+        if answer[0] and now is None:
+            answer[-2:] = before
         return [*answer, gr.update(answer=uuid4().hex)]
 
     def _sample(self, index: int) -> tuple[Clip, int]:
@@ -94,15 +95,16 @@ class Page:
         return analysis.open_clip(sample.path, sample.label, sample.events), index
 
     def drop(self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None) -> list:
-        """A file was dropped or a recording made; None: the box was emptied, which changes nothing."""
+        """A file was dropped or a recording made; None: the box was emptied, which changes nothing. One more output: the box,
+        emptied, so that it is free for the next."""
         if path is None:
-            return [gr.skip()] * N_SHOWN
-        return self.show(now, codec, checkpoint, lambda: (analysis.open_clip(path), -1), path)
+            return [*unchanged(codec, checkpoint), None]
+        return [*self.show(now, codec, checkpoint, lambda: (analysis.open_clip(path), -1), path), None]
 
     def choose(self, now: Analysis | None, codec: str, checkpoint: str | None) -> list:
         """Another codec or checkpoint for the clip on the page."""
         if now is None:
-            return [gr.skip()] * N_SHOWN
+            return unchanged(codec, checkpoint)
         return self.show(now, codec, checkpoint, lambda: (now.clip, now.sample))
 
     def keep(self, now: Analysis | None, event: gr.EventData) -> list:
@@ -144,28 +146,19 @@ class Page:
         source: Callable[[], tuple[Clip, int]],
         path: str = "",
     ) -> list:
-        """Message, state, verdict, view, picker, codec note, input (emptied: it is free for the next), codec, checkpoint."""
-        emptied = gr.update(value=None) if path else gr.skip()
+        """Message, state, verdict, view, picker, codec note, codec, checkpoint."""
         try:
             clip, index = source()
             made = analysis.analyse(clip, index, codec, checkpoint, self.models)
             view, note = handlers.clip_view(made, self.models), codec_note(codec, self.models)
         except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
-            back, marked = [gr.skip()] * 2, -1
+            marked, back = -1, [codec, checkpoint]
             if now is not None:
-                back = [gr.update(value=now.codec), gr.update(value=now.verdict.checkpoint if now.verdict else None)]
-                marked = now.sample
-            unmoved = [
-                gr.skip(),
-                gr.skip(),
-                gr.skip(),
-                gr.update(selected=marked, answer=uuid4().hex),
-                gr.skip(),
-                emptied,
-            ]
+                marked, back = now.sample, [now.codec, now.verdict.checkpoint if now.verdict else checkpoint]
+            unmoved = [gr.skip(), gr.skip(), gr.skip(), gr.update(selected=marked, answer=uuid4().hex), gr.skip()]
             return [cards.message_card(explain(error, path), now), *unmoved, *back]
         picked = gr.update(selected=index, answer=uuid4().hex)
-        return ["", made, cards.verdict_card(made), view, picked, note, emptied, gr.skip(), gr.skip()]
+        return ["", made, cards.verdict_card(made), view, picked, note, codec, checkpoint]
 
     def _reply(self, to: str, now: Analysis | None, run: Callable[[Analysis], dict]) -> list:
         """A message if it failed, and the view; `answer` is new each time, so that the browser notices even an equal reply."""
@@ -176,6 +169,15 @@ class Page:
             return [gr.skip(), gr.update(reply=json.dumps({**answer, **run(now)}))]
         except Exception as error:  # as above
             return [cards.message_card(explain(error), now), gr.update(reply=json.dumps({**answer, "failed": True}))]
+
+
+def unchanged(codec: str, checkpoint: str | None) -> list:
+    """The outputs of `Page.show` when nothing changes.
+
+    Choices that events read are answered with values, never with `gr.update` or `gr.skip`: of each of those Gradio (6.31) keeps
+    another copy of the component for as long as the session lasts, about 100 kB an event.
+    """
+    return [*[gr.skip()] * (N_SHOWN - 2), codec, checkpoint]
 
 
 def sent(event: gr.EventData, name: str):

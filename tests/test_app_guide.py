@@ -40,7 +40,7 @@ def test_an_address_chooses_sample_codec_and_checkpoint_together(page, shown):
     assert message == ""
     assert (state.clip.name, state.codec, state.verdict.checkpoint) == (RAIN, "bigger", "overlaps")
     assert RAIN in verdict
-    assert (codec["value"], checkpoint["value"]) == ("bigger", "overlaps")
+    assert (codec, checkpoint) == ("bigger", "overlaps")
     assert top["answer"]
 
 
@@ -48,7 +48,7 @@ def test_what_an_address_does_not_name_stays(page, shown):
     message, state, *_, codec, checkpoint, _top = page.open(shown, "small", "animals", SimpleNamespace(_data={"checkpoint": "overlaps"}))
     assert message == ""
     assert (state.clip.name, state.verdict.checkpoint) == (DOG, "overlaps")
-    assert (codec["value"], checkpoint["value"]) == ("small", "overlaps")
+    assert (codec, checkpoint) == ("small", "overlaps")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_hostile_address_changes_nothing_but_the_message(page, shown, data):
     assert not re.search(r"<(img|script)", message)
     assert len(message) < 600
     assert all(is_skipped(update) for update in (state, verdict, view))
-    assert (codec["value"], checkpoint["value"]) == ("small", "animals")
+    assert (codec, checkpoint) == ("small", "animals")
     assert top["answer"]
 
 
