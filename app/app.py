@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 
 from audioformer_app.settings import MAX_FILE_MB, SHOWN_S, STATIC, go_offline
 
@@ -91,7 +92,7 @@ def build_app(
         _connect_teach(Lessons(page), demo, rooms.pop("teach"), current, parts)
         demo.taught = models.taught  # the server gives its checkpoints out as files
         for name, room in rooms.items():
-            room.ask(page.ask(name), current, [message, room], **QUIET)
+            _on(room.ask, page.ask(name), current, [message, room], **QUIET)
     return demo.queue(max_size=64, api_open=False)
 
 
@@ -171,21 +172,37 @@ def _shows(current: gr.State, part: dict) -> list:
     return [part[name] if name else current for name in names] + _chosen(part)
 
 
+def _on(event: Callable, answer: Callable, inputs: list, outputs: list, **options) -> gr.events.Dependency:
+    """Connect an event with its answer, in the form of which Gradio keeps no copies.
+
+    Gradio (6.31) makes another component of one that is answered with an update. When that is read as an input later, or
+    answered with a value, both stay for as long as the session lasts: 100 kB an event and more. So what events read
+    (choices, the sound) is answered with values, and all else with updates.
+    """
+
+    @wraps(answer)
+    def told(*args) -> list:
+        texts = [isinstance(part, gr.HTML) for part in outputs]
+        return [gr.update(value=one) if text and isinstance(one, str) else one for text, one in zip(texts, answer(*args), strict=True)]
+
+    return event(told, inputs, outputs, **options)
+
+
 def _connect_live(listening: Listening, demo: gr.Blocks, room: gr.HTML, current: gr.State, part: dict) -> None:
     """The same for the room Live, whose portions of sound wait for nobody else's questions."""
     live = {**LIVE, "trigger_mode": "multiple", "show_progress": "hidden"}
-    room.push(listening.push, _chosen(part), [part["message"], room], **live)
-    room.freeze(listening.freeze, None, [part["message"], room], **live)
-    room.use(listening.use, [current, *_chosen(part)], _shows(current, part), **QUIET)
+    _on(room.push, listening.push, _chosen(part), [part["message"], room], **live)
+    _on(room.freeze, listening.freeze, None, [part["message"], room], **live)
+    _on(room.use, listening.use, [current, *_chosen(part)], _shows(current, part), **QUIET)
     demo.unload(listening.close)
 
 
 def _connect_teach(lessons: Lessons, demo: gr.Blocks, room: gr.HTML, current: gr.State, part: dict) -> None:
     """The same for the room Teach: one lesson at a time, and then the page listens with what it has learnt."""
-    room.ask(lessons.ask, current, [part["message"], room], **QUIET)
+    _on(room.ask, lessons.ask, current, [part["message"], room], **QUIET)
     train = {"concurrency_id": "train", "concurrency_limit": 1, "api_visibility": "private", "show_progress": "hidden"}
     taught = room.train(lessons.train, None, [part["message"], room, part["checkpoint"]], **train)
-    taught.then(lessons.page.choose, [current, *_chosen(part)], _shows(current, part), **QUIET)
+    _on(taught.then, lessons.page.choose, [current, *_chosen(part)], _shows(current, part), **QUIET)
     demo.unload(lessons.close)
 
 
@@ -194,11 +211,11 @@ def _connect(page: Page, current: gr.State, part: dict) -> None:
     chosen, shows = _chosen(part), _shows(current, part)
     # the components themselves ask one question at a time (static/latest.js)
     show = {**MODEL, "trigger_mode": "multiple", "show_progress": "minimal", "show_progress_on": part["verdict"]}
-    part["top"].open(page.open, [current, *chosen], [*shows, part["top"]], **show)
-    part["picker"].pick(page.pick, [current, *chosen], shows, **show)
-    part["audio"].change(page.drop, [current, part["audio"], *chosen], [*shows, part["audio"]], **show)
+    _on(part["top"].open, page.open, [current, *chosen], [*shows, part["top"]], **show)
+    _on(part["picker"].pick, page.pick, [current, *chosen], shows, **show)
+    _on(part["audio"].change, page.drop, [current, part["audio"], *chosen], [*shows, part["audio"]], **show)
     for choice in chosen:
-        choice.input(page.choose, [current, *chosen], shows, **show)
+        _on(choice.input, page.choose, [current, *chosen], shows, **show)
     replies = [part["message"], part["view"]]
-    part["view"].keep(page.keep, current, replies, **QUIET)
-    part["view"].hear(page.hear, current, replies, **QUIET)
+    _on(part["view"].keep, page.keep, current, replies, **QUIET)
+    _on(part["view"].hear, page.hear, current, replies, **QUIET)

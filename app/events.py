@@ -95,8 +95,7 @@ class Page:
         return analysis.open_clip(sample.path, sample.label, sample.events), index
 
     def drop(self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None) -> list:
-        """A file was dropped or a recording made; None: the box was emptied, which changes nothing. One more output: the box,
-        emptied, so that it is free for the next."""
+        """A file was dropped or a recording made; None: the box was emptied, which changes nothing. One more output: the box, emptied."""
         if path is None:
             return [*unchanged(codec, checkpoint), None]
         return [*self.show(now, codec, checkpoint, lambda: (analysis.open_clip(path), -1), path), None]
@@ -172,11 +171,7 @@ class Page:
 
 
 def unchanged(codec: str, checkpoint: str | None) -> list:
-    """The outputs of `Page.show` when nothing changes.
-
-    Choices that events read are answered with values, never with `gr.update` or `gr.skip`: of each of those Gradio (6.31) keeps
-    another copy of the component for as long as the session lasts, about 100 kB an event.
-    """
+    """The outputs of `Page.show` when nothing changes: the choices have values, not `gr.skip`, for a reason (app.py, `_on`)."""
     return [*[gr.skip()] * (N_SHOWN - 2), codec, checkpoint]
 
 

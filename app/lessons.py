@@ -61,7 +61,7 @@ class Lessons:
                 yield [gr.skip(), gr.update(reply=json.dumps({"to": "train", "answer": uuid4().hex, **told})), offer]
         except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
             failed = json.dumps({"to": "train", "answer": uuid4().hex, "failed": explain(error)})
-            yield [cards.message_card(explain(error)), gr.update(reply=failed), gr.skip()]
+            yield [gr.update(value=cards.message_card(explain(error))), gr.update(reply=failed), gr.skip()]
 
     def lesson(self, key: str) -> teach.Lesson:
         """The lesson of a page.

@@ -276,6 +276,24 @@ def test_nothing_chosen_changes_nothing(page, shown):
         assert (codec, checkpoint) == ("small", "animals")
 
 
+def test_a_session_stays_the_same_size_however_often_it_picks(offered):
+    import asyncio
+
+    from gradio.events import EventData
+    from gradio.state_holder import SessionState
+
+    from audioformer_app.app import build_app
+
+    demo = build_app(list(offered.codecs.values()), list(offered.checkpoints.values()))
+    session, sizes = SessionState(demo), []
+    for name, data in (("pick", {"index": 0}), ("keep", {"n_codebooks": 1}), ("change", None), ("input", None)) * 3:
+        fn = next(fn for fn in demo.fns.values() if fn.targets[0][1] == name and len(fn.outputs) > 1)
+        inputs = ([None, None, "small", "animals"] if name == "change" else [None, "small", "animals"])[: len(fn.inputs)]
+        asyncio.run(demo.process_api(fn, inputs, session, event_data=EventData(None, data)))
+        sizes.append(len(session.blocks_config.blocks))
+    assert len(set(sizes)) == 1
+
+
 def test_replies_say_what_they_answer_and_differ_each_time(page, shown):
     first, second = (json.loads(page.keep(shown, event(n_codebooks=2))[1]["reply"]) for _ in range(2))
     assert (first["to"], first["n_codebooks"]) == ("keep", 2)
