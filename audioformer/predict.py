@@ -37,18 +37,19 @@ class CodesPrediction:
 
 
 def window_starts(n_frames: int, window: int) -> list[int]:
-    """First frames of windows that cover a clip: half a window apart, the last one flush with the end.
+    """First frames of windows that cover a clip: evenly spread, at most half a window apart, the last one flush with the end.
 
     Example:
         >>> window_starts(100, 40)
         [0, 20, 40, 60]
+        >>> window_starts(750, 375)
+        [0, 188, 375]
         >>> window_starts(30, 40)
         [0]
     """
-    if n_frames <= window:
-        return [0]
-    starts = list(range(0, n_frames - window, max(1, window // 2)))
-    return [*starts, n_frames - window] if starts[-1] != n_frames - window else starts
+    last = max(0, n_frames - window)
+    n_steps = -(-last // ((window + 1) // 2))
+    return [round(i * last / max(1, n_steps)) for i in range(n_steps + 1)]
 
 
 def predict_codes(

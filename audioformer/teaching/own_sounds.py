@@ -21,10 +21,10 @@ def _confusion(labels: Tensor, given: Tensor, n_classes: int) -> Tensor:
 
 CHECKS = {
     "own.windows": Check(
-        lambda: [(100, 40), (30, 40), (120, 40), (375, 150)],
+        lambda: [(100, 40), (30, 40), (130, 40), (375, 150)],
         window_starts,
-        "range(0, n_frames - window, window // 2) gives the starts before the end; the last window starts at n_frames - window. A clip "
-        "no longer than the window is one window: [0].",
+        "The last start is n_frames - window. Steps of half a window, rounded up to a whole number of steps, lead there: divide the way "
+        "evenly by that number. A clip no longer than the window is one window: [0].",
     ),
     "own.confusion": Check(
         lambda: [(TRUE, GIVEN, 3), (TRUE, GIVEN, 4), (torch.tensor([1, 1]), torch.tensor([0, 1]), 2)],

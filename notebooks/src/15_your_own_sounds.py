@@ -148,7 +148,8 @@ print(window_starts(100, 40), " and if the clip has 30 frames:", window_starts(3
 # %% [markdown]
 #
 # ### Exercise 1 · Windows
-# Half a window apart, and the last one flush with the end.
+# The first at 0, the last flush with the end, the others evenly between them: as few as leave no two more than half a window
+# apart.
 
 
 # %% exercise="windows"
@@ -156,8 +157,9 @@ def my_windows(n_frames, window):
     """Frames of a clip, of a window -> list of first frames."""
     if n_frames <= window:
         return [0]
-    starts = list(range(0, n_frames - window, window // 2))
-    return [*starts, n_frames - window]
+    last = n_frames - window
+    n_steps = -(-last // (window // 2))  # divided and rounded up
+    return [round(i * last / n_steps) for i in range(n_steps + 1)]
 
 
 # %%
