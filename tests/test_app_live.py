@@ -119,6 +119,27 @@ def test_a_frozen_stretch_goes_to_another_room_while_the_microphone_stays_on(lis
     assert told(listening, "state") in ("stopping", "off")  # a room that is left listens no more
 
 
+def test_what_is_heard_is_what_is_coded(tab):
+    """A frozen recording, sent to Listen, shows the codes that came live: those of its own samples."""
+    enter(tab)
+    if told(tab, "state") == "on":  # it still listens to what was asked before
+        tab.page.click(".af-listen-live")
+        tab.page.wait_for_selector(".af-live[data-state=off]")
+    tab.page.click(".af-listen-live")
+    tab.page.wait_for_selector(".af-live[data-state=on]")
+    tab.page.wait_for_function("Number(document.querySelector('.af-live').dataset.until) > 1")
+    old = tab.page.get_attribute(LIVE, "data-frozen")
+    tab.page.click(".af-listen-live")  # what was heard is frozen as soon as the microphone is off
+    tab.page.wait_for_function(f"old => document.querySelector('{LIVE}').dataset.frozen !== old", arg=old)
+    link = "globalThis.audioformerLinks.get('{}').lanes.get('codes').codes"
+    live = np.array(tab.page.evaluate(link.format("live")))
+    tab.until_new(lambda: tab.page.click(".af-send [data-to=Listen]"))
+    clip = np.array(tab.page.evaluate(link.format("clip")))
+    assert live.shape[1] > 60
+    assert 0 <= clip.shape[1] - live.shape[1] <= 2  # the last frame or two are not sure yet while one listens
+    np.testing.assert_array_equal(live, clip[:, : live.shape[1]])
+
+
 def test_two_pages_do_not_hear_each_other(browser, address, tab):  # noqa: F811
     other = Tab(browser, address, permissions=["microphone"])
     for page in (tab, other):
