@@ -61,7 +61,7 @@ def launch(
     options = {
         "server_name": host, "server_port": port, "share": False, "inbrowser": open_browser, "quiet": True,
         "prevent_thread_lock": True, "_frontend": False,  # no look at itself within 3 s, which a busy machine fails
-        "show_error": False, "max_file_size": f"{MAX_FILE_MB}mb", "footer_links": ["settings"],
+        "show_error": False, "max_file_size": f"{MAX_FILE_MB}mb", "footer_links": [],
         "run_history": False, "ssr_mode": False, "enable_monitoring": False, "pwa": False, "mcp_server": False,
         "strict_cors": True, "favicon_path": str(STATIC / "icon.svg"), "auth": auth, "auth_message": DOOR if auth else None,
         "app_kwargs": {"routes": [taught_route(demo.taught), *static_routes()], "docs_url": None, "redoc_url": None}, **page_options(),

@@ -14,9 +14,13 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import load_audio
+from audioformer.augment import AugmentConfig, augment
 from audioformer.errors import AudioformerError
 
 SOUND_ENDINGS = {".wav", ".flac", ".ogg", ".mp3"}
+VARIED = AugmentConfig(
+    speed_chance=0.5, speed=(0.8, 1.25), eq_chance=0.5, band_chance=0.15, reverb_chance=0.2, flip_chance=0.5
+)  # other voices, rooms and microphones, as far as they can be made of the same recordings
 
 
 class CropSampler:
@@ -49,14 +53,19 @@ class CropSampler:
         """Sound held, hours."""
         return sum(len(s) for sounds in self.folders for s in sounds) / self.sample_rate / 3600
 
-    def batch(self, size: int, n_samples: int, rng: np.random.Generator) -> Tensor:
-        """(size, n_samples) float32: random folder, file, place, level; one in six is two crops mixed."""
-        crops = np.stack([self._crop(n_samples, rng) for _ in range(size)])
+    def batch(self, size: int, n_samples: int, rng: np.random.Generator, varied: float = 0.0) -> Tensor:
+        """(size, n_samples) float32: random folder, file, place, level; one in six is two crops mixed, a share `varied` is VARIED."""
+        draws = [self._varied if varied and rng.random() < varied else self._crop for _ in range(size)]
+        crops = np.stack([draw(n_samples, rng) for draw in draws])
         mixed = rng.random(size) < 1 / 6
         crops[mixed] += crops[rng.permutation(size)][mixed]
         peak = np.abs(crops).max(1, keepdims=True) + 1e-9
         gain = np.minimum(10 ** (rng.uniform(-15, 9, (size, 1)) / 20), 0.98 / peak)
         return torch.from_numpy((crops * gain).astype(np.float32))
+
+    def _varied(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+        longer = self._crop(int(n_samples * VARIED.speed[1]) + 1, rng)
+        return np.resize(augment(longer, self.sample_rate, rng, VARIED), n_samples)
 
     def _crop(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         which = rng.integers(len(self.folders))

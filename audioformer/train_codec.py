@@ -42,6 +42,7 @@ class CodecTrainConfig:
     learning_rate: float = 7e-4  # AdamW, betas (0.8, 0.95), warm-up then cosine to a twentieth
     warm_up_steps: int = 200
     unquantised_steps: int = 100  # before k-means places the codebooks
+    varied: float = 0.0  # share of the crops that are heard at another speed, in another room, through another microphone
     all_rows_share: float = 0.5  # of the crops, those whose decoder sees all rows; the others see 1..K-1
     commitment: float = 1.0  # weight of |z - quantised(z)|^2
     waveform: float = 1.0  # weight of the complex-spectrum distance, beside 1 for the mel distance
@@ -62,7 +63,7 @@ class CodecTrainConfig:
         """Refuse what cannot train."""
         require_counts(self, "n_steps", "batch_size", "mels_per_step", "critic_width")
         require(self.adversarial_from >= 0, f"adversarial_from={self.adversarial_from} must be a step, or 0 for never")
-        require_probabilities(self, "all_rows_share", "average")
+        require_probabilities(self, "varied", "all_rows_share", "average")
         require(self.learning_rate > 0, f"learning_rate={self.learning_rate} must be above 0; try 1e-3")
         require(self.crop_s >= 0.1, f"crop_s={self.crop_s} must be at least 0.1 seconds; try 1")
         n_mels = len(MEL_WINDOWS)
@@ -159,7 +160,7 @@ class CodecTrainer:
         self.between_steps = False  # codebooks move while the loss is computed
         rng = np.random.default_rng([c.seed, self.step])
         torch.manual_seed(c.seed * 1_000_003 + self.step)
-        original = self.sampler.batch(c.batch_size, round(c.crop_s * self.codec.sample_rate), rng)
+        original = self.sampler.batch(c.batch_size, round(c.crop_s * self.codec.sample_rate), rng, c.varied)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         losses = self._losses(original.to(self.device), rng)

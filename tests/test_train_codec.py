@@ -175,6 +175,18 @@ def test_crops_come_from_all_folders_at_usable_levels(tmp_path):
     assert torch.equal(crops, again)
 
 
+def test_a_share_of_the_crops_is_varied_and_the_others_stay_what_they_were(tmp_path):
+    save_audio(tmp_path / "tone.flac", tone(1000, 4.0), RATE)
+    sampler = CropSampler([tmp_path], RATE)
+    plain, varied = (sampler.batch(24, RATE, np.random.default_rng(5), share) for share in (0.0, 1.0))
+    assert varied.shape == plain.shape == (24, RATE)
+    peaks = {name: torch.fft.rfft(crops).abs().argmax(1) for name, crops in (("plain", plain), ("varied", varied))}  # bins of 1 Hz
+    assert ((peaks["plain"] - 1000).abs() <= 2).all()
+    assert 4 <= ((peaks["varied"] - 1000).abs() > 20).sum() <= 22  # at another speed
+    assert varied.abs().max() <= 1
+    torch.testing.assert_close(sampler.batch(24, RATE, np.random.default_rng(5)), plain)
+
+
 def test_files_can_be_left_out_by_name(tmp_path):
     for name in ("1-a.wav", "4-a.wav", "4-b.wav"):
         save_audio(tmp_path / name, tone(440), RATE)
