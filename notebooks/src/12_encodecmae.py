@@ -38,8 +38,8 @@ from audioformer.frames import sound_frames, sound_inputs
 from audioformer.gap_masking import gap_mask, pack_visible, unpack_visible
 from audioformer.mae_config import ROW_WEIGHTS, mae_preset
 from audioformer.paths import samples_folder
-from audioformer.pretrain_encodecmae import FrameModelling, MAERecipe
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, watch
+from audioformer.pretrain_encodecmae import FrameModelling, MAERecipe, mae_recipe
+from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
 
 SEED = 7
@@ -220,6 +220,21 @@ print(f"hidden codes guessed: {measured['accuracy']:.1%}")
 # %% [markdown]
 # On sounds it was not trained on, such a model may well be *worse* than chance: it is sure of codes that belong to other
 # clips. A few clips and some seconds show the machinery, no more.
+
+# %% [markdown]
+# A larger one, of the size and recipe of the bundled `encodecmae-tiny`, takes half an hour or more. A button for those who
+# have it; the stop button (■) of the notebook ends it, and pressing again goes on.
+
+
+# %%
+def pretrain_for_real():
+    """Size and recipe of the bundled model, on the clips of this notebook; goes on where it was stopped."""
+    larger = FrameModelling(bundled, learn, corpus.codec, held_out=held_out)
+    watch(train(larger, bundled.train, f"{work.name}/real"), ["masked", "visible"], {"chance": larger.chance["masked"]})
+
+
+bundled = MAERecipe(mae_preset("tiny", frame_width=len(latents)), mae_recipe("tiny").train, min_crop_s=1.0)
+button(f"Run it for real ({bundled.train.n_steps} steps)", pretrain_for_real)
 
 # %% [markdown]
 # ## 5 · See and hear its guesses
