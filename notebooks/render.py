@@ -34,7 +34,8 @@ SYMBOLS = {
 }  # fmt: skip
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem; color: #1f2933; background: #fff }
-pre { white-space: pre-wrap !important; overflow-wrap: anywhere; background: #f5f7fa; padding: .6rem .8rem; border-radius: 4px; font-size: 14px; line-height: 1.4 }
+pre { white-space: pre-wrap !important; overflow-wrap: anywhere }
+pre { background: #f5f7fa; padding: .6rem .8rem; border-radius: 4px; font-size: 14px; line-height: 1.4 }
 .output_area pre, .jp-RenderedText pre { background: none; padding: 0 .8rem }
 .prompt, .anchor-link { display: none }
 table { border-collapse: collapse } td, th { padding: .3rem .6rem; border-bottom: 1px solid #d9e0e7; text-align: left }
