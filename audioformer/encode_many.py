@@ -11,6 +11,7 @@ Shapes: C channels, N samples, K codebooks, T frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
@@ -59,16 +60,24 @@ def encode_many(
 def _together(codec: Codec, samples: Tensor, n_codebooks: int | None) -> Tensor:
     """(B, C, N) at the codec's rate to (B, K, T).
 
-    EnCodec 24 kHz on a CPU: one clip after the other through the convolutions, as their activations then stay in the
-    caches, and all through the LSTM at once, so that its weights are read once for all.
+    EnCodec 24 kHz on a CPU: each core takes a clip of its own through the convolutions, as their activations then stay in
+    its caches and no core waits for another; and all go through the LSTM at once, so that its weights are read once for all.
     """
     on_cpu = next(codec.parameters()).device.type == "cpu"
     if type(codec) is not EncodecCodec or not on_cpu:
         return codec.encode(samples, codec.sample_rate, n_codebooks)
     n_codebooks, layers = codec._check_rows(n_codebooks), codec.model.encoder.model
     lstm = lstm_index(layers)
-    convolved = [_in_stretches(layers[:lstm], clip, PIECE_FRAMES * codec.hop_length) for clip in samples.split(1)]
-    return codec.quantise(run_stretch(layers[lstm:], torch.cat(convolved), None, {}), n_codebooks)
+
+    @torch.no_grad()
+    def convolved(clip: Tensor) -> Tensor:
+        return _in_stretches(layers[:lstm], clip, PIECE_FRAMES * codec.hop_length)
+
+    n_threads = torch.get_num_threads()
+    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as cores:
+        done = list(cores.map(convolved, samples.split(1)))
+    torch.set_num_threads(n_threads)  # for threads that begin later: they take what was set last
+    return codec.quantise(run_stretch(layers[lstm:], torch.cat(done), None, {}), n_codebooks)
 
 
 def _in_stretches(layers: nn.Sequential, clip: Tensor, size: int) -> Tensor:

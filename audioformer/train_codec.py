@@ -66,8 +66,7 @@ class CodecTrainConfig:
         require_probabilities(self, "varied", "all_rows_share", "average")
         require(self.learning_rate > 0, f"learning_rate={self.learning_rate} must be above 0; try 1e-3")
         require(self.crop_s >= 0.1, f"crop_s={self.crop_s} must be at least 0.1 seconds; try 1")
-        n_mels = len(MEL_WINDOWS)
-        require(self.mels_per_step <= n_mels, f"mels_per_step={self.mels_per_step} must be 1 to {n_mels}")
+        require(self.mels_per_step <= len(MEL_WINDOWS), f"mels_per_step={self.mels_per_step} must be 1 to {len(MEL_WINDOWS)}")
 
 
 PRESETS = {
