@@ -251,3 +251,12 @@ def test_the_results_that_ship_are_whole_and_the_readme_quotes_them():
         assert f"`{features}` | {mine['esc10']:.3f} | {mine['digits']:.3f} | {mine['scenes']:.3f} |" in readme
     with pytest.raises(AudioformerError, match="there are: .*probe"):
         shipped("moon")
+
+
+def test_the_comparison_of_adaptations_that_ships_is_whole():
+    rows = shipped("adapt")["rows"]
+    assert [row["case"] for row in rows] == list(ADAPTATIONS)
+    assert all(row["ours"] == pytest.approx(np.mean(list(row["folds"].values())), abs=2e-4) and row["n_folds"] >= 3 for row in rows)
+    learned = {row["case"]: row["trainable"] for row in rows}
+    assert learned["linear"] < learned["bias"] < learned["lora"] < learned["full"] == rows[-1]["parameters"]
+    assert "chance 0.10" in adaptations(rows).layout.meta["alt"]

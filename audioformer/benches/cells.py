@@ -37,7 +37,7 @@ def shipped(name: str) -> dict:
     """Results that come with the kit: the document of a long benchmark, run on real recordings.
 
     Args:
-        name: "probe".
+        name: "probe" or "adapt".
 
     Returns:
         What `bench NAME` wrote to results.json; "command" is the line that gave it.
