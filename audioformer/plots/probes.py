@@ -61,6 +61,12 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
     return figure.update_layout(legend={"y": 1.1}, margin={"t": 90 if title else 60})
 
 
+def _beside(row: dict, rows: Sequence[dict]) -> str:
+    """Where a mark has its name: to the right; of two marks nearly one above the other, higher and lower."""
+    close = [one for one in rows if one is not row and 0.7 < one["trainable"] / row["trainable"] < 1.4]
+    return "middle right" if not close else "top right" if row["ours"] >= max(one["ours"] for one in close) else "bottom right"
+
+
 def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
     """Score against how many numbers were learned, a mark for each way to adapt a model.
 
@@ -80,7 +86,7 @@ def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None
     figure = go.Figure()
     figure.add_scatter(
         x=[row["trainable"] for row in rows], y=[row["ours"] for row in rows], text=[row["case"] for row in rows], mode="markers+text",
-        textposition="top center", marker={"size": 10}, showlegend=False, cliponaxis=False,
+        textposition=[_beside(row, rows) for row in rows], marker={"size": 10}, showlegend=False, cliponaxis=False,
         error_y={"type": "data", "array": [row["fold_std"] or 0 for row in rows], "thickness": 1.2, "width": 3},
         customdata=[[row["unit"], row["parameters"], row["seconds"]] for row in rows],
         hovertemplate="%{text}<br>%{customdata[0]} %{y:.3f}<br>%{x:,} of %{customdata[1]:,} numbers learned, "
