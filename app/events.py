@@ -153,7 +153,7 @@ class Page:
         except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
             marked, back = -1, [codec, checkpoint]
             if now is not None:
-                marked, back = now.sample, [now.codec, now.verdict.checkpoint if now.verdict else checkpoint]
+                marked, back = now.sample, [now.codec, now.verdict.checkpoint if now.verdict else None]
             unmoved = [gr.skip(), gr.skip(), gr.skip(), gr.update(selected=marked, answer=uuid4().hex), gr.skip()]
             return [cards.message_card(explain(error, path), now), *unmoved, *back]
         picked = gr.update(selected=index, answer=uuid4().hex)

@@ -234,6 +234,11 @@ def test_bad_file_keeps_the_old_result_and_the_old_choices(page, shown, tmp_path
     assert (codec, checkpoint) == ("small", "animals")
 
 
+def test_without_a_label_a_refused_checkpoint_does_not_stay_chosen(page, shown):
+    bare = dataclasses.replace(shown, verdict=None)
+    assert page.choose(bare, "small", "../secret")[-2:] == ["small", None]
+
+
 def test_good_file_changes_everything_together(page, shown, wav):
     message, state, verdict, view, picker, *_ = page.drop(shown, str(wav), "small", "overlaps")
     assert message == ""
