@@ -74,9 +74,11 @@ def _together(codec: Codec, samples: Tensor, n_codebooks: int | None) -> Tensor:
         return _in_stretches(layers[:lstm], clip, PIECE_FRAMES * codec.hop_length)
 
     n_threads = torch.get_num_threads()
-    with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as cores:
-        done = list(cores.map(convolved, samples.split(1)))
-    torch.set_num_threads(n_threads)  # for threads that begin later: they take what was set last
+    try:
+        with ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,)) as cores:
+            done = list(cores.map(convolved, samples.split(1)))
+    finally:
+        torch.set_num_threads(n_threads)  # for threads that begin later: they take what was set last
     return codec.quantise(run_stretch(layers[lstm:], torch.cat(done), None, {}), n_codebooks)
 
 

@@ -14,7 +14,9 @@ import pytest
 from audioformer.cli.console import Progress, Result, clock, complain, plain, print_result, table
 from audioformer.cli.parser import numbers, words
 from audioformer.cli.settings import names_of, override
+from audioformer.cli.training import _timed, step_line
 from audioformer.errors import AudioformerError
+from audioformer.train import StepRecord
 
 
 def test_json_is_strict_whatever_goes_in(capsys):
@@ -106,3 +108,9 @@ def test_settings_have_the_types_of_their_fields():
 def test_wrong_settings_are_refused(change, message):
     with pytest.raises(AudioformerError, match=message):
         override(Outer(), [change])
+
+
+def test_a_resumed_run_tells_the_time_of_its_own_steps():
+    records = [StepRecord(step, {"total": 1.0}, {}, 1e-3, 1.0, seconds) for step, seconds in ((200, 300.0), (201, 302.0), (202, 303.0))]
+    assert [per_step for _, per_step, _ in _timed(records)] == [1.5, 2.0, 1.5]
+    assert step_line(records[0], 1.5, None, 260).endswith("1.50 s/step  1 min 30 s left")

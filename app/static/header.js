@@ -4,7 +4,8 @@ import { Tour } from "./tour.js";
 
 const STORE = "audioformer-theme";
 
-// A message stays until the next thing somebody does. Not until its pointerdown: the page would move away under the click.
+// A message stays until the next thing somebody does. A click counts when it is done: hidden at its pointerdown, the message would
+// move the page away under it.
 function forget({ target }) {
   if (!target.closest?.("#af-message")) document.querySelector("#af-message .af-message")?.setAttribute("hidden", "");
 }

@@ -56,7 +56,8 @@ def _timed(records: Iterable[StepRecord]) -> Iterator[tuple[StepRecord, float, d
     for record in records:
         first = first or record
         validation = record.validation or validation
-        per_step = (record.seconds - first.seconds) / (record.step - first.step) if record.step > first.step else record.seconds
+        steps = record.step - first.step
+        per_step = (record.seconds - first.seconds) / steps if steps else record.seconds / record.step  # a resumed run has steps behind it
         yield record, per_step, validation
 
 

@@ -23,6 +23,7 @@
 # %%
 import math
 import tempfile
+from dataclasses import replace
 
 import torch
 from torch.testing import assert_close
@@ -233,7 +234,8 @@ def pretrain_for_real():
     watch(train(larger, bundled.train, f"{work.name}/real"), ["masked", "visible"], {"chance": larger.chance["masked"]})
 
 
-bundled = MAERecipe(mae_preset("tiny", frame_width=len(latents)), mae_recipe("tiny").train, min_crop_s=1.0)
+bundled = mae_recipe("tiny")
+bundled = replace(bundled, model=bundled.model.with_changes(frame_width=len(latents)))
 button(f"Run it for real ({bundled.train.n_steps} steps)", pretrain_for_real)
 
 # %% [markdown]
