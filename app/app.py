@@ -19,6 +19,7 @@ from audioformer_app.lessons import Lessons  # noqa: E402
 from audioformer_app.listening import Listening  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
+from audioformer_app.tour import TOUR  # noqa: E402
 from audioformer_app.views import clip_player, fixed, header, live_view, room_view, sample_picker, teach_view  # noqa: E402
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
@@ -76,7 +77,7 @@ def build_app(
         clip = analysis.open_clip(samples[chosen].path, samples[chosen].label, samples[chosen].events)
         first = analysis.analyse(clip, chosen, codec, checkpoint, models)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
-        top = header(texts.SENTENCE, texts.TOUR, elem_id="af-head")
+        top = header(texts.SENTENCE, TOUR, elem_id="af-head")
         current = gr.State(first, time_to_live=3600)
         with gr.Row(elem_id="af-main"):
             with gr.Column(scale=0, min_width=300, elem_id="af-side"):
@@ -123,6 +124,9 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
         with gr.Tab("Teach", id="teach"):
             rooms["teach"] = teach_view(elem_classes="af-plain")
             _help(texts.TEACH, texts.TEACH_HOW, texts.TEACH_LIMITS)
+        with gr.Tab("Results", id="results"):
+            rooms["results"] = room_view("results", elem_classes="af-plain")
+            _help(texts.RESULTS, texts.RESULTS_RULES, texts.RESULTS_LIMITS)
     return view, rooms
 
 

@@ -19,7 +19,7 @@ from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
 from audioformer_app.models import ENCODEC, Models
-from audioformer_app.rooms import attention, codebook, edit, mask, why
+from audioformer_app.rooms import attention, codebook, edit, mask, results, why
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms.sent import whole_number
 from audioformer_app.samples import Sample
@@ -47,7 +47,7 @@ def codec_note(name: str, models: Models) -> str:
 
 ROOMS = {
     "listen": {**edit.ANSWERS, **codebook.ANSWERS}, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS,
-    "map": sound_map.ANSWERS,
+    "map": sound_map.ANSWERS, "results": results.ANSWERS,
 }  # fmt: skip
 N_SHOWN = 8  # outputs of the answers that show a clip
 

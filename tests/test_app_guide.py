@@ -11,6 +11,7 @@ from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
 
 from audioformer.paths import notebooks_folder, samples_folder
 from audioformer_app import analysis, models, samples, texts
+from audioformer_app.tour import TOUR
 
 DOG = sorted(path.name for path in (samples_folder() / "audio").iterdir() if path.stem.endswith("-0"))[0]
 RAIN = sorted(path.name for path in (samples_folder() / "audio").iterdir() if path.stem.endswith("-10"))[0]
@@ -166,11 +167,11 @@ def test_link_copies_the_address(browser, address):  # noqa: F811
 
 def test_every_step_names_a_notebook_that_there_is_and_text_that_is_short():
     there = {path.stem for path in notebooks_folder().glob("*.ipynb")}
-    for step in texts.TOUR:
+    for step in TOUR:
         assert step.get("notebook", "01_from_sound_to_codes") in there
         assert 5 <= len(step["text"].split()) <= 50
-    words = sum(len(step["text"].split()) for step in texts.TOUR)
-    assert words / 150 + 0.25 * len(texts.TOUR) <= 6  # minutes: reading aloud, and a quarter of a minute to try each
+    words = sum(len(step["text"].split()) for step in TOUR)
+    assert words / 150 + 0.25 * len(TOUR) <= 6  # minutes: reading aloud, and a quarter of a minute to try each
 
 
 def test_every_explanation_names_the_notebook_of_its_topic():
@@ -184,7 +185,7 @@ def test_every_explanation_names_the_notebook_of_its_topic():
 def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):  # noqa: F811
     tab = Tab(browser, address)
     rooms = {name.strip().lower() for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts()}
-    steps = [step for step in texts.TOUR if step.get("room") in (None, *rooms)]
+    steps = [step for step in TOUR if step.get("room") in (None, *rooms)]
     tab.page.focus(".af-tour-start")
     tab.page.keyboard.press("Enter")
     for number, step in enumerate(steps):

@@ -141,6 +141,24 @@ def test_the_curve_of_the_codebooks_has_no_upload_button(tab):
     assert not [title for title in titles if "hare" in title or "loud" in title]
 
 
+def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):  # noqa: F811
+    enter(tab, "results")
+    room = ".af-room[data-room=results]"
+    tab.page.wait_for_selector(f"{room}[data-drawn='probe:esc10']")
+    assert "chance" in tab.page.get_attribute(f"{room} .af-result-chart", "aria-label")
+    tab.page.select_option(f"{room} .af-set", "digits")
+    tab.page.wait_for_selector(f"{room}[data-drawn='probe:digits']")
+    tab.page.select_option(f"{room} .af-result", "adapt")
+    tab.page.wait_for_selector(f"{room}[data-drawn='adapt:null']")
+    assert not tab.page.is_visible(f"{room} .af-set")
+    assert tab.text(f"{room} code").startswith("audioformer bench adapt")
+    tab.page.wait_for_function("location.hash.includes('result=adapt')")
+    other = Tab(browser, tab.page.url)
+    other.page.wait_for_selector(f"{room}[data-drawn='adapt:null']")
+    other.close()
+    tab.page.click("button[role=tab]:has-text('Listen')")
+
+
 @pytest.mark.parametrize("room", ["mask", "attention"])
 def test_a_phone_has_room_for_it(browser, address, tmp_path, room):  # noqa: F811
     tab = Tab(browser, address, color_scheme="dark", **PHONE)

@@ -14,12 +14,13 @@ from app_weights import make_weights
 
 from audioformer import codebook as book
 from audioformer import filling
+from audioformer.benches.cells import shipped, shipped_names
 from audioformer.editing import Edit, apply, silent_column
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps, mean_distance, rollout
 from audioformer.widgets.sounds import held_code
 from audioformer_app import analysis, handlers, models
-from audioformer_app.rooms import attention, codebook, edit, mask
+from audioformer_app.rooms import attention, codebook, edit, mask, results
 from audioformer_app.rooms.sent import bits_of, grid_bits
 
 
@@ -288,3 +289,38 @@ def test_an_entry_sounds_as_the_library_says(shown, offered, codes):
 def test_what_the_browser_says_about_a_codebook_is_checked(shown, offered, room, data, says):
     with pytest.raises(AudioformerError, match=says):
         room(shown, data, offered)
+
+
+# --- results
+
+
+def test_every_result_that_comes_with_the_kit_is_shown_with_its_command(shown, offered):
+    first = results.look(shown, {}, offered)
+    assert [name for name, _ in first["questions"]] == [name for name in results.QUESTIONS if name in shipped_names()]
+    for name in shipped_names():
+        document = shipped(name)
+        sets = list(dict.fromkeys(row["data"] for row in document["rows"] if "data" in row)) or [None]
+        for data in sets:
+            answer = results.look(shown, {"result": name, "data": data}, offered)
+            json.dumps(answer, allow_nan=False)
+            assert (answer["result"], answer["data"], answer["command"]) == (name, data, document["command"])
+            rows = [row for row in document["rows"] if row.get("data") == data]
+            drawn = [value for trace in answer["figure"]["data"] for value in values_of(trace["y" if name == "adapt" else "x"])]
+            assert sorted(drawn) == pytest.approx(sorted(row["ours"] for row in rows))
+            assert f"{max(row['ours'] for row in rows if row.get('row') != 'svm'):.2f}" in answer["told"][0]
+
+
+def values_of(values):
+    """Numbers of a plotly axis, which are a list or packed."""
+    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist() if isinstance(values, dict) else values
+
+
+@pytest.mark.parametrize("result", ["../probe", ["probe"], 3])
+def test_what_the_browser_says_about_results_is_checked(shown, offered, result):
+    with pytest.raises(AudioformerError, match="result="):
+        results.look(shown, {"result": result}, offered)
+
+
+@pytest.mark.parametrize("data", ["moon", ["esc10"], {"a": 1}, 4, None])
+def test_results_on_unknown_data_are_those_of_the_first(shown, offered, data):
+    assert results.look(shown, {"result": "probe", "data": data}, offered)["data"] == "esc10"

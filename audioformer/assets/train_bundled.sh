@@ -38,6 +38,10 @@ $AF prepare "$DATA/fsdd" --dataset fsdd --variants 5 --augment light -o "$OUT/fs
 # One pre-trained model for all. It never hears ESC-10, nor FSDD takes 5-13 (fold 1).
 $AF pretrain "$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1:variants=0,1" --preset bundled -o "$OUT/pretrained"
 
+# The same as the authors shape it, an encoder of its own for each of three rows: not bundled, measured by `bench probe`.
+$AF pretrain "$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1:variants=0,1" --preset bundled \
+  --set model.rows=separate --set model.n_codebooks=3 -o "$OUT/pretrained-rows"
+
 # All 51 classes of synthetic sound, one a clip: a classifier to go on from. It has heard no recording with its label.
 $AF finetune "$OUT/synth-codes" --from "$OUT/pretrained" --preset synthetic -o "$OUT/synthetic"
 

@@ -50,7 +50,8 @@ def _line(data: str, name: str, cells: dict, values: dict, chance: float) -> dic
     peer = float(np.mean(svm)) if len(svm) == len(folds) and name != SVM else None
     whole = [[cells[fold, seed] for fold in folds] for seed in seeds if all((fold, seed) in cells for fold in folds)]
     by_fold = [np.mean([value for (own, _), value in cells.items() if own == fold]) for fold in folds]
-    about = {"data": data, "row": name, "chance": chance, "n_cells": len(cells), "folds": folds, "seeds": seeds}
+    about = {"data": data, "row": name, "chance": chance, "n_cells": len(cells), "folds": folds, "seeds": seeds,
+             "title": VARIANTS[name].title}
     spread = {"seed_std": _std([np.mean(one) for one in whole]), "fold_std": _std(by_fold)}
     return row(f"{data}: {VARIANTS[name].title}", float(np.mean(list(cells.values()))), "accuracy", peer, **about, **spread,
                **_gain(name, cells, values))  # fmt: skip
@@ -64,6 +65,19 @@ def _gain(name: str, cells: dict, values: dict) -> dict:
     error = _std(gains)
     error = None if error is None else error / len(gains) ** 0.5
     return {"versus": versus if both else None, "gain": float(np.mean(gains)) if both else None, "gain_error": error}
+
+
+def reading(line: dict) -> str:
+    """A row with a gain in words: a difference counts once it is twice its standard error.
+
+    Args:
+        line: row of the document whose "gain" is not None.
+    """
+    title, versus, gain, error = line["title"], VARIANTS[line["versus"]].title, line["gain"], line["gain_error"]
+    if error is None:
+        return f"{title}: {100 * gain:+.1f} points against {versus}, measured once."
+    word = "no difference that shows" if abs(gain) <= 2 * error else "better" if gain > 0 else "worse"
+    return f"{title}: {word}, {100 * gain:+.1f} ± {100 * error:.1f} points against {versus}."
 
 
 def _std(values: Sequence[float]) -> float | None:

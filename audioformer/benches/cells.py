@@ -37,7 +37,7 @@ def shipped(name: str) -> dict:
     """Results that come with the kit: the document of a long benchmark, run on real recordings.
 
     Args:
-        name: "probe" or "adapt".
+        name: one of `shipped_names`.
 
     Returns:
         What `bench NAME` wrote to results.json; "command" is the line that gave it.
@@ -47,9 +47,14 @@ def shipped(name: str) -> dict:
     """
     path = assets_folder() / "results" / f"{name}.json"
     if not path.is_file():
-        known = ", ".join(sorted(one.stem for one in path.parent.glob("*.json"))) or "none"
+        known = ", ".join(shipped_names()) or "none"
         raise AudioformerError(f"no results of {name!r} come with this installation; there are: {known}")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def shipped_names() -> list[str]:
+    """Benchmarks whose results come with the kit: "ablation", "adapt", "probe"."""
+    return sorted(path.stem for path in (assets_folder() / "results").glob("*.json"))
 
 
 def spread(cells: Mapping[tuple, float]) -> dict:

@@ -99,11 +99,11 @@ def _recipe(n_steps: int, crop_s: float, batch_size: int = 32, learning_rate: fl
 
 
 ABLATION_PRESETS = {
-    # one core: half a minute a pre-training run, a quarter of a minute to a minute a fine-tuning; about six hours for all
+    # one core: a quarter of a minute to a minute a pre-training or fine-tuning; about six hours for all
     "laptop": AblationConfig(
         EncoderConfig(d_model=96, n_layers=2, n_heads=3, d_ff=384),
         TrainConfig(n_steps=400, batch_size=16, learning_rate=1e-3, weight_decay=0.05, save_every=400),
-        2.0, _recipe(160, 3.0, 16), _recipe(200, 1.0),
+        2.0, _recipe(200, 3.0, 16, learning_rate=2e-3), _recipe(300, 1.0, learning_rate=2e-3),
     ),
     "gpu": AblationConfig(
         preset("small"), TrainConfig(n_steps=10_000, batch_size=64, learning_rate=3e-4, weight_decay=0.05, bf16=True, save_every=1000),

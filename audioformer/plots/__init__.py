@@ -15,6 +15,7 @@
     plots.importance   what an answer hangs on, and whether that is so
     plots.predictions  top labels, scores over time
     plots.probes       what simple learners read out of features; ways to adapt a model
+    plots.ablation     which part of the recipe helps
     plots.timeline     the above on one shared time axis
     plots.theme        light and dark look, configuration, `show` for notebooks
 
@@ -23,6 +24,7 @@ Every figure names its units on the axes, tells values on hover, and carries one
 """
 
 from audioformer.plots import (
+    ablation,
     attention,
     audio,
     codebook,
@@ -44,6 +46,6 @@ from audioformer.plots import (
 from audioformer.plots.theme import plot_config, show
 
 __all__ = [
-    "attention", "audio", "codebook", "codes", "contrast", "frames", "importance", "layers", "map", "masking", "plane", "plot_config",
-    "predictions", "probes", "show", "theme", "timeline", "tokens", "training",
+    "ablation", "attention", "audio", "codebook", "codes", "contrast", "frames", "importance", "layers", "map", "masking", "plane",
+    "plot_config", "predictions", "probes", "show", "theme", "timeline", "tokens", "training",
 ]  # fmt: skip

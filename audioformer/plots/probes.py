@@ -34,7 +34,7 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
         raise AudioformerError("the benchmark has no rows; give it features, probes and a data set")
     data = list(dict.fromkeys(row["data"] for row in rows))
     names = list(dict.fromkeys(row["features"] for row in rows))
-    figure = make_subplots(1, len(data), shared_yaxes=True, subplot_titles=data, horizontal_spacing=0.04)
+    figure = make_subplots(1, len(data), shared_yaxes=True, subplot_titles=data if len(data) > 1 else None, horizontal_spacing=0.04)
     colours, told = template(theme).layout.colorway, []
     kinds = list(dict.fromkeys(row["probe"] for row in rows))
     for column, own in enumerate(data, 1):

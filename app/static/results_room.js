@@ -1,0 +1,58 @@
+// Results: the benchmarks that come with the kit, one figure at a time.
+import { PlotlyView } from "./plotly_view.js";
+import { Room, part, put } from "./room.js";
+
+const TEMPLATE = `
+  <div class="af-controls" role="group" aria-label="Which result">
+    <label>Show <select class="af-result" aria-label="Question"></select></label>
+    <label class="af-on-set">on <select class="af-set" aria-label="Data"></select></label>
+  </div>
+  <section class="af-card"><div class="af-result-chart" role="img"></div></section>
+  <section class="af-card af-result-told" aria-live="polite"><h3>What it says</h3><div></div>
+    <h3>Measure it yourself</h3><code></code></section>`;
+
+export function mount(page) {
+  new ResultsRoom(page).open();
+}
+
+class ResultsRoom extends Room {
+  constructor(page) {
+    super(page, "results");
+    this.host.innerHTML = TEMPLATE; // fixed text
+    this.find = (name) => this.host.querySelector(name);
+    this.chart = new PlotlyView(this.find(".af-result-chart"));
+    this.chart.onDraw = () => (this.host.dataset.drawn = this.drawn);
+    this.find(".af-controls").append(this.chart.saveMenu("results"));
+    this.answers = { look: this.looked };
+    for (const name of [".af-result", ".af-set"]) this.find(name).addEventListener("change", () => this.look());
+  }
+
+  enter() {
+    const { result, on } = this.wished();
+    if (result || !this.drawn) this.ask("look", { result: result ?? null, data: on ?? null });
+  }
+
+  look() {
+    this.ask("look", { result: this.find(".af-result").value, data: this.find(".af-set").value });
+  }
+
+  looked(reply, more) {
+    if (more) return;
+    this.offer(".af-result", reply.questions, reply.result);
+    this.offer(".af-set", reply.sets, reply.data);
+    this.find(".af-on-set").hidden = !reply.sets.length;
+    this.remember({ result: reply.result, on: reply.data });
+    this.drawn = `${reply.result}:${reply.data}`;
+    this.find(".af-result-told div").replaceChildren(...reply.told.map((line) => part("p", "", line)));
+    this.find(".af-result-told code").textContent = reply.command;
+    this.chart.show(reply);
+  }
+
+  offer(name, choices, chosen) {
+    const select = this.find(name);
+    if (select.options.length !== choices.length || choices.some(([value], place) => select.options[place].value !== value)) {
+      select.replaceChildren(...choices.map(([value, title]) => new Option(title, value)));
+    }
+    put(select, chosen ?? undefined);
+  }
+}
