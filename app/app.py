@@ -18,6 +18,7 @@ from audioformer_app.events import Page, codec_note  # noqa: E402
 from audioformer_app.lessons import Lessons  # noqa: E402
 from audioformer_app.listening import Listening  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
+from audioformer_app.reader import mention, readable  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
 from audioformer_app.tour import TOUR  # noqa: E402
 from audioformer_app.views import clip_player, fixed, header, live_view, room_view, sample_picker, teach_view  # noqa: E402
@@ -77,7 +78,7 @@ def build_app(
         clip = analysis.open_clip(samples[chosen].path, samples[chosen].label, samples[chosen].events)
         first = analysis.analyse(clip, chosen, codec, checkpoint, models)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
-        top = header(texts.SENTENCE, TOUR, elem_id="af-head")
+        top = header(texts.SENTENCE, [{**step, "readable": step.get("notebook") in readable()} for step in TOUR], elem_id="af-head")
         current = gr.State(first, time_to_live=3600)
         with gr.Row(elem_id="af-main"):
             with gr.Column(scale=0, min_width=300, elem_id="af-side"):
@@ -135,7 +136,7 @@ def _help(*columns: str) -> None:
     with gr.Accordion("What am I looking at?", open=False, elem_classes="af-help"):
         with gr.Row():
             for text in columns:
-                more = f"\n\nIn depth: notebook **{texts.IN_DEPTH[text]}**" if text in texts.IN_DEPTH else ""
+                more = f"\n\nIn depth: notebook {mention(texts.IN_DEPTH[text])}" if text in texts.IN_DEPTH else ""
                 gr.Markdown(text + more, latex_delimiters=LATEX)
         gr.Markdown(texts.KEYS)
 

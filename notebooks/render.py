@@ -17,31 +17,18 @@ import html
 import importlib.util
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+
+from audioformer.reading import html_page, notebook_page
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "tutorials"
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDTH, HEIGHT = 860, 300  # pixels of a still picture, where the figure does not say
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-SYMBOLS = {
-    "\\log": "log ", "\\exp": "exp", "\\arg\\min": "arg min", "\\sum": "∑", "\\alpha": "α", "\\pi": "π", "\\cdot": "·", "\\approx": "≈",
-    "\\lfloor": "⌊", "\\rfloor": "⌋", "\\lVert": "‖", "\\rVert": "‖", "\\tfrac12": "½ ", "\\qquad": "  ", "\\,": " ", "\\sqrt": "√",
-}  # fmt: skip
-STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem; color: #1f2933; background: #fff }
-pre { white-space: pre-wrap !important; overflow-wrap: anywhere }
-pre { background: #f5f7fa; padding: .6rem .8rem; border-radius: 4px; font-size: 14px; line-height: 1.4 }
-.output_area pre, .jp-RenderedText pre { background: none; padding: 0 .8rem }
-.prompt, .anchor-link { display: none }
-table { border-collapse: collapse } td, th { padding: .3rem .6rem; border-bottom: 1px solid #d9e0e7; text-align: left }
-a { color: #0072b2 } img { max-width: 100% } .figure { margin: .8rem 0 } audio { display: block; margin: .3rem 0 .8rem }
-@media print { body { margin: 0; font-size: 10.5pt; line-height: 1.35 } }
-"""
 DRAW = """
 if (window.Plotly) document.querySelectorAll('.figure').forEach(place => {
   const it = JSON.parse(place.querySelector('script').textContent);
@@ -125,26 +112,6 @@ def plotly_script() -> Path:
     return Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 
-def plain_mathematics(text: str) -> str:
-    r"""Formulas between dollars as HTML with sub- and superscripts, for pages that load no formula script.
-
-    Example:
-        >>> plain_mathematics("$e^{-x}$ and $\\log_2 V$")
-        '<i>e<sup>-x</sup></i> and <i>log<sub>2</sub> V</i>'
-    """
-
-    def one(found: re.Match) -> str:
-        formula = re.sub(r"\\text\{([^}]*)\}", r"\1", found[1] or found[2])
-        for name, symbol in SYMBOLS.items():
-            formula = formula.replace(name, symbol)
-        formula = html.escape(formula, quote=False)
-        for sign, tag in (("_", "sub"), ("^", "sup")):
-            formula = re.sub(rf"\s*{re.escape(sign)}(?:\{{([^}}]*)\}}|(\w))", lambda m, t=tag: f"<{t}>{m[1] or m[2]}</{t}>", formula)
-        return f"<i>{' '.join(re.sub(r'[{}]', '', formula).split())}</i>"
-
-    return re.sub(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", one, text, flags=re.DOTALL)
-
-
 def alternative(figure: dict) -> str:
     """What a figure shows, in words."""
     return figure["layout"].get("meta", {}).get("alt", "figure")
@@ -168,19 +135,12 @@ def for_hosting(notebook, stills: list[str]) -> str:
 def page(notebook, stills: list[str], title: str) -> str:
     """One HTML page; links go to the other pages."""
     import nbformat
-    from nbconvert import HTMLExporter
-    from pygments.formatters import HtmlFormatter
 
     copy, left = nbformat.from_dict(json.loads(json.dumps(notebook))), list(stills)
-    for cell in copy.cells:
-        if cell.cell_type == "markdown":
-            cell.source = plain_mathematics(cell.source).replace(".ipynb", ".html")
-        for output in cell.get("outputs", []):
-            if PLOTLY in output.get("data", {}):
-                output.data = nbformat.from_dict({"text/html": _figure(output.data[PLOTLY], left.pop(0))})
-    body, _ = HTMLExporter(template_name="basic").from_notebook_node(copy)
-    scripts = f'<script src="plotly.min.js"></script><script>{DRAW}</script>'
-    return _html(title, body + scripts, HtmlFormatter().get_style_defs(".highlight"))
+    for output in (output for cell in copy.cells for output in cell.get("outputs", [])):
+        if PLOTLY in output.get("data", {}):
+            output.data = nbformat.from_dict({"text/html": _figure(output.data[PLOTLY], left.pop(0))})
+    return notebook_page(copy, title, f'<script src="plotly.min.js"></script><script>{DRAW}</script>')
 
 
 def _figure(figure: dict, still: str) -> str:
@@ -195,14 +155,7 @@ def handout(source: Path) -> str:
     from nbconvert.filters import markdown2html
 
     text = source.read_text(encoding="utf-8")
-    return _html(text.split("\n")[0].lstrip("# "), markdown2html(text))
-
-
-def _html(title: str, body: str, style: str = "") -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{style}{STYLE}</style></head><body>{body}</body></html>\n"
-    )
+    return html_page(text.split("\n")[0].lstrip("# "), markdown2html(text))
 
 
 def render(source: Path, out: Path) -> None:

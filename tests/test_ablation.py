@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from tiny import RATE, tiny_codec, tone
 
 from audioformer.audio import save_audio
 from audioformer.benches import ablation
 from audioformer.benches.ablation import Bench, Cell, RowView, cells_of, read_cell, run_cells
-from audioformer.benches.ablation_table import ablation_table, as_markdown
+from audioformer.benches.ablation_table import ablation_table, as_markdown, reading
 from audioformer.benches.variants import ABLATION_PRESETS, REFERENCE, VARIANTS, ablation_preset
 from audioformer.cli import main
 from audioformer.compact_codec import save_compact
@@ -137,6 +138,12 @@ def test_the_table_is_the_statistics_of_its_cells():
     gains = [0.02, 0.01, 0.01]
     assert line["ft2"]["gain"] == pytest.approx(np.mean(gains))
     assert line["ft2"]["gain_error"] == pytest.approx(np.std(gains, ddof=1) / 3**0.5)
+    half = scipy.stats.t.ppf(0.975, 2) * line["ft2"]["gain_error"]
+    assert f"MLM, then FT2 (MPC): no difference that shows, +1.3 ± {100 * half:.1f} points against MLM, then FT1" in reading(line["ft2"])
+    clear = {**line["ft2"], "gain": 0.02}
+    assert ": better, +2.0 ± " in reading(clear)
+    assert ": worse, -2.0 ± " in reading({**clear, "gain": -0.02})
+    assert reading({**clear, "gain_error": None}).endswith("measured once.")
     assert line["ft2"]["seed_std"] is None, "one seed alone has all folds"
     text = as_markdown(document)
     assert "| esc10 | MLM, then FT2 (MPC) | 0.760 | - |" in text

@@ -182,6 +182,28 @@ def test_every_explanation_names_the_notebook_of_its_topic():
         assert texts.IN_DEPTH.get(text) in there, f"{name} names no notebook; give it one in IN_DEPTH"
 
 
+def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, address, tmp_path):  # noqa: F811
+    tab = Tab(browser, address)
+    tab.page.click(".af-help >> text=What am I looking at?")
+    with tab.context.expect_page() as opened:
+        tab.page.click(".af-help a:has-text('02_residual_quantisation')")
+    read, asked = opened.value, []
+    read.on("request", lambda request: asked.append(request.url))
+    read.wait_for_selector("h1")
+    assert "residual" in read.inner_text("body").lower()
+    assert "audioformer lab" in read.inner_text("small")
+    assert "$" not in read.inner_text("h1 ~ p >> nth=0")
+    read.goto(f"{address.rstrip('/')}/notebooks/index.html")
+    read.click("a[href='01_from_sound_to_codes.html'] >> nth=0")
+    read.wait_for_selector("h1:has-text('01')")
+    assert [url for url in asked if not url.startswith(address.rstrip("/"))] == []
+    read.screenshot(path=tmp_path / "notebook.png", full_page=True)
+    for name in ("nothing", "..%2F..%2FREADME", "src%2F01_from_sound_to_codes"):
+        assert read.request.get(f"{address.rstrip('/')}/notebooks/{name}.html").status == 404
+    assert tab.complaints == []
+    tab.close()
+
+
 def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):  # noqa: F811
     tab = Tab(browser, address)
     rooms = {name.strip().lower() for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts()}
@@ -196,6 +218,8 @@ def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):
         box = tab.page.query_selector(".af-tour").bounding_box()
         assert 0 <= box["x"] <= 1280 - box["width"]
         assert 0 <= box["y"] <= 720 - box["height"]
+        if "notebook" in step:
+            assert tab.page.get_attribute(".af-tour-more a", "href") == f"notebooks/{step['notebook']}.html"
         tab.page.screenshot(path=tmp_path / f"tour-{number:02d}.png")
         tab.page.keyboard.press("ArrowRight" if number % 2 else "Enter")
     assert tab.page.query_selector(".af-tour") is None

@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 1 << 20  # weights alone may be larger: they have a card and a 
 # beside it. Imports inside functions are free: they are the lazy ones.
 ORDER = """
 errors
-paths config interrupt devices bundle
+paths config interrupt devices bundle reading
 audio state stft effects
 stream
 rvq codec editing

@@ -64,7 +64,7 @@ export class Tour {
   }
 
   show() {
-    const { title, text, notebook } = this.there[this.step];
+    const { title, text, notebook, readable } = this.there[this.step];
     const last = this.step === this.there.length - 1;
     const heading = part("h2", "", title);
     heading.id = "af-tour-title";
@@ -80,7 +80,11 @@ export class Tour {
     act("Leave", "af-tour-leave", () => this.leave());
     if (this.step) act("Back", "af-tour-back", () => this.go(this.step - 1));
     const next = act(last ? "Done" : "Next", "af-tour-next", () => this.go(this.step + 1));
-    const more = notebook ? [part("p", "af-tour-more", `In depth: notebook ${notebook}`)] : [];
+    const more = notebook ? [part("p", "af-tour-more", `In depth: notebook ${readable ? "" : notebook}`)] : [];
+    if (notebook && readable) {
+      const link = Object.assign(part("a", "", notebook), { href: `notebooks/${notebook}.html`, target: "_blank" });
+      more[0].append(link);
+    }
     this.box.replaceChildren(heading, part("p", "", text), ...more, foot);
     next.focus({ preventScroll: true });
   }

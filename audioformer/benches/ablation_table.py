@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import stdtrit
 
 from audioformer.benches import machine, row
 from audioformer.benches.variants import REFERENCE, SVM, VARIANTS
@@ -26,7 +27,7 @@ def ablation_table(records: Sequence[dict], missing: Sequence[str] = (), **about
         {"name", "machine", "missing", "rows", ...}. In a row "ours" is the mean accuracy over folds and seeds, "peer" the
         SVM's over the same folds, "seed_std" the standard deviation over seeds of the mean over folds, "fold_std" that over
         folds of the mean over seeds; "versus" names the row it varies, "gain" the mean difference from it over
-        the cells that both have, "gain_error" that mean's standard error (None where there are fewer than two).
+        the "n_pairs" cells that both have, "gain_error" that mean's standard error (None where there are fewer than two).
     """
     table = []
     for data in dict.fromkeys(record["data"] for record in records):
@@ -64,11 +65,11 @@ def _gain(name: str, cells: dict, values: dict) -> dict:
     gains = [cells[key] - values[versus][key] for key in both]
     error = _std(gains)
     error = None if error is None else error / len(gains) ** 0.5
-    return {"versus": versus if both else None, "gain": float(np.mean(gains)) if both else None, "gain_error": error}
+    return {"versus": versus if both else None, "gain": float(np.mean(gains)) if both else None, "gain_error": error, "n_pairs": len(gains)}
 
 
 def reading(line: dict) -> str:
-    """A row with a gain in words: a difference counts once it is twice its standard error.
+    """A row with a gain in words: a difference counts where 0 lies outside its 95 % interval (Student's t over the pairs of cells).
 
     Args:
         line: row of the document whose "gain" is not None.
@@ -76,8 +77,9 @@ def reading(line: dict) -> str:
     title, versus, gain, error = line["title"], VARIANTS[line["versus"]].title, line["gain"], line["gain_error"]
     if error is None:
         return f"{title}: {100 * gain:+.1f} points against {versus}, measured once."
-    word = "no difference that shows" if abs(gain) <= 2 * error else "better" if gain > 0 else "worse"
-    return f"{title}: {word}, {100 * gain:+.1f} ± {100 * error:.1f} points against {versus}."
+    half = error * float(stdtrit(line["n_pairs"] - 1, 0.975))
+    word = "no difference that shows" if abs(gain) <= half else "better" if gain > 0 else "worse"
+    return f"{title}: {word}, {100 * gain:+.1f} ± {100 * half:.1f} points against {versus}."
 
 
 def _std(values: Sequence[float]) -> float | None:
