@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from audioformer.audio import save_audio
 from audioformer.benches import ablation
 from audioformer.benches.ablation import Bench, Cell, RowView, cells_of, read_cell, run_cells
 from audioformer.benches.ablation_table import ablation_table, as_markdown, reading
+from audioformer.benches.cells import shipped
 from audioformer.benches.variants import ABLATION_PRESETS, REFERENCE, VARIANTS, ablation_preset
 from audioformer.cli import main
 from audioformer.compact_codec import save_compact
@@ -139,7 +141,7 @@ def test_the_table_is_the_statistics_of_its_cells():
     assert line["ft2"]["gain"] == pytest.approx(np.mean(gains))
     assert line["ft2"]["gain_error"] == pytest.approx(np.std(gains, ddof=1) / 3**0.5)
     half = scipy.stats.t.ppf(0.975, 2) * line["ft2"]["gain_error"]
-    assert f"MLM, then FT2 (MPC): no difference that shows, +1.3 ± {100 * half:.1f} points against MLM, then FT1" in reading(line["ft2"])
+    assert f"MLM, then FT2 (MPC): no difference that shows, +1.3 ± {100 * half:.1f} points against FT1." in reading(line["ft2"])
     clear = {**line["ft2"], "gain": 0.02}
     assert ": better, +2.0 ± " in reading(clear)
     assert ": worse, -2.0 ± " in reading({**clear, "gain": -0.02})
@@ -181,3 +183,18 @@ def test_on_the_command_line_it_merges_what_is_there(digits, tmp_path, capsys):
 def test_what_cannot_be_measured_is_a_user_error(tmp_path, capsys, words, message):
     assert main(["bench", "ablation", "-o", str(tmp_path), *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_results_that_ship_are_whole_and_the_readme_quotes_them():
+    document = shipped("ablation")
+    assert document["n_missing"] == 0
+    rows = {(line["data"], line["row"]): line for line in document["rows"]}
+    assert set(rows) == {(data, name) for data in ("esc10", "digits") for name in VARIANTS}
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for (data, name), line in rows.items():
+        n_folds = {"esc10": 4, "digits": 6}[data]
+        assert line["n_cells"] == n_folds * (1 if name == "svm" else len(line["seeds"]))
+        gain = "" if line["gain"] is None else f"{100 * line['gain']:+.1f} ± {100 * line['gain_error']:.1f} "
+        told = f" {line['ours']:.3f} | {gain}|"
+        assert re.search(rf"\| {re.escape(VARIANTS[name].title)} \|.*{re.escape(told)}", readme), (data, name, told)
+    assert "chance" in ablation_figure(document["rows"]).layout.meta["alt"]

@@ -74,7 +74,7 @@ def reading(line: dict) -> str:
     Args:
         line: row of the document whose "gain" is not None.
     """
-    title, versus, gain, error = line["title"], VARIANTS[line["versus"]].title, line["gain"], line["gain_error"]
+    title, versus, gain, error = line["title"], line["versus"].upper(), line["gain"], line["gain_error"]
     if error is None:
         return f"{title}: {100 * gain:+.1f} points against {versus}, measured once."
     half = error * float(stdtrit(line["n_pairs"] - 1, 0.975))

@@ -6,20 +6,28 @@ Shapes: none.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
 from audioformer.plots.theme import finish
 
+NAME_CHARACTERS = 40  # of a row's name in a line
 SYMBOLS = ("circle", "diamond", "square", "cross")
+
+
+def _told(row: dict) -> str:
+    """Spread over seeds and distance from the row it varies, where they are known."""
+    seeds = "" if row["seed_std"] is None else f"<br>± {row['seed_std']:.3f} over seeds"
+    return seeds + ("" if row["gain"] is None else f"<br>{row['gain']:+.3f} against {row['versus']}")
 
 
 def ablation(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
     """Accuracy by row, a mark for each data set.
 
     Args:
-        rows: of the document of `bench ablation`; the bar is the deviation over seeds.
+        rows: of the document of `bench ablation`; the bar is the deviation over what is held out.
         theme: "light" or "dark".
         title: above the figure.
 
@@ -34,20 +42,21 @@ def ablation(rows: Sequence[dict], *, theme: str = "light", title: str | None = 
     figure, told = go.Figure(), []
     for place, data in enumerate(dict.fromkeys(row["data"] for row in rows)):
         mine = [row for row in rows if row["data"] == data]
-        names = [row["case"].split(": ", 1)[1] for row in mine]
+        names = ["<br>".join(wrap(row["case"].split(": ", 1)[1], NAME_CHARACTERS, break_on_hyphens=False)) for row in mine]
         figure.add_scatter(
             x=[row["ours"] for row in mine], y=names, name=data, mode="markers",
             marker={"size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)]},
-            error_x={"type": "data", "array": [row["seed_std"] or 0 for row in mine], "thickness": 1.2, "width": 3},
-            customdata=[[row["n_cells"], "" if row["gain"] is None else f"<br>{row['gain']:+.3f} against {row['versus']}"] for row in mine],
+            error_x={"type": "data", "array": [row["fold_std"] or 0 for row in mine], "thickness": 1.2, "width": 3},
+            customdata=[[row["n_cells"], _told(row)] for row in mine],
             hovertemplate=data + "<br>%{y}<br>accuracy %{x:.3f}, %{customdata[0]} runs%{customdata[1]}<extra></extra>",
         )  # fmt: skip
         best = max(mine, key=lambda row: row["ours"])
         told.append(f"{data}: best {best['ours']:.2f} ({best['case'].split(': ', 1)[1]}), chance {mine[0]['chance']:.2f}")
     for chance in sorted({row["chance"] for row in rows}):
         figure.add_vline(x=chance, annotation_text="chance", annotation_position="top right")
-    n_names = len({row["case"].split(": ", 1)[1] for row in rows})
+    names = {row["case"].split(": ", 1)[1] for row in rows}
+    n_lines = sum(len(wrap(name, NAME_CHARACTERS, break_on_hyphens=False)) for name in names)
     alt = f"Accuracy of each row of the ablation. {'; '.join(told)}."
-    finish(figure, alt, x="Accuracy (share of clips)", y="", theme=theme, title=title, height=120 + 26 * n_names)
+    finish(figure, alt, x="Accuracy (share of clips)", y="", theme=theme, title=title, height=120 + 14 * (len(names) + n_lines))
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure.update_xaxes(range=[0, 1.02])
