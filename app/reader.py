@@ -6,7 +6,6 @@ Shapes: none.
 from __future__ import annotations
 
 from functools import cache
-from html import escape
 from importlib.util import find_spec
 
 from audioformer.errors import AudioformerError
@@ -41,7 +40,7 @@ def page(name: str) -> str:
     from audioformer.reading import notebook_page
 
     notebook = nbformat.read(notebooks_folder() / f"{name}.ipynb", as_version=4)
-    told = f"This is for reading: <code>audioformer lab</code> runs it, with its figures, sounds and exercises ({escape(name)})."
+    told = f"This is for reading: <code>audioformer lab</code> runs it, with its figures, sounds and exercises ({name})."
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"<p><small>{told}</small></p>"))
     return notebook_page(notebook, name)
 

@@ -8,6 +8,7 @@
     results    what the models were measured at on real recordings
     map        many sounds as two models see them, and where the clip lies among them
     teach      examples of sounds that somebody names, and a classifier learnt from them
+    drawn      a figure as the page shows it
     live       who listens through which microphone, and what becomes of a frozen moment
 
 Every room but Live and Teach answers `(analysis, data, models) -> dict`: data is what the browser sent, unchecked; the dict

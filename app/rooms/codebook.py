@@ -7,7 +7,6 @@ Shapes: K codebooks (rows), V entries, T frames, C classes.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,7 @@ from audioformer.errors import AudioformerError
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
+from audioformer_app.rooms.drawn import drawn
 from audioformer_app.rooms.sent import one_of, whole_number
 
 VIEWS = ("map", "time", "use", "rows", "classes")
@@ -67,16 +67,12 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     Raises:
         AudioformerError: values out of range.
     """
-    from audioformer import plots
-
     view, theme = one_of(data.get("view"), VIEWS, "view"), one_of(data.get("look"), LOOKS, "look")
     row, entry = _place(data, analysis, models)
     coded = models.coded_samples(analysis.codec)
     figure = _figure(view, row - 1, entry, theme, analysis, coded, models)
-    dark = plots.theme.template("dark").to_plotly_json()
     counted = f"{len(coded.codes)} bundled clips and this one" if coded.codes else "this clip alone"
-    shown = {"figure": json.loads(figure.to_json()), "dark": dark, "config": plots.plot_config(), "counted": counted}
-    return {"token": analysis.token, "view": view, "row": row, "entry": entry, **shown}
+    return {"token": analysis.token, "view": view, "row": row, "entry": entry, "counted": counted, **drawn(figure)}
 
 
 def hear(analysis: Analysis, data: dict, models: Models) -> dict:

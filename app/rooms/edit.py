@@ -5,8 +5,6 @@ Shapes: K codebooks, T frames.
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import torch
 
@@ -17,6 +15,7 @@ from audioformer.widgets import lanes
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
+from audioformer_app.rooms.drawn import drawn
 from audioformer_app.rooms.sent import one_of, whole_number
 
 MOST_EDITS = 60
@@ -58,8 +57,7 @@ def curve(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG0
     differences = differences_db(analysis, models)
     figure = plots.codes.error_by_codebooks(differences, np.arange(1, len(differences) + 1), label="log-mel difference")
     figure.layout.height = None
-    dark = plots.theme.template("dark").to_plotly_json()
-    return {"token": analysis.token, "figure": json.loads(figure.to_json()), "dark": dark, "config": plots.plot_config()}
+    return {"token": analysis.token, **drawn(figure)}
 
 
 def differences_db(analysis: Analysis, models: Models) -> np.ndarray:

@@ -5,13 +5,11 @@ Shapes: none.
 
 from __future__ import annotations
 
-import json
-
-from audioformer import plots
 from audioformer.benches.ablation_table import reading
 from audioformer.benches.cells import shipped, shipped_names
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
+from audioformer_app.rooms.drawn import drawn
 from audioformer_app.rooms.sent import one_of
 
 QUESTIONS = {
@@ -30,24 +28,25 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG00
         models: not needed.
 
     Returns:
-        dict with `questions` and `sets` to choose from (name, title), the chosen `result` and `data`, a plotly `figure`, the template
-        `dark`, `config`, sentences `told`, the `command` that measured it, and `chance`.
+        dict with `questions` and `sets` to choose from (name, title), the chosen `result` and `data`, what `drawn` gives, sentences
+        `told`, and the `command` that measured it.
 
     Raises:
-        AudioformerError: values that are not known.
+        AudioformerError: a result that is not known; unknown data are the first measured.
     """
+    from audioformer import plots
+
     names = [name for name in QUESTIONS if name in shipped_names()]
     result = one_of(data.get("result") or names[0], names, "result")
     document = shipped(result)
     sets = list(dict.fromkeys(row["data"] for row in document["rows"] if "data" in row))
-    chosen = one_of(data.get("data") if data.get("data") in sets else sets[0], sets, "data") if sets else None
+    chosen = data.get("data") if data.get("data") in sets else next(iter(sets), None)
     rows = [row for row in document["rows"] if row.get("data") == chosen]
     figure = {"probe": plots.probes.probes, "adapt": plots.probes.adaptations, "ablation": plots.ablation.ablation}[result](rows)
     return {
         "token": analysis.token, "result": result, "data": chosen, "questions": [[name, QUESTIONS[name]] for name in names],
-        "sets": [[name, DATA.get(name, name)] for name in sets], "figure": json.loads(figure.to_json()),
-        "dark": plots.theme.template("dark").to_plotly_json(), "config": plots.plot_config(), "told": TOLD[result](rows),
-        "command": document["command"], "chance": rows[0]["chance"],
+        "sets": [[name, DATA.get(name, name)] for name in sets], "told": TOLD[result](rows), "command": document["command"],
+        **drawn(figure),
     }  # fmt: skip
 
 

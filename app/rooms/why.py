@@ -8,7 +8,6 @@ Shapes: K codebook rows, T frames, N blocks, W windows.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from audioformer.widgets import lanes
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
+from audioformer_app.rooms.drawn import drawn
 from audioformer_app.rooms.sent import codes_for, grid_bits, one_of, whole_number
 
 MOST_BLOCKS, SHORTEST_BLOCK = 24, 15  # the latter in frames: 0.2 s
@@ -141,8 +141,8 @@ def trust(analysis: Analysis, data: dict, models: Models) -> dict:
     chance = Curves(mine.share, *(torch.stack([getattr(one, name) for one in blind]).mean(0) for name in ("deletion", "insertion")))
     figure = plots.importance.faithfulness(mine, chance, clf.label_names[label])
     figure.update_layout(height=None, showlegend=False, margin={"t": 8, "r": 8, "b": 40})  # the page says what the lines are
-    shown = {"figure": json.loads(figure.to_json()), "dark": plots.theme.template("dark").to_plotly_json(), "config": plots.plot_config()}
-    return {"token": analysis.token, "order": list(order), "label": label, "gain": mine.gain, "chance": chance.gain, **shown}
+    told = {"order": list(order), "label": label, "gain": mine.gain, "chance": chance.gain}
+    return {"token": analysis.token, **told, **drawn(figure)}
 
 
 def hear(analysis: Analysis, data: dict, models: Models) -> dict:

@@ -163,9 +163,11 @@ class Bench:
             task = FineTuning(config, model, clips, names, False, codec, held_out=test)
         for record in train(task, task.config.train):
             self.say(f"{cell.name}: step {record.step} of {task.config.train.n_steps}")
-        if isinstance(task, FrozenHead):
+        if isinstance(task, FrozenHead):  # it looked at no held-out clip on the way
             task.fold()
-        accuracy = task.measure(test)["accuracy"] if isinstance(task, FrozenHead) else record.validation["accuracy"]
+            accuracy = task.measure(test)["accuracy"]
+        else:
+            accuracy = record.validation["accuracy"]
         return {"accuracy": accuracy, "n": len(test), "n_classes": len(names)}
 
     def _start(self, cell: Cell, variant: Variant) -> AudioFormer:
