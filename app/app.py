@@ -14,7 +14,7 @@ import gradio as gr  # noqa: E402 - only after going offline
 
 from audioformer.widgets import modules  # noqa: E402
 from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
-from audioformer_app.events import Page, codec_note  # noqa: E402
+from audioformer_app.events import LISTENERS, Page, codec_note  # noqa: E402
 from audioformer_app.lessons import Lessons  # noqa: E402
 from audioformer_app.listening import Listening  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
@@ -25,6 +25,7 @@ from audioformer_app.views import clip_player, fixed, header, live_view, room_vi
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
 LIVE = {"concurrency_id": "live", "concurrency_limit": max(2, os.cpu_count() or 1), "api_visibility": "private"}
+MOST_WAITING = 512  # events: thirty people ask three questions each at once, and one more than this is refused
 QUIET = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 
@@ -79,7 +80,7 @@ def build_app(
         first = analysis.analyse(clip, chosen, codec, checkpoint, models)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
         top = header(texts.SENTENCE, [{**step, "readable": step.get("notebook") in readable()} for step in TOUR], elem_id="af-head")
-        current = gr.State(first, time_to_live=3600)
+        current = gr.State(first)  # kept while the page is open, and an hour longer
         with gr.Row(elem_id="af-main"):
             with gr.Column(scale=0, min_width=300, elem_id="af-side"):
                 inputs = _side(models, samples, chosen)
@@ -95,7 +96,7 @@ def build_app(
         demo.taught = models.taught  # the server gives its checkpoints out as files
         for name, room in rooms.items():
             _on(room.ask, page.ask(name), current, [message, room], **QUIET)
-    return demo.queue(max_size=64, api_open=False)
+    return demo.queue(max_size=MOST_WAITING, api_open=False)
 
 
 def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]]:
@@ -168,13 +169,13 @@ def _side(models: Models, samples: list, chosen: int | None) -> dict:
 
 def _chosen(part: dict) -> list:
     """Who listens."""
-    return [part["codec"], part["checkpoint"]]
+    return [part[name] for name in LISTENERS]
 
 
 def _shows(current: gr.State, part: dict) -> list:
-    """What an answer of `Page.show` goes to."""
+    """What an answer of `Page.show` goes to, but for who listens: an event answers only with the choices that it is about."""
     names = ("message", None, "verdict", "view", "picker", "note")
-    return [part[name] if name else current for name in names] + _chosen(part)
+    return [part[name] if name else current for name in names]
 
 
 def _on(event: Callable, answer: Callable, inputs: list, outputs: list, **options) -> gr.events.Dependency:
@@ -207,20 +208,20 @@ def _connect_teach(lessons: Lessons, demo: gr.Blocks, room: gr.HTML, current: gr
     _on(room.ask, lessons.ask, current, [part["message"], room], **QUIET)
     train = {"concurrency_id": "train", "concurrency_limit": 1, "api_visibility": "private", "show_progress": "hidden"}
     taught = room.train(lessons.train, None, [part["message"], room, part["checkpoint"]], **train)
-    _on(taught.then, lessons.page.choose, [current, *_chosen(part)], _shows(current, part), **QUIET)
+    _on(taught.then, lessons.page.choose("checkpoint"), [current, *_chosen(part)], [*_shows(current, part), part["checkpoint"]], **QUIET)
     demo.unload(lessons.close)
 
 
 def _connect(page: Page, current: gr.State, part: dict) -> None:
     """Which event calls which answer of `Page`."""
     chosen, shows = _chosen(part), _shows(current, part)
-    # the components themselves ask one question at a time (static/latest.js)
+    # the picker asks one question at a time (static/latest.js), and the events of one page take turns (turns.py)
     show = {**MODEL, "trigger_mode": "multiple", "show_progress": "minimal", "show_progress_on": part["verdict"]}
-    _on(part["top"].open, page.open, [current, *chosen], [*shows, part["top"]], **show)
+    _on(part["top"].open, page.open, [current, *chosen], [*shows, *chosen, part["top"]], **show)
     _on(part["picker"].pick, page.pick, [current, *chosen], shows, **show)
     _on(part["audio"].change, page.drop, [current, part["audio"], *chosen], [*shows, part["audio"]], **show)
-    for choice in chosen:
-        _on(choice.input, page.choose, [current, *chosen], shows, **show)
+    for name in LISTENERS:
+        _on(part[name].input, page.choose(name), [current, *chosen], [*shows, part[name]], **show)
     replies = [part["message"], part["view"]]
     _on(part["view"].keep, page.keep, current, replies, **QUIET)
     _on(part["view"].hear, page.hear, current, replies, **QUIET)

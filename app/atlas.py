@@ -30,6 +30,7 @@ from audioformer.paths import samples_folder
 from audioformer.train import STEPS
 
 MOST_CLIPS, HEARD_S = 600, 10.0  # clips of a map, evenly picked; of each its first seconds
+KEPT = 256  # descriptions of other sounds that are remembered
 SEED = 0
 
 
@@ -90,6 +91,7 @@ class Atlas:
         self._regions: dict[str, Region] = {}
         self._maps: dict[tuple[str, str], tuple] = {}
         self._describe: dict[str, object] = {}
+        self._others: dict[tuple[str, str], Described] = {}
         self._lock, self._running, self._first, self._bend = Lock(), False, [], False
         self.doing, self.done, self._problem = "", 0, ""
 
@@ -116,10 +118,17 @@ class Atlas:
         """(n, 2) and the shares of the axes; None as long as they are not known."""
         return self._maps.get((name, method))
 
-    def describe(self, name: str, sound: Waveform) -> Described:
-        """What a model makes of another sound, of its first seconds as with the clips."""
-        short = Waveform(sound.samples[:, : round(HEARD_S * sound.sample_rate)], sound.sample_rate)
-        return self._describer(name)(short)
+    def describe(self, name: str, sound: Waveform, token: str) -> Described:
+        """What a model makes of another sound, of its first seconds as with the clips; kept by the sound's token for a while."""
+        found = self._others.get((name, token))
+        if found is None:
+            short = Waveform(sound.samples[:, : round(HEARD_S * sound.sample_rate)], sound.sample_rate)
+            found = self._describer(name)(short)
+            with self._lock:
+                self._others[name, token] = found
+                while len(self._others) > KEPT:
+                    self._others.pop(next(iter(self._others)))
+        return found
 
     @property
     def waiting(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,16 +23,24 @@ from audioformer_app.rooms import attention, codebook, edit, mask, results, why
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms.sent import whole_number
 from audioformer_app.samples import Sample
+from audioformer_app.turns import Turns
 
 OUR_FAULT = (
     "Something went wrong inside the app, not with your sound. The terminal that runs it says what; please report it."
 )
 
 
-def explain(error: Exception, path: str = "") -> str:
-    """The sentence a user reads, without this computer's folders; what is our fault goes in full to the terminal."""
+def explain(error: Exception, path: str = "", name: str = "") -> str:
+    """The sentence a user reads, without this computer's folders; what is our fault goes in full to the terminal.
+
+    Args:
+        error: what went wrong.
+        path: of the file that it is about.
+        name: what the user calls that file; "": its own name.
+    """
     if isinstance(error, AudioformerError):
-        return str(error).replace(path, Path(path).name) if path else str(error)
+        own = Path(path).name
+        return str(error).replace(path, own).replace(own, name or own) if own else str(error)
     traceback.print_exception(error, file=sys.stderr)
     return OUR_FAULT
 
@@ -49,11 +57,13 @@ ROOMS = {
     "listen": {**edit.ANSWERS, **codebook.ANSWERS}, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS,
     "map": sound_map.ANSWERS, "results": results.ANSWERS,
 }  # fmt: skip
-N_SHOWN = 8  # outputs of the answers that show a clip
+LISTENERS = ("codec", "checkpoint")
+N_SHOWN = 6  # outputs of the answers that show a clip, before the LISTENERS
+PICKER = 4  # which of them is the picker's
 
 
 class Page:
-    """Answers to the events of one page; holds no state of any user.
+    """Answers to the events of one page; what a page shows is Gradio's to keep, and `Turns` knows it as long.
 
     Args:
         models: open codecs and classifiers.
@@ -61,22 +71,29 @@ class Page:
     """
 
     def __init__(self, models: Models, samples: list[Sample]):
-        self.models, self.samples = models, samples
+        self.models, self.samples, self.turns = models, samples, Turns()
 
-    def pick(self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData) -> list:
+    def pick(
+        self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request | None = None
+    ) -> list:
         """A bundled clip was chosen."""
 
-        def clip() -> tuple[Clip, int]:
+        def clip(_) -> tuple[Clip, int]:
             return self._sample(whole_number(sent(event, "index"), 0, len(self.samples) - 1, "index"))
 
-        return self.show(now, codec, checkpoint, clip)
+        answer = self.show(now, codec, checkpoint, clip, request)[:N_SHOWN]
+        answer[PICKER]["answer"] = uuid4().hex
+        return answer
 
-    def open(self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData) -> list:
+    def open(
+        self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request | None = None
+    ) -> list:
         """An address was opened that names sample, codec, checkpoint; what it does not name stays. One more output: answered."""
         before = codec, checkpoint
+        own = [name for name in LISTENERS if sent(event, name) is not None]
         codec, checkpoint = named(event, "codec", codec), named(event, "checkpoint", checkpoint)
 
-        def clip() -> tuple[Clip, int]:
+        def clip(now: Analysis | None) -> tuple[Clip, int]:
             wanted = named(event, "sample", None)
             if wanted is None and now is not None:
                 return now.clip, now.sample
@@ -85,26 +102,31 @@ class Page:
                 raise AudioformerError(f"the address names the sample {str(wanted)[:80]!r}, which is not here; choose one of the tiles")
             return self._sample(index)
 
-        answer = self.show(now, codec, checkpoint, clip)
+        answer = self.show(now, codec, checkpoint, clip, request, own)
         if answer[0] and now is None:
-            answer[-2:] = before
+            answer[N_SHOWN:] = before
         return [*answer, gr.update(answer=uuid4().hex)]
 
     def _sample(self, index: int) -> tuple[Clip, int]:
         sample = self.samples[index]
         return analysis.open_clip(sample.path, sample.label, sample.events), index
 
-    def drop(self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None) -> list:
+    def drop(
+        self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None, request: gr.Request | None = None
+    ) -> list:
         """A file was dropped or a recording made; None: the box was emptied, which changes nothing. One more output: the box, emptied."""
         if path is None:
-            return [*unchanged(codec, checkpoint), None]
-        return [*self.show(now, codec, checkpoint, lambda: (analysis.open_clip(path), -1), path), None]
+            return [*unchanged(), None]
+        return [*self.show(now, codec, checkpoint, lambda _: (analysis.open_clip(path), -1), request, path=path)[:N_SHOWN], None]
 
-    def choose(self, now: Analysis | None, codec: str, checkpoint: str | None) -> list:
-        """Another codec or checkpoint for the clip on the page."""
-        if now is None:
-            return unchanged(codec, checkpoint)
-        return self.show(now, codec, checkpoint, lambda: (now.clip, now.sample))
+    def choose(self, name: str) -> Callable:
+        """The answer to another "codec" or "checkpoint" for the clip on the page. One more output: that choice."""
+
+        def answer(now: Analysis | None, codec: str, checkpoint: str | None, request: gr.Request | None = None) -> list:
+            told = self.show(now, codec, checkpoint, lambda now: now and (now.clip, now.sample), request, [name])
+            return [*told[:N_SHOWN], told[N_SHOWN + LISTENERS.index(name)]]
+
+        return answer
 
     def keep(self, now: Analysis | None, event: gr.EventData) -> list:
         """The sound of the first codebooks was asked for."""
@@ -142,37 +164,62 @@ class Page:
         now: Analysis | None,
         codec: str,
         checkpoint: str | None,
-        source: Callable[[], tuple[Clip, int]],
+        source: Callable[[Analysis | None], tuple[Clip, int] | None],
+        request: gr.Request | None = None,
+        own: Sequence[str] = (),
         path: str = "",
     ) -> list:
-        """Message, state, verdict, view, picker, codec note, codec, checkpoint."""
-        try:
-            clip, index = source()
-            made = analysis.analyse(clip, index, codec, checkpoint, self.models)
-            view, note = handlers.clip_view(made, self.models), codec_note(codec, self.models)
-        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
-            marked, back = -1, [codec, checkpoint]
-            if now is not None:
-                marked, back = now.sample, [now.codec, now.verdict.checkpoint if now.verdict else None]
-            unmoved = [gr.skip(), gr.skip(), gr.skip(), gr.update(selected=marked, answer=uuid4().hex), gr.skip()]
-            return [cards.message_card(explain(error, path), now), *unmoved, *back]
-        picked = gr.update(selected=index, answer=uuid4().hex)
-        return ["", made, cards.verdict_card(made), view, picked, note, codec, checkpoint]
+        """What an event makes of what the page shows, once the page's earlier events are done.
+
+        Args:
+            now: shown when the event began.
+            codec: chosen when it was sent.
+            checkpoint: the same.
+            source: gives another clip and its index, or None for no change, from what is shown by now.
+            request: of the page.
+            own: which of LISTENERS the event is about; the others stay as they are by now.
+            path: of the file that the clip is read from.
+
+        Returns:
+            Message, state, verdict, view, picker, codec note, codec, checkpoint.
+        """
+        page = request.session_hash if request else uuid4().hex
+        with self.turns.turn(page):
+            if (latest := self.turns.shown.get(page)) is not None:
+                now, (listens, labels) = latest, listeners(latest)
+                codec, checkpoint = codec if "codec" in own else listens, checkpoint if "checkpoint" in own else labels
+            try:
+                found = source(now)
+                if found is None:
+                    return [*unchanged(), codec, checkpoint]
+                made = analysis.analyse(*found, codec, checkpoint, self.models)
+                view, note = handlers.clip_view(made, self.models), codec_note(codec, self.models)
+            except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
+                marked, back = (-1, (codec, checkpoint)) if now is None else (now.sample, listeners(now))
+                unmoved = [gr.skip(), gr.skip(), gr.skip(), gr.update(selected=marked), gr.skip()]
+                return [cards.message_card(explain(error, path), now), *unmoved, *back]
+            self.turns.shown[page] = made
+        return ["", made, cards.verdict_card(made), view, gr.update(selected=made.sample), note, codec, checkpoint]
 
     def _reply(self, to: str, now: Analysis | None, run: Callable[[Analysis], dict]) -> list:
         """A message if it failed, and the view; `answer` is new each time, so that the browser notices even an equal reply."""
         answer = {"to": to, "answer": uuid4().hex}
         try:
             if now is None:
-                raise AudioformerError("this page has been idle for an hour and its sound is gone; choose one again")
+                raise AudioformerError("the sound of this page is gone; choose one again")
             return [gr.skip(), gr.update(reply=json.dumps({**answer, **run(now)}))]
         except Exception as error:  # as above
             return [cards.message_card(explain(error), now), gr.update(reply=json.dumps({**answer, "failed": True}))]
 
 
-def unchanged(codec: str, checkpoint: str | None) -> list:
-    """The outputs of `Page.show` when nothing changes: the choices have values, not `gr.skip`, for a reason (app.py, `_on`)."""
-    return [*[gr.skip()] * (N_SHOWN - 2), codec, checkpoint]
+def unchanged() -> list:
+    """The outputs of `Page.show` when nothing changes, before the LISTENERS: those have values, not `gr.skip` (app.py, `_on`)."""
+    return [gr.skip() for _ in range(N_SHOWN)]
+
+
+def listeners(shown: Analysis) -> tuple[str, str | None]:
+    """Codec and checkpoint that something was made with."""
+    return shown.codec, shown.verdict.checkpoint if shown.verdict else None
 
 
 def sent(event: gr.EventData, name: str):

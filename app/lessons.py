@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from gradio.utils import get_upload_folder
 
 from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards
-from audioformer_app.analysis import Analysis, Clip
+from audioformer_app.analysis import Analysis
 from audioformer_app.events import Page, explain, sent
 from audioformer_app.kept import Kept
 from audioformer_app.rooms import teach
@@ -32,15 +33,16 @@ class Lessons:
         self.kept = Kept(MOST_LESSONS, IDLE_S, f"{MOST_LESSONS} people teach already; try again when one of them has closed the page")
 
     def ask(self, now: Analysis | None, event: gr.EventData, request: gr.Request) -> list:
-        """A question of the room: `what` is hello, add, forget or stop."""
-        what, path = str(sent(event, "what"))[:40], sent(event, "path")
+        """A question of the room: `what` is hello, add (with `task`, which comes back, and of a file `path` and `name`), forget or stop."""
+        what, path, task = str(sent(event, "what"))[:40], sent(event, "path"), sent(event, "task")
+        name = str(sent(event, "name") or "")[:80]
 
         def run() -> dict:
             lesson = self.lesson(request.session_hash)
             if what == "hello":
                 return teach.hello(self.models)
             if what == "add":
-                return teach.add(lesson, clip_sent(now, path), self.models)
+                return self._add(lesson, now, path, name)
             if what == "forget":
                 return teach.forget(lesson, sent(event, "ids"))
             if what == "stop":
@@ -48,7 +50,25 @@ class Lessons:
                 return {}
             raise AudioformerError(f"the room teach knows no question {what!r}")
 
-        return self._reply(what, run, str(path or ""))
+        answer = {"to": what, "answer": uuid4().hex, "task": task if isinstance(task, int) else None}
+        try:
+            return ["", gr.update(reply=json.dumps({**answer, **run()}))]
+        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
+            said = explain(error, str(path or ""), name)
+            return [cards.message_card(said), gr.update(reply=json.dumps({**answer, "failed": said}))]
+
+    def _add(self, lesson: teach.Lesson, now: Analysis | None, path, name: str) -> dict:
+        """Take an upload, which is deleted then, or the sound on the page where none is sent."""
+        if path is None:
+            if now is None:
+                raise AudioformerError("there is no sound on the page; choose one first")
+            return teach.add(lesson, now.clip, self.models)
+        upload = uploaded(path)
+        try:
+            clip = analysis.open_clip(upload)
+            return teach.add(lesson, replace(clip, name=name or clip.name), self.models)
+        finally:
+            upload.unlink(missing_ok=True)
 
     def train(self, event: gr.EventData, request: gr.Request) -> Iterator[list]:
         """Message, room and choice of checkpoints, again and again until the classifier is there."""
@@ -59,7 +79,7 @@ class Lessons:
                 done = told["stage"] == "done"
                 offer = gr.update(choices=[*choices, tuple(told["choice"])], value=told["choice"][1], visible=True) if done else gr.skip()
                 yield [gr.skip(), gr.update(reply=json.dumps({"to": "train", "answer": uuid4().hex, **told})), offer]
-        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
+        except Exception as error:  # as above
             failed = json.dumps({"to": "train", "answer": uuid4().hex, "failed": explain(error)})
             yield [gr.update(value=cards.message_card(explain(error))), gr.update(reply=failed), gr.skip()]
 
@@ -79,26 +99,14 @@ class Lessons:
             self.models.taught.drop(lesson.taught)
         self.kept.drop(request.session_hash)
 
-    def _reply(self, to: str, run, path: str = "") -> list:
-        answer = {"to": to, "answer": uuid4().hex}
-        try:
-            return ["", gr.update(reply=json.dumps({**answer, **run()}))]
-        except Exception as error:  # as above
-            said = explain(error, path)
-            return [cards.message_card(said), gr.update(reply=json.dumps({**answer, "failed": said}))]
 
-
-def clip_sent(now: Analysis | None, path) -> Clip:
-    """The sound that was uploaded, or the one on the page where none was.
+def uploaded(path) -> Path:
+    """The file of an upload, where it lies: in a folder of its own in Gradio's folder of uploads.
 
     Raises:
-        AudioformerError: a path that no upload of this app has, no sound, or a file that cannot be read.
+        AudioformerError: a path that no upload of this app has.
     """
-    if path is None:
-        if now is None:
-            raise AudioformerError("there is no sound on the page; choose one first")
-        return now.clip
     folder, wanted = Path(get_upload_folder()).resolve(), Path(str(path)[:1000])
-    if "\0" in str(path) or not wanted.resolve().is_relative_to(folder) or not wanted.is_file():
+    if "\0" in str(path) or wanted.resolve().parent.parent != folder or not wanted.is_file():
         raise AudioformerError("this file was not uploaded here; drop it again")
-    return analysis.open_clip(wanted)
+    return wanted

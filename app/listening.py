@@ -10,7 +10,7 @@ import gradio as gr
 from audioformer.live import LiveListener
 from audioformer_app import cards
 from audioformer_app.analysis import Analysis
-from audioformer_app.events import Page, explain, sent
+from audioformer_app.events import N_SHOWN, Page, explain, sent
 from audioformer_app.rooms import live
 from audioformer_app.taught import plain
 
@@ -52,11 +52,11 @@ class Listening:
     def use(self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request) -> list:
         """A stretch of what is frozen becomes the clip on the page, like a file that was dropped."""
 
-        def source() -> tuple:
+        def source(_) -> tuple:
             frozen = self.sessions.known(request.session_hash).frozen
             return live.clip_of(frozen, sent(event, "start_s"), sent(event, "end_s")), -1
 
-        return self.page.show(now, codec, checkpoint, source)
+        return self.page.show(now, codec, checkpoint, source, request)[:N_SHOWN]
 
     def close(self, request: gr.Request) -> None:
         """The page was closed."""

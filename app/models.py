@@ -120,7 +120,7 @@ class Models:
         self.pretrained = {Path(name).name: name for name in pretrained}
         self.taught = shelf()
         self._opened: dict[tuple[str, str], object] = {}
-        self._lock = Lock()
+        self._locks: dict[tuple[str, str], Lock] = {}
         self._crew = ThreadPoolExecutor(CORES, "crew")  # shares long answers out among the cores, whoever asks
 
     def codec(self, name: str) -> Codec:
@@ -184,9 +184,9 @@ class Models:
         if name not in known:
             raise AudioformerError(f"{kind} {name!r} is not offered here; choose one of {', '.join(known) or '(none)'}")
         if (kind, name) not in self._opened:
-            opened = opener(known[name])
-            with self._lock:
-                self._opened.setdefault((kind, name), opened)
+            with self._locks.setdefault((kind, name), Lock()):  # others who want the same wait for it
+                if (kind, name) not in self._opened:
+                    self._opened[kind, name] = opener(known[name])
         return self._opened[kind, name]
 
     def _open_atlas(self, folder) -> Atlas:

@@ -42,7 +42,7 @@ def page(name: str) -> str:
     notebook = nbformat.read(notebooks_folder() / f"{name}.ipynb", as_version=4)
     told = f"This is for reading: <code>audioformer lab</code> runs it, with its figures, sounds and exercises ({name})."
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"<p><small>{told}</small></p>"))
-    return notebook_page(notebook, name)
+    return notebook_page(notebook, name, dark=True)
 
 
 def notebook_route():

@@ -167,8 +167,8 @@ even in noise.
 TEACH = """
 #### A handful of examples
 Name two classes or more, bring two or more examples of each, five are better: record, drop files, or take the sound on the
-page. Only codes go on living on the server; the sounds stay in this page, and both are forgotten when it is closed. One
-class of *other sounds* lets it say "none of these".
+page. Each sound goes to the computer that runs this app, which takes its codes and deletes the file. The codes are kept
+there, the sound in this page; both are forgotten when it is closed. One class of *other sounds* lets it say "none of these".
 """
 
 TEACH_HOW = """
@@ -190,17 +190,17 @@ unzipped folder, and notebook 15 does the same with a test that deserves the nam
 
 RESULTS = """
 #### What was measured
-These numbers come with the kit; they were measured on real recordings, by the command under the figure. **Frozen features**
-lays one ruler along all models: their vectors stay as they are, and the same small learner reads them. **Adapting** trains
-more and more of one model on eight recordings a class. **Which part helps** changes one thing at a time in the authors'
-recipe, with a small model.
+These numbers come with the kit; they were measured by the command under the figure. **Frozen features** lays one ruler
+along all models: their vectors stay as they are, and the same small learner reads them. **Adapting** trains more and more of
+one model on eight recordings a class. **Which part helps** changes one thing at a time in the authors' recipe, with a small
+model.
 """
 
 RESULTS_RULES = """
 #### How to read them
 No score is of sounds that its learner has heard: parts of the data are held out in turn, and the mark is the mean over
-them. The bar is how much the score moves with the seed or, for adapting, with the part. **Chance** is what knowing nothing
-gives. Two marks whose bars overlap are, as far as this says, equal; so are differences of less than
+them. The bar is how much the score moves with the seed (frozen features) or with the part held out (the other two).
+**Chance** is what knowing nothing gives. Two marks whose bars overlap are, as far as this says, equal; so are differences of less than
 
 $$ 2\\,\\sqrt{p\\,(1-p)/n} $$
 
@@ -211,12 +211,12 @@ RESULTS_LIMITS = """
 #### What to doubt
 Hand-made statistics with a support vector machine are ahead of these small transformers on ESC-10: with 320 clips and a
 laptop, prior knowledge beats learning. The paper's claims are about a model that read two million clips. The codec heard three of
-the four folds without labels, and the pre-trained model all six speakers.
+the four folds and five of the six speakers without labels, and the pre-trained model all six speakers.
 """
 
 MICROPHONE = (
     "Browsers take noise out of recordings; to a sound classifier that means taking out sounds. This asks them not to. "
-    "Recordings stay on this computer."
+    "Recordings go only to the computer that runs this app."
 )
 
 KEYS = """

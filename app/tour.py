@@ -63,7 +63,7 @@ TOUR = [
     },
     {
         "room": "results", "at": ".af-room[data-room=results]", "title": "How good is all this?",
-        "text": "Scores on real recordings, each beside chance and a classic method, with how far they spread and the command that "
+        "text": "Scores beside chance and, but for adapting, a classic method, with how far they spread and the command that "
         "measured them. The classic method often wins at this size.",
         "notebook": "13_fair_comparison",
     },

@@ -29,6 +29,7 @@ from torch.nn.utils import parametrize
 
 from audioformer.classifier import Classifier
 from audioformer.config import Config, check_names, require, require_counts
+from audioformer.errors import AudioformerError
 
 ADAPTATIONS = ("linear", "bias", "adapter", "lora", "full")
 SUB_LAYER_ENDS = ("attention.out", "contract", "feed_forward.2")  # the last matrix of a sub-layer, in either kind of model
@@ -98,8 +99,11 @@ def adapt(classifier: Classifier, config: AdaptConfig) -> None:
     """Freeze what shall not learn and put in place what shall. Rows that are frozen already stay as they are.
 
     Args:
-        classifier: changed in place; its answers stay the same.
+        classifier: changed in place; its answers stay the same. Adapters that it has learn on.
         config: what learns.
+
+    Raises:
+        AudioformerError: it has adapters of another width than those asked for.
     """
     if config.name == "full":
         return
@@ -111,29 +115,29 @@ def adapt(classifier: Classifier, config: AdaptConfig) -> None:
             for name, parameter in encoder.named_parameters():
                 parameter.requires_grad_(name.endswith("bias"))
         elif config.name == "adapter":
-            _insert_adapters(encoder, config.width)
+            _learn_adapters(encoder, config.width)
         elif config.name == "lora":
             for _, linear in list(_matrices(encoder)):
                 parametrize.register_parametrization(linear, "weight", LowRank(linear.weight, config.rank, config.scale))
 
 
-def rebuild(classifier: Classifier, about: dict) -> None:
-    """Give a fresh classifier the layers that its checkpoint has weights for.
+def rebuild(model: nn.Module, about: dict) -> None:
+    """Give a fresh classifier, or the backbone of one, the layers that its checkpoint has weights for.
 
     Args:
-        classifier: changed in place.
+        model: changed in place.
         about: the checkpoint's config.json.
     """
     adapted = about.get("adapt", {})
-    if adapted.get("name") == "adapter":
-        for row in adapted["encoders"]:
-            _insert_adapters(classifier.backbone.encoders[row], adapted["width"])
+    for row in adapted.get("encoders", ()):
+        _insert_adapters(getattr(model, "backbone", model).encoders[row], adapted["width"])
 
 
 def describe(classifier: Classifier, config: AdaptConfig) -> dict:
     """What config.json says of an adaptation: its settings, where adapters are, learned numbers and all numbers."""
-    adapted = [k for k, encoder in enumerate(classifier.backbone.encoders) if any(isinstance(m, Adapted) for m in encoder.modules())]
-    return {**config.to_dict(), "encoders": adapted, **counts(classifier)}
+    found = {k: adapters for k, encoder in enumerate(classifier.backbone.encoders) if (adapters := _adapters(encoder))}
+    width = next((adapters[0].down.out_features for adapters in found.values()), config.width)
+    return {**config.to_dict(), "width": width, "encoders": list(found), **counts(classifier)}
 
 
 def counts(module: nn.Module) -> dict[str, int]:
@@ -166,6 +170,23 @@ def _matrices(encoder: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
     for name, module in encoder.named_modules():
         if isinstance(module, nn.Linear) and "blocks." in name:
             yield name, module
+
+
+def _adapters(encoder: nn.Module) -> list[Adapted]:
+    return [module for module in encoder.modules() if isinstance(module, Adapted)]
+
+
+def _learn_adapters(encoder: nn.Module, width: int) -> None:
+    """New adapters in a frozen encoder, or those it has."""
+    there = _adapters(encoder)
+    for adapter in there:
+        if adapter.down.out_features != width:
+            told = f"the model has adapters of width {adapter.down.out_features} already"
+            raise AudioformerError(f"{told}, asked for are {width}: go on with --set adapt.width={adapter.down.out_features}")
+        adapter.down.requires_grad_(True)
+        adapter.up.requires_grad_(True)
+    if not there:
+        _insert_adapters(encoder, width)
 
 
 def _insert_adapters(encoder: nn.Module, width: int) -> None:

@@ -77,11 +77,6 @@ class AugmentConfig:
         if not (0 <= self.shift <= 1 and 0 < self.crop[0] and self.crop[1] <= 1):
             raise AudioformerError(f"shift={self.shift} must be 0 to 1 and crop={self.crop} above 0 and up to 1")
 
-    @property
-    def moves_time(self) -> bool:
-        """True where events would no longer be where they were."""
-        return any((self.speed_chance, self.tempo_chance, self.shift_chance, self.crop_chance))
-
 
 _LIGHT = AugmentConfig(
     speed_chance=0.5, speed=(0.92, 1.09), shift_chance=0.5, shift=0.1, eq_chance=0.5, eq_db=4.0, noise_chance=0.3,

@@ -5,6 +5,7 @@ Between corpus and model in the data path. Shapes: B clips, K rows, T frames.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from audioformer.errors import AudioformerError
 
 CROP_SEED, MASK_SEED = 7919, 104729
+READ_CLIPS = 64  # clips whose codes `clips_hash` reads
 
 
 @lru_cache(maxsize=4)
@@ -87,6 +89,35 @@ def require_clips(clips: Sequence, n_codebooks: int, purpose: str) -> None:
             f"the model reads {n_codebooks} codebooks and the corpus holds {n_rows}; prepare it with {n_codebooks} "
             f"or more, or set model.n_codebooks={n_rows}"
         )
+
+
+def clips_hash(clips: Sequence) -> str:
+    """Hash of which clips these are, in their order: ids, numbers of codings and labels of all, and the codes of 64 of them.
+
+    Args:
+        clips: items with `.codes` (K, T), or a Corpus.
+
+    Returns:
+        16 hexadecimal digits; a run goes on only with the clips that it began with.
+    """
+    named = clips.outlines() if hasattr(clips, "outlines") else map(_outline, (clips[i] for i in range(len(clips))))
+    digest = hashlib.sha256()
+    for outline in named:
+        digest.update(repr(outline).encode())
+    for i in np.linspace(0, len(clips) - 1, min(len(clips), READ_CLIPS)).astype(int):
+        digest.update(np.asarray(clips[int(i)].codes, np.int64).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def clip_numbers(items: Sequence) -> Tensor:
+    """(B,) int64: alike for codings of one clip, else different, in every process; items without `.id` are clips of their own."""
+    names = [getattr(item, "id", None) for item in items]
+    hashes = [hashlib.blake2b(repr(name or id(item)).encode(), digest_size=8).digest() for name, item in zip(names, items, strict=True)]
+    return torch.tensor([int.from_bytes(digest, "big", signed=True) for digest in hashes])
+
+
+def _outline(item) -> tuple:
+    return tuple(getattr(item, name, None) for name in ("id", "variant", "labels", "weights"))
 
 
 class CodeSampler:

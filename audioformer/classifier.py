@@ -8,6 +8,7 @@ C classes.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,8 @@ class Classifier(nn.Module):
     def from_pretrained(cls, model: AudioFormer | EncodecMAE, n_classes: int, frame_head: bool = False) -> Classifier:
         """A classifier with a copy of a pre-trained model's encoders and a fresh head."""
         classifier = cls(model.config, n_classes, frame_head)
-        classifier.backbone.encoders.load_state_dict(model.encoders.state_dict())
+        encoders = copy.deepcopy(model.encoders).to(classifier.head.weight.device)  # with adapters, where it has some
+        classifier.backbone.encoders = encoders.requires_grad_(True).train()
         return classifier
 
     def collate(self, clips: Sequence) -> TokenBatch | FrameBatch:

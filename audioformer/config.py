@@ -13,6 +13,7 @@ from typing import Any
 from audioformer.errors import AudioformerError
 
 N_SPECIAL = 4  # PAD, BOA, EOA, MASK follow the codes (tokens.py)
+LEAST_CROP_S = 0.1  # seconds: some frames of any codec
 
 
 class Config:
@@ -91,6 +92,13 @@ def require_probabilities(config, *names: str) -> None:
             isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1,
             f"{name}={value!r} must be a number from 0 to 1",
         )
+
+
+def require_stretches(config) -> None:
+    """Clips are cut to `min_crop_s` to `crop_s` seconds: both must hold a frame of any codec."""
+    for name in ("crop_s", "min_crop_s"):
+        value = getattr(config, name)
+        require(LEAST_CROP_S <= value < float("inf"), f"{name}={value} must be at least {LEAST_CROP_S} seconds; try 5")
 
 
 ROWS = ("separate", "shared", "summed")
@@ -225,7 +233,12 @@ class TrainConfig(Config):
         """Refuse what cannot train."""
         require_counts(self, "n_steps", "batch_size", "accumulate", "save_every")
         require_probabilities(self, "weight_decay", "warm_up_share", "average")
-        require(self.learning_rate > 0, f"learning_rate={self.learning_rate} must be above 0; try 1e-4")
+        for name, usual in (("learning_rate", "1e-4"), ("head_factor", "1"), ("clip_norm", "1")):
+            require(getattr(self, name) > 0, f"{name}={getattr(self, name)} must be above 0; try {usual}")
+        for name in ("validate_every", "patience", "keep_every", "seed"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            require(whole and 0 <= value < 2**32, f"{name}={value!r} must be a whole number from 0 to {2**32 - 1}")
         require(self.schedule in ("cosine", "constant"), f"schedule={self.schedule!r} must be cosine or constant")
         require(
             self.batch_size % self.accumulate == 0,

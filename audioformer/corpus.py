@@ -24,12 +24,14 @@ from audioformer.corpus_format import (
     CorpusInfo,
     Item,
     ListColumn,
+    fits,
     problems_path,
     read_info,
     read_shards,
     relabelled,
     require_datasets,
     shard_path,
+    with_partners,
 )
 from audioformer.errors import AudioformerError
 from audioformer.prepare import PrepareRecord, describe_codec, prepare
@@ -76,7 +78,7 @@ class Corpus(Sequence):
                 problems |= json.loads(problems_path(path).read_text(encoding="utf-8"))
         if table.num_rows == 0:
             raise AudioformerError(f"{folder}: holds no clips; prepare it again from a data set that has some")
-        return cls(info, table, problems=problems)
+        return cls(info, with_partners(table, bool(info.augment and info.augment.get("mixup_chance"))), problems=problems)
 
     @property
     def codec(self) -> dict:
@@ -141,6 +143,10 @@ class Corpus(Sequence):
     def _all_frames(self) -> ListColumn:
         return ListColumn(self._columns["frames"])
 
+    def outlines(self) -> Iterator[tuple]:
+        """(id, variant, labels, weights) of every row; codes are not read."""
+        return zip(*(self._columns[name].take(self.rows).to_pylist() for name in ("id", "variant", "labels", "weights")), strict=True)
+
     def column(self, name: str) -> np.ndarray:
         """(n,) values of a column of plain values ("id", "fold", "split", "group", "variant", "n_frames", ...)."""
         return self._columns[name].to_numpy()[self.rows]
@@ -154,8 +160,12 @@ class Corpus(Sequence):
         ids: Iterable[str] | str | None = None,
         not_folds: Iterable[int] | int | None = None,
         not_groups: Iterable[str] | str | None = None,
+        not_split: Iterable[str] | str | None = None,
+        not_ids: Iterable[str] | str | None = None,
     ) -> Corpus:
         """The rows for which all conditions hold; None asks for nothing. Codes are not read.
+
+        Groups and ids are asked of a clip mixed into another one too; folds and splits are never mixed.
 
         Args:
             folds: fold numbers to keep.
@@ -165,36 +175,25 @@ class Corpus(Sequence):
             ids: clips to keep.
             not_folds: fold numbers to leave out (rows without a fold stay).
             not_groups: sources or speakers to leave out.
+            not_split: split names to leave out (rows without a split stay).
+            not_ids: clips to leave out.
 
         Raises:
             AudioformerError: no row is left.
         """
         wanted = {"fold": folds, "split": split, "group": groups, "variant": variants, "id": ids}
+        wanted |= {"not fold": not_folds, "not group": not_groups, "not split": not_split, "not id": not_ids}
+        asked = {name: values for name, values in wanted.items() if values is not None}
         keep = np.ones(len(self), bool)
-        for name, values in wanted.items():
-            if values is not None:
-                keep &= self._is_in(name, values)
-        for name, values in {"fold": not_folds, "group": not_groups}.items():
-            if values is not None:
-                keep &= ~self._is_in(name, values)
+        for name, values in asked.items():
+            keep &= fits(self.table, name.removeprefix("not "), values, not name.startswith("not "))[self.rows]
         if not keep.any():
-            wanted |= {"not fold": not_folds, "not group": not_groups}
-            asked = {name: values for name, values in wanted.items() if values is not None}
             raise AudioformerError(f"no clip of the corpus ({self.info.dataset}) has {asked}; {self._what_there_is()}")
         return Corpus(self.info, self.table, self.rows[keep], self.problems)
 
     def subset(self, indices: Sequence[int]) -> Corpus:
         """Some rows of this selection, in the order given."""
         return Corpus(self.info, self.table, self.rows[np.asarray(indices, dtype=np.int64)], self.problems)
-
-    def _is_in(self, name: str, values) -> np.ndarray:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        values = [values] if isinstance(values, str | int | np.integer) else list(values)
-        column = self._columns[name]
-        found = pc.is_in(column, value_set=pa.array(values, type=column.type))
-        return found.to_numpy()[self.rows]
 
     def _what_there_is(self) -> str:
         parts = []
@@ -218,15 +217,6 @@ class Corpus(Sequence):
         if self.multi_label:
             raise AudioformerError(f"{self.info.dataset}: clips have several labels; use label_matrix")
         return self.label_matrix.argmax(1)
-
-    def frame_targets(self, index: int) -> np.ndarray:
-        """(T, C) float32: 1 where an event of a class covers a frame's middle."""
-        row = int(self.rows[index])
-        targets = np.zeros((self._columns["n_frames"][row].as_py(), len(self.label_names)), np.float32)
-        for event in self._columns["events"][row].as_py():
-            first, last = (round(event[side] * self.codec["frame_rate"]) for side in ("onset_s", "offset_s"))
-            targets[first:last, event["label"]] = 1.0
-        return targets
 
     def code_counts(self) -> np.ndarray:
         """(K, V) int64: how often each entry of each codebook is used; reads all codes once."""

@@ -5,7 +5,8 @@
     CORPUS/shard-00000-of-00004.problems.json     only where clips of that shard could not be read
 
 K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16. A corpus may hold what EnCodecMAE reads
-as well: F numbers a frame, (F, T) flattened, as float16.
+as well: F numbers a frame, (F, T) flattened, as float16. Corpora made before clips said which other one is mixed into them
+("partner") are read as well: see `with_partners`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from audioformer.errors import AudioformerError
 
 FORMAT_VERSION = 1
 INFO_NAME = "corpus.json"
+PARTNER = {"id": "partner", "group": "partner_group"}  # columns of a clip, and the same of the one mixed into it
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,8 @@ def corpus_features(with_frames: bool = False):
             "n_frames": Value("int32"),
             "codes": [Value("uint16")],  # (K, T) flattened
             "events": [{"label": Value("int32"), "onset_s": Value("float32"), "offset_s": Value("float32")}],
+            "partner": Value("string"),  # id of the clip mixed in; "" for none
+            "partner_group": Value("string"),
         }
     )
 
@@ -202,6 +206,63 @@ def read_shards(paths: list[Path]):
         except (pa.ArrowException, OSError, ValueError, TypeError, DatasetsError) as error:
             raise AudioformerError(f"{path}: damaged ({error}); delete it and run the same prepare again") from error
     return concatenate_datasets(parts).data.table
+
+
+def with_partners(table, mixes: bool):
+    """An Arrow table of rows with the columns of the clip mixed in: "" for none, null where none was written down.
+
+    Args:
+        table: of shards, new or from before there were these columns.
+        mixes: whether the augmentation mixes clips at all; variant 0, the clip itself, is never mixed.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    unmixed = pc.if_else(pc.equal(table.column("variant"), 0), "", pa.scalar(None, pa.string())) if mixes else ""
+    for name in PARTNER.values():
+        at = table.schema.get_field_index(name)
+        if at < 0:
+            column = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+            table = table.append_column(name, pc.coalesce(column, unmixed))
+        elif table.column(at).null_count:
+            table = table.set_column(at, name, pc.coalesce(table.column(at), unmixed))
+    return table
+
+
+def fits(table, name: str, values, wanted: bool = True) -> np.ndarray:
+    """Which rows of an Arrow table have one of some values in a column, or have none of them.
+
+    For "id" and "group" the clip mixed in must fit as well; where it is not known, every clip it can be: those of the same
+    fold and split.
+
+    Args:
+        table: rows, with partners.
+        name: of the column.
+        values: one, or several.
+        wanted: False for the rows that have none of the values.
+
+    Returns:
+        (n,) bool.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = [values] if isinstance(values, str | int | np.integer) else list(values)
+
+    def found(column) -> np.ndarray:
+        return pc.is_in(table.column(column), value_set=pa.array(values, type=table.schema.field(column).type)).to_numpy() == wanted
+
+    own = found(name)
+    if name not in PARTNER:
+        return own
+    partner = table.column("partner")
+    mixed, known = pc.not_equal(partner, "").fill_null(True).to_numpy(), partner.is_valid().to_numpy()
+    fine = own & (found(PARTNER[name]) | ~mixed)
+    if known.all():
+        return fine
+    places = pc.binary_join_element_wise(table.column("fold").cast(pa.string()), table.column("split"), "/", null_handling="replace")
+    mixable = pc.is_in(places, value_set=places.filter(pa.array(~own)).unique()).to_numpy()
+    return np.where(known, fine, own & ~mixable)
 
 
 class ListColumn:

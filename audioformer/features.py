@@ -197,6 +197,10 @@ def open_encoder(name: str | os.PathLike = "pretrained", device: str = "cpu") ->
     plain, options = str(name), {}
     while match := OPTION.search(plain):
         options[match[1]] = range(int(match[2]), int(match[3] or match[2]) + 1)
+        if match[3] and match[1] == "layer":
+            raise AudioformerError(f"{name}: a frame is the vector of one layer; write layer={match[3]}")
+        if match[3] and int(match[2]) != 1 and plain.startswith("codes:"):
+            raise AudioformerError(f"{name}: a frame is the sum of the vectors of the first rows; write rows=1-{match[3]}")
         plain = plain[: match.start()]
     kind, _, rest = plain.partition(":")
     if plain == LOG_MEL or kind == "codec":

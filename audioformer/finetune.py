@@ -20,7 +20,7 @@ from torch import Tensor
 
 from audioformer.adapt import adapt, describe, merged_state
 from audioformer.backbone import method_of
-from audioformer.batches import CodeSampler, require_clips
+from audioformer.batches import CodeSampler, clip_numbers, require_clips
 from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.classifier import Classifier
 from audioformer.config import MaskConfig
@@ -39,7 +39,6 @@ from audioformer.train import Task
 
 __all__ = ["FINETUNE_PRESETS", "METHODS", "FineTuning", "FinetuneConfig", "classifier_card", "finetune_preset"]
 
-HIDDEN_RUN = 5  # frames that `token_mask` hides together
 RATED_CLIPS = 500  # clips that `base_rates` looks at
 
 
@@ -116,26 +115,27 @@ class FineTuning(Task):
             self.classifier.backbone.eval()
         return self
 
-    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor | None]:
-        """(tokens with some codes hidden, targets, frame targets or None)."""
+    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor | None, Tensor]:
+        """(tokens with some codes hidden, targets, frame targets or None, (B,) which clip each is a coding of)."""
         items, crops, starts = self.sampler.draw(step, micro_step, rank, world)
         model = self.classifier.config
         pairs = zip(items, crops, starts, strict=True)
         batch = collate_inputs(model, [clip_inputs(model, item)[:, start : start + crop.shape[1]] for item, crop, start in pairs])
         if self.config.token_mask or self.config.row_dropout:
             batch = self._hide(batch, self.sampler.generators(step, micro_step, rank, world))
+        numbers = clip_numbers(items)
         if not self.config.frame_head:
-            return batch, self._targets(items), None
+            return batch, self._targets(items), None, numbers
         frames = self._frame_targets(items, starts, max(crop.shape[1] for crop in crops))
-        return batch, frames.amax(1), frames  # of a clip's labels, those that sound within the crop
+        return batch, frames.amax(1), frames, numbers  # of a clip's labels, those that sound within the crop
 
     def _hide(self, batch: TokenBatch | FrameBatch, generators: list[torch.Generator]) -> TokenBatch | FrameBatch:
-        """The batch with MASK at some codes, in runs of 5 frames and in finer rows; EnCodecMAE does not get such frames at all."""
-        share = self.config.token_mask
+        """The batch with MASK at some codes and in finer rows; EnCodecMAE does not get such frames at all."""
+        share, span = self.config.token_mask, self.config.token_span
         if isinstance(batch, FrameBatch):
-            return batch.without(gap_mask(batch.lengths, share, HIDDEN_RUN, generators)) if share else batch
+            return batch.without(gap_mask(batch.lengths, share, span, generators)) if share else batch
         if share:
-            hide = MaskConfig(mask_ratio=share, span=HIDDEN_RUN)
+            hide = MaskConfig(mask_ratio=share, span=span)
             batch = replace(batch, tokens=mask_each(batch, hide, generators, self.classifier.config.rows == "summed")[0])
         return replace(batch, tokens=drop_rows(batch, self.config.row_dropout, generators))
 
@@ -166,7 +166,7 @@ class FineTuning(Task):
 
     def forward(self, batch: tuple) -> dict[str, Tensor]:
         """Losses, nats: "mlc", for FT2 "mpc", and "total"."""
-        tokens, targets, frame_targets = batch
+        tokens, targets, frame_targets, numbers = batch
         device = self.classifier.head.weight.device
         tokens, targets = tokens.to(device), targets.to(device)
         options = {"need_frames": self.config.frame_head, "need_rows": self.config.method == "ft2"}
@@ -178,7 +178,7 @@ class FineTuning(Task):
             return {"total": mlc + frames, "mlc": mlc.detach(), "frames": frames.detach()}
         if self.config.method != "ft2":
             return {"total": mlc, "mlc": mlc.detach()}
-        mpc = contrast_over_processes(out.row_embeddings, self.config.temperature)
+        mpc = contrast_over_processes(out.row_embeddings, self.config.temperature, numbers.to(device))
         return {"total": ft2_loss(mlc, mpc, self.config.alpha), "mlc": mlc.detach(), "mpc": mpc.detach()}
 
     def _classification_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ class FineTuning(Task):
     def recipe(self) -> dict:
         """What a resumed run must share."""
         config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
-        data = {"labels": self.label_names, "n_clips": len(self.sampler.clips), "codec": self.codec["fingerprint"]}
+        data = {"labels": self.label_names, **self.clips_learned, "codec": self.codec["fingerprint"]}
         return {**config, **data, "start": self.start}
 
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 
 from audioformer.adapt import AdaptConfig
-from audioformer.config import TrainConfig, check_names
+from audioformer.config import TrainConfig, check_names, require, require_counts, require_stretches
 from audioformer.errors import AudioformerError
 
 METHODS = ("ft1", "ft2", "probe")
+HIDDEN_RUN = 5  # `token_span` of our recipes
 _AS20K = TrainConfig(n_steps=12_850, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=1285, patience=3)
 
 
@@ -26,6 +27,7 @@ class FinetuneConfig:
     alpha: float = 0.8  # FT2's share of the classification loss (authors: 0.8, later 0.97)
     temperature: float = 0.05  # FT2's (authors: 0.05, later 0.03)
     token_mask: float = 0.0  # share of the codes hidden in training, as augmentation (authors: 0; 0.1 for FSD50K)
+    token_span: int = 1  # frames hidden together; more than one is ours
     row_dropout: float = 0.0  # ours: share of the clips that keep only their first rows in training (rows="summed")
     crop_s: float = 10.0  # longest stretch, seconds; the window of the finished classifier
     min_crop_s: float = 10.0  # shortest stretch
@@ -35,11 +37,17 @@ class FinetuneConfig:
     adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
 
     def __post_init__(self):
-        """Refuse an unknown method or a share out of range."""
+        """Refuse an unknown method, a value out of range, or two losses that are not computed together."""
         check_names([self.method], METHODS, "the list of fine-tuning methods")
         if not (0 <= self.alpha <= 1 and 0 <= self.row_dropout <= 1 and 0 <= self.token_mask < 1):
             told = f"alpha={self.alpha} and row_dropout={self.row_dropout} must lie in [0, 1], token_mask={self.token_mask} in [0, 1)"
             raise AudioformerError(told)
+        require_counts(self, "token_span")
+        require_stretches(self)
+        require(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing} must lie in [0, 1); try 0.1")
+        require(self.temperature > 0, f"temperature={self.temperature} must be above 0; the authors have 0.05")
+        if self.method == "ft2" and self.frame_head:
+            raise AudioformerError("ft2 weighs two losses, of labels and contrast; a frame head's has no share: use ft1 with frame_head")
         if self.method == "probe":
             object.__setattr__(self, "adapt", AdaptConfig("linear"))
 
@@ -67,19 +75,19 @@ FINETUNE_PRESETS = {
     # ours, of the bundled models: first all classes of synthetic sound, one a clip; from there on esc10 and scenes
     "synthetic": FinetuneConfig(
         TrainConfig(n_steps=400, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
+        token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
     ),  # fmt: skip
     "esc10": FinetuneConfig(
         TrainConfig(n_steps=300, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
+        token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
     ),  # fmt: skip
     "digits": FinetuneConfig(
         TrainConfig(n_steps=800, batch_size=64, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1,
+        token_mask=0.15, token_span=HIDDEN_RUN, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1,
     ),  # fmt: skip
     "scenes": FinetuneConfig(
         TrainConfig(n_steps=700, batch_size=12, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.1, crop_s=5.0, min_crop_s=4.0, frame_head=True, base_rates=True,
+        token_mask=0.1, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=4.0, frame_head=True, base_rates=True,
     ),  # fmt: skip
     # ours: the frozen model reads every clip once, whole, and the linear layer learns from that
     "probe": FinetuneConfig(

@@ -19,11 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from audioformer.averaging import other_weights
 from audioformer.batches import batch_indices
 from audioformer.config import TrainConfig
 from audioformer.encodecmae import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.finetune_config import HIDDEN_RUN
 from audioformer.frames import clip_inputs
 from audioformer.losses import cross_entropy
 from audioformer.model import AudioFormer
@@ -49,7 +51,8 @@ def quick(method: str, n_examples: int = 8, crop_s: float = 5.0, seed: int = 0) 
         steps = TrainConfig(n_steps=HEAD_STEPS, batch_size=max(1, n_examples), learning_rate=0.01, weight_decay=0.1, seed=seed)
         return FinetuneConfig(steps, method="probe", crop_s=crop_s, min_crop_s=crop_s, label_smoothing=SMOOTHING)
     steps = TrainConfig(n_steps=FULL_STEPS, batch_size=min(8, max(1, n_examples)), learning_rate=2e-4, head_factor=5.0, seed=seed)
-    return FinetuneConfig(steps, method=method, token_mask=0.1, crop_s=crop_s, min_crop_s=crop_s / 2, label_smoothing=SMOOTHING)
+    hide = {"token_mask": 0.1, "token_span": HIDDEN_RUN}
+    return FinetuneConfig(steps, method=method, crop_s=crop_s, min_crop_s=crop_s / 2, label_smoothing=SMOOTHING, **hide)
 
 
 class FrozenHead(FineTuning):
@@ -61,6 +64,7 @@ class FrozenHead(FineTuning):
         clips: items with `.codes` and one `.labels` entry each, or several with `.weights` where clips were mixed.
         label_names: C of them.
         codec: of `prepare.describe_codec`.
+        held_out: as in FineTuning.
         card: as in FineTuning.
 
     Raises:
@@ -69,11 +73,11 @@ class FrozenHead(FineTuning):
 
     def __init__(
         self, config: FinetuneConfig, model: AudioFormer | EncodecMAE, clips: Sequence, label_names: Sequence[str], codec: dict,
-        card: dict | None = None,
+        held_out: Sequence = (), card: dict | None = None,
     ):  # fmt: skip
         if config.method != "probe":
             raise AudioformerError(f"method={config.method!r}: a frozen model's last layer is learnt with method 'probe'")
-        super().__init__(config, model, clips, label_names, False, codec, card=card)
+        super().__init__(config, model, clips, label_names, False, codec, held_out, card)
         self.vectors, self.targets = torch.zeros(0, model.config.d_model), self._targets([clips[i] for i in range(len(clips))])
         self.mean, self.scale = torch.zeros(model.config.d_model), torch.ones(model.config.d_model)
         super().train(False)  # no dropout, now or later: `train` below leaves it so
@@ -109,21 +113,26 @@ class FrozenHead(FineTuning):
         loss = cross_entropy(head(vectors.to(head.weight.device)), targets.to(head.weight.device), self.config.label_smoothing)
         return {"total": loss, "mlc": loss.detach()}
 
-    @torch.no_grad()
-    def fold(self) -> None:
-        """Put centring and scaling into the layer, which from then on reads raw vectors; a second call changes nothing."""
-        head = self.classifier.head
-        head.weight.div_(self.scale.to(head.weight))
-        head.bias.sub_(head.weight @ self.mean.to(head.weight))
-        self.mean, self.scale = torch.zeros_like(self.mean), torch.ones_like(self.scale)
+    def folded(self, state: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Weights whose layer reads raw vectors: centring and scaling are in it. The task itself stays as it is.
+
+        Args:
+            state: weights of this task, e.g. averaged ones; None: the live ones.
+        """
+        state = dict(self.state_dict() if state is None else state)
+        weight = state["classifier.head.weight"] / self.scale.to(state["classifier.head.weight"])
+        bias = state["classifier.head.bias"] - weight @ self.mean.to(weight)
+        return state | {"classifier.head.weight": weight, "classifier.head.bias": bias}
+
+    def measure(self, items: Sequence) -> dict[str, float]:
+        """As in FineTuning, with the layer that the checkpoint gets."""
+        with other_weights(self, self.folded()):
+            return super().measure(items)
 
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None) -> None:
         """Write the classifier as a checkpoint folder.
 
         Raises:
-            AudioformerError: averaged weights, which know nothing of the scaling, or the folder cannot be written.
+            AudioformerError: the folder cannot be written.
         """
-        if weights is not None:
-            raise AudioformerError("a frozen model's last layer is exported as it is; set average=0 and patience=0")
-        self.fold()
-        super().export(folder, history, None, extra)
+        super().export(folder, history, self.folded(weights), extra)

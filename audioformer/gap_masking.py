@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from audioformer.errors import AudioformerError
 
@@ -93,10 +92,3 @@ def unpack_visible(packed: Tensor, visible: Tensor) -> Tensor:
     place = (visible.cumsum(1) - 1).clamp_min(0)
     found = packed.gather(1, place[..., None].expand(-1, -1, packed.shape[2]))
     return found * visible[..., None].to(packed.dtype)
-
-
-def longest_run(hidden: Tensor) -> int:
-    """Frames in the longest unbroken gap of a clip's (T,) mask."""
-    edges = F.pad(hidden.to(torch.int8), (1, 1)).diff()
-    starts, ends = (edges == 1).nonzero()[:, 0], (edges == -1).nonzero()[:, 0]
-    return int((ends - starts).max()) if len(starts) else 0

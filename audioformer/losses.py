@@ -105,7 +105,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
 
 
 def multi_positive_contrastive_loss(
-    embeddings: Tensor, temperature: float = 0.05, anchors: str = "row1", form: str = "mean_log"
+    embeddings: Tensor, temperature: float = 0.05, anchors: str = "row1", form: str = "mean_log", clips: Tensor | None = None
 ) -> Tensor:
     """MPC: the vectors of one clip's rows attract each other, the vectors of all other clips repel.
 
@@ -125,12 +125,14 @@ def multi_positive_contrastive_loss(
         temperature: > 0, no unit; the authors use 0.05 and 0.03.
         anchors: "row1", the likely reading of the drawing (the other rows come from frozen encoders), or "all".
         form: "mean_log", "log_sum" or "vs_negatives".
+        clips: (B,) int, which clip each entry is a coding of: other codings of the anchor's clip neither attract nor repel.
+            None: all are different clips.
 
     Returns:
         () float, nats. Vectors without any structure give `mpc_chance`.
 
     Raises:
-        AudioformerError: fewer than 2 clips or 2 rows, temperature not above 0, unknown anchors or form.
+        AudioformerError: fewer than 2 clips or 2 rows, temperature not above 0, unknown anchors or form, other than B `clips`.
 
     Example:
         >>> clips = torch.eye(2)[:, None].expand(2, 3, 2)                  # 2 clips, 3 identical rows each
@@ -146,18 +148,23 @@ def multi_positive_contrastive_loss(
     column = torch.arange(n_clips * n_rows, device=embeddings.device)
     anchor = column[::step, None]
     itself = column == anchor
-    positive = (column // n_rows == anchor // n_rows) & ~itself
+    same_entry = column // n_rows == anchor // n_rows
+    positive, left_out = same_entry & ~itself, itself
+    if clips is not None:
+        if clips.shape != (n_clips,):
+            raise AudioformerError(f"clips of shape {tuple(clips.shape)} must be ({n_clips},): one number for each entry")
+        left_out = itself | ((clips[column // n_rows] == clips[anchor // n_rows]) & ~same_entry)
     if form == "mean_log":
-        log_share = similarity.masked_fill(itself, -torch.inf).log_softmax(-1)
+        log_share = similarity.masked_fill(left_out, -torch.inf).log_softmax(-1)
         return -log_share[positive].mean()
-    negatives = similarity.masked_fill(itself | positive, -torch.inf).logsumexp(-1, keepdim=True)
+    negatives = similarity.masked_fill(left_out | positive, -torch.inf).logsumexp(-1, keepdim=True)
     if form == "log_sum":
         positives = similarity.masked_fill(~positive, -torch.inf).logsumexp(-1, keepdim=True)
         return F.softplus(negatives - positives).mean()
     return F.softplus(negatives - similarity)[positive].mean()
 
 
-def contrast_over_processes(embeddings: Tensor, temperature: float = 0.05) -> Tensor:
+def contrast_over_processes(embeddings: Tensor, temperature: float = 0.05, clips: Tensor | None = None) -> Tensor:
     """`multi_positive_contrastive_loss` over the clips of all processes together, as if one process had them all.
 
     Every process computes the whole loss, in which its own vectors alone carry gradient. Data-parallel training averages
@@ -167,6 +174,7 @@ def contrast_over_processes(embeddings: Tensor, temperature: float = 0.05) -> Te
     Args:
         embeddings: (B, R, D) of this process; every process must bring as many.
         temperature: as there.
+        clips: as there; (B,) of this process, on its device.
 
     Returns:
         () float, nats; the same value in every process. Without several processes: the plain loss.
@@ -175,12 +183,16 @@ def contrast_over_processes(embeddings: Tensor, temperature: float = 0.05) -> Te
 
     world = distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
     if world == 1:
-        return multi_positive_contrastive_loss(embeddings, temperature)
+        return multi_positive_contrastive_loss(embeddings, temperature, clips=clips)
     embeddings = embeddings.float().contiguous()
     parts = [torch.empty_like(embeddings) for _ in range(world)]
     distributed.all_gather(parts, embeddings.detach())
     parts[distributed.get_rank()] = embeddings
-    loss = multi_positive_contrastive_loss(torch.cat(parts), temperature)
+    if clips is not None:
+        of_all = [torch.empty_like(clips) for _ in range(world)]
+        distributed.all_gather(of_all, clips.contiguous())
+        clips = torch.cat(of_all)
+    loss = multi_positive_contrastive_loss(torch.cat(parts), temperature, clips=clips)
     return loss.detach() + world * (loss - loss.detach())
 
 

@@ -22,7 +22,8 @@ def make_optimizer(
         model: parameters with requires_grad are taken.
         learning_rate: peak, per step.
         weight_decay: for tensors of two or more dimensions.
-        head_factor: parameters whose name starts with "head" or holds ".head" learn this many times faster.
+        head_factor: parameters whose name starts with "head" or holds ".head" learn this many times faster: the linear layer that
+            names the clip, or the heads that guess codes. A frame head learns as fast as the rest; it has a target a frame.
         betas: decays of the running means of gradient and squared gradient.
 
     Returns:

@@ -257,4 +257,5 @@ class _Run:
             "fold": clip.fold, "split": clip.split, "group": clip.group, "duration_s": samples.shape[-1] / rate,
             "n_samples": samples.shape[-1], "n_codebooks": codes.shape[0], "n_frames": codes.shape[1],
             "codes": codes.astype(np.uint16).reshape(-1), "events": events,
+            "partner": content.partner[0], "partner_group": content.partner[1],
         }  # fmt: skip

@@ -17,10 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from audioformer.adapt import rebuild
 from audioformer.backbone import build, read_shape
 from audioformer.batches import CodeSampler, require_clips
 from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
-from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, check_names, preset
+from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, check_names, preset, require_stretches
 from audioformer.encodecmae import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.losses import mlm_chance
@@ -40,6 +41,10 @@ class PretrainConfig:
     crop_s: float = 10.0  # longest stretch of a clip, seconds (the authors': 10)
     min_crop_s: float = 10.0  # shortest stretch
     init_from_codebooks: bool = False  # ours: token embeddings start as the codec's codebook vectors
+
+    def __post_init__(self):
+        """Refuse stretches without a frame."""
+        require_stretches(self)
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
@@ -161,7 +166,7 @@ class MaskedModelling(Task):
         """What a resumed run must share."""
         config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
         rows = None if self.rows is None else list(self.rows)
-        return {**config, "rows": rows, "codec": self.codec["fingerprint"], "n_clips": len(self.sampler.clips), "start": self.start}
+        return {**config, "rows": rows, "codec": self.codec["fingerprint"], **self.clips_learned, "start": self.start}
 
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
         """Write the pre-trained model as a checkpoint folder."""
@@ -249,7 +254,7 @@ def load_start(name, expect: dict | None = None) -> AudioFormer | EncodecMAE:
     Args, Raises: as `load_pretrained`, but for the classifier.
 
     Returns:
-        Model in evaluation mode; from a classifier, without prediction heads.
+        Model in evaluation mode; from a classifier, with its adapters and without prediction heads.
     """
     state, config = load_checkpoint(name)
     if config["kind"] != "classifier":
@@ -267,7 +272,8 @@ def _open(name, state: dict, config: dict, expect: dict | None, heads: bool = Tr
         )
     model = build(read_shape(config), heads)
     try:
+        rebuild(model, config)
         model.load_state_dict(state)
-    except RuntimeError as error:
+    except (KeyError, IndexError, TypeError, RuntimeError) as error:
         raise AudioformerError(f"{name}: weights do not fit config.json ({str(error).splitlines()[0]})") from error
     return model.eval()

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from audioformer.batches import CodeSampler, require_clips
 from audioformer.checkpoint import save_checkpoint, weights_hash
-from audioformer.config import TrainConfig, check_names, require
+from audioformer.config import TrainConfig, check_names, require, require_stretches
 from audioformer.encodecmae import MASKED_SHARE, EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.frames import FrameBatch, clip_inputs, collate_inputs
@@ -46,7 +46,8 @@ class MAERecipe:
     min_crop_s: float = 4.0  # shortest stretch
 
     def __post_init__(self):
-        """Refuse shares that cannot work."""
+        """Refuse shares and stretches that cannot work."""
+        require_stretches(self)
         require(0 < self.mask_ratio < 1, f"mask_ratio={self.mask_ratio} must lie between 0 and 1; the authors hide 0.5")
         require(self.gap >= 1, f"gap={self.gap} must be at least 1 frame; the authors have 15")
         require(0 <= self.masked_share <= 1, f"masked_share={self.masked_share} must lie from 0 to 1; the authors have 0.9")
@@ -246,7 +247,7 @@ class FrameModelling(Task):
         """What a resumed run must share."""
         config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
         teacher = weights_hash(self.teachers[0].state_dict()) if self.teachers else None
-        data = {"codec": self.codec["fingerprint"], "n_clips": len(self.sampler.clips)}
+        data = {"codec": self.codec["fingerprint"], **self.clips_learned}
         return {"method": "encodecmae", **config, **data, "start": self.start, "teacher": teacher}
 
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:

@@ -24,6 +24,9 @@ table { border-collapse: collapse } td, th { padding: .3rem .6rem; border-bottom
 a { color: #0072b2 } img { max-width: 100% } .figure { margin: .8rem 0 } audio { display: block; margin: .3rem 0 .8rem }
 @media print { body { margin: 0; font-size: 10.5pt; line-height: 1.35 } }
 """
+DARK = """
+body { color: #e2e8f0; background: #111827 } pre { background: #1f2937 } td, th { border-color: #374151 } a { color: #56b4e9 }
+"""
 
 
 def plain_mathematics(text: str) -> str:
@@ -46,13 +49,14 @@ def plain_mathematics(text: str) -> str:
     return re.sub(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", one, text, flags=re.DOTALL)
 
 
-def notebook_page(notebook, title: str, scripts: str = "") -> str:
+def notebook_page(notebook, title: str, scripts: str = "", dark: bool = False) -> str:
     """A notebook, with whatever outputs it has, as one page.
 
     Args:
         notebook: of nbformat.
         title: of the page.
         scripts: HTML put at its end.
+        dark: whether it is dark where the reader's machine asks for that; for pages without figures, which are drawn on white.
 
     Returns:
         HTML; links to other notebooks go to their pages, `NN_name.html`.
@@ -66,12 +70,16 @@ def notebook_page(notebook, title: str, scripts: str = "") -> str:
         if cell.cell_type == "markdown":
             cell.source = plain_mathematics(cell.source).replace(".ipynb", ".html")
     body, _ = HTMLExporter(template_name="basic").from_notebook_node(copy)
-    return html_page(title, body + scripts, HtmlFormatter().get_style_defs(".highlight"))
+    style = HtmlFormatter().get_style_defs(".highlight") + STYLE
+    if dark:
+        colours = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
+        style += f"@media screen and (prefers-color-scheme: dark) {{ :root {{ color-scheme: dark }}\n{colours}{DARK}}}"
+    return html_page(title, body + scripts, style)
 
 
-def html_page(title: str, body: str, style: str = "") -> str:
+def html_page(title: str, body: str, style: str = STYLE) -> str:
     """A page of its own; `body` and `style` are trusted."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title><style>{style}{STYLE}</style></head><body>{body}</body></html>\n"
+        f"<title>{html.escape(title)}</title><style>{style}</style></head><body>{body}</body></html>\n"
     )

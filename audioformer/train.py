@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from audioformer.audio import atomic_path
 from audioformer.averaging import WeightAverage, other_weights
+from audioformer.batches import clips_hash
 from audioformer.config import TrainConfig
 from audioformer.encoder import Encoder
 from audioformer.errors import AudioformerError
@@ -84,6 +86,12 @@ class Task(nn.Module):
     def recipe(self) -> dict:
         """Everything, beside TrainConfig, that decides the numbers, ready for JSON: a run goes on only under the same."""
         return {}
+
+    @cached_property
+    def clips_learned(self) -> dict:
+        """For `recipe`: which clips are trained on and which held out; needs `.sampler` and `.held_out`."""
+        clips = self.sampler.clips
+        return {"n_clips": len(clips), "clips": clips_hash(clips), "held_out_clips": clips_hash(self.held_out)}
 
     def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
         """Write the finished model as a checkpoint folder; `weights` replace the live ones (averaged weights)."""
@@ -219,7 +227,8 @@ class _Run:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in self.history))
         if finished:
             self.task.eval()
-            self.task.export(self.folder, self.history, self.best.get("state") or self.average.state)
+            best = self.best.get("state")  # with what was measured when it was best
+            self.task.export(self.folder, self.history[: self.best["step"]] if best else self.history, best or self.average.state)
 
     def resume(self) -> None:
         """Take up the state in the folder, if there is one."""

@@ -26,11 +26,13 @@ class Content:
         weights: how much of each class, by class number: 1 unless clips were mixed.
         events: (class number, onset_s, offset_s).
         multi_label: True where a class whose last event was cut away is no longer a label.
+        partner: id and group of the clip mixed in; "" for none.
     """
 
     weights: dict[int, float]
     events: tuple[tuple[int, float, float], ...]
     multi_label: bool
+    partner: tuple[str, str] = ("", "")
 
     @classmethod
     def of(cls, dataset: AudioDataset, clip: Clip) -> Content:
@@ -126,5 +128,5 @@ class VariantMaker:
             return samples, content
         start = round(where * (second.size - samples.size))
         there = TimeMap(1.0, -start / self.sample_rate, samples.size / self.sample_rate)
-        mixed = mixup(samples, second, weight, start)
-        return mixed, content.mixed(Content.of(self.dataset, other).moved(there), weight)
+        mixed = content.mixed(Content.of(self.dataset, other).moved(there), weight)
+        return mixup(samples, second, weight, start), replace(mixed, partner=(other.id, other.group))

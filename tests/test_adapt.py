@@ -21,6 +21,7 @@ from audioformer.errors import AudioformerError
 from audioformer.finetune import FinetuneConfig, FineTuning
 from audioformer.mae_config import mae_preset
 from audioformer.model import AudioFormer
+from audioformer.pretrain import load_start
 from audioformer.tokens import collate
 from audioformer.train import train
 
@@ -134,6 +135,38 @@ def test_a_checkpoint_loads_as_any_other(name, average, tmp_path):
     told = load_checkpoint(tmp_path / "run")[1]["adapt"]
     assert (told["name"], told["trainable"]) == (name, counts(learner.classifier)["trainable"])
     assert bool(told["encoders"]) == (name == "adapter")
+
+
+@pytest.mark.parametrize("name", ADAPTATIONS)
+def test_a_classifier_with_adapters_is_gone_on_from(name, tmp_path):
+    codec = tiny_codec()
+    save_compact(codec, tmp_path / "codec")
+    about = codec_about(codec) | {"name": str(tmp_path / "codec")}
+    config = recipe("adapter", n_steps=2)
+    list(train(task(config, about=about), config.train, tmp_path / "first"))
+    start = load_start(tmp_path / "first", about)
+    first = af.load(tmp_path / "first").classifier
+    tokens = collate([clip.codes for clip in coded_clips(3)], 16).tokens
+    torch.testing.assert_close(start(tokens).hidden, first.backbone(tokens).hidden)
+    config = recipe(name, n_steps=2)
+    if name != "adapter":  # the width is that of the adapters there are, whatever is set for others
+        config = replace(config, adapt=replace(config.adapt, width=9))
+    learner = FineTuning(config, start, coded_clips(8), ["low", "high"], False, about)
+    embedding = learner.eval().classifier(tokens).embedding
+    torch.testing.assert_close(embedding, first(tokens).embedding)
+    list(train(learner, config.train, tmp_path / "second"))
+    assert torch.equal(start(tokens).hidden, first.backbone(tokens).hidden)  # a copy has learned
+    assert torch.allclose(learner.eval().classifier(tokens).embedding, embedding, atol=1e-6) == (name == "linear")
+    opened = af.load(tmp_path / "second").classifier
+    torch.testing.assert_close(opened(tokens).embedding, learner.classifier(tokens).embedding, atol=2e-3, rtol=2e-2)
+    learned = {key.split(".")[-2] for key, p in learner.classifier.backbone.named_parameters() if p.requires_grad}
+    assert learned == {"down", "up"} if name == "adapter" else learned != {"down", "up"}
+
+
+def test_adapters_of_another_width_are_not_passed_over():
+    made = classifier("adapter")
+    with pytest.raises(AudioformerError, match="adapters of width 4 already, asked for are 8: go on with --set adapt.width=4"):
+        adapt(made, AdaptConfig("adapter", width=8))
 
 
 def test_a_stopped_run_goes_on(tmp_path):

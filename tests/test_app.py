@@ -9,7 +9,10 @@ import re
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,7 +24,7 @@ from app_weights import CHECKPOINTS, make_weights
 from audioformer import load, load_codec
 from audioformer.errors import AudioformerError
 from audioformer.widgets.sounds import HOLD_S
-from audioformer_app import analysis, cards, handlers, models, samples, serve, settings
+from audioformer_app import analysis, cards, handlers, models, samples, serve, settings, turns
 
 RATE_HZ = 24_000
 
@@ -221,26 +224,26 @@ def is_skipped(update):
     return isinstance(update, dict) and update.get("__type__") == "update" and len(update) == 1
 
 
-def test_bad_file_keeps_the_old_result_and_the_old_choices(page, shown, tmp_path):
+def test_bad_file_keeps_the_old_result_and_a_bad_choice_the_old_one(page, shown, tmp_path):
     (tmp_path / "notes.wav").write_text("no sound")
     answer = page.drop(shown, str(tmp_path / "notes.wav"), "small", "overlaps")
-    message, state, verdict, view, picker, note, codec, checkpoint, box = answer
+    message, state, verdict, view, picker, note, box = answer
     assert "notes.wav: not a readable sound file" in message
     assert "Still shown: <b>tone.wav</b>" in message
     assert str(tmp_path) not in message
     assert all(is_skipped(update) for update in (state, verdict, view, note))
     assert box is None
     assert picker["selected"] == -1
-    assert (codec, checkpoint) == ("small", "animals")
+    assert page.choose("checkpoint")(shown, "small", "../secret")[-1] == "animals"
 
 
 def test_without_a_label_a_refused_checkpoint_does_not_stay_chosen(page, shown):
     bare = dataclasses.replace(shown, verdict=None)
-    assert page.choose(bare, "small", "../secret")[-2:] == ["small", None]
+    assert page.choose("checkpoint")(bare, "small", "../secret")[-1] is None
 
 
 def test_good_file_changes_everything_together(page, shown, wav):
-    message, state, verdict, view, picker, *_ = page.drop(shown, str(wav), "small", "overlaps")
+    message, state, verdict, view, picker, *_ = page.drop(shown, str(wav), "small", "overlaps")  # the page knows no other
     assert message == ""
     assert state.verdict.checkpoint == "overlaps"
     assert "checkpoint <b>overlaps</b>" in verdict
@@ -258,9 +261,9 @@ def test_a_sample_that_does_not_exist_is_refused(page, shown, index):
 def test_unknown_codec_or_checkpoint_is_refused_by_name(page, shown, offered):
     assert (
         "codec &#x27;/etc&#x27; is not offered here; choose one of small, bigger"
-        in page.choose(shown, "/etc", "animals")[0]
+        in page.choose("codec")(shown, "/etc", "animals")[0]
     )
-    assert "choose one of animals, overlaps" in page.choose(shown, "small", "../secret")[0]
+    assert "choose one of animals, overlaps" in page.choose("checkpoint")(shown, "small", "../secret")[0]
     assert set(offered.checkpoints) == set(CHECKPOINTS)
 
 
@@ -269,16 +272,78 @@ def test_our_own_bugs_show_no_traceback(page, shown, capsys, monkeypatch):
         raise RuntimeError("secret detail")
 
     monkeypatch.setattr(analysis, "analyse", broken)
-    message = page.choose(shown, "small", "animals")[0]
+    message = page.choose("codec")(shown, "small", "animals")[0]
     assert "Something went wrong inside the app" in message
     assert "secret" not in message
     assert "secret detail" in capsys.readouterr().err
 
 
 def test_nothing_chosen_changes_nothing(page, shown):
-    for *rest, codec, checkpoint in (page.drop(shown, None, "small", "animals")[:-1], page.choose(None, "small", "animals")):
-        assert all(is_skipped(update) for update in rest)
-        assert (codec, checkpoint) == ("small", "animals")
+    *rest, checkpoint = page.choose("checkpoint")(None, "small", "animals")
+    assert checkpoint == "animals"
+    *others, box = page.drop(shown, None, "small", "animals")
+    assert box is None
+    assert all(is_skipped(update) for update in [*rest, *others])
+
+
+class Slow:
+    """`analysis.analyse`, which waits at its first call until `go` is set."""
+
+    def __init__(self, monkeypatch):
+        self.began, self.go, self._analyse = Event(), Event(), analysis.analyse
+        monkeypatch.setattr(analysis, "analyse", self)
+
+    def __call__(self, *args):
+        if not self.began.is_set():
+            self.began.set()
+            assert self.go.wait(60)
+        return self._analyse(*args)
+
+
+@pytest.mark.parametrize("first", ["file", "checkpoint"])
+def test_quick_choices_wait_for_each_other_and_undo_nothing(page, shown, wav, monkeypatch, first):
+    """Both were sent before the other was answered, so each knows only the old clip and the old names."""
+    slow, mine, another = Slow(monkeypatch), SimpleNamespace(session_hash="mine"), SimpleNamespace(session_hash="another")
+    old = dataclasses.replace(shown, clip=dataclasses.replace(shown.clip, name="old.wav"))
+    acts = {
+        "file": lambda: page.drop(old, str(wav), "small", "animals", mine),
+        "checkpoint": lambda: page.choose("checkpoint")(old, "small", "overlaps", mine),
+    }
+    second = next(name for name in acts if name != first)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(acts[first])
+        assert slow.began.wait(60)
+        two = pool.submit(acts[second])
+        assert page.choose("codec")(old, "bigger", "animals", another)[-1] == "bigger"  # waits for nobody
+        assert not two.done()
+        slow.go.set()
+        one.result(60)
+        state = two.result(60)[1]
+    assert (state.clip.name, state.verdict.checkpoint) == ("tone.wav", "overlaps")
+    state = page.choose("codec")(old, "bigger", "animals", mine)[1]
+    assert (state.clip.name, state.codec, state.verdict.checkpoint) == ("tone.wav", "bigger", "overlaps")
+
+
+def test_turns_come_in_the_order_of_asking():
+    order, line, began = [], turns.Turns(), Event()
+
+    def wait(number):
+        with line.turn("page"):
+            began.set()
+            order.append(number)
+            time.sleep(0.05)
+
+    threads = [Thread(target=wait, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.01)
+    for thread in threads:
+        thread.join(60)
+    assert order == list(range(8))
+    with pytest.raises(ZeroDivisionError), line.turn("page"):
+        raise ZeroDivisionError
+    with line.turn("page"):  # what failed blocks nobody
+        assert began.is_set()
 
 
 def test_a_session_stays_the_same_size_however_often_it_picks(offered):
@@ -306,7 +371,7 @@ def test_replies_say_what_they_answer_and_differ_each_time(page, shown):
     message, update = page.hear(shown, event(row=99, frame=0))
     assert "row=&#x27;99&#x27;" in message
     assert json.loads(update["reply"])["failed"] is True
-    assert "idle for an hour" in page.keep(None, event(n_codebooks=1))[0]
+    assert "is gone; choose one again" in page.keep(None, event(n_codebooks=1))[0]
     assert "must be a whole number" in page.keep(shown, SimpleNamespace(_data=None))[0]
 
 
@@ -364,6 +429,27 @@ def test_models_open_once(offered):
     assert offered.ranks("small").shape == (3, 32)
 
 
+def test_what_many_want_at_once_is_opened_once(offered):
+    opened, inside = [], Barrier(2)
+
+    def slowly(name):
+        if not opened:
+            inside.wait(60)
+        opened.append(name)
+        time.sleep(0.1)
+        return name
+
+    def open_a():
+        return offered._open("thing", "a", {"a": 1}, slowly)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(open_a) for _ in range(4)]
+        inside.wait(60)
+        assert offered._open("thing", "b", {"b": 2}, str) == "2"  # nobody waits for another thing
+        assert [one.result(60) for one in found] == [1] * 4
+    assert opened == [1]
+
+
 # --- start and privacy
 
 
@@ -416,6 +502,7 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     assert {name for name, queue in queues.items() if queue == "train"} == {"train"}  # lessons wait for each other, nobody for them
     assert {queue for name, queue in queues.items() if name not in ("push", "freeze", "train")} == {"model"}
     assert demo.delete_cache == (60, 600)
+    assert demo._queue.max_size >= 30 * 3 * 2  # a class of thirty, whose rooms ask three questions at once
     assert "noiseSuppression: false" in page_options()["head"]
 
 

@@ -209,6 +209,24 @@ def test_of_quick_choices_the_last_one_is_shown(tab):
     assert tab.page.get_attribute(".af-tile.af-on", "data-label") == "helicopter"
 
 
+@pytest.mark.parametrize("tile_first", [True, False])
+def test_a_tile_and_a_checkpoint_chosen_at_once_both_hold(tab, tile_first):
+    """Both clicks are sent before either is answered."""
+    tab.until_new(lambda: tab.page.click(".af-tile[data-label=dog] >> nth=1"))  # everything is open by now
+    choices = [".af-tile[data-label=rain]", "#af-checkpoint input[value=overlaps]"]
+    click = "(choices) => choices.forEach((one) => document.querySelector(one).click())"
+    tab.page.evaluate(click, choices if tile_first else choices[::-1])
+    file = tab.page.get_attribute(".af-tile[data-label=rain]", "title")
+    both = "([...names]) => names.every((name) => document.querySelector('.af-meta').innerText.includes(name))"
+    tab.page.wait_for_function(both, arg=[file, "checkpoint overlaps"])
+    tab.page.wait_for_timeout(1500)  # nothing comes after it
+    assert tab.page.get_attribute(".af-tile.af-on", "data-label") == "rain"
+    assert tab.text(".af-file") == tab.page.get_attribute(".af-tile.af-on", "title")
+    assert "checkpoint overlaps" in tab.text(".af-meta")
+    assert tab.page.is_checked("#af-checkpoint input[value=overlaps]")
+    assert tab.page.is_checked("#af-codec input[value=small]")
+
+
 def test_another_checkpoint_gives_other_labels_for_the_same_clip(tab):
     file = tab.text(".af-file")
     tab.until_new(lambda: tab.page.click("#af-checkpoint label:has-text('overlaps')"))

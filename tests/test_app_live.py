@@ -64,6 +64,7 @@ def test_labels_come_while_the_microphone_is_on_and_no_sound_is_lost(listening, 
     assert (told(listening, "lost"), told(listening, "dropped")) == ("0", "0")
     assert 0 < float(told(listening, "median")) <= float(told(listening, "p95"))
     assert re.search(r"\d+ s at [\d.]+ kHz · label \d+ ms after its sound .* · 0 chunks dropped", listening.text(".af-live .af-status"))
+    assert listening.page.text_content(".af-live .af-status > [role=status]") == ""  # what is new at every answer is not read out
     assert len(listening.page.query_selector_all(".af-likely li")) == 3
     assert re.match(r"▶ 0\.0 s\s+\S+", listening.page.query_selector_all(".af-told-live button")[-1].inner_text())
     assert not listening.page.is_visible(".af-verdict")  # it is about the clip, not about what is heard

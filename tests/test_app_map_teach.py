@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from app_weights import make_weights
 from test_app_browser import Tab, browser, start, stop  # noqa: F401 - a fixture
-from test_app_rooms import PHONE
+from test_app_rooms import JOIN, PHONE
 
 from audioformer.cli import main
 from audioformer.paths import samples_folder
@@ -65,6 +65,29 @@ def dots(tab, side=0):
 def saved_as(tab, kind):
     tab.page.click(f"{MAP} .af-controls .af-save summary")
     tab.page.click(f"{MAP} .af-controls [data-save={kind}]")
+
+
+def test_a_map_that_is_left_while_it_is_made_is_there_when_one_comes_back(browser, address):  # noqa: F811
+    """The first test here: nobody has asked before, so the first answer is that one has to wait."""
+    tab = Tab(browser, address, PCA)
+    tab.page.click("button[role=tab]:has-text('Map')")
+    tab.page.wait_for_selector(f"{MAP}[data-answer]", state="attached")
+    tab.page.click("button[role=tab]:has-text('Listen')")
+    tab.page.wait_for_timeout(2500)  # longer than the room waits between two questions
+    tab.page.click("button[role=tab]:has-text('Map')")
+    tab.page.wait_for_function(f"document.querySelectorAll('{MAP} .af-purities li').length === 5")
+    tab.close()
+
+
+def test_a_model_that_there_is_not_is_told_and_the_usual_map_opens(browser, address):  # noqa: F811
+    tab = Tab(browser, f"{address}#room=map&left=mine&map=pca", PCA)
+    tab.page.wait_for_selector(f"{MAP}[data-method]")
+    assert "model='mine' must be one of" in tab.text(".af-message")
+    tab.until_new(lambda: tab.page.evaluate("document.querySelector('.af-tile[data-label=rain]').click()"))
+    name = tab.page.get_attribute(".af-tile.af-on", "title")
+    tab.page.wait_for_function(f"document.querySelector('{MAP}').dataset.own === '{name}'")
+    assert tab.page.input_value(f"{MAP} .af-first") == "animals"
+    tab.close()
 
 
 def test_two_maps_of_the_same_sounds(mapped, tmp_path):
@@ -218,7 +241,7 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     page.click(f"{TEACH} .af-example >> nth=2 >> button >> nth=1")  # and away with it
     assert examples(tab) == 4
     page.set_input_files(f"{TEACH} .af-files >> nth=0", tones / "broken.wav")
-    page.wait_for_function(f"document.querySelector('{TEACH} .af-ready').innerText.includes('broken.wav')")
+    page.wait_for_function(f"document.querySelector('{TEACH} .af-ready').innerText.startsWith('broken.wav: not a readable')")
     assert examples(tab) == 4
     page.click(f"{TEACH} .af-example >> nth=0 >> button >> nth=0")
     page.wait_for_function(f"document.querySelector('{TEACH}').dataset.heard")
@@ -239,6 +262,31 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)[0]["labels"]
     tab.until_new(lambda: page.set_input_files("#af-input input[type=file]", tones / "high 2.wav"))
     assert page.get_attribute(".af-top", "data-top") == said[0]["label"]
+
+
+def test_an_example_that_the_server_refuses_does_not_hold_up_the_next(browser, address):  # noqa: F811
+    tab = Tab(browser, address)
+    page, refused = tab.page, []
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
+    page.fill(f"{TEACH} .af-class-name >> nth=1", " whistle")
+    names = [one.get_attribute("aria-label") for one in page.query_selector_all(f"{TEACH} .af-remove")]
+    assert names == ["Remove class 1", "Remove class whistle"]
+    page.clock.install()
+    page.route(JOIN, lambda route: (refused.append(1), route.fulfill(status=503, json={"detail": "Queue is full."})))
+    add = f"{TEACH} .af-pupil >> nth=0 >> button:has-text('+ this sound')"
+    page.click(add)
+    while not refused:
+        page.wait_for_timeout(100)
+    assert "1 on the way" in tab.text(f"{TEACH} .af-ready")
+    page.unroute(JOIN)
+    page.clock.fast_forward(91_000)
+    page.wait_for_function(f"document.querySelector('{TEACH} .af-ready').innerText.startsWith('No answer')")
+    page.click(add)
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '1'")
+    assert all("503" in text for text in tab.complaints), tab.complaints
+    tab.complaints.clear()
+    tab.close()
 
 
 NOTE_PROGRESS = f"""() => {{
@@ -296,6 +344,39 @@ def test_the_microphone_records_an_example(tab):
     page.wait_for_timeout(800)  # a recording takes its time
     page.click(f"{TEACH} .af-pupil >> nth=0 >> button:has-text('Stop')")
     page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '{before + 1}'")
+
+
+ASKING = """() => {
+    const ask = navigator.mediaDevices.getUserMedia;
+    [window.opened, window.pending] = [[], []];
+    navigator.mediaDevices.getUserMedia = async function (wanted) {
+        await new Promise((allow) => pending.push(allow));
+        opened.push(await ask.call(this, wanted));
+        return opened.at(-1);
+    };
+    window.live = () => opened.map((stream) => stream.getTracks()[0].readyState === "live").join();
+}"""
+
+
+def test_a_recording_that_is_stopped_while_the_browser_asks_leaves_no_microphone_on(tab):
+    page = tab.page
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_selector(f"{TEACH} .af-pupil")
+    page.evaluate(ASKING)
+    before, record = examples(tab), f"{TEACH} .af-pupil >> nth=0 >> .af-controls button >> nth=0"
+    page.dblclick(record)
+    page.click(record)
+    page.wait_for_function("pending.length === 2")
+    page.evaluate("pending[0]()")
+    page.wait_for_function("live() === 'false'")
+    assert page.get_attribute(record, "aria-pressed") != "true"
+    page.evaluate("pending[1]()")
+    page.wait_for_selector(f"{TEACH} [aria-pressed=true]")
+    page.wait_for_timeout(500)  # a recording takes its time
+    page.click(record)
+    page.wait_for_function("live() === 'false,false'")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '{before + 1}'")
+    page.evaluate("delete navigator.mediaDevices.getUserMedia")
 
 
 def test_what_is_taught_is_the_page_s_own(browser, address):  # noqa: F811

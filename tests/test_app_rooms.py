@@ -159,6 +159,49 @@ def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):  #
     tab.page.click("button[role=tab]:has-text('Listen')")
 
 
+@pytest.mark.parametrize(
+    ("wish", "shows"),
+    [
+        ("room=mask&span=999999&ratio=0", "['.af-ratio', '.af-span'].map((one) => document.querySelector(one).value).join() === '2,300'"),
+        ("room=results&result=x&on=moon", "document.querySelector('.af-room[data-room=results]').dataset.drawn === 'probe:esc10'"),
+        ("room=attention&layer=77&head=77", "document.querySelector('.af-grid [aria-selected=true] + *') === null"),
+    ],
+)
+def test_what_an_address_asks_beyond_what_there_is_opens_the_room_all_the_same(browser, address, wish, shows):  # noqa: F811
+    tab = Tab(browser, f"{address}#{wish}")
+    tab.page.wait_for_selector(f".af-room[data-room={wish.split('&')[0][5:]}][data-answer]")
+    tab.page.wait_for_function(shows)
+    assert tab.page.query_selector(".af-message") is None
+    tab.close()
+
+
+JOIN = "**/gradio_api/queue/join*"
+
+
+def test_a_question_that_the_server_refuses_is_told_and_asked_again(browser, address):  # noqa: F811
+    tab, refused = Tab(browser, address), []
+    tab.page.wait_for_function("/differs by/.test(document.querySelector('.af-kept').innerText)")
+    tab.page.clock.install()
+    tab.page.route(JOIN, lambda route: (refused.append(1), route.fulfill(status=503, json={"detail": "Queue is full."})))
+    tab.page.click("button[role=tab]:has-text('Mask')")
+    tab.page.wait_for_selector(".af-room[data-room=mask].af-busy")
+    tab.page.click(".af-room[data-room=mask] .af-clear")  # nothing is there yet to be shown again
+    while not refused:
+        tab.page.wait_for_timeout(100)
+    tab.page.clock.fast_forward(91_000)
+    tab.page.wait_for_selector(".af-room[data-room=mask] .af-late")
+    assert "Try again" in tab.text(".af-late")
+    tab.page.click("button[role=tab]:has-text('Listen')")
+    tab.page.unroute(JOIN)
+    tab.page.clock.fast_forward(91_000)
+    tab.page.click("button[role=tab]:has-text('Mask')")
+    tab.page.wait_for_selector(".af-room[data-room=mask][data-answer]")
+    assert tab.page.query_selector(".af-late") is None
+    assert all("503" in text for text in tab.complaints), tab.complaints
+    tab.complaints.clear()
+    tab.close()
+
+
 @pytest.mark.parametrize("room", ["mask", "attention"])
 def test_a_phone_has_room_for_it(browser, address, tmp_path, room):  # noqa: F811
     tab = Tab(browser, address, color_scheme="dark", **PHONE)

@@ -215,8 +215,6 @@ def test_time_map_drops_cuts_and_wraps():
     assert TimeMap(1, -1.0, 2.0).event(0.5, 1.5) == [(0.0, 0.5)]
     assert TimeMap(2.0, 0.0, 1.0).event(0.5, 1.0) == [(0.25, 0.5)]
     assert TimeMap(1, 0.5, 2.0, circular=True).event(1.0, 1.8) == [(0.0, pytest.approx(0.3)), (1.5, 2.0)]
-    assert AugmentConfig(shift_chance=0.1).moves_time
-    assert not AugmentConfig(gain_chance=0.1).moves_time
 
 
 def test_it_is_quick():

@@ -122,6 +122,24 @@ def test_the_classifier_knows_originals_and_the_loss_is_counted_from_them(tones)
     sounds = [codec.decode(codec.encode(clip.load(), n_codebooks=2), clip.load().samples.shape[1])[0, 0] for clip in tested]
     expected = accuracy(svm, np.stack([clip_features(sound, RATE) for sound in sounds]), [clip.labels[0] for clip in tested])
     assert decoded[1]["ours"] == expected
+    assert all(row["n_samples"] == 50 and row["loss_std"] >= 0 for row in decoded)
+
+
+def test_the_mean_loss_is_over_machines_trained_on_samples_of_the_training_clips(tones):
+    codec, test = tiny_codec(), KeptTest(open_dataset("folder", tones), ["0-*", "1-*"])
+    train, tested = test.split()
+    known, labels = (np.array([clip.labels[0] for clip in clips]) for clips in (train, tested))
+    features, originals = (np.stack([clip_features(clip.load().samples[0], RATE) for clip in clips]) for clips in (train, tested))
+    codes = [codec.encode(clip.load(), n_codebooks=1) for clip in tested]
+    sounds = [codec.decode(c, clip.load().samples.shape[1])[0, 0] for c, clip in zip(codes, tested, strict=True)]
+    decoded = np.stack([clip_features(sound, RATE) for sound in sounds])
+    random, losses = np.random.default_rng(0), []
+    for _ in range(50):
+        clips = np.concatenate([random.choice(np.flatnonzero(known == label), 4) for label in ("high", "low")])
+        svm = fit_svm(features[clips], known[clips])
+        losses.append(100 * (accuracy(svm, originals, labels) - accuracy(svm, decoded, labels)))
+    found = kept_rows(codec, test)[1]
+    assert (found["mean_loss_points"], found["loss_std"]) == (pytest.approx(np.mean(losses)), pytest.approx(np.std(losses)))
 
 
 @pytest.mark.parametrize("patterns", ["*", "nothing*"])

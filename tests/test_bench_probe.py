@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +14,22 @@ from tiny import codec_about, tiny_codec, tone, tone_folder
 
 from audioformer.adapt import ADAPTATIONS
 from audioformer.audio import save_audio
+from audioformer.augment import AugmentConfig
 from audioformer.baseline import clip_features
+from audioformer.benches.adapt import RATES, AdaptBench, run_cells
 from audioformer.benches.cells import kept, shipped, spread
 from audioformer.benches.probe import ProbeData, folds_of
 from audioformer.benches.vectors import ClipVectors, dataset_vectors, speeds
 from audioformer.checkpoint import save_checkpoint
+from audioformer.classify import load
 from audioformer.cli import main
+from audioformer.codec import load_codec
 from audioformer.compact_codec import save_compact
 from audioformer.config import preset
-from audioformer.corpus import prepare
+from audioformer.corpus import Corpus, prepare
 from audioformer.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
+from audioformer.finetune_config import FINETUNE_PRESETS
 from audioformer.hear import summarise
 from audioformer.model import AudioFormer
 from audioformer.plots.probes import adaptations, probes
@@ -196,8 +203,6 @@ def test_what_cannot_be_measured_is_refused(home, capsys, words, message):
 @pytest.fixture(scope="module")
 def corpus(home) -> Path:
     """The tones as codes, and a pre-trained model for them."""
-    from audioformer.codec import load_codec
-
     codec = load_codec(home / "codec")
     list(prepare(open_dataset("folder", home / "tones"), codec, home / "codes"))
     torch.manual_seed(0)
@@ -228,11 +233,70 @@ def test_every_way_to_adapt_is_measured_beside_full_fine_tuning(home, corpus, ca
     assert "chance 0.50" in figure.layout.meta["alt"]
 
 
+def mixing_bench(home: Path, folder: str, change: Callable = lambda data: data, **options) -> AdaptBench:
+    """The tones in four codings, most of them mixtures with other tones."""
+    from audioformer.pretrain import load_pretrained
+
+    config = {"variants": 4, "augment": AugmentConfig(mixup_chance=0.9)} | options
+    list(prepare(change(open_dataset("folder", home / "tones")), load_codec(home / "codec"), home / folder, **config))
+    recipe = FINETUNE_PRESETS["test"]
+    recipe = replace(recipe, train=replace(recipe.train, n_steps=1))
+    return AdaptBench(Corpus.open(home / folder), load_pretrained(home / "pretrained")[0], "start", recipe, per_class=3)
+
+
+def test_nothing_learns_from_a_mixture_with_clips_that_are_not_to_be_learned_from(home, corpus, monkeypatch):  # noqa: ARG001
+    bench, asked = mixing_bench(home, "mixed"), []
+
+    def learn(*given) -> dict:
+        asked.append(given[-2:])
+        return {"score": given[2]}
+
+    monkeypatch.setattr(AdaptBench, "_learn", learn)
+    record = bench.measure({"adaptation": "bias", "fold": 1, "seed": 0})
+    assert record["rate"] == max(RATES["bias"])
+    *tried, (rest, _) = asked
+    for clips, test in [*tried, (rest, tried[0][1])]:
+        assert 0 < (clips.column("partner") != "").sum() < (clips.column("variant") > 0).sum()
+        assert set(clips.column("partner")) <= set(clips.column("id")) | {""}
+        assert clips is rest or not set(clips.column("group")) & set(test.column("group"))
+    assert len(set(rest.column("id"))) == 6
+    assert record["n_train"] == len(rest) < 6 * 4
+
+
+def test_the_official_test_set_has_no_part_in_the_comparison_of_adaptations(home, corpus):  # noqa: ARG001
+    def change(data: AudioDataset) -> AudioDataset:
+        places = [{"fold": None, "split": "test"}, {"split": "test"}, *[{"split": "train"}] * 14]
+        return replace(data, clips=tuple(replace(clip, **place) for clip, place in zip(data, places, strict=True)))
+
+    bench = mixing_bench(home, "with-test", change, variants=1, augment=None)
+    assert len(bench.corpus) == 14
+    assert bench.folds == [1, 2]
+    assert set(bench.corpus.column("split")) == {"train"}
+
+
+def test_results_of_another_corpus_of_the_same_size_are_not_taken_up(home, corpus, tmp_path):  # noqa: ARG001
+    bench, other = mixing_bench(home, "mixed"), mixing_bench(home, "mixed otherwise", seed=1)
+    assert len(bench.corpus) == len(other.corpus)
+
+    def cells(one: AdaptBench) -> int:
+        list(run_cells(one, ["linear"], [1], [0], tmp_path, str))
+        return len(list((tmp_path / "cells").iterdir()))
+
+    assert [cells(bench), cells(bench), cells(other)] == [1, 1, 2]
+
+
 def test_finetune_takes_the_name_of_an_adaptation(home, corpus, capsys):
     words = ["finetune", str(corpus), "--from", str(home / "pretrained"), "--preset", "test", "-o", str(home / "lora")]
     document = run([*words, "--adapt", "lora", "--set", "adapt.rank=3", "--set", "train.n_steps=1"], capsys)
     assert (document["adapt"]["name"], document["adapt"]["rank"]) == ("lora", 3)
     assert document["adapt"]["trainable"] < document["adapt"]["parameters"] / 2
+    run([*words[:-1], str(home / "adapter"), "--adapt", "adapter", "--set", "adapt.width=5", "--set", "train.n_steps=1"], capsys)
+    on = ["finetune", str(corpus), "--from", str(home / "adapter"), "--preset", "test", "-o", str(home / "on"), "--set", "train.n_steps=1"]
+    assert main([*on, "--adapt", "adapter"]) == 2
+    assert "adapters of width 5 already" in capsys.readouterr().err
+    document = run(on, capsys)
+    assert (document["adapt"]["name"], document["adapt"]["width"], document["adapt"]["encoders"]) == ("full", 5, [0])
+    assert load(home / "on", codec=load_codec(home / "codec")).label_names == ["high", "low"]
     for probing in (["--method", "probe"], ["--preset", "probe"]):
         assert main([*words, *probing, "--adapt", "lora"]) == 2
         assert "goes with ft1 or ft2" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from tiny import RATE, tiny_codec, tone, tone_folder
 
 from audioformer.audio import save_audio
+from audioformer.checkpoint import load_checkpoint
 from audioformer.cli import main
 from audioformer.cli.bench import BENCHES
 from audioformer.cli.console import Progress
@@ -432,6 +433,30 @@ def test_a_probe_reads_every_clip_once_unless_something_changes_from_step_to_ste
     losses = [json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[-1])["losses"]["mlc"] for run in ("once", "anew")]
     assert losses[0] < losses[1]  # centred and scaled vectors are learnt faster
     assert main(["classify", str(next(Path("tones").rglob("*.wav"))), "--checkpoint", str(tmp_path / "once"), "--json"]) == 0
+
+
+def test_a_probe_with_held_out_clips_is_the_same_probe_and_is_measured(capsys, tmp_path):
+    words = ["finetune", "corpus", "--from", "pre", "--preset", "probe", "--set", "train.n_steps=8", "--set", "crop_s=0.5"]
+    words += ["--set", "min_crop_s=0.5"]
+    alone = run_json(capsys, *words, "--not-folds", "2", "-o", str(tmp_path / "alone"))
+    watched = run_json(capsys, *words, "--held-out-folds", "2", "-o", str(tmp_path / "watched"))
+    assert (watched["validation"]["n"], watched["losses"]) == (4, alone["losses"])
+    alone, watched = (load_checkpoint(tmp_path / name)[0] for name in ("alone", "watched"))
+    assert all(value.equal(watched[name]) for name, value in alone.items())
+
+
+def test_another_selection_does_not_go_on_with_a_run(capsys, tmp_path):
+    words = ["finetune", "corpus", "--from", "pre", "--preset", "test", "-o", str(tmp_path / "f")]
+    run_json(capsys, *words, "--folds", "1")
+    assert "other settings (clips is" in refusal(capsys, *words, "--folds", "2")
+
+
+def test_training_from_scratch_starts_where_its_seed_says(capsys, tmp_path):
+    words = ["finetune", "corpus", "--from", "none", "--model", "test", "--preset", "test", "--set", "train.learning_rate=1e-9"]
+    for seed in ("1", "2"):
+        run_json(capsys, *words, "--set", f"train.seed={seed}", "-o", str(tmp_path / seed))
+    first, second = (load_checkpoint(tmp_path / seed)[0]["backbone.encoders.0.blocks.0.contract.weight"] for seed in ("1", "2"))
+    assert not torch.allclose(first.float(), second.float(), atol=1e-2)
 
 
 def test_training_from_scratch_takes_the_sizes_of_a_preset(capsys, tmp_path):

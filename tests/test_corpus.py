@@ -17,9 +17,11 @@ import torch
 from torch import nn
 
 from audioformer.augment import AugmentConfig
+from audioformer.cli.corpora import choose
+from audioformer.cli.parser import build_parser
 from audioformer.codec import Codec
 from audioformer.corpus import Corpus, join, prepare
-from audioformer.corpus_format import shard_path
+from audioformer.corpus_format import read_shards, shard_path
 from audioformer.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
 
@@ -123,10 +125,6 @@ def test_the_files_are_hugging_face_arrow_with_small_codes(tmp_path):
 def test_events_and_multi_label_targets(tmp_path):
     corpus = prepared(make_dataset(tmp_path / "data", multi_label=True), tmp_path / "corpus")
     assert corpus[1].events == ((1, pytest.approx(0.02), pytest.approx(0.06)),)
-    targets = corpus.frame_targets(1)
-    assert targets.shape == (corpus[1].codes.shape[1], 2)
-    assert targets[:, 0].max() == 0
-    assert np.flatnonzero(targets[:, 1]).tolist() == [2, 3, 4, 5]
     with pytest.raises(AudioformerError, match="clips have several labels; use label_matrix"):
         _ = corpus.labels
     np.testing.assert_array_equal(corpus.label_matrix, np.eye(2)[[0, 1] * 5])
@@ -176,6 +174,97 @@ def test_mixed_labels_share_the_weight(tmp_path):
     assert {round(float(v), 2) for v in matrix.flatten()} <= {0.0, 0.25, 0.75, 1.0}
     np.testing.assert_array_equal(corpus.labels, [int(item.id[1:]) % 2 for item in corpus])
     assert corpus.info.augment["mixup_weight"] == (0.75, 0.75) or corpus.info.augment["mixup_weight"] == [0.75, 0.75]
+
+
+MIXED = {"variants": 5, "augment": AugmentConfig(mixup_chance=0.8), "n_shards": 2}
+
+
+def mixed_dataset(folder: Path) -> AudioDataset:
+    """Twelve clips: fold 1 has the sources g0, g1, g2, fold 2 has g3 alone; two clips of g0 are the official test set."""
+    clips = make_dataset(folder, 12).clips
+    places = [(1, "train", f"g{i % 3}") for i in range(6)] + [(1, "test", "g0")] * 2 + [(2, "train", "g3")] * 4
+    clips = (replace(clip, fold=fold, split=split, group=group) for clip, (fold, split, group) in zip(clips, places, strict=True))
+    return AudioDataset("made", folder, tuple(clips), ("a", "b"))
+
+
+def forget_partners(path: Path) -> None:
+    """Make a shard one that was written before partners were."""
+    import pyarrow as pa
+
+    table = read_shards([path]).drop_columns(["partner", "partner_group"]).replace_schema_metadata(None)
+    left = path.with_suffix(".new")
+    with pa.ipc.new_stream(str(left), table.schema) as writer:
+        writer.write_table(table)
+    left.replace(path)
+
+
+def heard(corpus: Corpus) -> list[set[str]]:
+    """Ids of the clips to be heard in each row."""
+    return [{own, mixed} - {""} for own, mixed in zip(corpus.column("id"), corpus.column("partner"), strict=True)]
+
+
+def test_who_is_mixed_in_is_written_down(tmp_path):
+    data = mixed_dataset(tmp_path / "data")
+    corpus, clips = prepared(data, tmp_path / "corpus", **MIXED), {clip.id: clip for clip in data}
+    columns = [corpus.column(name).tolist() for name in ("id", "variant", "partner", "partner_group")]
+    n_mixed = 0
+    for item, own, variant, partner, group in zip(corpus, *columns, strict=True):
+        assert variant or not partner
+        if not partner:
+            assert (group, item.weights) == ("", (1.0,))
+            continue
+        n_mixed += 1
+        assert (clips[partner].fold, clips[partner].split, clips[partner].group) == (clips[own].fold, clips[own].split, group)
+        assert set(item.labels) == {data.label_index(clips[one].labels[0]) for one in (own, partner)}
+    assert 0.6 * 48 < n_mixed < 48
+    assert set(prepared(data, tmp_path / "unmixed", variants=2, augment="light").column("partner")) == {""}
+
+
+def test_a_selection_holds_no_mixture_with_a_clip_it_leaves_out(tmp_path):
+    corpus = prepared(mixed_dataset(tmp_path / "data"), tmp_path / "corpus", **MIXED)
+    of_g0 = {own for own, group in zip(corpus.column("id"), corpus.column("group"), strict=True) if group == "g0"}
+    rest = corpus.select(not_groups="g0")
+    assert not any(ids & of_g0 for ids in heard(rest))
+    assert len(rest) == sum(not ids & of_g0 for ids in heard(corpus))
+    np.testing.assert_array_equal(rest.rows, corpus.select(not_ids=of_g0).rows)
+    assert all(ids <= {"c1", "c2"} for ids in heard(corpus.select(ids=["c1", "c2"])))
+    assert all(ids <= of_g0 for ids in heard(corpus.select(groups="g0")))
+    assert len(corpus.select(not_folds=1)) == len(corpus.select(folds=2)) == 20
+    assert set(corpus.select(not_split="test").column("split")) == {"train"}
+
+
+def test_a_corpus_that_does_not_say_who_is_mixed_in_loses_what_could_be(tmp_path):
+    data, folder = mixed_dataset(tmp_path / "data"), tmp_path / "corpus"
+    new = prepared(data, folder, **MIXED)
+    for path in sorted(folder.glob("*.arrow")):  # the first of them with the six training clips of fold 1
+        forget_partners(path)
+        old = Corpus.open(folder)
+        equal_items(old, new)
+        for left in (old.select(not_groups="g0"), old.select(not_ids=["c0", "c3", "c6", "c7"])):
+            assert set(left.select(folds=1).column("variant")) == {0}
+            assert left.select(folds=1).column("id").tolist() == ["c1", "c2", "c4", "c5"]
+            assert len(left.select(folds=2)) == 20  # no clip of this fold is left out
+        assert len(old.select(folds=1)) == 40
+    both = join([new, old])
+    assert len(both.select(not_ids="c0")) == len(new.select(not_ids="c0")) + len(old.select(not_ids="c0"))
+    list(prepare(data, CODEC, folder, **MIXED))  # finished, whichever columns it has
+    assert len(Corpus.open(folder)) == 60
+
+
+@pytest.mark.parametrize(
+    ("option", "held_out"),
+    [(["--held-out-groups", "g0"], "g0"), (["--held-out-share", "0.2"], "g0 g1 g2 g3"), (["--not-groups", "g0"], "g0")],
+)
+def test_nothing_is_trained_on_in_which_a_held_out_clip_is_heard(tmp_path, option, held_out, capsys):
+    data = mixed_dataset(tmp_path / "data")
+    data = replace(data, clips=tuple(replace(clip, fold=None, split=None) for clip in data))
+    prepared(data, tmp_path / "corpus", **MIXED)
+    chosen = choose(build_parser().parse_args(["finetune", str(tmp_path / "corpus"), "--from", "x", "-o", "x", *option]))
+    away = {item.id for item in chosen.held_out} or {clip.id for clip in data if clip.group == "g0"}
+    assert {clip.group for clip in data if clip.id in away} <= set(held_out.split())
+    assert not any(ids & away for ids in heard(chosen.clips))
+    assert set(chosen.clips.column("variant")) == set(range(5))
+    assert ("coded mixtures are left out" in capsys.readouterr().err) == bool(len(chosen.held_out))
 
 
 def test_long_clips_are_cut(tmp_path):

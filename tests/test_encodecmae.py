@@ -17,7 +17,7 @@ from audioformer.dual_transformer import DualTransformer, sinusoids
 from audioformer.encodecmae import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.frames import clip_inputs, collate_frames, kaldi_filters, kaldi_log_mel, sound_frames, sound_inputs
-from audioformer.gap_masking import gap_mask, longest_run, pack_visible, unpack_visible
+from audioformer.gap_masking import gap_mask, pack_visible, unpack_visible
 from audioformer.mae_config import MAE_PRESETS, ROW_WEIGHTS, EncodecMAEConfig, mae_preset
 
 LENGTHS = torch.tensor([40, 31, 20])
@@ -56,9 +56,7 @@ def test_gaps_are_fifteen_frames_and_reach_everywhere():
     edges = F.pad(hidden.int(), (1, 1)).diff(dim=1)
     runs = (edges == -1).nonzero()[:, 1] - (edges == 1).nonzero()[:, 1]
     assert (runs == 15).float().mean() > 0.3  # the rest overlap, or was the first
-    assert longest_run(hidden[0]) >= 15
     assert hidden.float().mean(0).min() > 0.02
-    assert longest_run(torch.zeros(4, dtype=torch.bool)) == 0
 
 
 def test_gaps_depend_on_the_seed_alone():

@@ -89,6 +89,17 @@ def test_method_2_adds_the_contrast_with_its_share():
     assert task.chance["mlc"] == pytest.approx(math.log(2))
 
 
+def test_method_2_does_not_push_a_clip_from_its_other_codings():
+    config = recipe("ft2", n_steps=1)
+    task = made(config, clips=[replace(item, id=f"clip {i // 2}") for i, item in enumerate(coded_clips(8))])
+    batch = task.batch(0)
+    assert sorted(batch[3].unique(return_counts=True)[1].tolist()) == [2, 2, 2, 2]
+    task.eval()
+    apart = (*batch[:3], torch.arange(8))
+    assert float(task(batch)["mpc"]) < float(task(apart)["mpc"])
+    assert len(made(config).batch(0)[3].unique()) == 8
+
+
 @pytest.mark.parametrize("rows", ["shared", "summed"])
 def test_method_2_needs_separate_rows(rows):
     with pytest.raises(AudioformerError, match=f"ft2 ties separate rows together; this model has rows='{rows}'"):
@@ -187,6 +198,7 @@ def test_the_start_and_the_labels_are_part_of_the_recipe():
     first = made(recipe()).recipe()
     assert first == made(recipe()).recipe()
     assert made(recipe(), names=["a", "b"]).recipe() != first
+    assert made(recipe(), held_out=coded_clips(2)).recipe() != first
     torch.manual_seed(9)
     other = FineTuning(recipe(), AudioFormer(preset("test", codebook_size=16, n_codebooks=3)), coded_clips(8), NAMES, False, codec_about())
     assert other.recipe()["start"] != first["start"]

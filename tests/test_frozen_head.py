@@ -30,14 +30,20 @@ def parts(tmp_path_factory):
     return codec, pretrained[0], items
 
 
-def learnt(parts, **changes):
+def fresh(parts, held_out=(), **changes):
+    """A task that has read its examples."""
     codec, start, items = parts
     config = quick("probe", len(items), crop_s=1.0)
     config = type(config)(config.train.with_changes(n_steps=60, **changes), method="probe", crop_s=1.0, min_crop_s=1.0)
     about = {**describe_codec(codec), "name": str(Path(start).parent / "small")}
-    task = FrozenHead(config, load_start(start), items, ["low", "high"], about, card={"title": "Two tones"})
+    task = FrozenHead(config, load_start(start), items, ["low", "high"], about, held_out, {"title": "Two tones"})
     assert list(task.listen()) == [1, 2, 3, 4, 5, 6]
-    return task, list(train(task, config.train))
+    return task
+
+
+def learnt(parts, **changes):
+    task = fresh(parts, **changes)
+    return task, list(train(task, task.config.train))
 
 
 def test_it_learns_and_the_rest_stays_as_it_was(parts):
@@ -51,11 +57,11 @@ def test_it_learns_and_the_rest_stays_as_it_was(parts):
 def test_the_folded_layer_says_of_raw_vectors_what_the_layer_said_of_scaled_ones(parts):
     task, _ = learnt(parts)
     scaled = task.classifier.head((task.vectors - task.mean) / task.scale)
-    task.fold()
-    raw = task.classifier.head(task.vectors)
+    before = {name: value.clone() for name, value in task.state_dict().items()}
+    folded = task.folded()
+    raw = task.vectors @ folded["classifier.head.weight"].T + folded["classifier.head.bias"]
     torch.testing.assert_close(raw, scaled, atol=1e-4, rtol=1e-4)
-    task.fold()
-    assert task.classifier.head(task.vectors).equal(raw)
+    assert all(value.equal(before[name]) for name, value in task.state_dict().items())
 
 
 def test_the_checkpoint_is_a_normal_one(parts, tmp_path):
@@ -67,7 +73,7 @@ def test_the_checkpoint_is_a_normal_one(parts, tmp_path):
     assert clf.config["recipe"]["method"] == "probe"
     codec, _, items = parts
     found = predict_codes(clf.classifier, [item.codes for item in items], clf.window, False)
-    before = task.classifier.head(task.vectors)  # folded by the export; 16 bits and windows change little
+    before = task.classifier.head((task.vectors - task.mean) / task.scale)  # 16 bits and windows change little
     after = torch.stack([one.embedding for one in found]) @ clf.classifier.head.weight.T + clf.classifier.head.bias
     torch.testing.assert_close(after, before, atol=0.02, rtol=0.02)
     assert sum(int(one.probabilities.argmax()) == n % 2 for n, one in enumerate(found)) >= 5
@@ -86,5 +92,29 @@ def test_what_it_cannot_do_is_said(parts):
     task = FrozenHead(quick("probe", 6, 1.0), load_start(start), items, ["low", "high"], describe_codec(codec))
     with pytest.raises(AudioformerError, match="listen"):
         task.batch(0)
-    with pytest.raises(AudioformerError, match="average=0"):
-        task.export("nowhere", [], {})
+
+
+def test_exports_on_the_way_and_a_stop_change_nothing(parts, tmp_path):
+    whole, _ = learnt(parts)
+    task = fresh(parts, keep_every=20, save_every=20)
+    for record in train(task, task.config.train, tmp_path / "run"):
+        if record.step == 30:
+            break
+    resumed = fresh(parts, keep_every=20, save_every=20)
+    list(train(resumed, resumed.config.train, tmp_path / "run"))
+    assert resumed.classifier.head.weight.equal(whole.classifier.head.weight)
+    final, early = (load(tmp_path / "run" / name) for name in (".", "steps/000020"))
+    torch.testing.assert_close(final.classifier.head.weight, whole.folded()["classifier.head.weight"], atol=2e-3, rtol=2e-3)
+    assert not early.classifier.head.weight.equal(final.classifier.head.weight)
+
+
+def test_held_out_clips_are_measured_with_the_layer_that_the_checkpoint_gets(parts, tmp_path):
+    task = fresh(parts, held_out=parts[2], validate_every=30, average=0.5)
+    records = list(train(task, task.config.train, tmp_path / "run"))
+    assert [record.step for record in records if record.validation] == [30, 60]
+    clf = load(tmp_path / "run")
+    found = predict_codes(clf.classifier, [item.codes for item in parts[2]], clf.window, False)
+    right = sum(int(one.probabilities.argmax()) == n % 2 for n, one in enumerate(found)) / 6
+    assert records[-1].validation["accuracy"] == pytest.approx(right)
+    assert right > 0.5
+

@@ -246,6 +246,8 @@ def test_audio_that_is_none_is_refused(audio, message):
         ("codec:{home}/codec:rows=1", "has no rows"),
         ("codes:{home}/codec:rows=1-4", "1 to 3 rows"),
         ("codes:{home}/codec:layer=1", "1 to 3 rows"),
+        ("codes:{home}/codec:rows=2-3", "sum of the vectors of the first rows; write rows=1-3"),
+        ("{home}/summed:layer=1-2", "one layer; write layer=2"),
         ("{home}/summed:rows=1", "only rows encoded apart"),
         ("{home}/separate:rows=3-4", "3 of them"),
         ("{home}/separate:rows=0", "3 of them"),

@@ -24,7 +24,7 @@ def random(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def contrast_in_loops(embeddings, temperature, anchors, form):
+def contrast_in_loops(embeddings, temperature, anchors, form, clips=None):
     """The three formulas, one similarity at a time."""
     n_clips, n_rows, _ = embeddings.shape
     terms = []
@@ -33,7 +33,7 @@ def contrast_in_loops(embeddings, temperature, anchors, form):
             positives, negatives = [], []
             for other_clip in range(n_clips):
                 for other_row in range(n_rows):
-                    if (other_clip, other_row) == (clip, row):
+                    if (other_clip, other_row) == (clip, row) or (clips and other_clip != clip and clips[other_clip] == clips[clip]):
                         continue
                     cosine = F.cosine_similarity(embeddings[clip, row], embeddings[other_clip, other_row], dim=0).item()
                     (positives if other_clip == clip else negatives).append(math.exp(cosine / temperature))
@@ -54,6 +54,17 @@ def test_contrast_equals_the_loops(form, anchors, n_clips, n_rows):
     embeddings = random(n_clips, n_rows, 6) * 3
     loss = multi_positive_contrastive_loss(embeddings, 0.5, anchors, form)
     assert loss.item() == pytest.approx(contrast_in_loops(embeddings, 0.5, anchors, form), rel=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("anchors", ["row1", "all"])
+def test_other_codings_of_the_anchors_clip_neither_attract_nor_repel(form, anchors):
+    embeddings, clips = random(5, 3, 6), [7, 9, 7, 4, 9]
+    loss = multi_positive_contrastive_loss(embeddings, 0.5, anchors, form, torch.tensor(clips))
+    assert loss.item() == pytest.approx(contrast_in_loops(embeddings, 0.5, anchors, form, clips), rel=1e-5)
+    assert loss.item() < multi_positive_contrastive_loss(embeddings, 0.5, anchors, form).item()
+    different = multi_positive_contrastive_loss(embeddings, 0.5, anchors, form, torch.arange(5))
+    assert different.equal(multi_positive_contrastive_loss(embeddings, 0.5, anchors, form))
 
 
 @pytest.mark.parametrize("form", FORMS)

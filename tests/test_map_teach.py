@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -19,6 +20,7 @@ from audioformer import load
 from audioformer.embedding_map import Space, align, describer
 from audioformer.errors import AudioformerError
 from audioformer_app import analysis, kept, models, taught
+from audioformer_app import atlas as atlas_module
 from audioformer_app.atlas import Atlas, before, open_sounds, sources
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms import teach
@@ -101,6 +103,20 @@ def waveform(shown):
     from audioformer.audio import Waveform
 
     return Waveform(torch.from_numpy(shown.clip.samples)[None], shown.clip.sample_rate)
+
+
+def test_the_sound_on_the_page_is_described_once(answered, shown, offered, monkeypatch):
+    atlas, made = offered.atlas(), []
+    describe = atlas._describer("animals")
+    monkeypatch.setitem(atlas._describe, "animals", lambda sound: made.append(sound) or describe(sound))
+    monkeypatch.setattr(atlas, "_others", {})
+    first, again = (sound_map.look(shown, {"models": ["animals"], "method": "pca"}, offered)["views"][0]["own"] for _ in range(2))
+    assert first == again == answered["views"][0]["own"]
+    assert len(made) == 1
+    for number in range(atlas_module.KEPT + 5):
+        atlas.describe("statistics", waveform(shown), str(number))
+    assert len(atlas._others) == atlas_module.KEPT
+    assert ("animals", shown.token) not in atlas._others
 
 
 def test_a_clip_of_the_map_is_heard(answered, shown, offered):
@@ -294,21 +310,49 @@ def test_silence_and_too_many_examples_are_refused(offered, tmp_path):
         teach.add(begun, analysis.open_clip(tone(tmp_path, "a.wav", 400)), offered)
 
 
-def test_only_what_was_uploaded_here_is_read(tmp_path, monkeypatch, shown):
-    from audioformer_app.lessons import clip_sent
+@pytest.fixture
+def ask(tmp_path, monkeypatch, offered):
+    """A question of the room as its page sends it; returns message and reply. Uploads lie in a folder of the test."""
+    from audioformer_app.events import Page
+    from audioformer_app.lessons import Lessons
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    here, outside = tone(tmp_path / "uploads", "a.wav", 300), tone(tmp_path, "b.wav", 300)
-    assert clip_sent(None, str(here)).name == "a.wav"
-    link = tmp_path / "uploads" / "link.wav"
+    lessons = Lessons(Page(offered, []))
+
+    def put(now, **data):
+        message, update = lessons.ask(now, SimpleNamespace(_data=data), SimpleNamespace(session_hash="page"))
+        return message, json.loads(update["reply"])
+
+    return put
+
+
+def test_only_what_was_uploaded_here_is_read_or_deleted(tmp_path, ask, shown):
+    outside = tone(tmp_path, "b.wav", 300)
+    ours = tone(tmp_path / "uploads" / "taught-x" / "taught", "c.wav", 300)  # of the app, and no upload
+    link = tmp_path / "uploads" / "abc" / "link.wav"
+    link.parent.mkdir()
     link.symlink_to(outside)
-    for path in (outside, "/etc/passwd", tmp_path / "uploads" / ".." / "b.wav", link, tmp_path / "uploads", "a\0b", 5):
-        with pytest.raises(AudioformerError, match="not uploaded here") as caught:
-            clip_sent(None, path if isinstance(path, int) else str(path))
-        assert str(tmp_path) not in str(caught.value)
-    assert clip_sent(shown, None) is shown.clip
-    with pytest.raises(AudioformerError, match="no sound on the page"):
-        clip_sent(None, None)
+    for path in (outside, "/etc/passwd", tmp_path / "uploads" / "abc" / ".." / ".." / "b.wav", link, ours, link.parent, "a\0b", 5):
+        message, reply = ask(shown, what="add", path=path if isinstance(path, int) else str(path))
+        assert "not uploaded here" in reply["failed"]
+        assert str(tmp_path) not in message + reply["failed"]
+    assert outside.is_file()
+    assert ours.is_file()
+    assert ask(shown, what="add", task=7)[1].items() >= {"name": "<i>mine.wav", "task": 7}.items()
+    assert "no sound on the page" in ask(None, what="add")[1]["failed"]
+
+
+def test_an_upload_is_gone_once_it_is_read(tmp_path, ask):
+    path = tone(tmp_path / "uploads" / "abc", "k3x a.wav", 300)
+    _, reply = ask(None, what="add", path=str(path), name="a.wav", task=1)
+    assert (reply["name"], reply["task"]) == ("a.wav", 1)
+    assert not path.exists()
+    path.write_text("no sound")
+    message, reply = ask(None, what="add", path=str(path), name="<b>.wav", task=["x"])
+    assert reply["failed"].startswith("<b>.wav: not a readable sound file")
+    assert "&lt;b&gt;.wav: not" in message
+    assert reply["task"] is None
+    assert not path.exists()
 
 
 def test_a_forgotten_classifier_is_said_to_be(offered):

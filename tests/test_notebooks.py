@@ -133,6 +133,34 @@ def test_learners_see_no_answer(name):
     assert exercises >= 2
 
 
+def days(my_sounds, change=("", "")):
+    """Runs the cell of notebook 15 that says which day is for testing; returns {file: fold}."""
+    import csv
+
+    from audioformer.datasets import open_dataset
+
+    cells = ["".join(cell["source"]) for cell in read(FOLDER / "15_your_own_sounds.ipynb")["cells"] if cell["cell_type"] == "code"]
+    names = {"csv": csv, "open_dataset": open_dataset, "MY_SOUNDS": my_sounds}
+    exec(next(line for cell in cells for line in cell.splitlines() if line.startswith("TABLE = ")), names)
+    exec(next(cell for cell in cells if "def day_of" in cell).replace(*change), names)
+    return {clip.id: clip.fold for clip in names["sounds"]}
+
+
+def test_the_table_of_days_follows_the_folders_and_leaves_other_tables_alone(tmp_path):
+    for name in ("Tür/first, loud.wav", "Tür/second.wav", 'dog/first "a".wav'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    first = {"Tür/first, loud.wav": 1, "Tür/second.wav": 2, 'dog/first "a".wav': 1}
+    assert days(tmp_path) == first
+    (tmp_path / "dog" / "second week.wav").write_bytes(b"")
+    assert days(tmp_path) == {**first, "dog/second week.wav": 2}
+    assert days(tmp_path, ('"second" in', '"week" in')) == {**dict.fromkeys(first, 1), "dog/second week.wav": 2}
+    (tmp_path / "mine.csv").write_text("filename,label,fold\ndog/second week.wav,wolf,3\n", encoding="utf-8")
+    assert days(tmp_path) == {"dog/second week.wav": 3}
+    assert (tmp_path / "mine.csv").read_text(encoding="utf-8") == "filename,label,fold\ndog/second week.wav,wolf,3\n"
+    assert [path.name for path in tmp_path.glob("*.csv")] == ["mine.csv"]
+
+
 # --- as run
 
 

@@ -32,11 +32,11 @@ def figures(rng):
         "code_grid": plots.codes.code_grid(codes, 75.0),
         "error": plots.codes.error_by_codebooks([-3.0, -6.0], [1, 2]),
         "top_labels": plots.predictions.top_labels(["dog", "rain"], [0.8, 0.2], chance=0.1),
-        "windows": plots.predictions.window_scores([0, 1], rng.uniform(size=(2, 3)), ["a", "b", "c"], 2.0),
+        "scores": plots.predictions.frame_scores(rng.uniform(size=(150, 3)), 75.0, ["a", "b", "c"]),
     }
 
 
-@pytest.mark.parametrize("name", ["waveform", "log_mel", "code_grid", "error", "top_labels", "windows"])
+@pytest.mark.parametrize("name", ["waveform", "log_mel", "code_grid", "error", "top_labels", "scores"])
 def test_every_figure_has_axis_titles_hover_and_alternative_text(figures, name):
     figure = figures[name]
     for axis in (figure.layout.xaxis, figure.layout.yaxis):
@@ -171,15 +171,6 @@ def test_top_labels_are_text_and_name_the_chance_level():
     assert (other.layout.xaxis.title.text, other.layout.yaxis.title.text) == ("Accuracy (0 to 1)", "Method")
 
 
-def test_window_scores_stand_at_the_centres_of_overlapping_windows():
-    scores = np.array([[0.1, 0.9, 0.0], [0.3, 0.6, 0.1]])
-    figure = plots.predictions.window_scores([0.0, 1.0], scores, ["a", "b", "c"], 3.0, top_k=2)
-    assert [trace.name for trace in figure.data] == ["b", "a"]
-    np.testing.assert_allclose(figure.data[0].x, [1.0, 2.0])
-    np.testing.assert_allclose(figure.data[0].y, [0.9, 0.6], rtol=1e-6)
-    assert list(figure.data[0].customdata) == ["0.00-2.00 s", "1.00-3.00 s"]
-
-
 def test_frame_scores_average_neighbours_of_a_long_clip():
     scores = np.stack([np.arange(10) / 10, np.full(10, 0.2)], 1)
     figure = plots.predictions.frame_scores(scores, 10.0, ["up", "flat"], top_k=1, max_points=5)
@@ -189,7 +180,7 @@ def test_frame_scores_average_neighbours_of_a_long_clip():
 
 
 def test_stack_shares_one_time_axis_and_joins_the_sentences(figures):
-    names = ["waveform", "log_mel", "code_grid", "windows"]
+    names = ["waveform", "log_mel", "code_grid", "scores"]
     lanes = [plots.timeline.Lane(name, figures[name]) for name in names]
     whole = plots.timeline.stack(lanes, 2.0)
     axes = [whole.layout[name] for name in ("xaxis", "xaxis2", "xaxis3", "xaxis4")]
@@ -228,15 +219,7 @@ def test_stack_refuses_a_figure_without_time_axis(figures):
         (lambda: plots.codes.error_by_codebooks([1.0], [1, 2]), "error_db has length 1 but n_codebooks has length 2"),
         (lambda: plots.predictions.top_labels(["a"], [0.5, 0.5]), "labels has length 1 but probabilities has length 2"),
         (lambda: plots.predictions.top_labels(["a"], [1.5]), r"1\.5.*expected 0\.\.1"),
-        (
-            lambda: plots.predictions.window_scores([0], np.zeros((2, 3)), ["a", "b"], 1.0),
-            r"\(2, 3\); expected \(1, 2\)",
-        ),
         (lambda: plots.predictions.frame_scores(np.zeros((2, 3)), 75.0, ["a"]), r"\(2, 3\).*expected \(T, 1\)"),
-        (
-            lambda: plots.predictions.window_scores([0, 1], np.zeros((2, 1)), ["a"], 0.5),
-            r"duration_s=0\.5 ends before the last window",
-        ),
     ],
 )
 def test_mismatches_are_refused_with_both_shapes(draw, message):

@@ -262,7 +262,7 @@ def test_it_is_fine_tuned_and_probed_like_an_audioformer(tmp_path, method):
     trained = {name for name, p in task.named_parameters() if p.requires_grad}
     assert "classifier.head.weight" in trained
     assert any("encoders" in name for name in trained) == (method == "ft1")
-    batch, targets, _ = task.batch(0)
+    batch, targets, *_ = task.batch(0)
     assert batch.padding.sum() > 0  # frames taken away
     assert targets.tolist() == [clip.labels[0] for clip in task.sampler.draw(0)[0]]
     list(train(task, config.train, tmp_path / "classifier"))

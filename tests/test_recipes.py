@@ -45,6 +45,7 @@ def test_recipes_are_those_of_the_authors(recipe):
     assert (config.crop_s, config.train.learning_rate, config.train.batch_size, config.train.patience) == (10.0, 1e-4, 16, 3)
     assert config.train.schedule == "constant"
     assert config.token_mask == (0.1 if recipe[0] == "paper-fsd50k" else 0.0)
+    assert config.token_span == 1
     assert config.train.n_steps * 16 == pytest.approx(4 * 36_796 if recipe[0] == "paper-fsd50k" else 10 * 20_550, rel=1e-3)
     paper = pretrain_preset("paper")
     assert (paper.crop_s, paper.mask.mask_ratio, paper.train.batch_size, paper.train.learning_rate) == (10.0, 0.25, 66, 1e-4)

@@ -209,6 +209,8 @@ def test_another_mask_model_or_corpus_does_not_go_on_with_a_run(tmp_path):
         (replace(CONFIG, mask=replace(CONFIG.mask, span=3)), coded_clips(10), "mask.span is 1 there, 3 here"),
         (replace(CONFIG, model=replace(CONFIG.model, d_ff=32)), coded_clips(10), "model.d_ff"),
         (CONFIG, coded_clips(9), "n_clips is 10 there, 9 here"),
+        (CONFIG, coded_clips(10, seed=1), "clips is '[0-9a-f]{16}' there"),
+        (CONFIG, coded_clips(10)[::-1], "clips is '[0-9a-f]{16}' there"),
     ]:
         other = MaskedModelling(config, clips, codec_about())
         with pytest.raises(AudioformerError, match=named):
@@ -304,8 +306,8 @@ class Scripted(Task):
     def validate(self):
         return {"score": self.scores.pop(0), "seen": float(self.weight.detach().mean()), "odd": float("nan")}
 
-    def export(self, _folder, _history, weights):
-        self.exported = weights
+    def export(self, _folder, history, weights):
+        self.exported, self.history = weights, history
 
 
 def test_training_stops_when_validation_has_not_improved_and_exports_the_best(tmp_path):
@@ -314,6 +316,7 @@ def test_training_stops_when_validation_has_not_improved_and_exports_the_best(tm
     records = list(train(made, config, tmp_path))
     assert [record.validation["score"] for record in records] == [0.1, 0.5, 0.4, 0.3]
     assert float(made.exported["weight"].mean()) == pytest.approx(records[1].validation["seen"])
+    assert made.history[-1]["validation"]["score"] == 0.5  # what the card tells is of the same step
     assert "odd" not in records[0].validation
 
 

@@ -321,6 +321,44 @@ def test_picture_values_and_sound_can_be_saved(page, widget, tone, tmp_path):
     assert (tmp_path / "saved.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_sound_that_is_not_there_yet_is_saved_as_the_original_or_not_at_all(page, tone):
+    player = "const { player } = [...audioformerLinks.values()][0];"
+    page.evaluate(player + "window.kept = new Map(player.sounds); player.sounds.delete('kept')")
+    page.click("[data-sound=kept]")
+    page.click(".af-save summary")
+    with page.expect_download() as waiting:
+        page.click("[data-save=wav]")
+    np.testing.assert_allclose(soundfile.read(waiting.value.path(), dtype="float32")[0], tone, atol=1 / 16_000)
+    assert "saved with the original" in page.inner_text(".af-clip .af-status")
+    page.evaluate(player + "player.sounds.clear()")
+    page.click(".af-save summary")
+    page.click("[data-save=wav]")
+    page.wait_for_function("document.querySelector('.af-save [role=status]').textContent === 'Not saved: the sound is not here yet.'")
+    page.evaluate(player + "for (const [name, sound] of kept) player.sounds.set(name, sound)")
+    page.click("[data-sound=original]")
+    page.click(".af-save summary")
+
+
+@pytest.mark.parametrize("past_s", [0, 1e-9, 0.03])
+def test_the_last_page_of_a_zoomed_clip_is_played_to_its_end(page, past_s):
+    drag(page, lane(page, "image"), 0.25, 0.5)
+    page.focus(".af-plot")
+    page.keyboard.press("z")
+    page.keyboard.press("Escape")
+    at = """(time) => { const [link] = audioformerLinks.values();
+        Object.defineProperty(link.player, 'time', { get: () => time, configurable: true });
+        try { link.tell('time'); } finally { delete link.player.time; } }"""
+    for time_s in (1.9, 2 + past_s):
+        page.evaluate(at, time_s)
+        assert page.is_visible(".af-playhead") == (time_s <= 2)
+    box = lane(page, "image")
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 5)
+    assert page.inner_text(".af-tip").splitlines()[0] in ("1.998 s", "1.999 s", "2.000 s")
+    page.focus(".af-plot")
+    page.keyboard.press("z")
+    assert page.inner_text(".af-zoom") == "Zoom"
+
+
 def test_dark_notebooks_get_dark_lanes(page):
     page.evaluate("document.body.dataset.jpThemeLight = 'false'")
     page.wait_for_selector(".af-plot[data-look=dark]")
@@ -342,6 +380,7 @@ def test_a_map_is_stepped_through_heard_and_selected(page, mapped, tmp_path):
     assert tab.get_attribute(".af-map2d svg", "aria-label").startswith("turned: Map of 6 sounds, 2 labels")
     tab.focus(".af-map2d svg")
     tab.keyboard.press("ArrowRight")
+    assert tab.inner_text(".af-map2d .af-tip") == tab.text_content(".af-map2d [role=status]") == "sea waves\nsound 0"
     tab.keyboard.press("Enter")
     asked = tab.evaluate("sent.at(-1)")
     assert (asked["name"], asked["index"]) == ("hear", 0)
@@ -356,4 +395,102 @@ def test_a_map_is_stepped_through_heard_and_selected(page, mapped, tmp_path):
     assert waiting.value.path().read_text().splitlines()[1].startswith('"sound 0","sea waves",')
     tab.screenshot(path=tmp_path / "map.png")
     assert complaints == []
+    tab.close()
+
+
+# --- the microphone
+
+ASK = """() => {
+    const device = new AudioContext();
+    [window.opened, window.pending] = [[], []];
+    navigator.mediaDevices.getUserMedia = async () => {
+        await new Promise((allow) => pending.push(allow));
+        opened.push(device.createMediaStreamDestination().stream);
+        return opened.at(-1);
+    };
+    window.live = () => opened.map((stream) => stream.getTracks()[0].readyState === "live");
+}"""
+
+
+@pytest.fixture
+def ear(page):
+    """The listener on a page that has to be allowed the microphone each time: `pending[n]()` allows it."""
+    tab = page.context.browser.new_page(viewport={"width": 900, "height": 800})
+    complaints = []
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.route("http://localhost/", lambda route: route.fulfill(body="<main></main>", content_type="text/html"))
+    tab.goto("http://localhost/")  # browsers give a microphone to such pages only
+    tab.evaluate(ASK)
+    tab.evaluate(RENDER, [modules.bundle("live.js"), modules.style(), ""])
+    yield tab
+    assert complaints == []
+    tab.close()
+
+
+def allow(tab, number):
+    tab.wait_for_function("n => pending.length > n", arg=number)
+    tab.evaluate("n => pending[n]()", number)
+    tab.wait_for_function("n => opened.length > n", arg=number)
+
+
+def test_a_microphone_that_is_allowed_after_the_room_was_left_stays_off(ear):
+    ear.click(".af-listen-live")
+    assert ear.is_disabled(".af-listen-live")
+    ear.evaluate("document.querySelector('main').style.display = 'none'")
+    allow(ear, 0)
+    ear.wait_for_function("live().join() === 'false'")
+    ear.evaluate("document.querySelector('main').style.display = ''")
+    ear.wait_for_selector(".af-listen-live:enabled")
+    assert ear.get_attribute(".af-live", "data-state") is None
+    assert ear.text_content(".af-live .af-status") == ""  # nothing has failed
+
+
+def test_a_microphone_that_is_opened_anew_stays_off_after_stop(ear):
+    ear.click(".af-listen-live")
+    allow(ear, 0)
+    ear.wait_for_selector(".af-live[data-state=on]")
+    ear.check(".af-processed")
+    ear.uncheck(".af-processed")  # before the first answer: the second one counts, and the recording goes on
+    ear.wait_for_function("pending.length === 3")
+    allow(ear, 1)
+    ear.wait_for_function("live().join() === 'true,false'")
+    ear.evaluate("pending[2]()")
+    ear.wait_for_function("live().join() === 'false,false,true'")
+    assert ear.get_attribute(".af-live", "data-state") == "on"
+    ear.check(".af-processed")
+    ear.click(".af-listen-live")
+    allow(ear, 3)
+    ear.wait_for_function("live().join() === 'false,false,false,false'")
+    assert ear.get_attribute(".af-live", "data-state") == "stopping"
+
+
+def test_only_changes_are_read_out_while_one_listens(ear):
+    ear.click(".af-listen-live")
+    allow(ear, 0)
+    ear.wait_for_selector(".af-live[data-state=on]")
+    assert ear.text_content(".af-status > [role=status]") == "Listening …"
+    assert ear.get_attribute(".af-status", "aria-live") is None
+    assert ear.get_attribute(".af-told-live", "role") == "log"
+
+
+def test_heads_stand_in_named_rows(page):
+    tab = page.context.browser.new_page(viewport={"width": 900, "height": 600})
+    tab.set_content("<main></main>")
+    dark = [{"side": 2, "data": base64.b64encode(bytes(4 * maps)).decode()} for maps in (1, 6)]
+    shown = {
+        "n_layers": 2, "n_heads": 3, "layer": 1, "head": 2, "window": [0, 1], "map": {**dark[0], "top": 0.5}, "thumbs": dark[1],
+        "stats": [[{"reach_s": 0.1, "spread": 2, "edges": 0.5}] * 3] * 2,
+    }  # fmt: skip
+    build = """async ([esm, css, shown]) => {
+        const grid = ".af-grid { display: grid; grid-template-columns: repeat(3, 52px) }"; // as the app has it
+        document.head.append(Object.assign(document.createElement("style"), { textContent: css + grid }));
+        const { AttentionView } = await import(URL.createObjectURL(new Blob([esm], { type: "text/javascript" })));
+        new AttentionView(document.querySelector("main"), { pick() {}, look() {} }).show(shown);
+    }"""
+    plain = modules.bundle("attention.js").replace(modules.ADAPTER, "export { AttentionView };")
+    tab.evaluate(build, [plain, modules.style(), shown])
+    assert [len(row.query_selector_all("[role=gridcell]")) for row in tab.query_selector_all("[role=grid] > [role=row]")] == [3, 3]
+    left = [button.bounding_box()["x"] for button in tab.query_selector_all(".af-grid button")]
+    assert left[:3] == left[3:] == sorted(set(left))
+    assert tab.get_attribute(".af-square", "aria-label").startswith("Layer 2, head 3: row = moment that looks")
     tab.close()

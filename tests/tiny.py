@@ -41,7 +41,7 @@ def coded_clips(n: int = 8, n_rows: int = 3, n_frames: int = 75, size: int = 16,
     for i in range(n):
         label = i % n_classes
         codes = rng.integers(share * label, share * (label + 1), (n_rows, n_frames))
-        clips.append(CodedClip(torch.from_numpy(codes), (label,)))
+        clips.append(CodedClip(torch.from_numpy(codes), (label,), id=f"clip {i}"))
     return clips
 
 

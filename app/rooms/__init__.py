@@ -5,7 +5,7 @@
     why        what made this label: maps of importance, whether to believe them, the evidence to hear
     edit       copy, shuffle or silence codes and hear it; how much each codebook adds
     codebook   which entries of a codebook are used, where they lie, how one sounds
-    results    what the models were measured at on real recordings
+    results    what the models were measured at
     map        many sounds as two models see them, and where the clip lies among them
     teach      examples of sounds that somebody names, and a classifier learnt from them
     drawn      a figure as the page shows it

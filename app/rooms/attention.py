@@ -15,7 +15,7 @@ from audioformer.predict import window_starts
 from audioformer.widgets import lanes
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
-from audioformer_app.rooms.sent import codes_for, whole_number
+from audioformer_app.rooms.sent import at_most, codes_for, whole_number
 
 THUMB, LARGEST = 40, 512  # pixels a side of a small map, most of a large one
 
@@ -25,7 +25,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
 
     Args:
         analysis: the clip, with a verdict.
-        data: `frame` (None: where the label is surest), `layer`, `head` from 0.
+        data: `frame` (None: where the label is surest), `layer`, `head` from 0 (beyond the last: the last).
         models: open models.
 
     Returns:
@@ -40,8 +40,8 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     clf = models.classifier(analysis.verdict.checkpoint)
     codes = codes_for(analysis, clf.codec, models)[: clf.classifier.config.n_codebooks]
     config, n_frames = clf.classifier.config, codes.shape[1]
-    layer = whole_number(data.get("layer", config.n_layers - 1), 0, config.n_layers - 1, "layer")
-    head = whole_number(data.get("head", 0), 0, config.n_heads - 1, "head")
+    layer = at_most(data.get("layer", config.n_layers - 1), config.n_layers - 1, "layer")
+    head = at_most(data.get("head", 0), config.n_heads - 1, "head")
     frame = data.get("frame")
     frame = _surest(analysis, n_frames) if frame is None else whole_number(frame, 0, n_frames - 1, "frame")
     starts = window_starts(n_frames, clf.window)

@@ -113,7 +113,7 @@ def _own(analysis: Analysis, name: str, points: np.ndarray, atlas: Atlas) -> dic
     files = [clip.path.name for clip in atlas.clips]
     itself = files.index(analysis.clip.name) if analysis.sample >= 0 and analysis.clip.name in files else None
     waveform = Waveform(torch.from_numpy(analysis.clip.samples)[None], analysis.clip.sample_rate)
-    nearest, cosines = atlas.region(name).space.nearest(atlas.describe(name, waveform).vector, SHOWN_NEIGHBOURS, itself)
+    nearest, cosines = atlas.region(name).space.nearest(atlas.describe(name, waveform, analysis.token).vector, SHOWN_NEIGHBOURS, itself)
     where = points[itself] if itself is not None else place(points, nearest, cosines)
     return {
         "name": analysis.clip.name, "point": np.round(where, 4).tolist(), "nearest": nearest.tolist(),

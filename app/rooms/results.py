@@ -1,4 +1,4 @@
-"""Results: what the models were measured at on real recordings, as they come with the kit; nothing is computed here.
+"""Results: what the models were measured at, as it comes with the kit; nothing is computed here.
 
 Shapes: none.
 """
@@ -10,7 +10,6 @@ from audioformer.benches.cells import shipped, shipped_names
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
 from audioformer_app.rooms.drawn import drawn
-from audioformer_app.rooms.sent import one_of
 
 QUESTIONS = {
     "probe": "Which frozen features tell most?", "adapt": "How to adapt a model with few recordings?",
@@ -24,20 +23,17 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG00
 
     Args:
         analysis: the clip on the page; no result depends on it.
-        data: `result` (a key of QUESTIONS; None: the first), `data` (a key of DATA; None: the first measured).
+        data: `result` (a key of QUESTIONS), `data` (a key of DATA); for anything else, the first there is.
         models: not needed.
 
     Returns:
         dict with `questions` and `sets` to choose from (name, title), the chosen `result` and `data`, what `drawn` gives, sentences
         `told`, and the `command` that measured it.
-
-    Raises:
-        AudioformerError: a result that is not known; unknown data are the first measured.
     """
     from audioformer import plots
 
     names = [name for name in QUESTIONS if name in shipped_names()]
-    result = one_of(data.get("result") or names[0], names, "result")
+    result = data.get("result") if data.get("result") in names else names[0]
     document = shipped(result)
     sets = list(dict.fromkeys(row["data"] for row in document["rows"] if "data" in row))
     chosen = data.get("data") if data.get("data") in sets else next(iter(sets), None)

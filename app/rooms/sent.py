@@ -30,6 +30,15 @@ def whole_number(value, low: int, high: int, what: str) -> int:
     return value
 
 
+def at_most(value, most: int, what: str) -> int:
+    """A whole number from 0; one beyond what there is becomes the last: it may come from another clip or model.
+
+    Raises:
+        AudioformerError: it is no such number.
+    """
+    return min(whole_number(value, 0, 2**31 - 1, what), most)
+
+
 def number(value, low: float, high: float, what: str) -> float:
     """A number in range.
 

@@ -17,21 +17,24 @@ export function mount(page) {
 
 class AttentionRoom extends Room {
   constructor(page) {
-    super(page, "attention");
-    this.host.innerHTML = TEMPLATE; // fixed text
-    this.timeline = new Timeline(this.host.querySelector(".af-view"));
-    this.heads = new AttentionView(this.host.querySelector(".af-pair"), {
+    super(page, "attention", TEMPLATE);
+    this.timeline = new Timeline(this.find(".af-view"));
+    this.heads = new AttentionView(this.find(".af-pair"), {
       pick: (layer, head) => this.look({ layer, head }),
       look: (share) => this.timeline.point(1, Math.floor((this.view.window[0] + share * (this.view.window[1] - this.view.window[0])) * this.view.frame_rate)),
     });
     this.answers = { look: this.looked };
     this.link.addEventListener("cursor", () => this.moved());
-    this.host.querySelector(".af-weighted").addEventListener("click", () => this.hear());
+    this.find(".af-weighted").addEventListener("click", () => this.hear());
   }
 
   enter() {
     this.view = null;
     this.ask("look", { ...this.wanted, ...this.wished() });
+  }
+
+  forget() {
+    this.wanted = null;
   }
 
   look(change) {
@@ -75,7 +78,7 @@ class AttentionRoom extends Room {
     this.timeline.veil = { start_s: start, step_s: (end - start) / profile.length, shares: profile.map((weight) => weight / most) };
     this.timeline.draw();
     this.tell(cursor, profile);
-    this.host.querySelector(".af-weighted").disabled = false;
+    this.find(".af-weighted").disabled = false;
   }
 
   tell(cursor, profile) {
@@ -91,7 +94,7 @@ class AttentionRoom extends Room {
       ["Begin, end", `${(100 * edges).toFixed(0)} %`, "goes to these two tokens"],
     ];
     if (n_windows > 1) facts.push(["Window", `${window[0].toFixed(1)}-${window[1].toFixed(1)} s`, `one of ${n_windows}; the cursor chooses`]);
-    this.host.querySelector(".af-told div").replaceChildren(...facts.map(([name, value, compare]) => {
+    this.find(".af-told div").replaceChildren(...facts.map(([name, value, compare]) => {
       const row = part("p", "af-fact");
       row.append(part("span", "", name), part("b", "", value), part("small", "", compare));
       return row;

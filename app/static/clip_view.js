@@ -1,6 +1,6 @@
 // Listen: the time line of one clip, how many codebooks the sound of the codes keeps, and codes changed by hand.
 import { CodebookPanel } from "./codebook_panel.js";
-import { Latest } from "./latest.js";
+import { LATE, Latest } from "./latest.js";
 import { PlotlyView } from "./plotly_view.js";
 import { Timeline } from "./widgets/timeline.js";
 
@@ -22,11 +22,15 @@ class ClipView {
   constructor({ element, read, watch, send }) {
     this.host = element.querySelector(".af-listen");
     this.read = read;
-    this.keeping = new Latest((n_codebooks) => send("keep", { n_codebooks }));
-    this.hearing = new Latest((cursor) => send("hear", cursor));
+    const late = () => this.timeline.say(LATE);
+    this.keeping = new Latest((n_codebooks) => send("keep", { n_codebooks }), late);
+    this.hearing = new Latest((cursor) => send("hear", cursor), late);
     this.timeline = new Timeline(this.host, { hear: (cursor) => this.hearing.send(cursor) });
     this.host.querySelector(".af-slot").innerHTML = KEEP; // fixed text
-    this.changing = new Latest((edits) => send("ask", { what: "change", edits }));
+    this.changing = new Latest((edits) => send("ask", { what: "change", edits }), () => {
+      this.edits = this.edits.slice(0, -1);
+      late();
+    });
     this.edits = [];
     this.addTools(send);
     this.slider = this.host.querySelector(".af-keep input");

@@ -1,5 +1,5 @@
 // The codebook view of Listen: figures of one row's entries; a click on an entry plays it.
-import { Latest } from "./latest.js";
+import { LATE, Latest } from "./latest.js";
 import { PlotlyView } from "./plotly_view.js";
 import { isDark, onLook } from "./widgets/colours.js";
 
@@ -20,8 +20,8 @@ export class CodebookPanel {
   constructor(host, timeline, ask) {
     Object.assign(this, { host, timeline, entry: null });
     host.innerHTML = TEMPLATE; // fixed text
-    this.looking = new Latest((data) => ask("codebook", data));
-    this.hearing = new Latest((data) => ask("entry", data));
+    this.looking = new Latest((data) => ask("codebook", data), () => this.say(LATE));
+    this.hearing = new Latest((data) => ask("entry", data), () => this.say(LATE));
     this.chart = new PlotlyView(this.find(".af-book-chart"));
     this.chart.onDraw = () => this.listen();
     host.querySelector(".af-controls").append(this.chart.saveMenu("codebook"));

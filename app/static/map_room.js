@@ -38,9 +38,7 @@ export function mount(page) {
 
 class MapRoom extends Room {
   constructor(page) {
-    super(page, "map");
-    this.host.innerHTML = TEMPLATE; // fixed text
-    this.find = (name) => this.host.querySelector(name);
+    super(page, "map", TEMPLATE);
     this.answers = { look: this.looked, sound: this.heard };
     this.maps = [0, 1].map((side) => this.build(side));
     this.stages = new Stages(this.find(".af-steps"), (number) => this.stage(number));
@@ -83,6 +81,12 @@ class MapRoom extends Room {
     this.ask("look", this.question ?? { method });
   }
 
+  // What was answered last time can be asked again.
+  forget() {
+    this.question = this.answered;
+    if (!this.view?.views.length) this.shown = null;
+  }
+
   asking(first, second, method) {
     const other = second && second !== first && second !== THROUGH;
     return { models: other ? [first, second] : [first], method, through: second === THROUGH };
@@ -117,12 +121,13 @@ class MapRoom extends Room {
   looked(reply, more) {
     if (more) return;
     this.view = reply;
+    this.answered = this.question;
     this.options(reply);
     this.progress(reply);
     clearTimeout(this.timer);
     const settled = reply.views.length && reply.views.every((view) => view.method === reply.method);
     const told = (reply.purities ?? []).length === reply.models.length;
-    if (reply.waiting && !(settled && told)) this.timer = setTimeout(() => this.host.offsetParent && this.enter(), POLL_MS);
+    if (reply.waiting && !(settled && told)) this.timer = setTimeout(() => (this.host.offsetParent ? this.enter() : (this.token = null)), POLL_MS); // or when one is back
     if (!reply.views.length) return;
     this.host.dataset.method = reply.views[0].method;
     this.staged(reply);

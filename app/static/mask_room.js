@@ -6,7 +6,7 @@ const TEMPLATE = `
   <div class="af-controls" role="group" aria-label="What to hide">
     <label>Hide <input type="range" class="af-ratio" min="2" max="90" value="25" aria-label="Share hidden, percent"><output>25 %</output></label>
     <label>in runs of <input type="number" class="af-span" min="1" max="300" value="5" aria-label="Frames in a run"> frames</label>
-    <label>seed <input type="number" class="af-seed" min="0" value="0" aria-label="Seed"></label>
+    <label>seed <input type="number" class="af-seed" min="0" max="999999999" value="0" aria-label="Seed"></label>
     <button type="button" class="af-button af-random">Random</button>
     <span class="af-rule"></span>
     <button type="button" class="af-button af-brush" aria-pressed="false" title="Drag over codes to hide them or show them again">Paint</button>
@@ -30,10 +30,8 @@ export function mount(page) {
 
 class MaskRoom extends Room {
   constructor(page) {
-    super(page, "mask");
-    this.host.innerHTML = TEMPLATE; // fixed text
-    const find = (name) => this.host.querySelector(name);
-    this.find = find;
+    super(page, "mask", TEMPLATE);
+    const { find } = this;
     this.timeline = new Timeline(find(".af-view"), {
       hear: ({ row, frame }) => this.ask("hear", { row: Math.min(row, this.rows), frame }),
       paint: (box) => this.painted(box),
@@ -51,7 +49,7 @@ class MaskRoom extends Room {
       find(".af-brush").setAttribute("aria-pressed", String(this.timeline.brush));
       this.timeline.say(this.timeline.brush ? "Drag over codes: hidden ones are shown again, others hidden. X does it at the cursor." : "");
     });
-    find(".af-clear").addEventListener("click", () => this.put(new Uint8Array(this.hidden.length)));
+    find(".af-clear").addEventListener("click", () => this.hidden && this.put(new Uint8Array(this.hidden.length)));
     find(".af-hide").addEventListener("click", () => this.hideSelection());
     this.link.addEventListener("selection", () => (find(".af-hide").disabled = !this.link.selection));
     this.link.addEventListener("cursor", () => this.showPlace());
@@ -66,10 +64,13 @@ class MaskRoom extends Room {
   }
 
   random() {
-    const [ratio, span, seed] = [".af-ratio", ".af-span", ".af-seed"].map((name) => Math.round(Number(this.find(name).value)));
+    const [ratio, span, seed] = [".af-ratio", ".af-span", ".af-seed"].map((name) => {
+      const { min, max, value } = this.find(name);
+      return (this.find(name).value = Math.min(Math.max(Math.round(Number(value)), Number(min)), Number(max)));
+    });
     this.find(".af-controls output").textContent = `${ratio} %`;
     this.remember({ ratio, span, seed });
-    this.ask("look", { random: { ratio: ratio / 100, span: Math.max(span, 1), seed: Math.max(seed, 0) } });
+    this.ask("look", { random: { ratio: ratio / 100, span, seed } });
   }
 
   // A place that is brushed turns over; the first one decides which way the whole stroke goes.
@@ -81,6 +82,7 @@ class MaskRoom extends Room {
   }
 
   hideSelection() {
+    if (!this.hidden || !this.link.selection) return;
     const [start, end] = this.link.selection.map((time) => Math.round(time * this.view.frame_rate));
     const { cursor } = this.link;
     const [first, last] = this.find(".af-all").checked || !cursor ? [1, this.rows] : [cursor.row, cursor.row];

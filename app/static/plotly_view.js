@@ -9,7 +9,11 @@ export function loadPlotly() {
     const script = document.createElement("script");
     script.src = new URL("plotly.min.js", import.meta.url);
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("plotly.min.js could not be loaded"));
+    script.onerror = () => {
+      library = null; // the next figure tries again
+      script.remove();
+      reject(new Error("plotly.min.js could not be loaded"));
+    };
     document.head.append(script);
   });
   return library;

@@ -17,9 +17,7 @@ export function mount(page) {
 
 class ResultsRoom extends Room {
   constructor(page) {
-    super(page, "results");
-    this.host.innerHTML = TEMPLATE; // fixed text
-    this.find = (name) => this.host.querySelector(name);
+    super(page, "results", TEMPLATE);
     this.chart = new PlotlyView(this.find(".af-result-chart"));
     this.chart.onDraw = () => (this.host.dataset.drawn = this.drawn);
     this.find(".af-controls").append(this.chart.saveMenu("results"));

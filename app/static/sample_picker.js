@@ -4,7 +4,7 @@ import { Latest } from "./latest.js";
 export function mount({ element, read, watch, send }) {
   const host = element.querySelector(".af-picker");
   let tiles = [];
-  const question = new Latest((index) => send("pick", { index }));
+  const question = new Latest((index) => send("pick", { index }), () => mark(read("selected"), false));
 
   const build = () => {
     const samples = JSON.parse(read("value") || "[]");
@@ -52,10 +52,8 @@ export function mount({ element, read, watch, send }) {
     tiles[(here + step + tiles.length) % tiles.length].focus();
   });
   watch("value", build);
-  // `answer` is new with every answer, `selected` only when another clip is shown
-  watch("answer", () => {
-    if (!question.waiting) mark(read("selected"), false);
-    question.done();
-  });
+  // `answer` is new with every answer to a pick, `selected` only when another clip is shown, whoever asked for it
+  watch("answer", () => question.done() || mark(read("selected"), false));
+  watch("selected", () => question.asked || mark(read("selected"), false));
   build();
 }

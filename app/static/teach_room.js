@@ -1,4 +1,5 @@
 // Teach: name classes, bring a handful of examples of each, learn, try. The sounds stay in this page; the server keeps codes.
+import { LATE, Latest } from "./latest.js";
 import { part } from "./room.js";
 import { Microphone } from "./widgets/microphone.js";
 import { EmbeddingMap, classMark, mark } from "./widgets/embedding_map.js";
@@ -37,7 +38,7 @@ class TeachRoom {
     this.host = element.querySelector(".af-room");
     this.host.dataset.room = "teach";
     this.host.innerHTML = TEMPLATE; // fixed text
-    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, limits: { examples: 60, classes: 8, fewest: 2, letters: 40 } });
+    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, tasks: 0, limits: { examples: 60, classes: 8, fewest: 2, letters: 40 } });
     this.find = (name) => this.host.querySelector(name);
     this.map = new EmbeddingMap(this.find(".af-own-map"), {
       pick: (index) => this.hear(this.done?.ids[index]),
@@ -46,6 +47,8 @@ class TeachRoom {
     this.find(".af-more").addEventListener("click", () => this.addClass());
     this.find(".af-teach").addEventListener("click", () => this.teach());
     this.find(".af-stop").addEventListener("click", () => this.send("ask", { what: "stop" }));
+    this.greeting = new Latest(() => this.send("ask", { what: "hello" }), () => (this.greeted = false));
+    this.adding = new Latest((task) => this.send("ask", { what: "add", ...task }), () => this.added({ failed: LATE }));
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
     this.savers();
     onLook(() => this.curve && this.drawCurve());
@@ -55,15 +58,16 @@ class TeachRoom {
   visit() {
     if (this.greeted || this.host.offsetParent === null) return;
     this.greeted = true;
-    this.addClass();
-    this.addClass();
-    this.send("ask", { what: "hello" });
+    while (this.classes.length < 2) this.addClass();
+    this.greeting.send();
   }
 
   take(reply) {
     if (!reply) return;
+    if (reply.to === "hello") this.greeting.done();
+    if (reply.to === "hello" && reply.failed) this.greeted = false; // the next visit asks again
     if (reply.to === "hello" && !reply.failed) this.welcome(reply);
-    if (reply.to === "add") this.added(reply);
+    if (reply.to === "add") this.arrived(reply);
     if (reply.to === "train") this.trained(reply);
     this.host.dataset.answer = reply.answer;
   }
@@ -102,7 +106,6 @@ class TeachRoom {
     const name = (one.name = part("input", "af-class-name"));
     Object.assign(name, { type: "text", placeholder: `Class ${one.number + 1}: its name`, maxLength: this.limits.letters });
     name.setAttribute("aria-label", `Name of class ${one.number + 1}`);
-    name.addEventListener("input", () => this.state());
     const head = part("div", "af-pupil-head");
     const button = (text, title, act) => {
       const made = part("button", "af-button", text);
@@ -120,6 +123,12 @@ class TeachRoom {
     });
     const remove = button("×", "Remove this class", () => this.removeClass(one));
     remove.classList.add("af-remove");
+    const called = () => remove.setAttribute("aria-label", `Remove class ${name.value.trim() || one.number + 1}`);
+    called();
+    name.addEventListener("input", () => {
+      called();
+      this.state();
+    });
     head.append(name, remove);
     const tools = part("div", "af-controls");
     tools.append(one.record, button("Files", "Add sound files, or drop them on this card", () => files.click()), files);
@@ -159,12 +168,26 @@ class TeachRoom {
   async next() {
     const [task] = this.waiting;
     if (!task) return;
+    task.number = ++this.tasks;
     try {
-      const path = task.what === "page" ? undefined : (await this.upload(task.file)).path;
-      this.send("ask", { what: "add", path });
+      const { path, name } = task.what === "page" ? {} : await this.sent(task.file);
+      this.adding.send({ path, name, task: task.number });
     } catch {
       this.added({ failed: `${task.file.name} could not be sent: is it too large?` });
     }
+  }
+
+  // Under a name of its own: the same file may come from others at the same time, and the server deletes it when it is read.
+  async sent(file) {
+    const name = `${Math.random().toString(36).slice(2)} ${file.name}`;
+    return { path: (await this.upload(new File([file], name, { type: file.type }))).path, name: file.name };
+  }
+
+  // An answer about a sound; one that nobody waits for any more is forgotten there, too.
+  arrived(reply) {
+    if (reply.task !== this.waiting[0]?.number) return reply.failed || this.send("ask", { what: "forget", ids: [reply.id] });
+    this.adding.done();
+    return this.added(reply);
   }
 
   added(reply) {

@@ -31,9 +31,7 @@ export function mount(page) {
 
 class WhyRoom extends Room {
   constructor(page) {
-    super(page, "why");
-    this.host.innerHTML = TEMPLATE; // fixed text
-    this.find = (name) => this.host.querySelector(name);
+    super(page, "why", TEMPLATE);
     this.timeline = new Timeline(this.find(".af-view"), { chosen: (name) => this.fetch(name) });
     this.chart = new PlotlyView(this.find(".af-chart"));
     this.find(".af-trust").append(this.chart.saveMenu("faithfulness"));

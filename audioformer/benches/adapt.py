@@ -5,7 +5,8 @@
     OUT/cells/        one JSON file for each (way, fold, seed), written when it is done
 
 Every fold of the corpus is held out in turn. The learning rate of each way is chosen on a validation part of the other
-folds (whole sources, a fifth), then the way learns from all of them; the held-out fold decides nothing.
+folds (whole sources, a fifth), then the way learns from all of them; the held-out fold decides nothing, and the split
+"test" is not touched. A coding into which another clip is mixed is learned from where both clips may be.
 
 Shapes: none.
 """
@@ -15,8 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class AdaptBench:
     """What is compared.
 
     Attributes:
-        corpus: labelled, with folds; codings beside the first are used for learning only.
+        corpus: labelled, with folds; codings beside the first are used for learning only, the split "test" for nothing.
         model: pre-trained.
         start: hash of its weights.
         config: recipe, the same for all but for rate and adaptation.
@@ -52,6 +53,16 @@ class AdaptBench:
     start: str
     config: FinetuneConfig
     per_class: int | None = None
+
+    def __post_init__(self):
+        """Leave the official test set out."""
+        object.__setattr__(self, "corpus", self.corpus.select(not_split="test"))
+
+    @cached_property
+    def given(self) -> list:
+        """All that a result hangs on but for way, fold and seed; plain values."""
+        corpus = [asdict(self.corpus.info), len(self.corpus), self.corpus.column("partner").tolist()]
+        return [*corpus, self.config.to_dict(), self.start, self.per_class]
 
     @property
     def folds(self) -> list[int]:
@@ -74,13 +85,14 @@ class AdaptBench:
         tried = {}
         if len(RATES[name]) > 1:
             chosen_on = rest.subset(validation).select(variants=[0])
-            tried = {rate: self._learn(name, rate, seed, rest.subset(inner), chosen_on)["score"] for rate in RATES[name]}
+            learnt = rest.subset(inner).select(not_groups=chosen_on.column("group").tolist())  # no mixtures with them either
+            tried = {rate: self._learn(name, rate, seed, learnt, chosen_on)["score"] for rate in RATES[name]}
         rate = max(RATES[name], key=lambda rate: tried.get(rate, 0.0))
         result = self._learn(name, rate, seed, rest, test)
         return {**about, **result, "rate": rate, "tried": [[rate, value] for rate, value in tried.items()], "n_train": len(rest)}
 
     def _few(self, clips: Corpus, seed: int) -> Corpus:
-        """At most `per_class` clips of each class, with all their codings."""
+        """At most `per_class` clips of each class, with all their codings but mixtures with other clips."""
         if self.per_class is None:
             return clips
         own = clips.select(variants=[0])
@@ -110,8 +122,8 @@ def run_cells(
         for fold in folds:
             for name in names:
                 about = {"adaptation": name, "fold": fold, "seed": seed}
-                decides = [about, bench.config.to_dict(), bench.start, bench.corpus.codec, len(bench.corpus), bench.per_class, RATES[name]]
-                path = folder / "cells" / f"{hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:24]}.json"
+                decides = json.dumps([about, bench.given, RATES[name]])
+                path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
                 say(f"{name}, fold {fold}, seed {seed}")
                 yield kept(path, partial(bench.measure, about))
 

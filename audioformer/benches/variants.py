@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from audioformer.config import Config, EncoderConfig, MaskConfig, TrainConfig, check_names, preset
 from audioformer.finetune import FinetuneConfig
+from audioformer.finetune_config import HIDDEN_RUN
 
 SCRATCH, SVM = "scratch", "svm"  # rows without pre-training, without a transformer
 
@@ -95,7 +96,7 @@ def _recipe(n_steps: int, crop_s: float, batch_size: int = 32, learning_rate: fl
         n_steps=n_steps, batch_size=batch_size, learning_rate=learning_rate, head_factor=2.0, weight_decay=0.05,
         average=0.98 if n_steps > 50 else 0.0, save_every=n_steps,
     )  # fmt: skip
-    return FinetuneConfig(train, token_mask=0.15, crop_s=crop_s, min_crop_s=crop_s, label_smoothing=0.1, **changes)
+    return FinetuneConfig(train, token_mask=0.15, token_span=HIDDEN_RUN, crop_s=crop_s, min_crop_s=crop_s, label_smoothing=0.1, **changes)
 
 
 ABLATION_PRESETS = {

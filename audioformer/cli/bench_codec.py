@@ -12,8 +12,8 @@ from audioformer.cli.parser import add_codec, add_verb, seconds, words
 SECTIONS = {
     "ladder": ("Distance to the original", ("case", "value", "ratio to Opus 12", "loudness distance", "SI-SDR (dB)"),
                ("case", "ours", "ratio", "loudness_distance", "si_sdr_db")),
-    "kept": ("What a classifier trained on originals still knows", ("tested on", "accuracy", "loss (points)"),
-             ("case", "ours", "loss_points")),
+    "kept": ("What a classifier trained on originals still knows", ("tested on", "accuracy", "loss (points)",
+             "mean loss of 50 resampled classifiers", "deviation"), ("case", "ours", "loss_points", "mean_loss_points", "loss_std")),
     "codes": ("Codes in use", ("case", "share", "perplexity"), ("case", "ours", "perplexity")),
     "cost": ("Cost", ("case", "value", "unit"), ("case", "ours", "unit")),
 }  # fmt: skip

@@ -104,10 +104,16 @@ def _hold_out(corpus: Corpus, choice: dict, arguments: argparse.Namespace) -> tu
     else:
         measured = _share(clips, arguments.held_out_share)
     ids = set(measured.column("id").tolist())
-    stay = [i for i, own in enumerate(clips.column("id").tolist()) if own not in ids]
-    if not stay:
-        raise AudioformerError(f"{corpus.info.dataset}: holding out {held or arguments.held_out_share} leaves no clip to train on")
-    return clips.subset(stay), measured.select(variants=[0])
+    try:
+        left = clips.select(not_ids=ids)
+    except AudioformerError:
+        what = held or arguments.held_out_share
+        raise AudioformerError(f"{corpus.info.dataset}: holding out {what} leaves no clip to train on") from None
+    n_mixed = sum(own not in ids for own in clips.column("id").tolist()) - len(left)
+    if n_mixed:
+        how = "may be (prepare the corpus again: it will know)" if corpus.table.column("partner").null_count else "is"
+        note(f"{corpus.info.dataset}: {n_mixed} coded mixtures are left out, in which a held-out clip {how} heard")
+    return left, measured.select(variants=[0])
 
 
 def _without_test(clips: Corpus) -> Corpus:

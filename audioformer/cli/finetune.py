@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> Result:
     config = override(preset, [change for change in arguments.changes if change not in scratch])
     config = measured(config, chosen.held_out)
     _require_labels(chosen, config)
-    model = _model(arguments, chosen, scratch)
+    model = _model(arguments, chosen, scratch, config.train.seed)
     card = {name: getattr(arguments, name) for name in ("title", "about", "data", "limits") if getattr(arguments, name)}
     task = _task(config, model, chosen, card)
     about = run_training(task, config, arguments.output)
@@ -89,17 +89,17 @@ def _task(config, model, chosen: Chosen, card: dict):
     from audioformer.frozen_head import FrozenHead
 
     clips = chosen.clips
-    changing = config.token_mask or config.row_dropout or config.frame_head or config.train.average or config.train.patience
-    if config.method != "probe" or changing or len(chosen.held_out) or clips.multi_label:
+    changing = config.token_mask or config.row_dropout or config.frame_head
+    if config.method != "probe" or changing or clips.multi_label:
         return FineTuning(config, model, clips, clips.label_names, clips.multi_label, clips.codec, chosen.held_out, card)
-    task = FrozenHead(config, model, clips, clips.label_names, clips.codec, card)
+    task = FrozenHead(config, model, clips, clips.label_names, clips.codec, chosen.held_out, card)
     with Progress() as progress:
         for done in task.listen():
             progress.show(f"{done} of {len(clips)} clips read")
     return task
 
 
-def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str]):
+def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], seed: int):
     """The model to start from, or a fresh one."""
     import torch
 
@@ -110,7 +110,7 @@ def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str]):
         return load_start(arguments.start, expect=chosen.clips.codec)
     preset = pretrain_preset(arguments.model)
     preset = replace(preset, model=replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"]))
-    torch.manual_seed(preset.train.seed)
+    torch.manual_seed(seed)
     return AudioFormer(override(preset, changes).model)
 
 

@@ -1,6 +1,6 @@
 """Pictures of a prediction: the most probable labels, and how their scores move along the clip.
 
-Shapes: C classes, W windows (the stretches a clip is cut into before it is classified).
+Shapes: C classes, T frames.
 """
 
 from __future__ import annotations
@@ -62,55 +62,6 @@ def top_labels(
         figure.add_vline(x=chance, annotation_text=f"chance {chance:.0%}", annotation_position="bottom right")
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
     return figure.update_xaxes(range=[0, 1])
-
-
-def window_scores(
-    window_start_s, windows, label_names: Sequence[str], duration_s: float, *,
-    top_k: int = 3, theme: str = "light", title: str | None = None,
-) -> go.Figure:  # fmt: skip
-    """Score of the leading labels in each window of the clip, a point at each window's centre.
-
-    Windows may overlap; all are as long as the last one, which ends with the clip.
-
-    Args:
-        window_start_s: (W,) where each window begins, seconds, rising.
-        windows: (W, C) score of each class in each window, 0 to 1.
-        label_names: C names.
-        duration_s: length of the clip, seconds, beyond the last start.
-        top_k: labels shown, those with the highest mean score.
-        theme: "light" or "dark".
-        title: above the figure.
-
-    Returns:
-        Figure with one line per label; hover tells the window.
-
-    Raises:
-        AudioformerError: shapes disagree (both are printed), or the clip ends before its last window begins.
-    """
-    starts, windows = as_array(window_start_s, "window_start_s", 1), as_array(windows, "windows", 2)
-    if windows.shape != (len(starts), len(label_names)):
-        expected = (len(starts), len(label_names))
-        raise AudioformerError(f"windows have shape {windows.shape}; expected {expected} from starts and label names")
-    if duration_s <= starts[-1]:
-        raise AudioformerError(f"duration_s={duration_s} ends before the last window starts at {starts[-1]} s")
-    window_s = duration_s - starts[-1]
-    leading = windows.mean(0).argsort()[::-1][:top_k]
-    figure = go.Figure()
-    for place, index in enumerate(leading):
-        name = _plain(str(label_names[index]).replace("_", " "))
-        figure.add_scatter(
-            x=(starts + window_s / 2).astype(np.float32), y=windows[:, index].astype(np.float32), name=name,
-            mode="lines+markers", line={"width": 2, "dash": DASHES[place % len(DASHES)]},
-            marker={"size": 7, "symbol": place}, customdata=[f"{s:.2f}-{s + window_s:.2f} s" for s in starts],
-            hovertemplate=f"{name}<br>window %{{customdata}}<br>score %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
-    best = str(label_names[leading[0]]).replace("_", " ")
-    alt = (
-        f"Scores of {len(leading)} labels in {len(starts)} windows over {duration_s:.2f} s; highest on average: {best}."
-    )
-    finish(figure, alt, x=TIME, y="Score (0 to 1)", theme=theme, title=title)
-    figure.update_xaxes(range=[0, duration_s])
-    return figure.update_yaxes(range=[-0.05, 1.08])
 
 
 def frame_scores(

@@ -41,7 +41,7 @@ from audioformer.train import train
 
 SEED = 7
 print("seed", SEED)
-runs = tempfile.TemporaryDirectory()
+runs = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows deletes no file that is still open
 
 # %% [markdown]
 # ## 1 · A corpus

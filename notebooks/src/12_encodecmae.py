@@ -45,7 +45,7 @@ from audioformer.train import train
 
 SEED = 7
 print("seed", SEED)
-work = tempfile.TemporaryDirectory()
+work = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows deletes no file that is still open
 
 # %% [markdown]
 # ## 1 · The same parts, the other way round

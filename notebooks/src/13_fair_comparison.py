@@ -194,9 +194,10 @@ for name in sorted(linear, key=linear.get, reverse=True):
 #
 # ### The same ruler on real recordings
 #
-# Made sounds are kind to some features. So here is the ruler on ESC-10, on digits of speakers that nobody trained on has
+# Made sounds are kind to some features. So here is the ruler on ESC-10, on digits of speakers that the learner has not
 # heard, and on scenes with several sounds at once: every fold held out, three seeds, measured once and brought along,
-# because it takes an hour. HEAR's own learner, a small network (mlp), takes hours more and was tried on ESC-10 alone.
+# because it takes an hour. (Held out from the learner, not from the codec: that heard ESC-10 folds 1-3 and five of the
+# six speakers, without labels.) HEAR's own learner, a small network (mlp), takes hours more and was tried on ESC-10 alone.
 #
 # *Predict first: where do hand-made statistics win most clearly? And do codes lose against the latents they were made
 # from, as the DASB benchmark found?*

@@ -43,7 +43,7 @@ from audioformer.teaching import budget, check, hint, listen, quiz, sample, show
 
 SEED = 7
 print("seed", SEED)
-work = tempfile.TemporaryDirectory()
+work = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows deletes no file that is still open
 
 # %% [markdown]
 # ## 1 · How much is it?

@@ -6,7 +6,7 @@ import { unpack } from "./lanes.js";
 import { pictures, saveMenu } from "./save.js";
 
 const VIEW = `
-  <figure class="af-heads"><figcaption></figcaption><div class="af-grid" role="grid"></div></figure>
+  <figure class="af-heads"><figcaption></figcaption><div class="af-grid" role="grid" aria-label="Heads: a row for each layer"></div></figure>
   <figure class="af-map"><figcaption></figcaption><div class="af-square" tabindex="0" role="application">
     <canvas></canvas><i class="af-row" hidden></i><i class="af-column" hidden></i></div><div class="af-keepers"></div></figure>`;
 
@@ -40,18 +40,24 @@ export class AttentionView {
   show(shown) {
     this.shown = { ...shown, levels: unpack(shown.map.data), small: unpack(shown.thumbs.data) };
     this.host.querySelectorAll("figcaption")[0].textContent = "Every head (layer 1 on top)";
-    this.host.querySelectorAll("figcaption")[1].textContent = `Layer ${shown.layer + 1}, head ${shown.head + 1}: row = moment that looks, column = where it looks`;
+    const told = `Layer ${shown.layer + 1}, head ${shown.head + 1}: row = moment that looks, column = where it looks`;
+    this.host.querySelectorAll("figcaption")[1].textContent = told;
+    this.find(".af-square").setAttribute("aria-label", `${told}. Arrow keys move the moment.`);
     const grid = this.find(".af-grid");
     const focused = grid.contains(document.activeElement);
     grid.style.setProperty("--af-columns", shown.n_heads);
-    grid.replaceChildren(...Array.from({ length: shown.n_layers * shown.n_heads }, (_, index) => this.thumb(index)));
+    grid.replaceChildren(...Array.from({ length: shown.n_layers }, (_, layer) => {
+      const row = document.createElement("div");
+      row.setAttribute("role", "row");
+      row.append(...Array.from({ length: shown.n_heads }, (_, head) => this.thumb(layer, head)));
+      return row;
+    }));
     if (focused) grid.querySelector("[aria-selected=true]").focus();
     this.draw();
   }
 
-  thumb(index) {
-    const { n_heads, layer, head, stats } = this.shown;
-    const [row, column] = [Math.floor(index / n_heads), index % n_heads];
+  thumb(row, column) {
+    const { layer, head, stats } = this.shown;
     const { reach_s, spread, edges } = stats[row][column];
     const button = document.createElement("button");
     button.type = "button";

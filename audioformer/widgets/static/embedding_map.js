@@ -41,7 +41,9 @@ export class EmbeddingMap {
     this.svg = svgPart("svg", { viewBox: `0 0 ${SIDE} ${SIDE}`, tabindex: "0", role: "application" });
     this.tip = document.createElement("div");
     Object.assign(this.tip, { className: "af-tip", hidden: true });
-    host.append(this.svg, this.tip);
+    this.aloud = Object.assign(document.createElement("div"), { className: "af-aloud" }); // where the arrow keys have come to
+    this.aloud.setAttribute("role", "status");
+    host.append(this.svg, this.tip, this.aloud);
     this.svg.addEventListener("pointerdown", (event) => this.down(event));
     this.svg.addEventListener("pointermove", (event) => this.move(event));
     this.svg.addEventListener("pointerup", (event) => this.up(event));
@@ -172,8 +174,10 @@ export class EmbeddingMap {
   key(event) {
     if (!this.shown) return;
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (way) this.walk(way);
-    else if (event.key === "Enter" && this.here !== null) this.pick(this.here);
+    if (way) {
+      this.walk(way);
+      this.aloud.textContent = this.tip.textContent;
+    } else if (event.key === "Enter" && this.here !== null) this.pick(this.here);
     else if (event.key === " " && this.here !== null && this.here < this.shown.points.length) {
       const chosen = new Set(this.chosen);
       if (!chosen.delete(this.here)) chosen.add(this.here);

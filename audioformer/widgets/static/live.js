@@ -29,7 +29,7 @@ const PAGE = `
     <ol class="af-told-live" role="log" aria-label="Labels so far; each can be heard again"></ol>
   </div>
   <canvas class="af-roll" role="img" aria-label="Waveform, spectrogram, codes and labels of the last ${SPAN_S} seconds, once the microphone is on. Click a moment to hear it again."></canvas>
-  <p class="af-status" aria-live="polite"></p>`;
+  <p class="af-status"><span role="status"></span><span class="af-pace"></span></p>`;
 
 export class LiveView {
   // send(data): a portion to the listener; answers come to answer(). stopped(): the last answer of a recording is here.
@@ -67,16 +67,19 @@ export class LiveView {
   async start() {
     const button = this.find(".af-listen-live");
     button.disabled = true;
+    let rate;
     try {
-      this.rate = await this.microphone.start(this.find(".af-processed").checked);
+      rate = await this.microphone.start(this.find(".af-processed").checked);
     } catch (error) {
-      this.say(error.name === "NotAllowedError" ? "The browser was not allowed to listen: allow the microphone for this page." : error.message);
+      this.microphone.stop();
+      if (!error.cancelled) this.say(error.name === "NotAllowedError" ? "The browser was not allowed to listen: allow the microphone for this page." : error.message);
       return;
     } finally {
       button.disabled = false;
     }
+    if (this.host.offsetParent === null) return this.microphone.stop(); // the room was left while the browser asked
     this.take = crypto.getRandomValues(new Uint32Array(3)).join("-");
-    Object.assign(this, { on: true, blocks: [], captured: 0, acked: 0, sent: null, frames: 0, columns: 0, lost: 0, answers: 0, latencies: [] });
+    Object.assign(this, { rate, on: true, blocks: [], captured: 0, acked: 0, sent: null, frames: 0, columns: 0, lost: 0, answers: 0, latencies: [] });
     this.touched = performance.now();
     this.rolling.clear();
     this.find(".af-told-live").replaceChildren();
@@ -89,7 +92,7 @@ export class LiveView {
   }
 
   stop(why = "") {
-    if (!this.on) return;
+    if (!this.on) return this.microphone.stop(); // it may be being opened
     this.on = false;
     this.microphone.stop();
     clearInterval(this.timer);
@@ -111,7 +114,7 @@ export class LiveView {
     const on = this.find(".af-processed").checked;
     this.find(".af-processed").parentElement.querySelector("b").textContent = on ? "on" : "off";
     if (!this.on) return;
-    const rate = await this.microphone.start(on).catch(() => null); // goes on in the same recording
+    const rate = await this.microphone.start(on).catch(({ cancelled }) => (cancelled ? this.rate : null)); // the same recording goes on
     if (rate !== this.rate) this.stop("The microphone changed: press Listen again.");
   }
 
@@ -231,7 +234,7 @@ export class LiveView {
     Object.assign(this.host.dataset, { answers: this.answers, lost: this.lost, dropped, median, p95, work: work_ms });
     if (!this.on) return;
     const late = `label ${median} ms after its sound (p95 ${p95}; the model needs ${work_ms.toFixed(0)})`;
-    this.say(`${(this.captured / this.rate).toFixed(0)} s at ${(this.rate / 1000).toFixed(1)} kHz · ${late} · ${this.answers} answers · ${dropped} chunks dropped`);
+    this.say("", `${(this.captured / this.rate).toFixed(0)} s at ${(this.rate / 1000).toFixed(1)} kHz · ${late} · ${this.answers} answers · ${dropped} chunks dropped`);
   }
 
   // --- pictures and sound
@@ -274,8 +277,10 @@ export class LiveView {
     this.host.dataset.replayed = samples.length;
   }
 
-  say(text) {
-    this.find(".af-status").textContent = text;
+  // text is read out by screen readers; pace, which is new at every answer, is not.
+  say(text, pace = "") {
+    this.find(".af-status > [role=status]").textContent = text;
+    this.find(".af-pace").textContent = pace;
   }
 }
 

@@ -9,17 +9,26 @@ const PIXELS = 2; // of the picture, for each one of the page
 export function saveMenu(makers, name = "audioformer") {
   const menu = document.createElement("details");
   menu.className = "af-save";
-  menu.append(Object.assign(document.createElement("summary"), { textContent: "Save" }), document.createElement("div"));
+  const [list, told] = ["div", "span"].map((tag) => document.createElement(tag));
+  told.setAttribute("role", "status");
+  menu.append(Object.assign(document.createElement("summary"), { textContent: "Save" }), list);
   for (const [kind, make] of Object.entries(makers)) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: NAMES[kind] });
     button.dataset.save = kind;
     button.addEventListener("click", async () => {
       menu.open = false;
-      const blob = await make();
-      if (blob) download(blob, `${name}.${kind}`);
+      told.textContent = "";
+      try {
+        const blob = await make();
+        if (blob) download(blob, `${name}.${kind}`);
+      } catch (error) {
+        menu.open = true;
+        told.textContent = `Not saved: ${error.message}`;
+      }
     });
-    menu.lastElementChild.append(button);
+    list.append(button);
   }
+  list.append(told);
   return menu;
 }
 

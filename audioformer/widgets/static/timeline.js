@@ -351,7 +351,7 @@ export class Timeline {
     const { player, selection, cursor } = this.link;
     const [from, to] = this.range;
     const time = player.time;
-    if (time !== null && (time > to || time < from) && to - from < this.view.duration_s && !selection) return this.turn(time);
+    if (time !== null && (time > to || time < from) && to - from < this.view.duration_s && !selection && this.turn(time)) return;
     const share = (moment) => ((moment - from) / (to - from)) * 100;
     const head = this.find(".af-playhead");
     head.hidden = time === null || time < from || time > to;
@@ -399,12 +399,14 @@ export class Timeline {
     this.draw();
   }
 
-  // The next page, when the playhead leaves a view that is zoomed in.
+  // The next page, when the playhead leaves a view that is zoomed in; false on the last one.
   turn(time) {
     const length = this.range[1] - this.range[0];
     const start = clamp(time, 0, this.view.duration_s - length);
+    if (Math.abs(start - this.range[0]) < 1e-6) return false;
     this.range = [start, start + length];
     this.draw();
+    return true;
   }
 
   showSelection() {
@@ -480,7 +482,11 @@ export class Timeline {
   }
 
   sound() {
-    const { samples, rate } = this.link.player.sounds.get(this.choice);
+    const { sounds } = this.link.player;
+    const sound = sounds.get(this.choice) ?? sounds.get("original");
+    if (!sound) throw new Error("the sound is not here yet.");
+    if (!sounds.has(this.choice)) this.say("That sound is not here yet: saved with the original.");
+    const { samples, rate } = sound;
     const [from, to] = (this.link.selection ?? [0, this.view.duration_s]).map((edge) => Math.round(edge * rate));
     return writeWav(samples.slice(from, to), rate);
   }
