@@ -350,10 +350,10 @@ def test_the_last_page_of_a_zoomed_clip_is_played_to_its_end(page, past_s):
         try { link.tell('time'); } finally { delete link.player.time; } }"""
     for time_s in (1.9, 2 + past_s):
         page.evaluate(at, time_s)
-        assert page.is_visible(".af-playhead") == (time_s <= 2)
+        assert page.is_visible(".af-playhead") == (time_s < 2.01)
     box = lane(page, "image")
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 5)
-    assert page.inner_text(".af-tip").splitlines()[0] in ("1.998 s", "1.999 s", "2.000 s")
+    assert float(page.inner_text(".af-tip").split()[0]) == pytest.approx(2, abs=0.01)
     page.focus(".af-plot")
     page.keyboard.press("z")
     assert page.inner_text(".af-zoom") == "Zoom"

@@ -27,6 +27,7 @@ const TEMPLATE = `
       <button type="button" class="af-zoom" title="Show only the selected stretch (Z)" disabled>Zoom</button>
     </div>
   </div>`;
+const ROUNDING_S = 1e-6; // two moments nearer than this are one
 const HINT = "a moment to play from there; drag to loop a stretch.";
 const TICK_PX = 10;
 const SHORTEST_CUT_S = 0.06; // a single frame of 13 ms is a click; this much around it can be heard
@@ -354,7 +355,7 @@ export class Timeline {
     if (time !== null && (time > to || time < from) && to - from < this.view.duration_s && !selection && this.turn(time)) return;
     const share = (moment) => ((moment - from) / (to - from)) * 100;
     const head = this.find(".af-playhead");
-    head.hidden = time === null || time < from || time > to;
+    head.hidden = time === null || time < from - ROUNDING_S || time > to + ROUNDING_S;
     head.style.left = `${share(time)}%`;
     const stretch = this.find(".af-stretch");
     stretch.hidden = !selection || selection[1] <= from || selection[0] >= to || (selection[0] <= from && selection[1] >= to);
@@ -403,7 +404,7 @@ export class Timeline {
   turn(time) {
     const length = this.range[1] - this.range[0];
     const start = clamp(time, 0, this.view.duration_s - length);
-    if (Math.abs(start - this.range[0]) < 1e-6) return false;
+    if (Math.abs(start - this.range[0]) < ROUNDING_S) return false;
     this.range = [start, start + length];
     this.draw();
     return true;
