@@ -58,7 +58,8 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
         unit = next(row["unit"] for row in rows if row["data"] == own)
         figure.update_xaxes(title_text="mAP (0 to 1)" if unit == "mAP" else "Accuracy (share of clips)", range=[0, 1.02], row=1, col=column)
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
-    return figure.update_layout(legend={"y": 1.1}, margin={"t": 90 if title else 60})
+    above = {"title": {"y": 0.98, "yanchor": "top"}, "margin": {"t": 110}} if title else {"margin": {"t": 60}}
+    return figure.update_layout(legend={"y": 1.1}, **above)
 
 
 def _beside(row: dict, rows: Sequence[dict]) -> str:

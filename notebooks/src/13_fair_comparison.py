@@ -197,7 +197,7 @@ for name in sorted(linear, key=linear.get, reverse=True):
 # Made sounds are kind to some features. So here is the ruler on ESC-10, on digits of speakers that the learner has not
 # heard, and on scenes with several sounds at once: every fold held out, three seeds, measured once and brought along,
 # because it takes an hour. (Held out from the learner, not from the codec: that heard ESC-10 folds 1-3 and five of the
-# six speakers, without labels.) HEAR's own learner, a small network (mlp), takes hours more and was tried on ESC-10 alone.
+# six speakers, without labels.) HEAR's own learner, a small network (mlp), takes hours more: three seeds on ESC-10, one on the others.
 #
 # *Predict first: where do hand-made statistics win most clearly? And do codes lose against the latents they were made
 # from, as the DASB benchmark found?*
@@ -209,7 +209,8 @@ show(plots.probes.probes(real["rows"]))
 
 # %% [markdown]
 # Statistics that nobody learnt stay ahead of every frozen model here, most clearly where the speaker is new. Codes, all
-# eight rows of them, are as good as the latents behind them; one row alone is not. The small transformer adds a little
+# eight rows of them, are as good as the latents behind them to a linear layer; one row alone is not, and the mlp reads a
+# little more from the latents on digits and scenes. The small transformer adds a little
 # to its codes on recordings and words, and nothing on scenes. `pretrained-rows` is shaped as its authors shape it, an
 # encoder of its own for each row: read one behind another by a linear layer, three rows are the best that was learned
 # here on ESC-10, with three times the numbers a clip and three times the training; other learners read no more from
