@@ -123,7 +123,7 @@ def test_compiled_blocks_give_the_same_losses():
 
 
 WORKER = """
-import json, sys
+import json, os, sys
 sys.path.insert(0, sys.argv[1])
 import torch
 torch.set_num_threads(1)
@@ -139,6 +139,8 @@ else:
 if torch.distributed.is_initialized():  # part in order, as the command line does: else one's exit can abort the other's threads
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
+sys.stdout.flush()
+os._exit(0)  # gloo's threads may outlive their group, and an interpreter that ends under them aborts
 """
 
 
