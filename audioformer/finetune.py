@@ -115,15 +115,15 @@ class FineTuning(Task):
             self.classifier.backbone.eval()
         return self
 
-    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor | None, Tensor]:
-        """(tokens with some codes hidden, targets, frame targets or None, (B,) which clip each is a coding of)."""
+    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple:
+        """(tokens with some codes hidden, targets, frame targets or None, for FT2 (B,) which clip each is a coding of, else None)."""
         items, crops, starts = self.sampler.draw(step, micro_step, rank, world)
         model = self.classifier.config
         pairs = zip(items, crops, starts, strict=True)
         batch = collate_inputs(model, [clip_inputs(model, item)[:, start : start + crop.shape[1]] for item, crop, start in pairs])
         if self.config.token_mask or self.config.row_dropout:
             batch = self._hide(batch, self.sampler.generators(step, micro_step, rank, world))
-        numbers = clip_numbers(items)
+        numbers = clip_numbers(items) if self.config.method == "ft2" else None
         if not self.config.frame_head:
             return batch, self._targets(items), None, numbers
         frames = self._frame_targets(items, starts, max(crop.shape[1] for crop in crops))

@@ -118,15 +118,13 @@ def _hold_out(corpus: Corpus, choice: dict, arguments: argparse.Namespace) -> tu
 
 def _without_test(clips: Corpus) -> Corpus:
     """The clips without the official test set: nothing learns from it, labels or not, unless it is asked for by name."""
-    import numpy as np
-
-    stay = np.flatnonzero(clips.column("split") != "test")
-    if not len(stay):
-        raise AudioformerError(f"{clips.info.dataset}: all clips chosen are of the split test; --split test trains on them")
-    if len(stay) == len(clips):
-        return clips
-    note(f"{clips.info.dataset}: {len(clips) - len(stay)} coded clips of the split test are left out; --split names splits to train on")
-    return clips.subset(stay)
+    try:
+        left = clips.select(not_split="test")
+    except AudioformerError:
+        raise AudioformerError(f"{clips.info.dataset}: all clips chosen are of the split test; --split test trains on them") from None
+    if n_test := len(clips) - len(left):
+        note(f"{clips.info.dataset}: {n_test} coded clips of the split test are left out; --split names splits to train on")
+    return left
 
 
 def _share(clips: Corpus, share: float) -> Corpus:
