@@ -27,6 +27,7 @@ class AugmentConfig:
         shift_chance: move the clip by up to `shift` of its length, either way; `circular` wraps what leaves one end
             to the other, else silence moves in.
         crop_chance: keep a random stretch of a share in `crop`.
+        pad_chance: silence before and after, each of a random length in `pad_s`, seconds.
         eq_chance: smooth random curve of up to `eq_db` either way.
         band_chance: cut below a frequency in `high_pass_hz` and above one in `low_pass_hz`.
         reverb_chance: synthetic room that decays by 60 dB in `reverb_s` seconds, `reverb_wet_db` relative to the sound.
@@ -46,6 +47,8 @@ class AugmentConfig:
     circular: bool = False
     crop_chance: float = 0.0
     crop: Range = (0.7, 1.0)
+    pad_chance: float = 0.0
+    pad_s: Range = (0.0, 0.4)
     eq_chance: float = 0.0
     eq_db: float = 6.0
     band_chance: float = 0.0
@@ -76,6 +79,8 @@ class AugmentConfig:
                 raise AudioformerError(f"{name}={getattr(self, name)} must lie between 0.5 and 2")
         if not (0 <= self.shift <= 1 and 0 < self.crop[0] and self.crop[1] <= 1):
             raise AudioformerError(f"shift={self.shift} must be 0 to 1 and crop={self.crop} above 0 and up to 1")
+        if not 0 <= self.pad_s[0] <= self.pad_s[1] <= 60:
+            raise AudioformerError(f"pad_s={self.pad_s} must lie between 0 and 60 seconds")
 
 
 _LIGHT = AugmentConfig(
@@ -86,11 +91,17 @@ _STRONG = AugmentConfig(
     speed_chance=0.7, tempo_chance=0.3, shift_chance=0.7, crop_chance=0.3, eq_chance=0.7, eq_db=8.0, band_chance=0.3,
     reverb_chance=0.3, noise_chance=0.5, clip_chance=0.15, gain_chance=0.9, flip_chance=0.5,
 )  # fmt: skip
-PRESETS = {"none": AugmentConfig(), "light": _LIGHT, "strong": _STRONG, "strong-mixup": replace(_STRONG, mixup_chance=0.5)}
+_VOICES = replace(  # words: other vocal tracts, other paces, pauses before and after; hardly a word is cut off
+    _STRONG, speed_chance=0.9, speed=(0.75, 1.33), tempo_chance=0.5, tempo=(0.75, 1.33), crop_chance=0.2, crop=(0.85, 1.0),
+    pad_chance=0.5, shift_chance=0.3, shift=0.1,
+)  # fmt: skip
+PRESETS = {
+    "none": AugmentConfig(), "light": _LIGHT, "strong": _STRONG, "strong-mixup": replace(_STRONG, mixup_chance=0.5), "voices": _VOICES,
+}  # fmt: skip
 
 
 def augment_preset(name: str) -> AugmentConfig:
-    """The settings of "none", "light", "strong" or "strong-mixup".
+    """The settings of "none", "light", "strong", "strong-mixup" or "voices".
 
     Raises:
         AudioformerError: another name.
@@ -173,7 +184,7 @@ class TimeMap:
 
 
 def _move(x: np.ndarray, sample_rate: int, rng: np.random.Generator, config: AugmentConfig) -> tuple[np.ndarray, TimeMap]:
-    """Speed, tempo, crop, shift: the steps that move events."""
+    """Speed, tempo, crop, padding, shift: the steps that move events."""
     n_before, offset = x.size, 0
     if rng.random() < config.speed_chance:
         x = change_speed(x, _pick_log(rng, config.speed))
@@ -184,10 +195,14 @@ def _move(x: np.ndarray, sample_rate: int, rng: np.random.Generator, config: Aug
         length = max(1, round(x.size * _pick(rng, config.crop)))
         first = int(rng.integers(0, x.size - length + 1))
         x, offset = x[first : first + length], -first
+    padded = rng.random() < config.pad_chance if config.pad_chance else False  # drawn only if asked for: old seeds keep their sounds
+    if padded:
+        before, after = (round(_pick(rng, config.pad_s) * sample_rate) for _ in range(2))
+        x, offset = np.pad(x, (before, after)), offset + before
     circular = False
     if rng.random() < config.shift_chance:
         by = round(x.size * rng.uniform(-config.shift, config.shift))
-        circular = config.circular and offset == 0  # after a crop the two ends were never neighbours
+        circular = config.circular and offset == 0 and not padded  # after a crop the two ends were never neighbours
         x, offset = (np.roll(x, by) if circular else shift(x, by)), offset + by
     return x, TimeMap(speed, offset / sample_rate, x.size / sample_rate, circular)
 

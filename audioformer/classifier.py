@@ -1,9 +1,10 @@
 """The classifier: AudioFormer or EnCodecMAE, a mean over positions and one linear layer.
 
 The last model in the data path. Source: AudioFormer (arXiv 2308.07221), fine-tuning methods 1 and 2 as drawn by its
-authors.
+authors. A mean knows what sounds but not when: our option `time_bins` also reads the clip's beginning, middle and end one
+by one, a temporal pyramid (spatial pyramids: Lazebnik et al., CVPR 2006).
 Shapes: B clips, K codebook rows, R rows encoded, T frames, S positions (T + 2, with BOA and EOA; EnCodecMAE: T), D width,
-C classes.
+C classes, G time bins.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class ClassifierOutput:
 
     Attributes:
         logits: (B, C) for the whole clip.
-        embedding: (B, D) the clip's vector, which the logits are linear in.
+        embedding: (B, D) the clip's vector, which the logits are linear in (without time bins).
         frame_logits: (B, T, C) if asked for.
         frame_padding: (B, T) bool, True = beyond the clip's end, with frame_logits.
         row_embeddings: (B, R, D) if asked for: each row's vector, for the contrastive loss.
@@ -55,23 +56,27 @@ class Classifier(nn.Module):
         config: shape of the encoder.
         n_classes: C.
         frame_head: a second linear layer for class scores per frame (events with times).
+        time_bins: G; with more than one, each G-th of the clip adds to its logits through weights of its own.
     """
 
-    def __init__(self, config: EncoderConfig | EncodecMAEConfig, n_classes: int, frame_head: bool = False):
+    def __init__(self, config: EncoderConfig | EncodecMAEConfig, n_classes: int, frame_head: bool = False, time_bins: int = 1):
         super().__init__()
-        if n_classes < 1:
-            raise AudioformerError(f"n_classes={n_classes} must be at least 1")
+        if n_classes < 1 or time_bins < 1:
+            raise AudioformerError(f"n_classes={n_classes} and time_bins={time_bins} must be at least 1")
         self.config = config
         self.backbone = build(config, heads=False)
         self.of_frames = slice(None) if config.rows == "frames" else slice(1, -1)  # positions that are frames, not BOA or EOA
         self.head = nn.Linear(config.d_model, n_classes)
         self.frame_head = nn.Linear(config.d_model, n_classes) if frame_head else None
+        self.head_of_bins = nn.Linear(time_bins * config.d_model, n_classes, bias=False) if time_bins > 1 else None
         self.apply(init_weights)
 
     @classmethod
-    def from_pretrained(cls, model: AudioFormer | EncodecMAE, n_classes: int, frame_head: bool = False) -> Classifier:
+    def from_pretrained(
+        cls, model: AudioFormer | EncodecMAE, n_classes: int, frame_head: bool = False, time_bins: int = 1
+    ) -> Classifier:
         """A classifier with a copy of a pre-trained model's encoders and a fresh head."""
-        classifier = cls(model.config, n_classes, frame_head)
+        classifier = cls(model.config, n_classes, frame_head, time_bins)
         encoders = copy.deepcopy(model.encoders).to(classifier.head.weight.device)  # with adapters, where it has some
         classifier.backbone.encoders = encoders.requires_grad_(True).train()
         return classifier
@@ -85,8 +90,8 @@ class Classifier(nn.Module):
     ) -> ClassifierOutput:
         """Classify clips.
 
-        The clip's vector is a mean over positions and the head is linear, so without a frame head the clip's logits are
-        the mean of the same head's logits at every position: `frame_logits` shows where a decision comes from.
+        The clip's vector is a mean over positions and the heads are linear, so without a frame head the clip's logits are
+        the mean of the same heads' logits at every position: `frame_logits` shows where a decision comes from.
 
         Args:
             tokens: (B, K, S) int64, or (B, F, T) float32 for EnCodecMAE: from `collate`.
@@ -107,10 +112,45 @@ class Classifier(nn.Module):
         rows = mean_pool(hidden, padding)
         embedding = rows[:, 0] if only_first else rows.mean(1)
         output = ClassifierOutput(self.head(embedding), embedding, row_embeddings=rows if need_rows else None)
+        if not need_frames and self.head_of_bins is None:
+            return output
+        everywhere = torch.zeros(tokens.shape[0], tokens.shape[2], dtype=torch.bool, device=tokens.device)
+        padding = everywhere if padding is None else padding
+        beyond = padding if self.config.rows == "frames" else ~code_positions(padding)[:, 1:-1]  # (B, T)
+        frames = (hidden[:, 0] if only_first else hidden.mean(1))[:, self.of_frames]  # (B, T, D)
+        of_bins = None if self.head_of_bins is None else self._bin_logits(frames, beyond)
+        if of_bins is not None:
+            output.logits = output.logits + of_bins.sum(1)
         if need_frames:
-            frames = (hidden[:, 0] if only_first else hidden.mean(1))[:, self.of_frames]  # (B, T, D)
-            output.frame_logits = (self.frame_head or self.head)(frames)
-            everywhere = torch.zeros(tokens.shape[0], tokens.shape[2], dtype=torch.bool, device=tokens.device)
-            padding = everywhere if padding is None else padding
-            output.frame_padding = padding if self.config.rows == "frames" else ~code_positions(padding)[:, 1:-1]
+            output.frame_logits, output.frame_padding = (self.frame_head or self.head)(frames), beyond
+            if of_bins is not None and self.frame_head is None:
+                output.frame_logits = output.frame_logits + of_bins * (~padding).sum(1)[:, None, None]  # mean: that of the clip
         return output
+
+    def _bin_logits(self, frames: Tensor, beyond: Tensor) -> Tensor:
+        """(B, T, D) vectors to (B, T, C): what each frame adds to the clip's logits through the bins that it lies in."""
+        weights = bin_weights(beyond, self.head_of_bins.in_features // self.config.d_model)  # (B, T, G)
+        matrices = self.head_of_bins.weight.unflatten(1, (-1, self.config.d_model))  # (C, G, D)
+        return torch.einsum("btd,btg,cgd->btc", frames.float(), weights, matrices)
+
+
+def bin_weights(beyond: Tensor, time_bins: int) -> Tensor:
+    """How much each frame counts in the mean of each time bin: G overlapping triangles, evenly spread over each clip.
+
+    Args:
+        beyond: (B, T) bool, True = beyond the clip's end.
+        time_bins: G.
+
+    Returns:
+        (B, T, G) float32, summing to 1 over the T frames; to 0 for a bin that no frame of a very short clip lies in.
+
+    Example:
+        >>> bin_weights(torch.tensor([[False, False, False, True]]), 2)[0].T     # three frames, one of padding
+        tensor([[0.6250, 0.3750, 0.0000, 0.0000],
+                [0.0000, 0.3750, 0.6250, 0.0000]])
+    """
+    real = (~beyond).float()
+    place = (torch.arange(beyond.shape[1], device=beyond.device) + 0.5) / real.sum(1, keepdim=True)  # (B, T) in the clip, 0 to 1
+    centres = (torch.arange(time_bins, device=beyond.device) + 0.5) / time_bins
+    weights = (1 - (place[..., None] - centres).abs() * time_bins).clamp_min(0) * real[..., None]
+    return weights / weights.sum(1, keepdim=True).clamp_min(1e-6)

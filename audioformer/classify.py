@@ -222,7 +222,7 @@ def load(name: str | os.PathLike = "esc10", device: str = "cpu", codec: Codec | 
     if config["kind"] != "classifier":
         raise AudioformerError(f"{name}: is {config['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)")
     try:
-        classifier = Classifier(read_shape(config), len(config["label_names"]), config["frame_head"])
+        classifier = Classifier(read_shape(config), len(config["label_names"]), config["frame_head"], config.get("time_bins", 1))
         rebuild(classifier, config)
         classifier.load_state_dict(state)
         codec_name, fingerprint = config["codec"]["name"], config["codec"]["fingerprint"]

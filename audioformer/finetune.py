@@ -73,7 +73,7 @@ class FineTuning(Task):
         self.card = card or {}
         self.config, self.label_names, self.multi_label = config, list(label_names), multi_label
         self.codec, self.held_out, self.start = codec, held_out, weights_hash(model.encoders.state_dict())
-        self.classifier = Classifier.from_pretrained(model, len(self.label_names), config.frame_head)
+        self.classifier = Classifier.from_pretrained(model, len(self.label_names), config.frame_head, config.time_bins)
         backbone = self.classifier.backbone
         if config.method == "ft2":
             if model.config.rows != "separate":
@@ -215,8 +215,9 @@ class FineTuning(Task):
         config = {
             "kind": "classifier", "method": method_of(model), "model": model.to_dict(), "codec": self.codec,
             "label_names": self.label_names, "adapt": describe(self.classifier, self.config.adapt),
-            "multi_label": self.multi_label, "frame_head": self.config.frame_head, "window_s": self.window / self.codec["frame_rate"],
-            "recipe": self.config.to_dict(), "n_clips": len(self.sampler.clips), "steps": last.get("step", 0),
+            "multi_label": self.multi_label, "frame_head": self.config.frame_head, "time_bins": self.config.time_bins,
+            "window_s": self.window / self.codec["frame_rate"], "recipe": self.config.to_dict(),
+            "n_clips": len(self.sampler.clips), "steps": last.get("step", 0),
             "seconds": last.get("seconds", 0), "losses": last.get("losses", {}), "chance": self.chance,
             "validation": last.get("validation"), "scores": [], **self.card, **(extra or {}),
         }  # fmt: skip
@@ -228,7 +229,8 @@ def _reads(config: dict) -> str:
     model = config["model"]
     if config.get("method") == "encodecmae":
         return f"frames ({model['frames']})"
-    return f"rows = {model['rows']}, {model['n_codebooks']} codebooks"
+    bins = f", {config['time_bins']} time bins" if config.get("time_bins", 1) > 1 else ""
+    return f"rows = {model['rows']}, {model['n_codebooks']} codebooks{bins}"
 
 
 def classifier_card(config: dict) -> str:

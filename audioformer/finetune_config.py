@@ -32,6 +32,7 @@ class FinetuneConfig:
     crop_s: float = 10.0  # longest stretch, seconds; the window of the finished classifier
     min_crop_s: float = 10.0  # shortest stretch
     label_smoothing: float = 0.0
+    time_bins: int = 1  # ours: so many equal stretches of the window are also read one by one, so that the order counts
     frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
     base_rates: bool = False  # ours: heads with several labels a clip start at how common labels are (arXiv 1708.02002, 4.1)
     adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
@@ -42,12 +43,14 @@ class FinetuneConfig:
         if not (0 <= self.alpha <= 1 and 0 <= self.row_dropout <= 1 and 0 <= self.token_mask < 1):
             told = f"alpha={self.alpha} and row_dropout={self.row_dropout} must lie in [0, 1], token_mask={self.token_mask} in [0, 1)"
             raise AudioformerError(told)
-        require_counts(self, "token_span")
+        require_counts(self, "token_span", "time_bins")
         require_stretches(self)
         require(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing} must lie in [0, 1); try 0.1")
         require(self.temperature > 0, f"temperature={self.temperature} must be above 0; the authors have 0.05")
         if self.method == "ft2" and self.frame_head:
             raise AudioformerError("ft2 weighs two losses, of labels and contrast; a frame head's has no share: use ft1 with frame_head")
+        if self.method == "probe" and self.time_bins > 1:
+            raise AudioformerError(f"a probe reads one vector a clip: time_bins={self.time_bins} must be 1")
         if self.method == "probe":
             object.__setattr__(self, "adapt", AdaptConfig("linear"))
 

@@ -72,6 +72,20 @@ def test_shift_moves_and_fills_with_silence(by):
     np.testing.assert_array_equal(effects.shift(x, by), expected)
 
 
+def test_padding_puts_silence_around_and_moves_events():
+    x = tone(seconds=1.0)
+    config = AugmentConfig(pad_chance=1.0, pad_s=(0.1, 0.3))
+    out, times = augment_with_times(x, RATE, rng(5), config)
+    before = np.flatnonzero(out)[0] - 1  # a sine begins with 0
+    after = out.size - before - x.size
+    assert 0.1 * RATE <= before <= 0.3 * RATE
+    assert 0.1 * RATE <= after <= 0.3 * RATE
+    np.testing.assert_allclose(out[before : before + x.size], x, atol=1e-6)
+    assert times.event(0.2, 0.5) == [pytest.approx((0.2 + before / RATE, 0.5 + before / RATE))]
+    with pytest.raises(AudioformerError, match="pad_s"):
+        AugmentConfig(pad_s=(-1.0, 0.5))
+
+
 def test_equaliser_stays_within_its_limits_and_moves_nothing():
     x = noise(2.0)
     out = effects.equalise(x, RATE, rng(3), 6.0)

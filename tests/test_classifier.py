@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from audioformer.classifier import Classifier
+from audioformer.classifier import Classifier, bin_weights
 from audioformer.config import preset
 from audioformer.errors import AudioformerError
 from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, multi_positive_contrastive_loss
@@ -63,6 +63,42 @@ def test_frames_of_padded_clips(frame_head):
         output.frame_logits[0], model.head(model.backbone(b.tokens, b.padding, [0]).hidden[0, 0, 1:-1]), atol=1e-5
     )
     assert shares_head != frame_head
+
+
+def test_time_bins_are_equal_stretches_of_each_clip():
+    beyond = torch.zeros(2, 80, dtype=torch.bool)
+    beyond[1, 40:] = True  # a clip of half the length: bins of half the length
+    weights = bin_weights(beyond, 4)
+    assert weights.shape == (2, 80, 4)
+    torch.testing.assert_close(weights.sum(1), torch.ones(2, 4))
+    assert not weights[1, 40:].any()
+    place = torch.arange(80) + 0.5
+    middles = (weights * place[None, :, None]).sum(1)  # where each bin lies
+    torch.testing.assert_close(middles[0, 1:3], torch.tensor([30.0, 50.0]), atol=0.1, rtol=0)
+    torch.testing.assert_close(middles[1] * 2, middles[0], atol=0.6, rtol=0)
+    assert torch.isfinite(bin_weights(torch.ones(1, 3, dtype=torch.bool), 2)).all()
+
+
+@pytest.mark.parametrize("rows", ROWS)
+def test_time_bins_hear_the_order_and_add_up_over_positions(rows):
+    torch.manual_seed(2)
+    model = Classifier(config(rows), 5, time_bins=3).eval()
+    b = batch((12, 7))
+    output = model(b.tokens, b.padding, need_frames=True)
+    alone = model(b.tokens[1:, :, :9], need_frames=True)
+    torch.testing.assert_close(output.logits[1:], alone.logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(output.frame_logits[1:, :7], alone.frame_logits, atol=1e-5, rtol=1e-5)
+    hidden = model.backbone(b.tokens[:1], rows=[0] if rows == "separate" else None).hidden.mean(1)
+    edges = model.head(hidden[:, [0, -1]])
+    torch.testing.assert_close(torch.cat([output.frame_logits[:1], edges], 1).mean(1), output.logits[:1], atol=1e-5, rtol=1e-5)
+    by_hand = model.head(output.embedding[0])
+    weights = bin_weights(torch.zeros(1, 12, dtype=torch.bool), 3)[0]
+    for g in range(3):
+        matrix = model.head_of_bins.weight[:, g * 32 : (g + 1) * 32]
+        by_hand = by_hand + matrix @ (weights[:, g] @ hidden[0, 1:-1])
+    torch.testing.assert_close(output.logits[0], by_hand, atol=1e-5, rtol=1e-5)
+    with pytest.raises(AudioformerError, match="time_bins=0"):
+        Classifier(config(rows), 5, time_bins=0)
 
 
 def test_separate_reads_row_1_alone():

@@ -11,6 +11,7 @@ import torch
 from tiny import CodedClip, codec_about, coded_clips
 
 from audioformer.checkpoint import load_checkpoint
+from audioformer.classifier import Classifier
 from audioformer.config import TrainConfig, preset
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FINETUNE_PRESETS, METHODS, FinetuneConfig, FineTuning, finetune_preset
@@ -61,6 +62,25 @@ def test_frozen_weights_do_not_move(method):
     assert moved
     assert all(name.startswith(may_move) for name in moved), moved
     assert "head.weight" in moved
+
+
+def test_time_bins_tell_a_sound_from_its_reverse(tmp_path):
+    """Half of the clips fall, half rise: only the order differs."""
+    rng = np.random.default_rng(0)
+    rising = [np.sort(rng.integers(0, 16, (3, 20)), 1) for _ in range(32)]
+    clips = [CodedClip(torch.from_numpy(codes if i % 2 else codes[:, ::-1].copy()), (i % 2,), id=f"{i}") for i, codes in enumerate(rising)]
+    config = recipe(n_steps=30, time_bins=4)
+    task = made(config, "summed", clips[:24], held_out=clips[24:])
+    records = list(train(task, config.train))
+    assert records[-1].losses["mlc"] < 0.2
+    assert task.measure(task.held_out)["accuracy"] == 1.0
+    task.export(tmp_path / "clf", [], None)
+    state, about = load_checkpoint(tmp_path / "clf")
+    opened = Classifier(task.classifier.config, 2, time_bins=about["time_bins"])
+    opened.load_state_dict(state)
+    tokens = task.batch(0)[0]
+    torch.testing.assert_close(opened.eval()(tokens.tokens).logits, task.classifier.eval()(tokens.tokens).logits, atol=2e-2, rtol=2e-2)
+    assert "4 time bins" in (tmp_path / "clf" / "README.md").read_text()
 
 
 def test_frozen_rows_take_no_part_in_dropout():
@@ -208,7 +228,8 @@ def test_the_start_and_the_labels_are_part_of_the_recipe():
     ("changes", "message"),
     [
         ({"method": "ft3"}, "no 'ft3'; nearest: ft1|ft2"), ({"alpha": 1.5}, "alpha=1.5"), ({"token_mask": 1.0}, "token_mask=1.0"),
-        ({"row_dropout": 2}, "row_dropout=2"),
+        ({"row_dropout": 2}, "row_dropout=2"), ({"time_bins": 0}, "time_bins=0"),
+        ({"method": "probe", "time_bins": 4}, "a probe reads one vector a clip"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes, message):

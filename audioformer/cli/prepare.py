@@ -84,7 +84,9 @@ def add_verbs(verbs) -> None:
     parser.add_argument(
         "--variants", type=at_least_one, default=1, metavar="N", help="codings of a clip, all but the first augmented (default 1)"
     )
-    parser.add_argument("--augment", metavar="NAME", help="how variants are changed before coding: light, strong, strong-mixup")
+    parser.add_argument(
+        "--augment", metavar="NAME", help="how variants are changed before coding: light, strong, strong-mixup, voices (for words)"
+    )
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the augmentation (default 0)")
     parser.add_argument(
         "--frames", choices=("latents", "mel256"),
