@@ -26,6 +26,7 @@ from audioformer_app.views import clip_player, fixed, header, live_view, room_vi
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
 LIVE = {"concurrency_id": "live", "concurrency_limit": max(2, os.cpu_count() or 1), "api_visibility": "private"}
 MOST_WAITING = 512  # events: thirty people ask three questions each at once, and one more than this is refused
+IDLE_S = 0.01  # between two looks at an empty queue; Gradio looks every 0.001 s, which keeps a laptop's processor awake
 QUIET = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 
@@ -96,7 +97,9 @@ def build_app(
         demo.taught = models.taught  # the server gives its checkpoints out as files
         for name, room in rooms.items():
             _on(room.ask, page.ask(name), current, [message, room], **QUIET)
-    return demo.queue(max_size=MOST_WAITING, api_open=False)
+    demo.queue(max_size=MOST_WAITING, api_open=False)
+    demo._queue.sleep_when_free = max(IDLE_S, demo._queue.sleep_when_free)  # Gradio has no option for it
+    return demo
 
 
 def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]]:

@@ -502,6 +502,7 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     assert {name for name, queue in queues.items() if queue == "train"} == {"train"}  # lessons wait for each other, nobody for them
     assert {queue for name, queue in queues.items() if name not in ("push", "freeze", "train")} == {"model"}
     assert demo.delete_cache == (60, 600)
+    assert demo._queue.sleep_when_free >= 0.01  # an idle page leaves the processor asleep
     assert demo._queue.max_size >= 30 * 3 * 2  # a class of thirty, whose rooms ask three questions at once
     assert "noiseSuppression: false" in page_options()["head"]
 
