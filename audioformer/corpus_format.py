@@ -19,6 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from audioformer.audio import atomic_path
+from audioformer.augment import AugmentConfig
 from audioformer.errors import AudioformerError
 
 FORMAT_VERSION = 1
@@ -129,9 +130,9 @@ def read_info(folder: Path) -> CorpusInfo:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != FORMAT_VERSION:
             raise AudioformerError(f"{path}: format {content['version']}, this audioformer reads {FORMAT_VERSION}; prepare it again")
-        content.setdefault("frames", None)  # corpora made before there were any
-        known = {field.name: content[field.name] for field in fields(CorpusInfo)}
-        info = CorpusInfo(**known | {"label_names": tuple(content["label_names"])})
+        content = {"frames": None, **content}  # there are corpora older than frames, and older than some steps of augmentation
+        content["augment"] = content["augment"] and asdict(AugmentConfig()) | content["augment"]
+        info = CorpusInfo(**{f.name: content[f.name] for f in fields(CorpusInfo)} | {"label_names": tuple(content["label_names"])})
         _check(info)
         return info
     except (OSError, ValueError, KeyError, TypeError) as error:

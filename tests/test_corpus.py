@@ -331,6 +331,18 @@ def test_another_codec_or_other_clips_are_refused(tmp_path):
         list(prepare(replace(data, clips=data.clips[:4]), CODEC, tmp_path / "corpus"))
 
 
+def test_a_corpus_goes_on_that_is_older_than_a_step_of_augmentation(tmp_path):
+    data, options = make_dataset(tmp_path / "data", 5), {"variants": 2, "augment": "light"}
+    prepared(data, tmp_path / "corpus", **options)
+    path = tmp_path / "corpus" / "corpus.json"
+    written = json.loads(path.read_text())
+    del written["augment"]["pad_chance"], written["augment"]["pad_s"]
+    path.write_text(json.dumps(written))
+    list(prepare(data, CODEC, tmp_path / "corpus", **options))
+    with pytest.raises(AudioformerError, match="holds another corpus: augment"):
+        list(prepare(data, CODEC, tmp_path / "corpus", variants=2, augment="voices"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
