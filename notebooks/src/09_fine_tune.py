@@ -312,13 +312,13 @@ for row in whole["rows"]:
         print(f"{row['data']:7}", reading(row))
 
 # %% [markdown]
-# With a model this small neither idea shows: nothing tells pre-trained from scratch, or FT2 from FT1, on either data set.
-# What shows is the number of rows: on ESC-10 three summed rows beat row 1 alone, and rows 2 and 3 alone say less. On the
-# digits the sum gains more points, and yet it does not quite show: the gain differs more from speaker to speaker. Our own
-# recipe, all eight rows, shows no difference on either. Much weight on the contrast is worse on the digits, a low temperature
-# on both. And all of it stays behind the classic rival. *Two doubts: with one seed and few folds the intervals are wide, and
-# "no difference that shows" is not "no difference". And of many rows compared, one will look good by luck: which of these
-# would you bet on to hold again?*
+# With a model this small neither idea shows: nothing tells pre-trained from scratch, or FT2 from FT1, on either data set. Much
+# weight on the contrast, or a low temperature, is worse on both. On ESC-10 rows 2 and 3 alone say less than row 1, and one
+# encoder for all rows is worse than one of its own. Three summed rows beat row 1 there by six points with the first seed, and
+# with three seeds by so little that it does not show; on the digits, one seed so far, they gain more, and the gain differs much
+# from speaker to speaker. And all of it stays behind the classic rival. *Two doubts: with so few folds and seeds the intervals
+# are wide, and "no difference that shows" is not "no difference". And of many rows compared, one will look good by luck, as the
+# summed rows did: which of the others would you bet on to hold again?*
 #
 # ## 8 · For real
 #
