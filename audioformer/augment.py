@@ -79,7 +79,7 @@ class AugmentConfig:
                 raise AudioformerError(f"{name}={getattr(self, name)} must lie between 0.5 and 2")
         if not (0 <= self.shift <= 1 and 0 < self.crop[0] and self.crop[1] <= 1):
             raise AudioformerError(f"shift={self.shift} must be 0 to 1 and crop={self.crop} above 0 and up to 1")
-        if not 0 <= self.pad_s[0] <= self.pad_s[1] <= 60:
+        if not (0 <= self.pad_s[0] and self.pad_s[1] <= 60):
             raise AudioformerError(f"pad_s={self.pad_s} must lie between 0 and 60 seconds")
 
 
@@ -195,7 +195,7 @@ def _move(x: np.ndarray, sample_rate: int, rng: np.random.Generator, config: Aug
         length = max(1, round(x.size * _pick(rng, config.crop)))
         first = int(rng.integers(0, x.size - length + 1))
         x, offset = x[first : first + length], -first
-    padded = rng.random() < config.pad_chance if config.pad_chance else False  # drawn only if asked for: old seeds keep their sounds
+    padded = config.pad_chance > 0 and rng.random() < config.pad_chance  # drawn only if asked for: old seeds keep their sounds
     if padded:
         before, after = (round(_pick(rng, config.pad_s) * sample_rate) for _ in range(2))
         x, offset = np.pad(x, (before, after)), offset + before

@@ -155,7 +155,7 @@ class AudioClassifier:
     def embed(
         self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, frames: bool = False, sample_rate: int | None = None
     ) -> np.ndarray:
-        """The vector that the classifier's decision is linear in.
+        """The vector that the classifier's decision is linear in, but for what time bins add.
 
         Args:
             sound: as `classify`.

@@ -49,9 +49,8 @@ class FinetuneConfig:
         require(self.temperature > 0, f"temperature={self.temperature} must be above 0; the authors have 0.05")
         if self.method == "ft2" and self.frame_head:
             raise AudioformerError("ft2 weighs two losses, of labels and contrast; a frame head's has no share: use ft1 with frame_head")
-        if self.method == "probe" and self.time_bins > 1:
-            raise AudioformerError(f"a probe reads one vector a clip: time_bins={self.time_bins} must be 1")
         if self.method == "probe":
+            require(self.time_bins == 1, f"a probe reads one vector a clip: time_bins={self.time_bins} must be 1")
             object.__setattr__(self, "adapt", AdaptConfig("linear"))
 
     def to_dict(self) -> dict:
