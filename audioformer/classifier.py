@@ -2,7 +2,7 @@
 
 The last model in the data path. Source: AudioFormer (arXiv 2308.07221), fine-tuning methods 1 and 2 as drawn by its
 authors. A mean knows what sounds but not when: our option `time_bins` also reads the clip's beginning, middle and end one
-by one, a temporal pyramid (spatial pyramids: Lazebnik et al., CVPR 2006).
+by one, a temporal pyramid (spatial pyramids: Lazebnik et al., CVPR 2006), by a clock that a learned gate lets run.
 Shapes: B clips, K codebook rows, R rows encoded, T frames, S positions (T + 2, with BOA and EOA; EnCodecMAE: T), D width,
 C classes, G time bins.
 """
@@ -56,7 +56,8 @@ class Classifier(nn.Module):
         config: shape of the encoder.
         n_classes: C.
         frame_head: a second linear layer for class scores per frame (events with times).
-        time_bins: G; with more than one, each G-th of the clip adds to its logits through weights of its own.
+        time_bins: G; with more than one, each G-th of the clip adds to its logits through weights of its own. A gate learns
+            which frames count as time, so that a pause before a word does not push it into later bins.
     """
 
     def __init__(self, config: EncoderConfig | EncodecMAEConfig, n_classes: int, frame_head: bool = False, time_bins: int = 1):
@@ -69,6 +70,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(config.d_model, n_classes)
         self.frame_head = nn.Linear(config.d_model, n_classes) if frame_head else None
         self.head_of_bins = nn.Linear(time_bins * config.d_model, n_classes, bias=False) if time_bins > 1 else None
+        self.gate = nn.Linear(config.d_model, 1) if time_bins > 1 else None
         self.apply(init_weights)
 
     @classmethod
@@ -129,28 +131,30 @@ class Classifier(nn.Module):
 
     def _bin_logits(self, frames: Tensor, beyond: Tensor) -> Tensor:
         """(B, T, D) vectors to (B, T, C): what each frame adds to the clip's logits through the bins that it lies in."""
-        weights = bin_weights(beyond, self.head_of_bins.in_features // self.config.d_model)  # (B, T, G)
+        frames = frames.float()
+        counts = self.gate(frames)[..., 0].sigmoid() * ~beyond  # (B, T)
+        weights = bin_weights(counts, self.head_of_bins.in_features // self.config.d_model)  # (B, T, G)
         matrices = self.head_of_bins.weight.unflatten(1, (-1, self.config.d_model))  # (C, G, D)
-        return torch.einsum("btd,btg,cgd->btc", frames.float(), weights, matrices)
+        return torch.einsum("btd,btg,cgd->btc", frames, weights, matrices)
 
 
-def bin_weights(beyond: Tensor, time_bins: int) -> Tensor:
-    """How much each frame counts in the mean of each time bin: G overlapping triangles, evenly spread over each clip.
+def bin_weights(counts: Tensor, time_bins: int) -> Tensor:
+    """How much each frame counts in the mean of each time bin: G overlapping triangles, evenly spread over a clip's time.
 
     Args:
-        beyond: (B, T) bool, True = beyond the clip's end.
+        counts: (B, T) float, how much of a frame counts as time, 0 to 1; 0 beyond the clip's end.
         time_bins: G.
 
     Returns:
         (B, T, G) float32, summing to 1 over the T frames; to 0 for a bin that no frame of a very short clip lies in.
 
     Example:
-        >>> bin_weights(torch.tensor([[False, False, False, True]]), 2)[0].T     # three frames, one of padding
+        >>> bin_weights(torch.tensor([[1.0, 1.0, 1.0, 0.0]]), 2)[0].T     # three frames, one of padding
         tensor([[0.6250, 0.3750, 0.0000, 0.0000],
                 [0.0000, 0.3750, 0.6250, 0.0000]])
     """
-    real = (~beyond).float()
-    place = (torch.arange(beyond.shape[1], device=beyond.device) + 0.5) / real.sum(1, keepdim=True)  # (B, T) in the clip, 0 to 1
-    centres = (torch.arange(time_bins, device=beyond.device) + 0.5) / time_bins
-    weights = (1 - (place[..., None] - centres).abs() * time_bins).clamp_min(0) * real[..., None]
+    until = counts.cumsum(1)
+    place = (until - counts / 2) / until[:, -1:].clamp_min(1e-6)  # (B, T) a frame's middle in the clip, 0 to 1
+    centres = (torch.arange(time_bins, device=counts.device) + 0.5) / time_bins
+    weights = (1 - (place[..., None] - centres).abs() * time_bins).clamp_min(0) * counts[..., None]
     return weights / weights.sum(1, keepdim=True).clamp_min(1e-6)

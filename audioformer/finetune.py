@@ -84,6 +84,8 @@ class FineTuning(Task):
         if config.base_rates and multi_label:
             self._start_at_base_rates(clips)
         adapt(self.classifier, config.adapt)
+        if config.keep_tables:
+            self._keep_tables()
         train = config.train
         self.window = min(round(config.crop_s * codec["frame_rate"]), model.config.max_positions - 2)
         least = min(round(config.min_crop_s * codec["frame_rate"]), self.window)
@@ -93,6 +95,13 @@ class FineTuning(Task):
             self.chance["frames"] = 0.6931
         if config.method == "ft2":
             self.chance["mpc"] = mpc_chance(train.batch_size // train.accumulate, model.config.n_codebooks)
+
+    def _keep_tables(self) -> None:
+        """Token embeddings that do not learn."""
+        if isinstance(self.classifier.backbone, EncodecMAE):
+            raise AudioformerError("keep_tables: EnCodecMAE reads frames and has no token embeddings to keep; leave it out")
+        for encoder in self.classifier.backbone.encoders:
+            encoder.embeddings.tables.requires_grad_(False)
 
     def _start_at_base_rates(self, clips: Sequence) -> None:
         """Biases of the heads such that a clip has as many labels, a frame as many events, as the training clips on average.

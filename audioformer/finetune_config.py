@@ -33,6 +33,7 @@ class FinetuneConfig:
     min_crop_s: float = 10.0  # shortest stretch
     label_smoothing: float = 0.0
     time_bins: int = 1  # ours: so many equal stretches of the window are also read one by one, so that the order counts
+    keep_tables: bool = False  # ours: token embeddings stay as they start; codes that training hardly holds keep their meaning
     frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
     base_rates: bool = False  # ours: heads with several labels a clip start at how common labels are (arXiv 1708.02002, 4.1)
     adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
@@ -83,9 +84,9 @@ FINETUNE_PRESETS = {
         TrainConfig(n_steps=300, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
     ),  # fmt: skip
-    "digits": FinetuneConfig(
-        TrainConfig(n_steps=800, batch_size=64, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15, token_span=HIDDEN_RUN, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1,
+    "digits": FinetuneConfig(  # for a fresh model whose embeddings start as the codec's vectors: see assets/train_bundled.sh
+        TrainConfig(n_steps=800, batch_size=64, learning_rate=1.5e-3, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.15, token_span=HIDDEN_RUN, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1, time_bins=8, keep_tables=True,
     ),  # fmt: skip
     "scenes": FinetuneConfig(
         TrainConfig(n_steps=700, batch_size=12, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),

@@ -66,9 +66,9 @@ def test_frames_of_padded_clips(frame_head):
 
 
 def test_time_bins_are_equal_stretches_of_each_clip():
-    beyond = torch.zeros(2, 80, dtype=torch.bool)
-    beyond[1, 40:] = True  # a clip of half the length: bins of half the length
-    weights = bin_weights(beyond, 4)
+    counts = torch.ones(2, 80)
+    counts[1, 40:] = 0  # a clip of half the length: bins of half the length
+    weights = bin_weights(counts, 4)
     assert weights.shape == (2, 80, 4)
     torch.testing.assert_close(weights.sum(1), torch.ones(2, 4))
     assert not weights[1, 40:].any()
@@ -76,7 +76,16 @@ def test_time_bins_are_equal_stretches_of_each_clip():
     middles = (weights * place[None, :, None]).sum(1)  # where each bin lies
     torch.testing.assert_close(middles[0, 1:3], torch.tensor([30.0, 50.0]), atol=0.1, rtol=0)
     torch.testing.assert_close(middles[1] * 2, middles[0], atol=0.6, rtol=0)
-    assert torch.isfinite(bin_weights(torch.ones(1, 3, dtype=torch.bool), 2)).all()
+    assert torch.isfinite(bin_weights(torch.zeros(1, 3), 2)).all()
+
+
+def test_frames_that_do_not_count_move_no_bin():
+    word = torch.rand(1, 30) + 0.1
+    pause = torch.zeros(1, 50)
+    late = bin_weights(torch.cat([pause, word, pause], 1), 4)
+    torch.testing.assert_close(late[:, 50:80], bin_weights(word, 4))
+    assert not late[:, :50].any()
+    assert not late[:, 80:].any()
 
 
 @pytest.mark.parametrize("rows", ROWS)
@@ -92,7 +101,7 @@ def test_time_bins_hear_the_order_and_add_up_over_positions(rows):
     edges = model.head(hidden[:, [0, -1]])
     torch.testing.assert_close(torch.cat([output.frame_logits[:1], edges], 1).mean(1), output.logits[:1], atol=1e-5, rtol=1e-5)
     by_hand = model.head(output.embedding[0])
-    weights = bin_weights(torch.zeros(1, 12, dtype=torch.bool), 3)[0]
+    weights = bin_weights(model.gate(hidden[0, 1:-1]).sigmoid().T, 3)[0]
     for g in range(3):
         matrix = model.head_of_bins.weight[:, g * 32 : (g + 1) * 32]
         by_hand = by_hand + matrix @ (weights[:, g] @ hidden[0, 1:-1])

@@ -26,8 +26,9 @@ from audioformer.cli import main
 from audioformer.cli.bench import BENCHES
 from audioformer.cli.console import Progress
 from audioformer.cli.parser import VERBS, build_parser
-from audioformer.codec import load_codes
+from audioformer.codec import load_codec, load_codes
 from audioformer.compact_codec import save_compact
+from audioformer.initialise import codebook_vectors
 
 ROOT = Path(__file__).parents[1]
 
@@ -468,6 +469,18 @@ def test_training_from_scratch_takes_the_sizes_of_a_preset(capsys, tmp_path):
     assert "sizes of a pre-trained model are fixed" in refusal(
         capsys, "finetune", "corpus", "--from", "pre", "-o", "x", "--set", "model.d_ff=8"
     )
+
+
+def test_training_from_scratch_starts_from_the_codecs_vectors_where_its_preset_does(capsys, tmp_path):
+    small = "n_codebooks=3 d_model=32 n_layers=1 n_heads=2 d_ff=32 dropout=0".split()
+    words = ["finetune", "corpus", "--from", "none", "--model", "bundled", "--preset", "test", "--set", "train.learning_rate=1e-9"]
+    words += ["--codec", "codec"]
+    run_json(capsys, *words, *(w for change in small for w in ("--set", f"model.{change}")), "-o", str(tmp_path / "f"))
+    tables = "backbone.encoders.0.embeddings.tables."
+    state = {name: value for name, value in load_checkpoint(tmp_path / "f")[0].items() if name.startswith(tables)}
+    codebooks = load_codec("codec").codebooks()[:3]
+    for k, vectors in enumerate(codebook_vectors(codebooks, 32, same_scale=True)):
+        torch.testing.assert_close(state[f"{tables}{k}.weight"][: codebooks.shape[1]].float(), vectors, atol=1e-2, rtol=1e-2)
 
 
 def test_training_refuses_what_it_cannot_do(capsys, tmp_path):

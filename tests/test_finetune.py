@@ -64,6 +64,19 @@ def test_frozen_weights_do_not_move(method):
     assert "head.weight" in moved
 
 
+@pytest.mark.parametrize("rows", ["summed", "separate"])
+def test_kept_tables_do_not_move(rows):
+    config = recipe(n_steps=3, keep_tables=True)
+    task = made(config, rows)
+    before = {name: value.clone() for name, value in task.classifier.state_dict().items()}
+    list(train(task, config.train))
+    after = task.classifier.state_dict()
+    tables = {name for name in before if ".embeddings.tables." in name}
+    assert len(tables) == 3
+    assert all(torch.equal(before[name], after[name]) for name in tables)
+    assert not torch.equal(before["backbone.encoders.0.blocks.0.contract.weight"], after["backbone.encoders.0.blocks.0.contract.weight"])
+
+
 def test_time_bins_tell_a_sound_from_its_reverse(tmp_path):
     """Half of the clips fall, half rise: only the order differs."""
     rng = np.random.default_rng(0)

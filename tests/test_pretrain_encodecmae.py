@@ -272,6 +272,8 @@ def test_it_is_fine_tuned_and_probed_like_an_audioformer(tmp_path, method):
     assert "frames (latents)" in (tmp_path / "classifier" / "README.md").read_text()
     with pytest.raises(AudioformerError, match="rows='frames': use ft1"):
         FineTuning(replace(config, method="ft2"), model, data, ["even", "odd"], False, codec_about())
+    with pytest.raises(AudioformerError, match="keep_tables: EnCodecMAE reads frames"):
+        FineTuning(replace(config, keep_tables=True), model, data, ["even", "odd"], False, codec_about())
 
 
 def test_guesses_of_a_clip_and_their_sound():

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from audioformer.cli.console import Progress, Result
 from audioformer.cli.corpora import Chosen, add_corpora, choose
-from audioformer.cli.parser import add_verb
+from audioformer.cli.parser import add_codec, add_verb
+from audioformer.cli.pretrain import load_codebooks
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError
@@ -44,12 +45,13 @@ def add_verbs(verbs) -> None:
         "--held-out-split val or folds to watch)"
     )
     parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
-    parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: sizes of a pre-training preset (default tiny)")
+    parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: a pre-training preset's model (default tiny)")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
     parser.add_argument("--title", metavar="TEXT", help="first line of the model card")
     parser.add_argument("--about", metavar="TEXT", help="what the model is for, for the model card")
     parser.add_argument("--data", metavar="TEXT", help="data and their licences, for the model card")
     parser.add_argument("--limits", metavar="TEXT", help="what the model cannot do, for the model card")
+    add_codec(parser, default=None, why="; needed only for --from none with a codec of your own (default: the corpus's)")
     add_set(parser)
 
 
@@ -110,8 +112,12 @@ def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], se
         return load_start(arguments.start, expect=chosen.clips.codec)
     preset = pretrain_preset(arguments.model)
     preset = replace(preset, model=replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"]))
+    preset = override(preset, changes)
     torch.manual_seed(seed)
-    return AudioFormer(override(preset, changes).model)
+    model = AudioFormer(preset.model)
+    if preset.init_from_codebooks:
+        model.init_from_codebooks(load_codebooks(arguments, chosen.clips))
+    return model
 
 
 def _require_labels(chosen: Chosen, config) -> None:
