@@ -326,10 +326,15 @@ for row in whole["rows"]:
 # measured, each fold held out in turn:
 
 # %%
+def print_scores(model):
+    """What a bundled model's card says of it."""
+    for score in model.config["scores"]:
+        print(f"{score['metric']} {score['value']:.3f}, {score['spread']}, chance {score['chance']:.2f}")
+        print("   ", score["data"])
+
+
 shipped = af.load("esc10")
-for score in shipped.config["scores"]:
-    print(f"{score['metric']} {score['value']:.3f}, {score['spread']}, chance {score['chance']:.2f}")
-    print("   ", score["data"])
+print_scores(shipped)
 
 # %% [markdown]
 # *Predict first: what does it say to one of our computed dogs?*
@@ -349,9 +354,7 @@ show(plots.predictions.top_labels(said.labels, said.probabilities, chance=0.1))
 # %%
 digits = af.load("digits")
 print("time bins", digits.config["time_bins"])
-for score in digits.config["scores"]:
-    print(f"{score['metric']} {score['value']:.3f}, {score['spread']}, chance {score['chance']:.2f}")
-    print("   ", score["data"])
+print_scores(digits)
 
 # %% [markdown]
 # A word is its sounds in their order; rain sounds alike from end to end. So the bundled `digits` hears a word in eight stretches
