@@ -137,6 +137,7 @@ def test_the_table_is_the_statistics_of_its_cells():
     assert line["ft1"]["fold_std"] == pytest.approx(np.std([0.72, 0.83], ddof=1))
     assert (line["ft1"]["peer"], line["ft1"]["chance"]) == (pytest.approx(0.85), pytest.approx(0.1))
     assert line["ft1"]["ratio"] == pytest.approx(0.775 / 0.85)
+    assert line["ft2"]["accuracies"] == [[0.72, 0.75], [0.81, None]]
     gains = [0.02, 0.01, 0.01]
     assert line["ft2"]["gain"] == pytest.approx(np.mean(gains))
     assert line["ft2"]["gain_error"] == pytest.approx(np.std(gains, ddof=1) / 3**0.5)

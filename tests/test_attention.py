@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from audioformer.attention import SelfAttention, rotary_table, rotate
+from audioformer import attention as module
+from audioformer.attention import SelfAttention, attend, rotary_table, rotate
 from audioformer.config import preset
 
 
@@ -79,6 +80,28 @@ def test_fused_path_equals_weights_path_with_gradients(padded):
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, 2, 9))
     if padded:
         assert weights[1, :, :, 5:].abs().max() == 0
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_both_ways_of_16_bits_stay_close_to_32_with_gradients(fused, monkeypatch):
+    monkeypatch.setattr(module, "FUSED_BEYOND", 0 if fused else 9 * 9)
+    kernels = []
+    real = torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(module.F, "scaled_dot_product_attention", lambda *a, **o: kernels.append(a[0].dtype) or real(*a, **o))
+    padding = torch.zeros(3, 9, dtype=torch.bool)
+    padding[1, 5:] = True
+    exact = torch.randn(3, 3, 2, 9, 16, generator=torch.Generator().manual_seed(1))
+    results = []
+    for dtype in (torch.float32, torch.bfloat16):
+        leaf = exact.to(dtype).detach().clone().requires_grad_()
+        mixed, weights = attend(*leaf, padding, need_weights=False)
+        assert (mixed.dtype, weights) == (dtype, None)
+        mixed.float().square().sum().backward()
+        results.append((mixed.float(), leaf.grad.float()))
+    assert kernels == [torch.float32] + [torch.bfloat16] * fused
+    for plain, rough in zip(*results, strict=True):
+        torch.testing.assert_close(rough, plain, atol=0.05, rtol=0.05)
+    assert results[1][1][1:, 1, :, 5:].abs().max() == 0, "nobody looks at padding"
 
 
 def test_dropout_only_in_training():

@@ -26,7 +26,8 @@ def ablation_table(records: Sequence[dict], missing: Sequence[str] = (), **about
     Returns:
         {"name", "machine", "missing", "rows", ...}. In a row "ours" is the mean accuracy over folds and seeds, "peer" the
         SVM's over the same folds, "seed_std" the standard deviation over seeds of the mean over folds, "fold_std" that over
-        folds of the mean over seeds; "versus" names the row it varies, "gain" the mean difference from it over
+        folds of the mean over seeds; "accuracies" holds one list for each fold with one number for each seed (None where it is
+        missing; the SVM has one seed); "versus" names the row it varies, "gain" the mean difference from it over
         the "n_pairs" cells that both have, "gain_error" that mean's standard error (None where there are fewer than two).
     """
     table = []
@@ -52,7 +53,7 @@ def _line(data: str, name: str, cells: dict, values: dict, chance: float) -> dic
     whole = [[cells[fold, seed] for fold in folds] for seed in seeds if all((fold, seed) in cells for fold in folds)]
     by_fold = [np.mean([value for (own, _), value in cells.items() if own == fold]) for fold in folds]
     about = {"data": data, "row": name, "chance": chance, "n_cells": len(cells), "folds": folds, "seeds": seeds,
-             "title": VARIANTS[name].title}
+             "title": VARIANTS[name].title, "accuracies": [[cells.get((fold, seed)) for seed in seeds] for fold in folds]}
     spread = {"seed_std": _std([np.mean(one) for one in whole]), "fold_std": _std(by_fold)}
     return row(f"{data}: {VARIANTS[name].title}", float(np.mean(list(cells.values()))), "accuracy", peer, **about, **spread,
                **_gain(name, cells, values))  # fmt: skip

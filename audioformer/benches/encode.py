@@ -141,9 +141,9 @@ def gigaflops(model: nn.Module, n_codebooks: int) -> float:
     return (total[0] + search) / 1e9
 
 
-def matrix_rate(size: int = 1024, repeats: int = 10) -> float:
-    """What this machine's float32 matrix product reaches with the threads torch uses, 1e9 operations a second."""
-    a, b = torch.randn(2, size, size).unbind()
+def matrix_rate(size: int = 1024, repeats: int = 10, dtype: torch.dtype = torch.float32) -> float:
+    """What this machine's matrix product reaches with the threads torch uses, 1e9 operations a second."""
+    a, b = torch.randn(2, size, size).to(dtype).unbind()
     times = []
     for _ in range(repeats + 1):
         started = time.perf_counter()

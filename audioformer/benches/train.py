@@ -5,7 +5,7 @@
 Both learn with AdamW (fused) and clipped gradients, each in 32 bits and under bfloat16 autocast, turn and turn about in
 one run; medians over steps. Beside them stands what the processor could do at most: the matrix products of each one's
 step against the matrix rate measured in the same run. What ours saves: the last block and the logits are computed at
-hidden positions only, the attention is fused, the dropout draws fewer random bits.
+hidden positions only, the attention is fused (in 32 bits), the dropout draws fewer random bits.
 
 Shapes: B clips, S positions, V codebook size.
 """
@@ -74,7 +74,7 @@ def bench_train(
     Returns:
         The benchmark. "ours" and "peer" are tokens per second; "loss" and "loss_peer" the first step's losses without
         dropout (nats), which agree because both start from the same weights; then the best setting of each; last the
-        matrix rate's limit in 32 bits, with the arithmetic of a token, "gflop" and "gflop_peer".
+        matrix rate's limit in 32 and in 16 bits, with the arithmetic of a token, "gflop" and "gflop_peer".
 
     Raises:
         AudioformerError: transformers is not installed.
@@ -91,9 +91,11 @@ def bench_train(
         best = {"ours": max(best["ours"], fast), "peer": max(best["peer"], slow)}
         table.append(row(f"MLM step, {name}", fast, "tokens/s", slow, **losses))
     table.append(row("MLM step, best of each", best["ours"], "tokens/s", best["peer"], loss=None, loss_peer=None))
-    rate, work = matrix_rate(), [gigaflops(rival) / (batch * positions) for rival in (ours, theirs)]
-    limits = {"gflop": work[0], "gflop_peer": work[1], "gflops": rate, "loss": None, "loss_peer": None}
-    table.append(row("limit in fp32: nothing but matrix products", rate / work[0], "tokens/s", rate / work[1], **limits))
+    work = [gigaflops(rival) / (batch * positions) for rival in (ours, theirs)]
+    for dtype, name in ((torch.float32, "fp32"), (torch.bfloat16, "bf16")):
+        rate = matrix_rate(dtype=dtype)
+        limits = {"gflop": work[0], "gflop_peer": work[1], "gflops": rate, "loss": None, "loss_peer": None}
+        table.append(row(f"limit in {name}: nothing but matrix products", rate / work[0], "tokens/s", rate / work[1], **limits))
     n_weights = sum(p.numel() for p in ours.model.parameters())
     about = {"n_weights": n_weights, "batch": batch, "positions": positions, "n_steps": n_steps, "dropout": sizes.dropout}
     return {"name": "train", **about, "machine": machine(), "rows": table}
