@@ -100,7 +100,7 @@ def _recipe(n_steps: int, crop_s: float, batch_size: int = 32, learning_rate: fl
 
 
 ABLATION_PRESETS = {
-    # one core: a quarter of a minute to a minute a pre-training or fine-tuning; about six hours for all
+    # one core: a quarter of a minute to a minute a pre-training or fine-tuning; about eleven hours for all
     "laptop": AblationConfig(
         EncoderConfig(d_model=96, n_layers=2, n_heads=3, d_ff=384),
         TrainConfig(n_steps=400, batch_size=16, learning_rate=1e-3, weight_decay=0.05, save_every=400),

@@ -30,7 +30,7 @@ def add_to(benches) -> None:
     parser.add_argument("--esc10", metavar="DIR", help="ESC-10 or ESC-50 in its published layout")
     parser.add_argument("--digits", metavar="DIR", help="Free Spoken Digit Dataset in its published layout")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="for codes, models and results; continued if it is there")
-    parser.add_argument("--preset", default="laptop", metavar="NAME", help="laptop (default; six hours of one core for all), gpu, test")
+    parser.add_argument("--preset", default="laptop", metavar="NAME", help="laptop (default; eleven hours of one core), gpu, test")
     parser.add_argument("--only", type=words, metavar="ROW,...", help="rows of the table: svm, scratch, probe, ft1, ... (default all)")
     parser.add_argument("--folds", type=numbers, metavar="1,2", help="folds to hold out (default all; for digits: speakers, by number)")
     parser.add_argument("--seeds", type=at_least_one, metavar="N", help="how many seeds (default: the preset's, 3)")
