@@ -72,15 +72,18 @@ def _gain(name: str, cells: dict, values: dict) -> dict:
 def reading(line: dict) -> str:
     """A row with a gain in words: a difference counts where 0 lies outside its 95 % interval (Student's t over the pairs of cells).
 
+    The seeds of one fold are taken for new measurements; over folds alone, the interval is wider (notebook 09 counts both ways).
+
     Args:
         line: row of the document whose "gain" is not None.
     """
     title, versus, gain, error = line["title"], line["versus"].upper(), line["gain"], line["gain_error"]
     if error is None:
         return f"{title}: {100 * gain:+.1f} points against {versus}, measured once."
-    half = error * float(stdtrit(line["n_pairs"] - 1, 0.975))
+    n = line["n_pairs"]
+    half = error * float(stdtrit(n - 1, 0.975))
     word = "no difference that shows" if abs(gain) <= half else "better" if gain > 0 else "worse"
-    return f"{title}: {word}, {100 * gain:+.1f} ± {100 * half:.1f} points against {versus}."
+    return f"{title}: {word}, {100 * gain:+.1f} ± {100 * half:.1f} points against {versus} over {n} cells."
 
 
 def _std(values: Sequence[float]) -> float | None:
