@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from audioformer.config import EncoderConfig
 
-FUSED_BEYOND = 1 << 20  # looks (W x S) of one head from which 16 bits on a CPU take the fused kernel, for its memory
+FUSED_BEYOND = 1 << 20  # looks (W x S) of one head beyond which 16 bits on a CPU take the fused kernel, for its memory
 
 
 def rotary_table(n_positions: int, head_dim: int) -> Tensor:
@@ -115,7 +115,7 @@ class SelfAttention(nn.Module):
 def attend(
     q: Tensor, k: Tensor, v: Tensor, padding: Tensor | None, need_weights: bool, dropout: float = 0.0
 ) -> tuple[Tensor, Tensor | None]:
-    """softmax(Q K^T / sqrt(d)) V (arXiv 1706.03762, equation 1), fused or, for the weights, step by step.
+    """softmax(Q K^T / sqrt(d)) V (arXiv 1706.03762, equation 1), fused, or step by step: for the weights, and where that is faster.
 
     Args:
         q: (B, H, W, d).
