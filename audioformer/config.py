@@ -103,6 +103,7 @@ def require_stretches(config) -> None:
 
 ROWS = ("separate", "shared", "summed")
 NORMS = ("post", "pre")
+SUBSAMPLING = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class EncoderConfig(Config):
     norm: str = "post"  # "post" as in BERT and RoFormer, or "pre": steadier when training deep from scratch
     rows: str = "separate"  # "separate", "shared" or "summed"
     rotary_value: bool = False  # rotate the values too, not only queries and keys
+    subsampling: int = 1  # ours: 2 or 4 frames become one position by convolutions; for classifiers trained from scratch
 
     def __post_init__(self):
         """Refuse sizes that cannot work."""
@@ -138,6 +140,7 @@ class EncoderConfig(Config):
         require(self.max_positions >= 3, f"max_positions={self.max_positions} must be at least 3: BOA, a code, EOA")
         require(self.norm in NORMS, f"norm={self.norm!r} must be one of {', '.join(NORMS)}")
         require(self.rows in ROWS, f"rows={self.rows!r} must be one of {', '.join(ROWS)}")
+        require(self.subsampling in SUBSAMPLING, f"subsampling={self.subsampling!r} must be one of {', '.join(map(str, SUBSAMPLING))}")
         require(isinstance(self.rotary_value, bool), f"rotary_value={self.rotary_value!r} must be true or false")
 
     @property

@@ -2,7 +2,8 @@
 
 Between masking and the heads in the data path. Behaves like Hugging Face's RoFormer to rounding: embedding + LayerNorm
 + dropout, then blocks of self-attention and feed-forward, each followed by add and LayerNorm ("post"). Our option
-"pre" puts the LayerNorm before each sub-layer and one at the very end.
+"pre" puts the LayerNorm before each sub-layer and one at the very end; our option `subsampling` lets the blocks see groups of
+positions.
 
 Source: RoFormer, arXiv 2104.09864; BERT, arXiv 1810.04805.
 Shapes: B clips, J rows added per frame (1, or K for rows="summed"), S positions, D width, H heads, L blocks.
@@ -21,6 +22,7 @@ from audioformer.attention import SelfAttention, pick, rotary_table
 from audioformer.config import EncoderConfig
 from audioformer.dropout import Dropout
 from audioformer.errors import AudioformerError
+from audioformer.subsampling import Subsampling
 
 NORM_EPS = 1e-12  # as in BERT and RoFormer
 INIT_STD = 0.02  # standard deviation of fresh weights, as in BERT and RoFormer
@@ -33,7 +35,7 @@ class EncoderOutput:
     Attributes:
         hidden: (B, S, D), one vector per position; at PAD positions it means nothing.
         all_hidden: L + 1 of (B, S, D) if asked for: the embeddings, then the output of each block.
-        attention: L of (B, H, S, S) if asked for; [b, h, i] is where position i looks.
+        attention: L of (B, H, S, S) if asked for; [b, h, i] is where position i looks, with subsampling where its group does.
     """
 
     hidden: Tensor
@@ -120,6 +122,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.embeddings = Embeddings(config)
+        self.subsampling = Subsampling(config.d_model, config.subsampling, NORM_EPS) if config.subsampling > 1 else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(config.d_model, NORM_EPS) if config.norm == "pre" else nn.Identity()
         self.checkpointing = False  # as the argument gradient_checkpointing, for a whole run
@@ -155,12 +158,28 @@ class Encoder(nn.Module):
             AudioformerError: the sequence is longer than max_positions, or has another number of rows than J.
         """
         self._check(tokens)
-        table = self.rotary[:, : tokens.shape[2]]
         hidden = self.embeddings(tokens, row)
+        options = (need_weights, need_hidden, gradient_checkpointing or self.checkpointing)
+        if self.subsampling is None:
+            return self._through_blocks(hidden, padding, *options, wanted)
+        output = self._through_blocks(*self.subsampling(hidden, padding), *options)
+        return self._spread(output, hidden.shape[1], padding, wanted)
+
+    def _through_blocks(
+        self,
+        hidden: Tensor,
+        padding: Tensor | None,
+        need_weights: bool,
+        need_hidden: bool,
+        checkpointing: bool,
+        wanted: Tensor | None = None,
+    ) -> EncoderOutput:
+        """(B, S, D) to what the blocks make of it."""
+        table = self.rotary[:, : hidden.shape[1]]
         all_hidden, attention = [hidden], []
         for block in self.blocks:
             inputs = (hidden, table, padding, need_weights, wanted if block is self.blocks[-1] else None)
-            if (gradient_checkpointing or self.checkpointing) and self.training and torch.is_grad_enabled():
+            if checkpointing and self.training and torch.is_grad_enabled():
                 hidden, weights = checkpoint(block, *inputs, use_reentrant=False)
             else:
                 hidden, weights = block(*inputs)
@@ -170,6 +189,16 @@ class Encoder(nn.Module):
         hidden = self.final_norm(hidden)
         all_hidden[-1] = hidden
         return EncoderOutput(hidden, all_hidden if need_hidden else None, attention if need_weights else None)
+
+    def _spread(self, output: EncoderOutput, n_positions: int, padding: Tensor | None, wanted: Tensor | None) -> EncoderOutput:
+        """What the blocks made of groups of positions, for every position again."""
+        hidden = self.subsampling.spread(output.hidden, n_positions)
+        layers, attention = output.all_hidden, output.attention
+        return EncoderOutput(
+            hidden if wanted is None else pick(hidden, wanted),
+            layers and [self.subsampling.spread(layer, n_positions) for layer in layers],
+            attention and [self.subsampling.spread_weights(weights, n_positions, padding) for weights in attention],
+        )
 
     def _check(self, tokens: Tensor) -> None:
         """Refuse what the tables and positions were not made for."""

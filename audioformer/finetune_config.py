@@ -84,6 +84,10 @@ FINETUNE_PRESETS = {
         TrainConfig(n_steps=300, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
     ),  # fmt: skip
+    "scratch": FinetuneConfig(  # for a fresh model with subsampling whose embeddings start as the codec's vectors: the bundled esc10
+        TrainConfig(n_steps=900, batch_size=32, learning_rate=1e-3, weight_decay=0.05, average=0.99),
+        token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1, keep_tables=True,
+    ),  # fmt: skip
     "digits": FinetuneConfig(  # for a fresh model whose embeddings start as the codec's vectors: see assets/train_bundled.sh
         TrainConfig(n_steps=800, batch_size=64, learning_rate=1.5e-3, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.15, token_span=HIDDEN_RUN, crop_s=1.5, min_crop_s=1.5, label_smoothing=0.1, time_bins=8, keep_tables=True,

@@ -69,10 +69,16 @@ class AudioFormer(nn.Module):
     Args:
         config: shape.
         mlm: False leaves the prediction heads out, as fine-tuned models do.
+
+    Raises:
+        AudioformerError: prediction heads with subsampling.
     """
 
     def __init__(self, config: EncoderConfig, mlm: bool = True):
         super().__init__()
+        if mlm and config.subsampling > 1:
+            told = f"subsampling={config.subsampling}: one vector for {config.subsampling} frames cannot guess their codes one by one"
+            raise AudioformerError(f"{told}; pre-train with 1, or train a classifier from scratch")
         self.config = config
         n_encoders = config.n_codebooks if config.rows == "separate" else 1
         n_heads = (1 if config.rows == "shared" else config.n_codebooks) if mlm else 0

@@ -28,7 +28,7 @@ encode_many
 synth augment distances loudness crops discriminator train_codec
 tokens batches
 masking
-attention dropout
+attention dropout subsampling
 encoder initialise
 losses
 mae_config gap_masking

@@ -40,9 +40,10 @@ def add_verbs(verbs) -> None:
         "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
     )  # fmt: skip
     presets = (
-        "esc10 (default), digits (made for --from none --model bundled), scenes, synthetic, probe (the linear layer alone; every clip "
-        "is read once), test; the authors': paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, paper-fsd50k (these "
-        "stop by themselves, with --held-out-split val or folds to watch)"
+        "esc10 (default), scratch (made for --from none --model bundled --set model.subsampling=4), digits (made for --from none "
+        "--model bundled), scenes, synthetic, probe (the linear layer alone; every clip is read once), test; the authors': "
+        "paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, paper-fsd50k (these stop by themselves, with "
+        "--held-out-split val or folds to watch)"
     )
     parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
     parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: a pre-training preset's model (default tiny)")
@@ -114,7 +115,7 @@ def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], se
     preset = replace(preset, model=replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"]))
     preset = override(preset, changes)
     torch.manual_seed(seed)
-    model = AudioFormer(preset.model)
+    model = AudioFormer(preset.model, mlm=False)
     if preset.init_from_codebooks:
         model.init_from_codebooks(load_codebooks(arguments, chosen.clips))
     return model
