@@ -238,8 +238,9 @@ def _reads(config: dict) -> str:
     model = config["model"]
     if config.get("method") == "encodecmae":
         return f"frames ({model['frames']})"
+    groups = f", {model['subsampling']} frames a position" if model.get("subsampling", 1) > 1 else ""
     bins = f", {config['time_bins']} time bins" if config.get("time_bins", 1) > 1 else ""
-    return f"rows = {model['rows']}, {model['n_codebooks']} codebooks{bins}"
+    return f"rows = {model['rows']}, {model['n_codebooks']} codebooks{groups}{bins}"
 
 
 def classifier_card(config: dict) -> str:

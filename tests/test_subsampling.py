@@ -6,15 +6,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from audioformer.backbone import read_shape
+from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.config import preset
 from audioformer.encoder import Encoder
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps
+from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.pretrain import PRETRAIN_PRESETS, MaskedModelling
 from audioformer.subsampling import Subsampling
+from audioformer.train import train
 from tests.test_encoder import tokens
+from tests.test_finetune import NAMES, codec_about, coded_clips, recipe
 
 FACTORS = [2, 4]
 
@@ -108,6 +113,21 @@ def test_a_classifier_gives_scores_per_frame_and_maps():
     classifier.train()
     classifier(batch.tokens, batch.padding).logits.sum().backward()
     assert all(c.weight.grad.abs().sum() > 0 for c in classifier.backbone.encoders[0].subsampling.convolutions)
+
+
+def test_the_card_of_a_classifier_from_scratch_tells_the_groups(tmp_path):
+    torch.manual_seed(0)
+    model = AudioFormer(preset("test", codebook_size=16, n_codebooks=3, rows="summed", subsampling=4), mlm=False)
+    task = FineTuning(recipe(n_steps=2, keep_tables=True), model, coded_clips(6), NAMES, False, codec_about())
+    records = list(train(task, task.config.train))
+    assert records[-1].losses["mlc"] > 0
+    task.export(tmp_path / "clf", [], None)
+    assert "3 codebooks, 4 frames a position of" in (tmp_path / "clf" / "README.md").read_text()
+    state, about = load_checkpoint(tmp_path / "clf")
+    opened = Classifier(read_shape(about), len(NAMES))
+    opened.load_state_dict(state)
+    tokens = task.batch(0)[0].tokens
+    torch.testing.assert_close(opened.eval()(tokens).logits, task.classifier.eval()(tokens).logits, atol=2e-2, rtol=2e-2)
 
 
 def test_codes_of_a_group_cannot_be_guessed():
