@@ -29,7 +29,8 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `thumbs` (L * H small maps), `map` (one head, frames only), `stats` per head, `lanes`, `window`.
+        dict with `thumbs` (L * H small maps), `map` (one head, frames only), `stats` per head, `lanes`, `window`,
+        `group` (frames that make one position; a map then comes in squares).
         Levels of a map are the square root of the weight over its largest: small weights stay visible.
 
     Raises:
@@ -54,7 +55,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         "head": head, "n_layers": config.n_layers, "n_heads": config.n_heads, "window": [start * frame_s, (start + length) * frame_s],
         "n_windows": len(starts), "thumbs": _thumbs(maps), "map": _map(maps[layer, head]), "stats": _stats(maps, frame_s),
         "lanes": ["mel", _rollout_lane(maps, start, frame_s), *(["scores"] if clf.codec.frame_rate == analysis.frame_rate else [])],
-        "checkpoint": analysis.verdict.checkpoint,
+        "checkpoint": analysis.verdict.checkpoint, "group": getattr(config, "subsampling", 1),
     }  # fmt: skip
 
 

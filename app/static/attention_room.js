@@ -82,7 +82,7 @@ class AttentionRoom extends Room {
   }
 
   tell(cursor, profile) {
-    const { layer, head, stats, window, map, n_windows } = this.view;
+    const { layer, head, stats, window, map, n_windows, group } = this.view;
     const { reach_s, spread, edges } = stats[layer][head];
     const time = (cursor.frame + 0.5) / this.view.frame_rate;
     const step = (window[1] - window[0]) / profile.length;
@@ -93,6 +93,7 @@ class AttentionRoom extends Room {
       ["Spread", `${spread.toFixed(0)} positions`, `of ${Math.round((window[1] - window[0]) * this.view.frame_rate) + 2}, from its entropy`],
       ["Begin, end", `${(100 * edges).toFixed(0)} %`, "goes to these two tokens"],
     ];
+    if (group > 1) facts.push(["Grain", `${group} frames`, "joined before the first layer: they look as one, hence the squares"]);
     if (n_windows > 1) facts.push(["Window", `${window[0].toFixed(1)}-${window[1].toFixed(1)} s`, `one of ${n_windows}; the cursor chooses`]);
     this.find(".af-told div").replaceChildren(...facts.map(([name, value, compare]) => {
       const row = part("p", "af-fact");
