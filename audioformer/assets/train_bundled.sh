@@ -46,8 +46,8 @@ $AF pretrain "$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1
 # All 51 classes of synthetic sound, one a clip: a classifier to go on from. It has heard no recording with its label.
 $AF finetune "$OUT/synth-codes" --from "$OUT/pretrained" --preset synthetic -o "$OUT/synthetic"
 
-# ESC-10, each fold held out in turn, then all four. A fresh model: with subsampling it needs far fewer steps than it saves, and
-# cannot start from `pretrained`. Folds 1 and 4 are the two that the recipe was chosen with.
+# ESC-10, each fold held out in turn, then all four. A fresh model: one with subsampling cannot start from `pretrained`. Folds 1
+# and 4 are the two that the recipe was chosen with.
 shape=(--model bundled --set model.d_model=144 --set model.n_layers=3 --set model.n_heads=3 --set model.d_ff=576)
 fresh10=(--from none "${shape[@]}" --set model.subsampling=4 --set model.dropout=0.25 --preset scratch)
 for fold in 1 2 3 4; do
