@@ -368,7 +368,8 @@ said = shipped.classify(dog.load(mono=True), top_k=5)
 show(plots.predictions.top_labels(said.labels, said.probabilities, chance=0.1))
 
 # %% [markdown]
-# It has learnt from recordings alone: a computed dog is a visitor from elsewhere. A better test is a recording of your own:
+# It has learnt from recordings alone (though its codec has heard computed sounds): a computed dog is a visitor from elsewhere.
+# A better test is a recording of your own:
 # notebook [15](15_your_own_sounds.ipynb).
 #
 # And the digits? *Predict first: a mean over positions does not care what comes first. Will that cost more with words or with
