@@ -140,7 +140,8 @@ class EncoderConfig(Config):
         require(self.max_positions >= 3, f"max_positions={self.max_positions} must be at least 3: BOA, a code, EOA")
         require(self.norm in NORMS, f"norm={self.norm!r} must be one of {', '.join(NORMS)}")
         require(self.rows in ROWS, f"rows={self.rows!r} must be one of {', '.join(ROWS)}")
-        require(self.subsampling in SUBSAMPLING, f"subsampling={self.subsampling!r} must be one of {', '.join(map(str, SUBSAMPLING))}")
+        known = isinstance(self.subsampling, int) and self.subsampling in SUBSAMPLING
+        require(known, f"subsampling={self.subsampling!r} must be one of {', '.join(map(str, SUBSAMPLING))}")
         require(isinstance(self.rotary_value, bool), f"rotary_value={self.rotary_value!r} must be true or false")
 
     @property

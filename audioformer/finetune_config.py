@@ -75,7 +75,7 @@ FINETUNE_PRESETS = {
         TrainConfig(n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3),
         token_mask=0.1,
     ),
-    # ours, of the bundled models: first all classes of synthetic sound, one a clip; from there on esc10 and scenes
+    # ours: first all classes of synthetic sound, one a clip; from there on, or from a pre-trained model, esc10 and scenes
     "synthetic": FinetuneConfig(
         TrainConfig(n_steps=400, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,

@@ -1,7 +1,7 @@
 """Convolutional subsampling: a few frames become one position before the blocks, and are spread out again after them.
 
 Part of the encoder, our option `subsampling`: 2 or 4 frames of 13 ms hold little more than one, attention costs 4 or 16 times
-less, and the convolutions see how the sound changes from frame to frame, which few training clips teach attention.
+less, and the convolutions see how the sound changes from frame to frame, which attention hardly learns from few clips.
 Source: the front end of Conformer, arXiv 2005.08100, section 2, here over the codes' vectors instead of mel bands.
 
 Shapes: B clips, S positions, N = ceil(S / factor) groups, D width, H heads.

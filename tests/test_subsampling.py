@@ -142,7 +142,7 @@ def test_codes_of_a_group_cannot_be_guessed():
         MaskedModelling(recipe, [clip], codec)
 
 
-@pytest.mark.parametrize("factor", [0, 3, 8, "4"])
+@pytest.mark.parametrize("factor", [0, 3, 8, "4", 4.0])
 def test_other_factors_are_refused(factor):
     with pytest.raises(AudioformerError, match=r"subsampling=.* must be one of 1, 2, 4"):
         preset("test", subsampling=factor)
