@@ -131,15 +131,12 @@ def test_the_card_of_a_classifier_from_scratch_tells_the_groups(tmp_path):
 
 
 def test_codes_of_a_group_cannot_be_guessed():
-    shape = preset("test", subsampling=2)
+    shape = preset("test", codebook_size=16, n_codebooks=3, subsampling=2)
     with pytest.raises(AudioformerError, match="subsampling=2: one vector for 2 frames"):
         AudioFormer(shape)
     assert len(AudioFormer(shape, mlm=False).encoders) == 3
-    recipe = replace(PRETRAIN_PRESETS["test"], model=shape)
-    codec = {"name": "compact", "fingerprint": "0", "sample_rate": 24000, "frame_rate": 75.0, "codebook_size": 1024}
-    clip = type("Clip", (), {"codes": torch.zeros(3, 80, dtype=torch.long), "id": "a", "labels": (), "weights": ()})()
     with pytest.raises(AudioformerError, match="pre-train with 1"):
-        MaskedModelling(recipe, [clip], codec)
+        MaskedModelling(replace(PRETRAIN_PRESETS["test"], model=shape), coded_clips(1), codec_about())
 
 
 @pytest.mark.parametrize("factor", [0, 3, 8, "4", 4.0])
