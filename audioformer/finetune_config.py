@@ -85,7 +85,7 @@ FINETUNE_PRESETS = {
         token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1,
     ),  # fmt: skip
     "scratch": FinetuneConfig(  # for a fresh model with subsampling whose embeddings start as the codec's vectors: the bundled esc10
-        TrainConfig(n_steps=900, batch_size=32, learning_rate=1e-3, weight_decay=0.05, average=0.99),
+        TrainConfig(n_steps=960, batch_size=32, learning_rate=1e-3, weight_decay=0.05, average=0.99),
         token_mask=0.15, token_span=HIDDEN_RUN, crop_s=5.0, min_crop_s=3.5, label_smoothing=0.1, keep_tables=True,
     ),  # fmt: skip
     "digits": FinetuneConfig(  # for a fresh model whose embeddings start as the codec's vectors: see assets/train_bundled.sh

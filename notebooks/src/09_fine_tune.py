@@ -342,7 +342,7 @@ for row in whole["rows"]:
 # The bundled `esc10` differs in three things, each an answer to what the rows above lack. It starts fresh: pre-training
 # gained nothing that shows. Its embeddings stay the vectors of the codec. And before the blocks two convolutions join four
 # frames to one position, as speech recognisers do (`subsampling`): a step costs a quarter, so there is time for many more, on
-# forty codings of every clip; and how a sound changes from frame to frame need not be learnt by attention, for which 240
+# eighty codings of every clip; and how a sound changes from frame to frame need not be learnt by attention, for which 240
 # clips are few. Its card says how it was measured, each fold held out in turn; the classic rival's score on the same folds stands
 # below it:
 
