@@ -1,7 +1,7 @@
 """Which folder becomes which package; everything else about the project stands in pyproject.toml.
 
 Three top-level folders of a clone travel in the wheel under names that cannot collide with anybody else's.
-`audioformer.paths` finds the folders in both places.
+`audioformer.files` finds the folders in both places.
 """
 
 from pathlib import Path

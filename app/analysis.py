@@ -144,9 +144,17 @@ def analyse(clip: Clip, sample: int, codec_name: str, checkpoint: str | None, mo
     heard = resample(waveform.samples, waveform.sample_rate, codec.sample_rate)[0].numpy()
     verdict = classify(waveform, checkpoint, models, {codec.fingerprint: codes}) if checkpoint else None
     return Analysis(
-        uuid4().hex, clip, sample, codec_name, heard, codec.sample_rate, codes.numpy().astype(np.int32),
-        codec.frame_rate, codec.bandwidth_kbps(1), verdict,
-    )  # fmt: skip
+        uuid4().hex,
+        clip,
+        sample,
+        codec_name,
+        heard,
+        codec.sample_rate,
+        codes.numpy().astype(np.int32),
+        codec.frame_rate,
+        codec.bandwidth_kbps(1),
+        verdict,
+    )
 
 
 def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[str, Tensor]) -> Verdict:

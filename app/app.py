@@ -35,17 +35,22 @@ def theme() -> gr.Theme:
     """System fonts (nothing to fetch), slate greys, one blue."""
     fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
     return gr.themes.Base(
-        primary_hue=gr.themes.colors.sky, neutral_hue=gr.themes.colors.slate, font=fonts,
+        primary_hue=gr.themes.colors.sky,
+        neutral_hue=gr.themes.colors.slate,
+        font=fonts,
         font_mono=["ui-monospace", "SFMono-Regular", "Consolas", "monospace"],
-        spacing_size="sm", radius_size="md", text_size="md",
-    )  # fmt: skip
+        spacing_size="sm",
+        radius_size="md",
+        text_size="md",
+    )
 
 
 def page_options() -> dict:
     """What Gradio 6 wants at launch rather than in the layout: look, style sheet and head."""
     return {
         "theme": theme(),
-        "css": modules.style() + "".join((STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "tour.css")),
+        "css": modules.style()
+        + "".join((STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "tour.css")),
         "head": (STATIC / "head.html").read_text(encoding="utf-8"),
     }
 
@@ -80,7 +85,11 @@ def build_app(
         clip = analysis.open_clip(samples[chosen].path, samples[chosen].label, samples[chosen].events)
         first = analysis.analyse(clip, chosen, codec, checkpoint, models)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
-        top = header(texts.SENTENCE, [{**step, "readable": step.get("notebook") in readable()} for step in TOUR], elem_id="af-head")
+        top = header(
+            texts.SENTENCE,
+            [{**step, "readable": step.get("notebook") in readable()} for step in TOUR],
+            elem_id="af-head",
+        )
         current = gr.State(first)  # kept while the page is open, and an hour longer
         with gr.Row(elem_id="af-main"):
             with gr.Column(scale=0, min_width=300, elem_id="af-side"):
@@ -150,9 +159,14 @@ def _side(models: Models, samples: list, chosen: int | None) -> dict:
     fixed("<h2>A sound</h2>", elem_classes=["af-heading", "af-plain", "af-first"])
     picker = sample_picker(samples, chosen, elem_id="af-samples", elem_classes="af-plain")
     audio = gr.Audio(
-        sources=["upload", "microphone"], type="filepath", elem_id="af-input", editable=False, buttons=[],
-        label="Your own sound", show_label=False,
-    )  # fmt: skip
+        sources=["upload", "microphone"],
+        type="filepath",
+        elem_id="af-input",
+        editable=False,
+        buttons=[],
+        label="Your own sound",
+        show_label=False,
+    )
     fixed(
         f"<p class='af-note'>WAV, FLAC, Ogg or MP3 up to {MAX_FILE_MB} MB, of which the first {SHOWN_S:.0f} s are used.</p>",
         elem_classes="af-plain",
@@ -160,9 +174,12 @@ def _side(models: Models, samples: list, chosen: int | None) -> dict:
     fixed("<h2>Who listens</h2>", elem_classes=["af-heading", "af-plain"])
     names, codecs = list(models.checkpoints), list(models.codecs)
     checkpoint = gr.Radio(
-        names, value=next(iter(names), None), label="Checkpoint (gives the label)", elem_id="af-checkpoint",
+        names,
+        value=next(iter(names), None),
+        label="Checkpoint (gives the label)",
+        elem_id="af-checkpoint",
         visible=bool(names),
-    )  # fmt: skip
+    )
     codec = gr.Radio(codecs, value=codecs[0], label="Codec (writes the codes)", elem_id="af-codec")
     note = fixed(codec_note(codecs[0], models), elem_id="af-codec-note", elem_classes="af-plain")
     raw = gr.Checkbox(True, label="Raw microphone", info=texts.MICROPHONE, elem_id="af-raw")
@@ -192,7 +209,10 @@ def _on(event: Callable, answer: Callable, inputs: list, outputs: list, **option
     @wraps(answer)
     def told(*args) -> list:
         texts = [isinstance(part, gr.HTML) for part in outputs]
-        return [gr.update(value=one) if text and isinstance(one, str) else one for text, one in zip(texts, answer(*args), strict=True)]
+        return [
+            gr.update(value=one) if text and isinstance(one, str) else one
+            for text, one in zip(texts, answer(*args), strict=True)
+        ]
 
     return event(told, inputs, outputs, **options)
 
@@ -211,7 +231,13 @@ def _connect_teach(lessons: Lessons, demo: gr.Blocks, room: gr.HTML, current: gr
     _on(room.ask, lessons.ask, current, [part["message"], room], **QUIET)
     train = {"concurrency_id": "train", "concurrency_limit": 1, "api_visibility": "private", "show_progress": "hidden"}
     taught = room.train(lessons.train, None, [part["message"], room, part["checkpoint"]], **train)
-    _on(taught.then, lessons.page.choose("checkpoint"), [current, *_chosen(part)], [*_shows(current, part), part["checkpoint"]], **QUIET)
+    _on(
+        taught.then,
+        lessons.page.choose("checkpoint"),
+        [current, *_chosen(part)],
+        [*_shows(current, part), part["checkpoint"]],
+        **QUIET,
+    )
     demo.unload(lessons.close)
 
 

@@ -23,10 +23,10 @@ import numpy as np
 from audioformer.audio import Waveform, load_audio
 from audioformer.checkpoint import find_checkpoint
 from audioformer.classify import load
-from audioformer.datasets import AudioDataset, Clip, open_dataset
-from audioformer.embedding_map import METHODS, RANDOM, STATISTICS, Described, Space, align, describer, project
+from audioformer.data.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.paths import samples_folder
+from audioformer.explain.embedding_map import METHODS, RANDOM, STATISTICS, Described, Space, align, describer, project
+from audioformer.files import samples_folder
 from audioformer.train import STEPS
 
 MOST_CLIPS, HEARD_S = 600, 10.0  # clips of a map, evenly picked; of each its first seconds
@@ -156,16 +156,24 @@ class Atlas:
                 while (job := self._turn()) is not None:
                     name, what = job
                     if what == "umap":  # the process starts with the first one
-                        self._maps[name, "umap"] = pool.submit(project, self._regions[name].vectors, "umap", SEED).result()
+                        self._maps[name, "umap"] = pool.submit(
+                            project, self._regions[name].vectors, "umap", SEED
+                        ).result()
                         continue
                     region = self._make(name)
                     self._maps[name, "pca"] = project(region.vectors, "pca", SEED)
                     self._regions[name] = region
         except Exception as error:  # told in the room; what is our fault goes in full to the terminal
-            ending = isinstance(error, RuntimeError) and "after shutdown" in str(error)  # what the pool says once Python ends
+            ending = isinstance(error, RuntimeError) and "after shutdown" in str(
+                error
+            )  # what the pool says once Python ends
             if ending or not main_thread().is_alive():
                 return  # Ctrl-C in the middle of a map: nobody is left to be told
-            self._problem = str(error) if isinstance(error, AudioformerError) else "the map could not be made; the terminal says why"
+            self._problem = (
+                str(error)
+                if isinstance(error, AudioformerError)
+                else "the map could not be made; the terminal says why"
+            )
             if not isinstance(error, AudioformerError):
                 traceback.print_exception(error, file=sys.stderr)
         finally:
@@ -222,7 +230,9 @@ def before(models) -> dict[str, list[str]]:
 
 def kept_steps(name: str, checkpoint) -> dict[str, Path]:
     """Name shown to folder of each step that training kept (`train.keep_every`), in their order."""
-    folders = sorted(path.parent for path in (Path(checkpoint) / STEPS).glob("*/config.json") if path.parent.name.isdecimal())
+    folders = sorted(
+        path.parent for path in (Path(checkpoint) / STEPS).glob("*/config.json") if path.parent.name.isdecimal()
+    )
     return {f"{name} after {int(folder.name)} steps": folder for folder in folders}
 
 
@@ -241,7 +251,11 @@ def aligned(atlas: Atlas, name: str, method: str, onto: str | None) -> tuple[np.
     Returns:
         (n, 2), shares of the axes or None, and the method shown.
     """
-    shown = method if atlas.points(name, method) is not None and (onto is None or atlas.points(onto, method) is not None) else METHODS[1]
+    shown = (
+        method
+        if atlas.points(name, method) is not None and (onto is None or atlas.points(onto, method) is not None)
+        else METHODS[1]
+    )
     points, shares = atlas.points(name, shown)
     if onto is not None and onto != name:
         points, shares = align(points, atlas.points(onto, shown)[0]), None

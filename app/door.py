@@ -48,7 +48,13 @@ def own_names() -> tuple[list[str], list[str]]:
     host = socket.gethostname()
     names = [host] if "." in host else [host, f"{host}.local"]
     up = {name for name, state in psutil.net_if_stats().items() if state.isup}
-    found = [a.address for name, entries in psutil.net_if_addrs().items() if name in up for a in entries if a.family == socket.AF_INET]
+    found = [
+        a.address
+        for name, entries in psutil.net_if_addrs().items()
+        if name in up
+        for a in entries
+        if a.family == socket.AF_INET
+    ]
     usable = (ipaddress.ip_address(address) for address in found)
     return names, [str(address) for address in usable if not address.is_loopback and not address.is_link_local]
 
@@ -67,7 +73,9 @@ def certificate(names: list[str], addresses: list[str]) -> Iterator[Certificate]
     try:
         folder = Path(tempfile.mkdtemp(prefix="audioformer-certificate-"))  # open to us alone
     except OSError as error:
-        raise AudioformerError(f"no certificate: {tempfile.gettempdir()} cannot be written ({error.strerror}); set TMPDIR") from error
+        raise AudioformerError(
+            f"no certificate: {tempfile.gettempdir()} cannot be written ({error.strerror}); set TMPDIR"
+        ) from error
     try:
         content, key, fingerprint = _sign(["localhost", *names], ["127.0.0.1", *addresses])
         made = Certificate(folder / "certificate.pem", folder / "key.pem", fingerprint)
@@ -91,13 +99,18 @@ def _sign(names: list[str], addresses: list[str]) -> tuple[bytes, bytes, str]:
     known_as += [x509.IPAddress(ipaddress.ip_address(address)) for address in dict.fromkeys(addresses)]
     begins = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)  # clocks differ
     made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(begins + datetime.timedelta(days=DAYS))
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(begins + datetime.timedelta(days=DAYS))
         .add_extension(x509.SubjectAlternativeName(known_as), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    )
     plain = serialization.NoEncryption()
     secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
     return made.public_bytes(serialization.Encoding.PEM), secret, made.fingerprint(hashes.SHA256()).hex(":").upper()
@@ -115,7 +128,9 @@ def require_password(password: str) -> Callable[[str, str], bool]:
         AudioformerError: the password is too short.
     """
     if len(password) < MIN_LETTERS:
-        raise AudioformerError(f"the password has {len(password)} letters and needs at least {MIN_LETTERS}; `--password` alone makes one")
+        raise AudioformerError(
+            f"the password has {len(password)} letters and needs at least {MIN_LETTERS}; `--password` alone makes one"
+        )
 
     def is_right(_name: str, given: str) -> bool:
         return hmac.compare_digest(given.encode(), password.encode())

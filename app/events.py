@@ -54,9 +54,13 @@ def codec_note(name: str, models: Models) -> str:
 
 
 ROOMS = {
-    "listen": {**edit.ANSWERS, **codebook.ANSWERS}, "mask": mask.ANSWERS, "attention": attention.ANSWERS, "why": why.ANSWERS,
-    "map": sound_map.ANSWERS, "results": results.ANSWERS,
-}  # fmt: skip
+    "listen": {**edit.ANSWERS, **codebook.ANSWERS},
+    "mask": mask.ANSWERS,
+    "attention": attention.ANSWERS,
+    "why": why.ANSWERS,
+    "map": sound_map.ANSWERS,
+    "results": results.ANSWERS,
+}
 LISTENERS = ("codec", "checkpoint")
 N_SHOWN = 6  # outputs of the answers that show a clip, before the LISTENERS
 PICKER = 4  # which of them is the picker's
@@ -74,7 +78,12 @@ class Page:
         self.models, self.samples, self.turns = models, samples, Turns()
 
     def pick(
-        self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request | None = None
+        self,
+        now: Analysis | None,
+        codec: str,
+        checkpoint: str | None,
+        event: gr.EventData,
+        request: gr.Request | None = None,
     ) -> list:
         """A bundled clip was chosen."""
 
@@ -86,7 +95,12 @@ class Page:
         return answer
 
     def open(
-        self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request | None = None
+        self,
+        now: Analysis | None,
+        codec: str,
+        checkpoint: str | None,
+        event: gr.EventData,
+        request: gr.Request | None = None,
     ) -> list:
         """An address was opened that names sample, codec, checkpoint; what it does not name stays. One more output: answered."""
         before = codec, checkpoint
@@ -99,7 +113,9 @@ class Page:
                 return now.clip, now.sample
             index = next((index for index, sample in enumerate(self.samples) if sample.path.name == wanted), None)
             if index is None:
-                raise AudioformerError(f"the address names the sample {str(wanted)[:80]!r}, which is not here; choose one of the tiles")
+                raise AudioformerError(
+                    f"the address names the sample {str(wanted)[:80]!r}, which is not here; choose one of the tiles"
+                )
             return self._sample(index)
 
         answer = self.show(now, codec, checkpoint, clip, request, own)
@@ -112,12 +128,20 @@ class Page:
         return analysis.open_clip(sample.path, sample.label, sample.events), index
 
     def drop(
-        self, now: Analysis | None, path: str | None, codec: str, checkpoint: str | None, request: gr.Request | None = None
+        self,
+        now: Analysis | None,
+        path: str | None,
+        codec: str,
+        checkpoint: str | None,
+        request: gr.Request | None = None,
     ) -> list:
         """A file was dropped or a recording made; None: the box was emptied, which changes nothing. One more output: the box, emptied."""
         if path is None:
             return [*unchanged(), None]
-        return [*self.show(now, codec, checkpoint, lambda _: (analysis.open_clip(path), -1), request, path=path)[:N_SHOWN], None]
+        return [
+            *self.show(now, codec, checkpoint, lambda _: (analysis.open_clip(path), -1), request, path=path)[:N_SHOWN],
+            None,
+        ]
 
     def choose(self, name: str) -> Callable:
         """The answer to another "codec" or "checkpoint" for the clip on the page. One more output: that choice."""

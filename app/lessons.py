@@ -30,7 +30,9 @@ class Lessons:
 
     def __init__(self, page: Page):
         self.page, self.models = page, page.models
-        self.kept = Kept(MOST_LESSONS, IDLE_S, f"{MOST_LESSONS} people teach already; try again when one of them has closed the page")
+        self.kept = Kept(
+            MOST_LESSONS, IDLE_S, f"{MOST_LESSONS} people teach already; try again when one of them has closed the page"
+        )
 
     def ask(self, now: Analysis | None, event: gr.EventData, request: gr.Request) -> list:
         """A question of the room: `what` is hello, add (with `task`, which comes back, and of a file `path` and `name`), forget or stop."""
@@ -77,7 +79,11 @@ class Lessons:
             lesson = self.lesson(request.session_hash)
             for told in teach.teach(lesson, event._data if isinstance(event._data, dict) else {}, self.models):
                 done = told["stage"] == "done"
-                offer = gr.update(choices=[*choices, tuple(told["choice"])], value=told["choice"][1], visible=True) if done else gr.skip()
+                offer = (
+                    gr.update(choices=[*choices, tuple(told["choice"])], value=told["choice"][1], visible=True)
+                    if done
+                    else gr.skip()
+                )
                 yield [gr.skip(), gr.update(reply=json.dumps({"to": "train", "answer": uuid4().hex, **told})), offer]
         except Exception as error:  # as above
             failed = json.dumps({"to": "train", "answer": uuid4().hex, "failed": explain(error)})

@@ -31,7 +31,9 @@ class Listening:
 
         def run() -> dict:
             clf = self.models.classifier(checkpoint) if checkpoint else None
-            session = self.sessions.session(request.session_hash, take, lambda: LiveListener(clf, self.models.codec(codec)))
+            session = self.sessions.session(
+                request.session_hash, take, lambda: LiveListener(clf, self.models.codec(codec))
+            )
             listener = session.line.listener
             if clf is not None and listener.classifier is not clf:
                 listener.use(clf)
@@ -49,7 +51,9 @@ class Listening:
 
         return self._reply("freeze", sent(event, "take"), run)
 
-    def use(self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request) -> list:
+    def use(
+        self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request
+    ) -> list:
         """A stretch of what is frozen becomes the clip on the page, like a file that was dropped."""
 
         def source(_) -> tuple:
@@ -64,7 +68,9 @@ class Listening:
 
     def _ranks(self, codec):
         """Colour ranks of a codec's entries; None for one that is not offered by itself."""
-        name = next((name for name in self.models.codecs if self.models.codec(name).fingerprint == codec.fingerprint), None)
+        name = next(
+            (name for name in self.models.codecs if self.models.codec(name).fingerprint == codec.fingerprint), None
+        )
         return None if name is None else self.models.ranks(name)
 
     def _reply(self, to: str, take, run) -> list:

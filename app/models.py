@@ -79,7 +79,7 @@ def encodec_is_here() -> bool:
     """Whether EnCodec's package and its published 24 kHz weights are on this machine; nothing is downloaded."""
     from importlib.util import find_spec
 
-    from audioformer.encodec_weights import FOLDER_VARIABLE, RELEASES, cache_folder
+    from audioformer.codecs.encodec_files import FOLDER_VARIABLE, RELEASES, cache_folder
 
     if find_spec("encodec") is None:
         return False
@@ -142,7 +142,9 @@ class Models:
         if name.startswith(PREFIX):
             taught = self.taught.get(name)
             if taught is None:
-                raise AudioformerError("the classifier that was taught here is forgotten after an hour of rest; teach it again")
+                raise AudioformerError(
+                    "the classifier that was taught here is forgotten after an hour of rest; teach it again"
+                )
             found = taught.classifier
         else:
             found = self._open("checkpoint", name, self.checkpoints, load)
@@ -157,7 +159,9 @@ class Models:
         """
         name = next(iter(self.pretrained), None)
         if name is None:
-            raise AudioformerError("this installation came without a pre-trained model; make one with `audioformer pretrain`")
+            raise AudioformerError(
+                "this installation came without a pre-trained model; make one with `audioformer pretrain`"
+            )
         return self._open("pre-trained model", name, self.pretrained, self._open_guesser)
 
     def ranks(self, codec_name: str) -> np.ndarray:

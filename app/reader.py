@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from audioformer.errors import AudioformerError
-from audioformer.paths import notebooks_folder
+from audioformer.files import notebooks_folder
 
 
 @cache
@@ -37,10 +37,12 @@ def page(name: str) -> str:
     """
     import nbformat
 
-    from audioformer.reading import notebook_page
+    from audioformer.plots.notebook_page import notebook_page
 
     notebook = nbformat.read(notebooks_folder() / f"{name}.ipynb", as_version=4)
-    told = f"This is for reading: <code>audioformer lab</code> runs it, with its figures, sounds and exercises ({name})."
+    told = (
+        f"This is for reading: <code>audioformer lab</code> runs it, with its figures, sounds and exercises ({name})."
+    )
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"<p><small>{told}</small></p>"))
     return notebook_page(notebook, name, dark=True)
 

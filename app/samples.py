@@ -12,7 +12,7 @@ import numpy as np
 
 from audioformer.audio import load_audio, log_mel
 from audioformer.errors import AudioformerError
-from audioformer.paths import samples_folder
+from audioformer.files import samples_folder
 
 THUMB_RATE_HZ, THUMB_BANDS, THUMB_COLUMNS = 16_000, 24, 56
 ENDINGS = {".ogg", ".flac", ".wav", ".mp3"}

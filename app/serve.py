@@ -61,13 +61,28 @@ def launch(
     demo = build_app(codecs, checkpoints, pretrained, sounds)
     routes = [taught_route(demo.taught), notebook_route(), *static_routes()]
     options = {
-        "server_name": host, "server_port": port, "share": False, "inbrowser": open_browser, "quiet": True,
-        "prevent_thread_lock": True, "_frontend": False,  # no look at itself within 3 s, which a busy machine fails
-        "show_error": False, "max_file_size": f"{MAX_FILE_MB}mb", "footer_links": [],
-        "run_history": False, "ssr_mode": False, "enable_monitoring": False, "pwa": False, "mcp_server": False,
-        "strict_cors": True, "favicon_path": str(STATIC / "icon.svg"), "auth": auth, "auth_message": DOOR if auth else None,
-        "app_kwargs": {"routes": routes, "docs_url": None, "redoc_url": None}, **page_options(),
-    }  # fmt: skip
+        "server_name": host,
+        "server_port": port,
+        "share": False,
+        "inbrowser": open_browser,
+        "quiet": True,
+        "prevent_thread_lock": True,
+        "_frontend": False,  # no look at itself within 3 s, which a busy machine fails
+        "show_error": False,
+        "max_file_size": f"{MAX_FILE_MB}mb",
+        "footer_links": [],
+        "run_history": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "pwa": False,
+        "mcp_server": False,
+        "strict_cors": True,
+        "favicon_path": str(STATIC / "icon.svg"),
+        "auth": auth,
+        "auth_message": DOOR if auth else None,
+        "app_kwargs": {"routes": routes, "docs_url": None, "redoc_url": None},
+        **page_options(),
+    }
     address = f"{'https' if lan else 'http'}://{'localhost' if lan else host}:{port}"
     print(f"audioformer app: {address}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
     if lan:

@@ -7,7 +7,7 @@ transformer learns them as a masked language model, a classifier is fine-tuned o
     codes = af.load_codec("compact").encode(af.load_audio("dog.ogg"))
     af.load("esc10").classify("dog.ogg").labels
 
-To train one: `open_dataset`, then `audioformer.prepare.prepare`, `Corpus.open`, a task (`MaskedModelling`, `FrameModelling`
+To train one: `open_dataset`, then `audioformer.data.prepare.prepare`, `Corpus.open`, a task (`MaskedModelling`, `FrameModelling`
 for EnCodecMAE, `FineTuning`) with a recipe (`pretrain_preset`, `finetune_preset`), and `audioformer.train.train`, a loop of
 records. `audioformer.hear` holds HEAR's interface, `audioformer.plots` the figures.
 
@@ -29,10 +29,10 @@ _HOME = {
     "load_codec": "codec",
     "load_codes": "codec",
     "save_codes": "codec",
-    "open_dataset": "datasets",
-    "Corpus": "corpus",
+    "open_dataset": "data.datasets",
+    "Corpus": "data.corpus",
     "AudioFormer": "model",
-    "EncodecMAE": "encodecmae",
+    "EncodecMAE": "encodecmae.model",
     "Classifier": "classifier",
     "EncoderConfig": "config",
     "MaskConfig": "config",
@@ -41,7 +41,7 @@ _HOME = {
     "MaskedModelling": "pretrain",
     "pretrain_preset": "pretrain",
     "load_pretrained": "pretrain",
-    "FrameModelling": "pretrain_encodecmae",
+    "FrameModelling": "encodecmae.pretrain",
     "FineTuning": "finetune",
     "finetune_preset": "finetune",
     "load": "classify",
@@ -56,14 +56,14 @@ if TYPE_CHECKING:
     from audioformer.classify import AudioClassifier, Prediction, load
     from audioformer.codec import Codec, load_codec, load_codes, save_codes
     from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, preset
-    from audioformer.corpus import Corpus
-    from audioformer.datasets import open_dataset
-    from audioformer.encodecmae import EncodecMAE
+    from audioformer.data.corpus import Corpus
+    from audioformer.data.datasets import open_dataset
+    from audioformer.encodecmae.model import EncodecMAE
+    from audioformer.encodecmae.pretrain import FrameModelling
     from audioformer.errors import AudioformerError
     from audioformer.finetune import FineTuning, finetune_preset
     from audioformer.model import AudioFormer
     from audioformer.pretrain import MaskedModelling, load_pretrained, pretrain_preset
-    from audioformer.pretrain_encodecmae import FrameModelling
 
 
 def __getattr__(name: str):

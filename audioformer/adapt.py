@@ -32,7 +32,11 @@ from audioformer.config import Config, check_names, require, require_counts
 from audioformer.errors import AudioformerError
 
 ADAPTATIONS = ("linear", "bias", "adapter", "lora", "full")
-SUB_LAYER_ENDS = ("attention.out", "contract", "feed_forward.2")  # the last matrix of a sub-layer, in either kind of model
+SUB_LAYER_ENDS = (
+    "attention.out",
+    "contract",
+    "feed_forward.2",
+)  # the last matrix of a sub-layer, in either kind of model
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,9 @@ def adapt(classifier: Classifier, config: AdaptConfig) -> None:
             _learn_adapters(encoder, config.width)
         elif config.name == "lora":
             for _, linear in list(_matrices(encoder)):
-                parametrize.register_parametrization(linear, "weight", LowRank(linear.weight, config.rank, config.scale))
+                parametrize.register_parametrization(
+                    linear, "weight", LowRank(linear.weight, config.rank, config.scale)
+                )
 
 
 def rebuild(model: nn.Module, about: dict) -> None:
@@ -182,7 +188,9 @@ def _learn_adapters(encoder: nn.Module, width: int) -> None:
     for adapter in there:
         if adapter.down.out_features != width:
             told = f"the model has adapters of width {adapter.down.out_features} already"
-            raise AudioformerError(f"{told}, asked for are {width}: go on with --set adapt.width={adapter.down.out_features}")
+            raise AudioformerError(
+                f"{told}, asked for are {width}: go on with --set adapt.width={adapter.down.out_features}"
+            )
         adapter.down.requires_grad_(True)
         adapter.up.requires_grad_(True)
     if not there:

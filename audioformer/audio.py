@@ -7,9 +7,6 @@ Files are decoded by libsndfile alone (WAV, FLAC, Ogg, MP3): no ffmpeg, no torch
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ import torch
 from torch import Tensor
 
 from audioformer.errors import AudioformerError
+from audioformer.files import atomic_path
 
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
 MAX_DURATION_S = 2 * 3600.0
@@ -83,17 +81,25 @@ def load_audio(
 def _read_stretch(sound, name: str, mono: bool, max_s: float, start_s: float, duration_s: float | None) -> np.ndarray:
     """(C, N) float32 of an open sound file, block by block; refused before reading if it is too much."""
     if (first := round(start_s * sound.samplerate)) and first >= sound.frames:
-        raise AudioformerError(f"{name}: ends at {sound.frames / sound.samplerate:.2f} s, before the clip's start at {start_s:.2f} s")
-    n_samples = min(sound.frames - first, sound.frames if duration_s is None else max(1, round(duration_s * sound.samplerate)))
+        raise AudioformerError(
+            f"{name}: ends at {sound.frames / sound.samplerate:.2f} s, before the clip's start at {start_s:.2f} s"
+        )
+    n_samples = min(
+        sound.frames - first, sound.frames if duration_s is None else max(1, round(duration_s * sound.samplerate))
+    )
     channels = 1 if mono else sound.channels
     if n_samples > (limit_s := min(max_s, MAX_SAMPLES / channels / sound.samplerate)) * sound.samplerate:
-        raise AudioformerError(f"{name}: {n_samples / sound.samplerate:.0f} s is longer than the {limit_s:.0f} s allowed; cut it first")
+        raise AudioformerError(
+            f"{name}: {n_samples / sound.samplerate:.0f} s is longer than the {limit_s:.0f} s allowed; cut it first"
+        )
     if sound.format == "MP3":  # its decoder loses its memory at every jump, and soundfile jumps after every read
         samples = sound.read(first + n_samples, dtype="float32", always_2d=True)[first:].T
         return samples.mean(0, keepdims=True) if mono else np.ascontiguousarray(samples)
     samples, filled = np.empty((channels, n_samples), np.float32), 0
     sound.seek(first)
-    while filled < n_samples and len(block := sound.read(min(BLOCK, n_samples - filled), dtype="float32", always_2d=True)):
+    while filled < n_samples and len(
+        block := sound.read(min(BLOCK, n_samples - filled), dtype="float32", always_2d=True)
+    ):
         samples[:, filled : filled + len(block)] = block.mean(1) if mono else block.T
         filled += len(block)
     return samples[:, :filled]
@@ -134,7 +140,9 @@ def check_waveform(samples: Tensor, sample_rate: int, name: str = "waveform") ->
     if samples.numel() == 0:
         raise AudioformerError(f"{name}: holds 0 samples; record or choose a clip of at least one sample")
     if not isinstance(sample_rate, int | np.integer) or not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
-        raise AudioformerError(f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}")
+        raise AudioformerError(
+            f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}"
+        )
     if not torch.isfinite(samples).all():
         raise AudioformerError(f"{name}: holds NaN or infinite samples; export it again as 16-bit or float audio")
     return Waveform(samples, int(sample_rate))
@@ -183,7 +191,9 @@ def to_batch(waveform, sample_rate: int | None, target_hz: int, channels: int = 
     if sample_rate is None:
         raise AudioformerError("sample_rate is missing; give it in Hz, e.g. encode(samples, 44100)")
     if samples.is_complex() or not 1 <= samples.dim() <= 3:
-        raise AudioformerError(f"waveform has shape {tuple(samples.shape)}; expected (N,), (C, N) or (B, C, N) real samples")
+        raise AudioformerError(
+            f"waveform has shape {tuple(samples.shape)}; expected (N,), (C, N) or (B, C, N) real samples"
+        )
     if not samples.is_floating_point():
         samples = _from_integers(samples)
     samples = samples.to(torch.float32)
@@ -220,7 +230,9 @@ def log_mel(
         (..., n_mels, T), T = 1 + N // hop_length.
     """
     flat, window = samples.reshape(-1, samples.shape[-1]), torch.hann_window(n_fft, device=samples.device)
-    spectrum = torch.stft(flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True).abs()
+    spectrum = torch.stft(
+        flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True
+    ).abs()
     mel = mel_filters(sample_rate, n_fft, n_mels).to(samples.device) @ spectrum
     return mel.clamp_min(floor).log().reshape(*samples.shape[:-1], n_mels, -1)
 
@@ -244,36 +256,6 @@ def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
 
 
-@contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Write to a temporary neighbour, then rename: a reader sees the old file or the whole new one, never half.
-
-    Args:
-        path: final name; its folder is made if missing.
-
-    Yields:
-        Path to write to (same ending as `path`).
-
-    Raises:
-        AudioformerError: the folder cannot be made or written (full disk, no permission).
-    """
-    path = Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        os.chmod(temporary, 0o644)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise AudioformerError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder") from error
-    finally:
-        if temporary is not None and temporary.exists():
-            temporary.unlink()
-
-
 def save_audio(path: str | os.PathLike, samples: Tensor, sample_rate: int) -> None:
     """Write a sound file, whole or not at all; the ending chooses WAV (16 bit), FLAC or Ogg.
 
@@ -289,11 +271,15 @@ def save_audio(path: str | os.PathLike, samples: Tensor, sample_rate: int) -> No
 
     path = Path(path)
     if path.suffix.lower() not in {".wav", ".flac", ".ogg"}:
-        raise AudioformerError(f"{path.name}: cannot write {path.suffix or 'a name without ending'}; end it in .wav, .flac or .ogg")
+        raise AudioformerError(
+            f"{path.name}: cannot write {path.suffix or 'a name without ending'}; end it in .wav, .flac or .ogg"
+        )
     samples = torch.atleast_2d(samples.detach().cpu().float())
     check_waveform(samples, sample_rate, name=path.name)
     with atomic_path(path) as temporary:
         try:
             soundfile.write(str(temporary), samples.clamp(-1, 1).T.numpy(), sample_rate)
         except soundfile.LibsndfileError as error:
-            raise AudioformerError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
+            raise AudioformerError(
+                f"{path}: cannot be written ({error}); free space or choose another folder"
+            ) from error

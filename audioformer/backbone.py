@@ -6,9 +6,9 @@ Checkpoints say which in `config.json` ("method"); everything after them asks he
 from __future__ import annotations
 
 from audioformer.config import EncoderConfig
-from audioformer.encodecmae import EncodecMAE
+from audioformer.encodecmae.config import EncodecMAEConfig
+from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
-from audioformer.mae_config import EncodecMAEConfig
 from audioformer.model import AudioFormer
 
 METHODS = {"audioformer": EncoderConfig, "encodecmae": EncodecMAEConfig}

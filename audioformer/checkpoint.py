@@ -13,12 +13,13 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from audioformer.codec import write_tensors
 from audioformer.errors import AudioformerError
+from audioformer.files import assets_folder, atomic_path, write_tensors
 
-BUNDLED = Path(__file__).parent / "assets" / "checkpoints"
+BUNDLED = assets_folder() / "checkpoints"
 FORMAT = 1
 HUB_FILES = ["config.json", "model.safetensors", "README.md"]
 
@@ -62,12 +63,16 @@ def _from_hub(repo_id: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise AudioformerError(f'{repo_id}: is not a folder, and the hub needs `pip install "audioformer[train]"`') from error
+        raise AudioformerError(
+            f'{repo_id}: is not a folder, and the hub needs `pip install "audioformer[train]"`'
+        ) from error
     try:
         offline = os.environ.get("AUDIOFORMER_OFFLINE", "") not in ("", "0")
         return Path(snapshot_download(repo_id, allow_patterns=HUB_FILES, local_files_only=offline))
     except Exception as error:  # the hub client raises many kinds: offline, no such model, private
-        raise AudioformerError(f"{repo_id}: no such folder, and the Hugging Face Hub gave nothing ({type(error).__name__})") from error
+        raise AudioformerError(
+            f"{repo_id}: no such folder, and the Hugging Face Hub gave nothing ({type(error).__name__})"
+        ) from error
 
 
 def push_to_hub(folder: str | os.PathLike, repo_id: str, private: bool = True, api=None) -> str:
@@ -99,7 +104,9 @@ def push_to_hub(folder: str | os.PathLike, repo_id: str, private: bool = True, a
         )
     except Exception as error:  # the hub client raises many kinds: offline, not logged in, no such user
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise AudioformerError(f"{repo_id}: the Hugging Face Hub refused ({reason}); log in with `hf auth login`") from error
+        raise AudioformerError(
+            f"{repo_id}: the Hugging Face Hub refused ({reason}); log in with `hf auth login`"
+        ) from error
     return str(getattr(done, "oid", done))
 
 
@@ -125,19 +132,25 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
         folder.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
     except OSError as error:
-        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
+        raise AudioformerError(
+            f"{folder}: cannot be written ({error.strerror}); free space or choose another folder"
+        ) from error
     try:
         about = {"format": FORMAT, **config, "weights": weights_hash(small), "versions": versions()}
         text = json.dumps(about, indent=2) + "\n"
         (staging / "config.json").write_text(text)
         (staging / "README.md").write_text(card, encoding="utf-8")
-        untimed = json.dumps({name: value for name, value in about.items() if name != "seconds"})  # equal runs, equal files
+        untimed = json.dumps(
+            {name: value for name, value in about.items() if name != "seconds"}
+        )  # equal runs, equal files
         write_tensors(staging / "model.safetensors", small, {"config": untimed})
         for name in ("model.safetensors", "config.json", "README.md"):
             os.chmod(staging / name, 0o644)
             os.replace(staging / name, folder / name)
     except OSError as error:
-        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); free space or choose another folder") from error
+        raise AudioformerError(
+            f"{folder}: cannot be written ({error.strerror}); free space or choose another folder"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -169,12 +182,18 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
             newer = json.loads(carried["config"])
             config = config if newer["weights"] == config["weights"] else newer  # killed between the two files
     except (OSError, ValueError, SafetensorError) as error:
-        raise AudioformerError(f"{folder}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again") from error
+        raise AudioformerError(
+            f"{folder}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again"
+        ) from error
     if not isinstance(config, dict) or config.get("kind") not in {"classifier", "pretrained"}:
         kind = config.get("kind") if isinstance(config, dict) else None
-        raise AudioformerError(f"{folder}: config.json is of kind {kind!r}; expected a classifier or pretrained model of audioformer")
+        raise AudioformerError(
+            f"{folder}: config.json is of kind {kind!r}; expected a classifier or pretrained model of audioformer"
+        )
     if config.get("format", 0) > FORMAT:
-        raise AudioformerError(f"{folder}: format {config['format']} is newer than this audioformer reads ({FORMAT}); upgrade it")
+        raise AudioformerError(
+            f"{folder}: format {config['format']} is newer than this audioformer reads ({FORMAT}); upgrade it"
+        )
     return {k: (v.float() if v.is_floating_point() else v) for k, v in state.items()}, config
 
 
@@ -196,5 +215,36 @@ def weights_hash(state: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(state):
         value = state[name].detach().cpu()
-        digest.update(name.encode() + (value.half() if value.is_floating_point() else value).contiguous().numpy().tobytes())
+        digest.update(
+            name.encode() + (value.half() if value.is_floating_point() else value).contiguous().numpy().tobytes()
+        )
     return digest.hexdigest()[:16]
+
+
+def save_state(folder: str | os.PathLike, state: dict) -> None:
+    """Write the resumable training state (tensors, numbers, strings) as `state.pt`, whole or not at all."""
+    with atomic_path(Path(folder) / "state.pt") as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's name for a disk that is full
+            reason = str(error).splitlines()[0]
+            raise AudioformerError(
+                f"{folder}: cannot be written ({reason}); free space or choose another folder"
+            ) from error
+
+
+def load_state(folder: str | os.PathLike) -> dict | None:
+    """Read `state.pt`, tensors only; None if there is none.
+
+    Raises:
+        AudioformerError: damaged.
+    """
+    path = Path(folder) / "state.pt"
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise AudioformerError(
+            f"{path}: damaged training state ({type(error).__name__}); delete it to start again"
+        ) from error

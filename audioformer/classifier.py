@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from audioformer.backbone import build
 from audioformer.config import EncoderConfig
-from audioformer.encodecmae import EncodecMAE
+from audioformer.encodecmae.config import EncodecMAEConfig
+from audioformer.encodecmae.frames import FrameBatch, collate_inputs
+from audioformer.encodecmae.model import EncodecMAE
 from audioformer.encoder import init_weights
 from audioformer.errors import AudioformerError
-from audioformer.frames import FrameBatch, collate_inputs
-from audioformer.mae_config import EncodecMAEConfig
 from audioformer.model import AudioFormer, mean_pool
 from audioformer.tokens import TokenBatch, code_positions
 
@@ -60,13 +60,17 @@ class Classifier(nn.Module):
             which frames count as time, so that a pause before a word does not push it into later bins.
     """
 
-    def __init__(self, config: EncoderConfig | EncodecMAEConfig, n_classes: int, frame_head: bool = False, time_bins: int = 1):
+    def __init__(
+        self, config: EncoderConfig | EncodecMAEConfig, n_classes: int, frame_head: bool = False, time_bins: int = 1
+    ):
         super().__init__()
         if n_classes < 1 or time_bins < 1:
             raise AudioformerError(f"n_classes={n_classes} and time_bins={time_bins} must be at least 1")
         self.config = config
         self.backbone = build(config, heads=False)
-        self.of_frames = slice(None) if config.rows == "frames" else slice(1, -1)  # positions that are frames, not BOA or EOA
+        self.of_frames = (
+            slice(None) if config.rows == "frames" else slice(1, -1)
+        )  # positions that are frames, not BOA or EOA
         self.head = nn.Linear(config.d_model, n_classes)
         self.frame_head = nn.Linear(config.d_model, n_classes) if frame_head else None
         self.head_of_bins = nn.Linear(time_bins * config.d_model, n_classes, bias=False) if time_bins > 1 else None
@@ -108,7 +112,9 @@ class Classifier(nn.Module):
             AudioformerError: need_rows with one vector per clip, or any reason of the backbone.
         """
         if need_rows and self.config.rows in ("summed", "frames"):
-            raise AudioformerError(f"rows={self.config.rows!r} has one vector per clip; FT2 (MPC) needs rows='separate' or 'shared'")
+            raise AudioformerError(
+                f"rows={self.config.rows!r} has one vector per clip; FT2 (MPC) needs rows='separate' or 'shared'"
+            )
         only_first = self.config.rows == "separate"
         hidden = self.backbone(tokens, padding, [0] if only_first and not need_rows else None).hidden  # (B, R, S, D)
         rows = mean_pool(hidden, padding)
@@ -126,7 +132,9 @@ class Classifier(nn.Module):
         if need_frames:
             output.frame_logits, output.frame_padding = (self.frame_head or self.head)(frames), beyond
             if of_bins is not None and self.frame_head is None:
-                output.frame_logits = output.frame_logits + of_bins * (~padding).sum(1)[:, None, None]  # mean: that of the clip
+                output.frame_logits = (
+                    output.frame_logits + of_bins * (~padding).sum(1)[:, None, None]
+                )  # mean: that of the clip
         return output
 
     def _bin_logits(self, frames: Tensor, beyond: Tensor) -> Tensor:

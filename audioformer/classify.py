@@ -24,8 +24,8 @@ from audioformer.backbone import read_shape
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, load_codec, require_fingerprint
+from audioformer.encodecmae.frames import sound_inputs
 from audioformer.errors import AudioformerError
-from audioformer.frames import sound_inputs
 from audioformer.predict import CodesPrediction, overlaid, predict_codes, predict_codings, window_starts
 
 SCANNED = 2  # windows at a time: more are no faster on a CPU, and several threads share them out better
@@ -85,7 +85,9 @@ class AudioClassifier:
         self.window_s = float(config["window_s"])
         self.window = round(self.window_s * codec.frame_rate)
 
-    def codes(self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None = None) -> Tensor:
+    def codes(
+        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None = None
+    ) -> Tensor:
         """What the model reads of a file, Waveform or array: (K, T) codes, or (F, T) frames if it is an EnCodecMAE.
 
         Raises:
@@ -107,10 +109,16 @@ class AudioClassifier:
         waveform = as_waveform(waveform, None, self.codec.sample_rate)
         late = min(self.codec.hop_length, waveform.samples.shape[1] - 1)
         starts = [i * late // n for i in range(n)]
-        return [self.codes(replace(waveform, samples=F.pad(waveform.samples[:, start:], (0, start)))) for start in starts]
+        return [
+            self.codes(replace(waveform, samples=F.pad(waveform.samples[:, start:], (0, start)))) for start in starts
+        ]
 
     def classify(
-        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, top_k: int = 5, sample_rate: int | None = None, codings: int = 1
+        self,
+        sound: str | os.PathLike | Waveform | np.ndarray | Tensor,
+        top_k: int = 5,
+        sample_rate: int | None = None,
+        codings: int = 1,
     ) -> Prediction:
         """Label a sound.
 
@@ -149,11 +157,16 @@ class AudioClassifier:
 
     def classify_codes(self, codes: Tensor, hidden: Tensor | None = None) -> CodesPrediction:
         """What the model says about codes (K, T), with MASK where `hidden` (K, T) is True: for those who change codes and look."""
-        return predict_codes(self.classifier, [codes], self.window, self.multi_label, hidden=None if hidden is None else [hidden])[0]
+        return predict_codes(
+            self.classifier, [codes], self.window, self.multi_label, hidden=None if hidden is None else [hidden]
+        )[0]
 
     @torch.no_grad()
     def embed(
-        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, frames: bool = False, sample_rate: int | None = None
+        self,
+        sound: str | os.PathLike | Waveform | np.ndarray | Tensor,
+        frames: bool = False,
+        sample_rate: int | None = None,
     ) -> np.ndarray:
         """The vector that the classifier's decision is linear in, but for what time bins add.
 
@@ -176,7 +189,12 @@ class AudioClassifier:
         starts, found = window_starts(codes.shape[1], self.window), []
         for start in starts:
             batch = self.classifier.collate([codes[:, start : start + self.window]])
-            found.append(self.classifier.backbone(batch.tokens, batch.padding, rows).hidden[0].mean(0)[self.classifier.of_frames].float())
+            found.append(
+                self.classifier.backbone(batch.tokens, batch.padding, rows)
+                .hidden[0]
+                .mean(0)[self.classifier.of_frames]
+                .float()
+            )
         return overlaid(starts, found).numpy()
 
     def frame_probabilities(self, codes: Tensor) -> np.ndarray:
@@ -185,10 +203,14 @@ class AudioClassifier:
 
     def scan(self, codes: Tensor) -> CodesPrediction:
         """What the model says about codes (K, T), as a whole and frame by frame, in one reading."""
-        return predict_codes(self.classifier, [codes], self.window, self.multi_label, SCANNED, each=self.each, need_frames=True)[0]
+        return predict_codes(
+            self.classifier, [codes], self.window, self.multi_label, SCANNED, each=self.each, need_frames=True
+        )[0]
 
 
-def as_waveform(sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None, target_hz: int) -> Waveform:
+def as_waveform(
+    sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None, target_hz: int
+) -> Waveform:
     """File, Waveform or bare samples to a mono Waveform at one rate.
 
     Raises:
@@ -197,7 +219,9 @@ def as_waveform(sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sampl
     if isinstance(sound, str | os.PathLike):
         return load_audio(Path(sound), target_hz, mono=True)
     if not isinstance(sound, Waveform | np.ndarray | Tensor):
-        raise AudioformerError(f"a {type(sound).__name__} is no sound; give a file name, a Waveform, or samples with sample_rate")
+        raise AudioformerError(
+            f"a {type(sound).__name__} is no sound; give a file name, a Waveform, or samples with sample_rate"
+        )
     batch = to_batch(sound, sample_rate, target_hz)
     if batch.shape[0] != 1:
         raise AudioformerError(f"got a batch of {batch.shape[0]} sounds; give one at a time, (N,) or (C, N)")
@@ -220,14 +244,20 @@ def load(name: str | os.PathLike = "esc10", device: str = "cpu", codec: Codec | 
     """
     state, config = load_checkpoint(name)
     if config["kind"] != "classifier":
-        raise AudioformerError(f"{name}: is {config['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)")
+        raise AudioformerError(
+            f"{name}: is {config['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)"
+        )
     try:
-        classifier = Classifier(read_shape(config), len(config["label_names"]), config["frame_head"], config.get("time_bins", 1))
+        classifier = Classifier(
+            read_shape(config), len(config["label_names"]), config["frame_head"], config.get("time_bins", 1)
+        )
         rebuild(classifier, config)
         classifier.load_state_dict(state)
         codec_name, fingerprint = config["codec"]["name"], config["codec"]["fingerprint"]
     except (KeyError, TypeError, RuntimeError) as error:
-        raise AudioformerError(f"{name}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again") from error
+        raise AudioformerError(
+            f"{name}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again"
+        ) from error
     codec = codec if codec is not None else load_codec(codec_name, device=device)
     require_fingerprint(codec, fingerprint, f"checkpoint {name}")
     return AudioClassifier(classifier.to(device), codec, config, str(name))

@@ -17,9 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from audioformer.audio import atomic_path, to_batch
+from audioformer.audio import to_batch
+from audioformer.codecs.stream import CodecStream, Walk
 from audioformer.errors import AudioformerError
-from audioformer.stream import CodecStream, Walk
+from audioformer.files import write_tensors
 
 
 class Codec(nn.Module):
@@ -175,14 +176,18 @@ class Codec(nn.Module):
         if n_codebooks is None:
             return self.n_codebooks
         if not 1 <= n_codebooks <= self.n_codebooks:
-            raise AudioformerError(f"n_codebooks={n_codebooks}: {self.name} has 1 to {self.n_codebooks}; choose one of those")
+            raise AudioformerError(
+                f"n_codebooks={n_codebooks}: {self.name} has 1 to {self.n_codebooks}; choose one of those"
+            )
         return int(n_codebooks)
 
     def _check_codes(self, codes: Tensor) -> Tensor:
         codes = torch.as_tensor(codes)
         codes = codes[None] if codes.dim() == 2 else codes
         if codes.dim() != 3 or codes.is_floating_point() or codes.numel() == 0:
-            raise AudioformerError(f"codes have shape {tuple(codes.shape)}, {codes.dtype}; expected integers (B, K, T), T >= 1")
+            raise AudioformerError(
+                f"codes have shape {tuple(codes.shape)}, {codes.dtype}; expected integers (B, K, T), T >= 1"
+            )
         self._check_rows(codes.shape[1])
         codes = codes.to(torch.int64)
         if codes.min() < 0 or codes.max() >= self.codebook_size:
@@ -192,7 +197,9 @@ class Codec(nn.Module):
         return codes.to(self.device)
 
 
-def load_codec(name: str | os.PathLike = "compact", device: str = "cpu", weights: str | os.PathLike | None = None) -> Codec:
+def load_codec(
+    name: str | os.PathLike = "compact", device: str = "cpu", weights: str | os.PathLike | None = None
+) -> Codec:
     """Open a codec by name or folder.
 
     Args:
@@ -207,10 +214,10 @@ def load_codec(name: str | os.PathLike = "compact", device: str = "cpu", weights
         AudioformerError: unknown name, missing or damaged weights (the message says which file to put where).
     """
     if str(name).startswith("encodec_") and not Path(name).is_dir():
-        from audioformer.encodec_codec import load_encodec
+        from audioformer.codecs.encodec import load_encodec
 
         return load_encodec(str(name), device=device, weights=weights)
-    from audioformer.compact_codec import load_compact
+    from audioformer.codecs.compact import load_compact
 
     return load_compact(name, device=device)
 
@@ -238,29 +245,13 @@ def save_codes(path: str | os.PathLike, codes: Tensor, codec: Codec, n_samples: 
     Raises:
         AudioformerError: the folder cannot be written.
     """
-    metadata = {"codec": codec.name, "fingerprint": codec.fingerprint, "n_samples": str(n_samples), "format": "audioformer-codes-1"}
+    metadata = {
+        "codec": codec.name,
+        "fingerprint": codec.fingerprint,
+        "n_samples": str(n_samples),
+        "format": "audioformer-codes-1",
+    }
     write_tensors(path, {"codes": codes.cpu().to(torch.int32)}, metadata)
-
-
-def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file, whole or not at all.
-
-    Args:
-        path: its folder is made if missing.
-        tensors: by name.
-        metadata: strings kept beside them.
-
-    Raises:
-        AudioformerError: the folder cannot be written, e.g. because the disk is full.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    with atomic_path(path) as temporary:
-        try:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary), metadata=metadata)
-        except SafetensorError as error:
-            raise AudioformerError(f"{path}: cannot be written ({error}); free space or choose another folder") from error
 
 
 def load_codes(path: str | os.PathLike) -> CodesFile:
@@ -278,10 +269,15 @@ def load_codes(path: str | os.PathLike) -> CodesFile:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             return CodesFile(
-                file.get_tensor("codes").to(torch.int64), metadata["codec"], metadata["fingerprint"], int(metadata["n_samples"])
+                file.get_tensor("codes").to(torch.int64),
+                metadata["codec"],
+                metadata["fingerprint"],
+                int(metadata["n_samples"]),
             )
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise AudioformerError(f"{path.name}: not a file of codes ({error}); make one with `audioformer encode`") from error
+        raise AudioformerError(
+            f"{path.name}: not a file of codes ({error}); make one with `audioformer encode`"
+        ) from error
 
 
 def require_fingerprint(codec: Codec, fingerprint: str, what: str) -> None:

@@ -127,7 +127,9 @@ class EncoderConfig(Config):
     norm: str = "post"  # "post" as in BERT and RoFormer, or "pre": steadier when training deep from scratch
     rows: str = "separate"  # "separate", "shared" or "summed"
     rotary_value: bool = False  # rotate the values too, not only queries and keys
-    subsampling: int = 1  # ours: 2 or 4 frames become one position by convolutions; for classifiers trained from scratch
+    subsampling: int = (
+        1  # ours: 2 or 4 frames become one position by convolutions; for classifiers trained from scratch
+    )
 
     def __post_init__(self):
         """Refuse sizes that cannot work."""
@@ -216,7 +218,9 @@ class TrainConfig(Config):
 
     n_steps: int = 2000  # optimiser steps
     batch_size: int = 32  # clips a step, over all processes and accumulated parts together
-    accumulate: int = 1  # parts a step is computed in, to save memory; FT2's contrast then compares the clips of a part only
+    accumulate: int = (
+        1  # parts a step is computed in, to save memory; FT2's contrast then compares the clips of a part only
+    )
     learning_rate: float = 1e-4  # peak, AdamW with betas (0.9, 0.98)
     head_factor: float = 1.0  # a fresh head may learn this many times faster
     weight_decay: float = 0.01  # on matrices only
@@ -230,7 +234,9 @@ class TrainConfig(Config):
     validate_every: int = 0  # steps between measurements on held-out clips; 0 never
     patience: int = 0  # stop after so many measurements without improvement; 0 never
     save_every: int = 200  # steps between resumable states
-    keep_every: int = 0  # steps between checkpoints that stay, in the run's folder `steps`: the map shows them; 0 keeps none
+    keep_every: int = (
+        0  # steps between checkpoints that stay, in the run's folder `steps`: the map shows them; 0 keeps none
+    )
     seed: int = 0  # of data order, masks and dropout
 
     def __post_init__(self):

@@ -20,12 +20,97 @@ from torch.utils.checkpoint import checkpoint
 
 from audioformer.attention import SelfAttention, pick, rotary_table
 from audioformer.config import EncoderConfig
-from audioformer.dropout import Dropout
 from audioformer.errors import AudioformerError
-from audioformer.subsampling import Subsampling
 
 NORM_EPS = 1e-12  # as in BERT and RoFormer
 INIT_STD = 0.02  # standard deviation of fresh weights, as in BERT and RoFormer
+
+
+LEVELS = 1 << 16  # of 16 random bits
+
+
+class Dropout(nn.Module):
+    """Noise for training; does nothing in evaluation mode.
+
+    Args:
+        p: probability that a number is set to 0, in [0, 1].
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same; randomness from PyTorch's global generator."""
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu" or self.p > 0.99:
+            return F.dropout(x, self.p)
+        threshold = round(self.p * LEVELS)
+        return x * kept(x.shape, threshold).to(x.dtype).div_(1 - threshold / LEVELS)
+
+    def extra_repr(self) -> str:
+        """For print(model)."""
+        return f"p={self.p}"
+
+
+def kept(shape: torch.Size, threshold: int) -> Tensor:
+    """Which numbers stay: bool of a shape, each False with probability threshold / 65536."""
+    n = shape.numel()
+    draws = torch.randint(-(1 << 63), (1 << 63) - 1, (-(-n // 4),), dtype=torch.int64)  # 4 x 16 bits each
+    return (draws.view(torch.int16)[:n] >= threshold - LEVELS // 2).view(shape)
+
+
+KERNEL = 4  # positions that a convolution sees; it gives one for every two
+
+
+class Subsampling(nn.Module):
+    """Convolutions of stride 2 with a GELU each, as many as halve the positions down to one in `factor`; then LayerNorm.
+
+    Args:
+        d_model: D.
+        factor: 2 or 4.
+        norm_eps: of the LayerNorm.
+    """
+
+    def __init__(self, d_model: int, factor: int, norm_eps: float):
+        super().__init__()
+        self.factor = factor
+        n_convolutions = factor.bit_length() - 1
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(d_model, d_model, KERNEL, stride=2, padding=1) for _ in range(n_convolutions)
+        )
+        self.norm = nn.LayerNorm(d_model, norm_eps)
+
+    def forward(self, hidden: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Join positions; what lies beyond a clip's end never changes it.
+
+        Args:
+            hidden: (B, S, D).
+            padding: (B, S) bool, True = PAD; None = none.
+
+        Returns:
+            (B, N, D), and (B, N) bool, True = a group of nothing but PAD, or None.
+        """
+        beyond = hidden.new_zeros(hidden.shape[:2], dtype=torch.bool) if padding is None else padding
+        extra = -hidden.shape[1] % self.factor
+        hidden, beyond = F.pad(hidden, (0, 0, 0, extra)), F.pad(beyond, (0, extra), value=True)
+        for convolution in self.convolutions:
+            hidden = hidden.masked_fill(beyond[..., None], 0)
+            hidden, beyond = F.gelu(convolution(hidden.transpose(1, 2)).transpose(1, 2)), beyond[:, ::2]
+        return self.norm(hidden), None if padding is None else beyond
+
+    def spread(self, hidden: Tensor, n_positions: int) -> Tensor:
+        """(B, N, D) vectors of groups to (B, S, D): every position has its group's."""
+        return hidden.repeat_interleave(self.factor, 1)[:, :n_positions]
+
+    def spread_weights(self, weights: Tensor, n_positions: int, padding: Tensor | None) -> Tensor:
+        """(B, H, N, N) attention between groups to (B, H, S, S): a group's share goes to its real positions in equal parts."""
+        real = weights.new_ones(1, n_positions) if padding is None else (~padding).to(weights.dtype)  # (B or 1, S)
+        counts = F.pad(real, (0, -n_positions % self.factor)).unflatten(1, (-1, self.factor)).sum(2)
+        of_group = torch.arange(n_positions, device=weights.device) // self.factor
+        shares = real / counts.clamp_min(1)[:, of_group]
+        return weights[:, :, of_group][..., of_group] * shares[:, None, None]
 
 
 @dataclass
@@ -72,7 +157,11 @@ class Embeddings(nn.Module):
         Returns:
             (B, S, D).
         """
-        total = tokens.sum(1) if tokens.is_floating_point() else sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
+        total = (
+            tokens.sum(1)
+            if tokens.is_floating_point()
+            else sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
+        )
         row_vector = self.row_table.weight[0] if row is None else self.row_table(row)[:, None]
         return self.dropout(self.norm(total + row_vector))
 
@@ -190,7 +279,9 @@ class Encoder(nn.Module):
         all_hidden[-1] = hidden
         return EncoderOutput(hidden, all_hidden if need_hidden else None, attention if need_weights else None)
 
-    def _spread(self, output: EncoderOutput, n_positions: int, padding: Tensor | None, wanted: Tensor | None) -> EncoderOutput:
+    def _spread(
+        self, output: EncoderOutput, n_positions: int, padding: Tensor | None, wanted: Tensor | None
+    ) -> EncoderOutput:
         """What the blocks made of groups of positions, for every position again."""
         hidden = self.subsampling.spread(output.hidden, n_positions)
         layers, attention = output.all_hidden, output.attention

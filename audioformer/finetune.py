@@ -20,20 +20,20 @@ from torch import Tensor
 
 from audioformer.adapt import adapt, describe, merged_state
 from audioformer.backbone import method_of
-from audioformer.batches import CodeSampler, clip_numbers, require_clips
 from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.classifier import Classifier
 from audioformer.config import MaskConfig
-from audioformer.encodecmae import EncodecMAE
+from audioformer.data.batches import CodeSampler, clip_numbers, require_clips
+from audioformer.encodecmae.frames import FrameBatch, clip_inputs, collate_inputs
+from audioformer.encodecmae.masking import gap_mask
+from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
-from audioformer.finetune_config import FINETUNE_PRESETS, METHODS, FinetuneConfig, finetune_preset
-from audioformer.frames import FrameBatch, clip_inputs, collate_inputs
-from audioformer.gap_masking import gap_mask
 from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_loss, mpc_chance
 from audioformer.masking import drop_rows, mask_each
+from audioformer.metrics import classification_metrics, multi_label_metrics
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes
-from audioformer.reports import classification_metrics, multi_label_metrics
+from audioformer.recipes import FINETUNE_PRESETS, METHODS, FinetuneConfig, finetune_preset
 from audioformer.tokens import TokenBatch
 from audioformer.train import Task
 
@@ -77,7 +77,9 @@ class FineTuning(Task):
         backbone = self.classifier.backbone
         if config.method == "ft2":
             if model.config.rows != "separate":
-                raise AudioformerError(f"ft2 ties separate rows together; this model has rows={model.config.rows!r}: use ft1")
+                raise AudioformerError(
+                    f"ft2 ties separate rows together; this model has rows={model.config.rows!r}: use ft1"
+                )
             backbone.freeze_rows(range(1, model.config.n_codebooks))
         elif model.config.rows == "separate":
             backbone.freeze_rows(range(1, model.config.n_codebooks))  # row 1 alone is read: the others rest
@@ -99,7 +101,9 @@ class FineTuning(Task):
     def _keep_tables(self) -> None:
         """Token embeddings that do not learn."""
         if isinstance(self.classifier.backbone, EncodecMAE):
-            raise AudioformerError("keep_tables: EnCodecMAE reads frames and has no token embeddings to keep; leave it out")
+            raise AudioformerError(
+                "keep_tables: EnCodecMAE reads frames and has no token embeddings to keep; leave it out"
+            )
         for encoder in self.classifier.backbone.encoders:
             encoder.embeddings.tables.requires_grad_(False)
 
@@ -129,7 +133,9 @@ class FineTuning(Task):
         items, crops, starts = self.sampler.draw(step, micro_step, rank, world)
         model = self.classifier.config
         pairs = zip(items, crops, starts, strict=True)
-        batch = collate_inputs(model, [clip_inputs(model, item)[:, start : start + crop.shape[1]] for item, crop, start in pairs])
+        batch = collate_inputs(
+            model, [clip_inputs(model, item)[:, start : start + crop.shape[1]] for item, crop, start in pairs]
+        )
         if self.config.token_mask or self.config.row_dropout:
             batch = self._hide(batch, self.sampler.generators(step, micro_step, rank, world))
         numbers = clip_numbers(items) if self.config.method == "ft2" else None
@@ -145,7 +151,9 @@ class FineTuning(Task):
             return batch.without(gap_mask(batch.lengths, share, span, generators)) if share else batch
         if share:
             hide = MaskConfig(mask_ratio=share, span=span)
-            batch = replace(batch, tokens=mask_each(batch, hide, generators, self.classifier.config.rows == "summed")[0])
+            batch = replace(
+                batch, tokens=mask_each(batch, hide, generators, self.classifier.config.rows == "summed")[0]
+            )
         return replace(batch, tokens=drop_rows(batch, self.config.row_dropout, generators))
 
     def _frame_targets(self, items: Sequence, starts: Sequence[int], n_frames: int) -> Tensor:
@@ -170,7 +178,9 @@ class FineTuning(Task):
 
     def _only_label(self, item) -> int:
         if len(item.labels) != 1:
-            raise AudioformerError(f"clip {item.id!r} has {len(item.labels)} labels where each must have one; mend the data set's table")
+            raise AudioformerError(
+                f"clip {item.id!r} has {len(item.labels)} labels where each must have one; mend the data set's table"
+            )
         return int(item.labels[0])
 
     def forward(self, batch: tuple) -> dict[str, Tensor]:
@@ -203,7 +213,9 @@ class FineTuning(Task):
         """Metrics on any labelled clips, whole clips cut into windows; see `reports`."""
         self.eval()
         items = [items[i] for i in range(len(items))]
-        found = predict_codes(self.classifier, [clip_inputs(self.classifier.config, i) for i in items], self.window, self.multi_label)
+        found = predict_codes(
+            self.classifier, [clip_inputs(self.classifier.config, i) for i in items], self.window, self.multi_label
+        )
         probabilities = torch.stack([p.probabilities for p in found]).numpy()
         if self.multi_label:
             return multi_label_metrics(probabilities, self._targets(items).numpy())
@@ -215,21 +227,36 @@ class FineTuning(Task):
         data = {"labels": self.label_names, **self.clips_learned, "codec": self.codec["fingerprint"]}
         return {**config, **data, "start": self.start}
 
-    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None) -> None:
+    def export(
+        self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None
+    ) -> None:
         """Write the classifier as a checkpoint folder."""
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("classifier."): v for k, v in state.items() if k.startswith("classifier.")}
         state = merged_state(self.classifier, state)
         model, last = self.classifier.config, history[-1] if history else {}
         config = {
-            "kind": "classifier", "method": method_of(model), "model": model.to_dict(), "codec": self.codec,
-            "label_names": self.label_names, "adapt": describe(self.classifier, self.config.adapt),
-            "multi_label": self.multi_label, "frame_head": self.config.frame_head, "time_bins": self.config.time_bins,
-            "window_s": self.window / self.codec["frame_rate"], "recipe": self.config.to_dict(),
-            "n_clips": len(self.sampler.clips), "steps": last.get("step", 0),
-            "seconds": last.get("seconds", 0), "losses": last.get("losses", {}), "chance": self.chance,
-            "validation": last.get("validation"), "scores": [], **self.card, **(extra or {}),
-        }  # fmt: skip
+            "kind": "classifier",
+            "method": method_of(model),
+            "model": model.to_dict(),
+            "codec": self.codec,
+            "label_names": self.label_names,
+            "adapt": describe(self.classifier, self.config.adapt),
+            "multi_label": self.multi_label,
+            "frame_head": self.config.frame_head,
+            "time_bins": self.config.time_bins,
+            "window_s": self.window / self.codec["frame_rate"],
+            "recipe": self.config.to_dict(),
+            "n_clips": len(self.sampler.clips),
+            "steps": last.get("step", 0),
+            "seconds": last.get("seconds", 0),
+            "losses": last.get("losses", {}),
+            "chance": self.chance,
+            "validation": last.get("validation"),
+            "scores": [],
+            **self.card,
+            **(extra or {}),
+        }
         save_checkpoint(folder, state, config, classifier_card(config))
 
 

@@ -19,17 +19,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audioformer.averaging import other_weights
-from audioformer.batches import batch_indices
 from audioformer.config import TrainConfig
-from audioformer.encodecmae import EncodecMAE
+from audioformer.data.batches import batch_indices
+from audioformer.encodecmae.frames import clip_inputs
+from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FinetuneConfig, FineTuning
-from audioformer.finetune_config import HIDDEN_RUN
-from audioformer.frames import clip_inputs
 from audioformer.losses import cross_entropy
 from audioformer.model import AudioFormer
+from audioformer.optim import other_weights
 from audioformer.predict import predict_codes
+from audioformer.recipes import HIDDEN_RUN
 
 HEAD_STEPS, FULL_STEPS = 120, 40
 SMOOTHING = 0.1  # of the labels: a few examples must not make anybody certain
@@ -48,9 +48,13 @@ def quick(method: str, n_examples: int = 8, crop_s: float = 5.0, seed: int = 0) 
         AudioformerError: another method.
     """
     if method == "probe":
-        steps = TrainConfig(n_steps=HEAD_STEPS, batch_size=max(1, n_examples), learning_rate=0.01, weight_decay=0.1, seed=seed)
+        steps = TrainConfig(
+            n_steps=HEAD_STEPS, batch_size=max(1, n_examples), learning_rate=0.01, weight_decay=0.1, seed=seed
+        )
         return FinetuneConfig(steps, method="probe", crop_s=crop_s, min_crop_s=crop_s, label_smoothing=SMOOTHING)
-    steps = TrainConfig(n_steps=FULL_STEPS, batch_size=min(8, max(1, n_examples)), learning_rate=2e-4, head_factor=5.0, seed=seed)
+    steps = TrainConfig(
+        n_steps=FULL_STEPS, batch_size=min(8, max(1, n_examples)), learning_rate=2e-4, head_factor=5.0, seed=seed
+    )
     hide = {"token_mask": 0.1, "token_span": HIDDEN_RUN}
     return FinetuneConfig(steps, method=method, crop_s=crop_s, min_crop_s=crop_s / 2, label_smoothing=SMOOTHING, **hide)
 
@@ -72,13 +76,24 @@ class FrozenHead(FineTuning):
     """
 
     def __init__(
-        self, config: FinetuneConfig, model: AudioFormer | EncodecMAE, clips: Sequence, label_names: Sequence[str], codec: dict,
-        held_out: Sequence = (), card: dict | None = None,
-    ):  # fmt: skip
+        self,
+        config: FinetuneConfig,
+        model: AudioFormer | EncodecMAE,
+        clips: Sequence,
+        label_names: Sequence[str],
+        codec: dict,
+        held_out: Sequence = (),
+        card: dict | None = None,
+    ):
         if config.method != "probe":
-            raise AudioformerError(f"method={config.method!r}: a frozen model's last layer is learnt with method 'probe'")
+            raise AudioformerError(
+                f"method={config.method!r}: a frozen model's last layer is learnt with method 'probe'"
+            )
         super().__init__(config, model, clips, label_names, False, codec, held_out, card)
-        self.vectors, self.targets = torch.zeros(0, model.config.d_model), self._targets([clips[i] for i in range(len(clips))])
+        self.vectors, self.targets = (
+            torch.zeros(0, model.config.d_model),
+            self._targets([clips[i] for i in range(len(clips))]),
+        )
         self.mean, self.scale = torch.zeros(model.config.d_model), torch.ones(model.config.d_model)
         super().train(False)  # no dropout, now or later: `train` below leaves it so
 
@@ -110,7 +125,9 @@ class FrozenHead(FineTuning):
         """Losses, nats: "mlc" and "total", the same."""
         vectors, targets = batch
         head = self.classifier.head
-        loss = cross_entropy(head(vectors.to(head.weight.device)), targets.to(head.weight.device), self.config.label_smoothing)
+        loss = cross_entropy(
+            head(vectors.to(head.weight.device)), targets.to(head.weight.device), self.config.label_smoothing
+        )
         return {"total": loss, "mlc": loss.detach()}
 
     def folded(self, state: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -129,7 +146,9 @@ class FrozenHead(FineTuning):
         with other_weights(self, self.folded()):
             return super().measure(items)
 
-    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None) -> None:
+    def export(
+        self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None
+    ) -> None:
         """Write the classifier as a checkpoint folder.
 
         Raises:

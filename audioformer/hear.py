@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from audioformer.audio import check_waveform, resample
 from audioformer.errors import AudioformerError
-from audioformer.features import FrameEncoder, open_encoder
+from audioformer.evaluation.features import FrameEncoder, open_encoder
 
 SAMPLE_RATE = 48_000  # Hz, of the audio given in
 TOGETHER_S = 120.0  # clips pass together up to this much sound, seconds
@@ -57,7 +57,9 @@ class HearModel(nn.Module):
 
     def times_ms(self, n_frames: int, n_samples: int) -> Tensor:
         """(T,) float64 middles of the frames, milliseconds; a clip shorter than half a frame has its end instead."""
-        times = (torch.arange(n_frames, dtype=torch.float64) + self.encoder.first_centre) / self.encoder.frame_rate * 1000
+        times = (
+            (torch.arange(n_frames, dtype=torch.float64) + self.encoder.first_centre) / self.encoder.frame_rate * 1000
+        )
         return times.clamp_max(n_samples / SAMPLE_RATE * 1000)
 
 
@@ -120,7 +122,9 @@ def summarise(frames: Tensor) -> Tensor:
 def _groups(audio: Tensor) -> tuple[Tensor, ...]:
     """A batch in groups of clips that last at most TOGETHER_S together (or one clip), checked."""
     if not isinstance(audio, Tensor) or audio.ndim != 2 or not audio.is_floating_point():
-        raise AudioformerError(f"audio is {_described(audio)}; HEAR gives a float tensor (clips, samples) at {SAMPLE_RATE} Hz")
+        raise AudioformerError(
+            f"audio is {_described(audio)}; HEAR gives a float tensor (clips, samples) at {SAMPLE_RATE} Hz"
+        )
     check_waveform(audio, SAMPLE_RATE, "audio")
     return audio.split(max(1, int(TOGETHER_S * SAMPLE_RATE / audio.shape[1])))
 

@@ -6,7 +6,7 @@
         heard = listener.label()                   # dearer: only when one has the time; the latest window wins
     listener.cut(3.0, 5.0)                         # a moment of the last half minute, as a Waveform
 
-Chunks of any size give exactly the codes of the whole sound (`audioformer.stream`), resampling included, and memory does
+Chunks of any size give exactly the codes of the whole sound (`audioformer.codecs.stream`), resampling included, and memory does
 not grow with it. App and notebook listen with this class.
 
 Shapes: N samples, K codebooks, T frames. Times in seconds since the first sample.
@@ -78,16 +78,26 @@ class LiveListener:
         torch.Size([8, 6])
     """
 
-    def __init__(self, classifier: AudioClassifier | None = None, codec: Codec | None = None, keep_s: float = KEEP_S, top_k: int = 5):
+    def __init__(
+        self,
+        classifier: AudioClassifier | None = None,
+        codec: Codec | None = None,
+        keep_s: float = KEEP_S,
+        top_k: int = 5,
+    ):
         if classifier is None and codec is None:
-            raise AudioformerError("nothing to listen with; give a classifier (audioformer.load) or a codec (load_codec)")
+            raise AudioformerError(
+                "nothing to listen with; give a classifier (audioformer.load) or a codec (load_codec)"
+            )
         self.codec = codec if classifier is None else classifier.codec
         self.classifier, self.top_k = None, top_k
         if classifier is not None:
             self.use(classifier)
         if not keep_s >= self.codec.look_ahead_s + 1:
             least = self.codec.look_ahead_s + 1
-            raise AudioformerError(f"keep_s={keep_s} must be at least {least:g} s, a second more than the codec looks ahead")
+            raise AudioformerError(
+                f"keep_s={keep_s} must be at least {least:g} s, a second more than the codec looks ahead"
+            )
         self.keep_frames = round(keep_s * self.codec.frame_rate)
         self.n_samples = self.n_frames = self.first_frame = 0
         self.samples = torch.zeros(0)
@@ -113,7 +123,9 @@ class LiveListener:
             AudioformerError: it reads another codec, or frames instead of codes.
         """
         if not isinstance(classifier.classifier.config, EncoderConfig):
-            raise AudioformerError(f"{classifier.name} reads frames, not codes; listen live with an AudioFormer such as esc10")
+            raise AudioformerError(
+                f"{classifier.name} reads frames, not codes; listen live with an AudioFormer such as esc10"
+            )
         require_fingerprint(self.codec, classifier.codec.fingerprint, f"checkpoint {classifier.name}")
         self.classifier = classifier
 
@@ -132,7 +144,9 @@ class LiveListener:
         """
         samples = torch.as_tensor(samples)
         if self.sample_rate not in (None, sample_rate):
-            raise AudioformerError(f"sound at {sample_rate} Hz after sound at {self.sample_rate} Hz; start another LiveListener for it")
+            raise AudioformerError(
+                f"sound at {sample_rate} Hz after sound at {self.sample_rate} Hz; start another LiveListener for it"
+            )
         if samples.dim() not in (1, 2):
             raise AudioformerError(f"chunk has shape {tuple(samples.shape)}; push (N,) or (C, N)")
         if samples.shape[-1] == 0:
@@ -178,7 +192,9 @@ class LiveListener:
         start_s, end_s = (self.n_frames - codes.shape[1]) / rate, min(self.n_frames / rate, self.duration_s)
         sound = self.cut(start_s, end_s).samples
         level_db = max(FLOOR_DB, float(10 * sound.square().mean().clamp_min(1e-12).log10()))
-        heard = Heard(start_s, end_s, tuple(clf.label_names[i] for i in best), tuple(float(found[i]) for i in best), level_db)
+        heard = Heard(
+            start_s, end_s, tuple(clf.label_names[i] for i in best), tuple(float(found[i]) for i in best), level_db
+        )
         while self.history and self.history[-1].end_s >= end_s:
             self.history.pop()
         self.history.append(heard)
@@ -198,7 +214,9 @@ class LiveListener:
         first, last = round(start_s * rate), round(end_s * rate)
         kept = self.first_frame * self.codec.hop_length
         if not kept <= first < last <= self.n_samples:
-            raise AudioformerError(f"{start_s:.2f}-{end_s:.2f} s is not kept; there are {self.kept_s:.2f}-{self.duration_s:.2f} s")
+            raise AudioformerError(
+                f"{start_s:.2f}-{end_s:.2f} s is not kept; there are {self.kept_s:.2f}-{self.duration_s:.2f} s"
+            )
         return Waveform(self.samples[None, first - kept : last - kept].clone(), rate)
 
     def _resampled(self, mono: Tensor, last: bool = False) -> Tensor:
@@ -208,7 +226,9 @@ class LiveListener:
         if self._resampler is None:
             import soxr
 
-            self._resampler = soxr.ResampleStream(self.sample_rate, self.codec.sample_rate, 1, dtype="float32", quality="HQ")
+            self._resampler = soxr.ResampleStream(
+                self.sample_rate, self.codec.sample_rate, 1, dtype="float32", quality="HQ"
+            )
         return torch.from_numpy(self._resampler.resample_chunk(mono.numpy(), last=last).copy())
 
     def _take(self, samples: Tensor) -> Tensor:

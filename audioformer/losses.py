@@ -105,7 +105,11 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
 
 
 def multi_positive_contrastive_loss(
-    embeddings: Tensor, temperature: float = 0.05, anchors: str = "row1", form: str = "mean_log", clips: Tensor | None = None
+    embeddings: Tensor,
+    temperature: float = 0.05,
+    anchors: str = "row1",
+    form: str = "mean_log",
+    clips: Tensor | None = None,
 ) -> Tensor:
     """MPC: the vectors of one clip's rows attract each other, the vectors of all other clips repel.
 
@@ -152,7 +156,9 @@ def multi_positive_contrastive_loss(
     positive, left_out = same_entry & ~itself, itself
     if clips is not None:
         if clips.shape != (n_clips,):
-            raise AudioformerError(f"clips of shape {tuple(clips.shape)} must be ({n_clips},): one number for each entry")
+            raise AudioformerError(
+                f"clips of shape {tuple(clips.shape)} must be ({n_clips},): one number for each entry"
+            )
         left_out = itself | ((clips[column // n_rows] == clips[anchor // n_rows]) & ~same_entry)
     if form == "mean_log":
         log_share = similarity.masked_fill(left_out, -torch.inf).log_softmax(-1)

@@ -54,7 +54,9 @@ def confusion_matrix(labels: np.ndarray, predictions: np.ndarray, n_classes: int
     labels, predictions = _same_length(labels, predictions)
     both = np.concatenate([labels, predictions])
     if both.min() < 0 or both.max() >= n_classes:
-        raise AudioformerError(f"class numbers range over {both.min()}..{both.max()}; with {n_classes} classes they are 0..{n_classes - 1}")
+        raise AudioformerError(
+            f"class numbers range over {both.min()}..{both.max()}; with {n_classes} classes they are 0..{n_classes - 1}"
+        )
     return count(labels, predictions, labels=np.arange(n_classes)).astype(np.int64)
 
 
@@ -110,7 +112,9 @@ def d_prime(mean_auc: float) -> float:
     return float(np.sqrt(2) * norm.ppf(np.clip(mean_auc, 2.5e-10, 1 - 2.5e-10)))
 
 
-def events_to_segments(events: Sequence[tuple[int, float, float]], duration_s: float, n_classes: int, segment_s: float = SEGMENT_S):
+def events_to_segments(
+    events: Sequence[tuple[int, float, float]], duration_s: float, n_classes: int, segment_s: float = SEGMENT_S
+):
     """Cut time into segments and mark in which each class is heard at all (Mesaros et al. 2016, section 3.1).
 
     Args:
@@ -193,7 +197,9 @@ def retrieval_at_k(embeddings: np.ndarray, labels: np.ndarray, k: int = 5, group
     same_group = groups[:, None] == groups
     n_others = int((~same_group).sum(1).min()) if len(labels) else 0
     if len(embeddings) != len(labels) or not 1 <= k <= n_others:
-        raise AudioformerError(f"k={k}: with {len(labels)} clips every clip has at least {n_others} candidates; choose 1 to {n_others}")
+        raise AudioformerError(
+            f"k={k}: with {len(labels)} clips every clip has at least {n_others} candidates; choose 1 to {n_others}"
+        )
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     similarity = np.where(same_group, -np.inf, unit @ unit.T)
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
@@ -244,7 +250,9 @@ class Spread:
         """Of the figures of several runs; AudioformerError if there are none."""
         if not len(values):
             raise AudioformerError("a spread needs at least one value, got none")
-        return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"), len(values))
+        return cls(
+            float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"), len(values)
+        )
 
     def __str__(self) -> str:
         return f"{self.mean:.3f}" if self.n == 1 else f"{self.mean:.3f} ± {self.std:.3f} (n = {self.n})"
@@ -297,3 +305,91 @@ def _same_matrix(targets, scores) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(scores).all():
         raise AudioformerError("scores hold NaN or infinity; the model has diverged")
     return targets, scores
+
+
+def classification_metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Figures for one label a clip, plain numbers.
+
+    Args:
+        probabilities: (n, C); the largest is the answer.
+        labels: (n,) class numbers.
+
+    Returns:
+        score (= accuracy), accuracy, balanced_accuracy, chance (always the commonest class), low and high (95 %
+        interval of the accuracy), n.
+    """
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels)
+    given = probabilities.argmax(1)
+    share = accuracy(labels, given)
+    low, high = wilson_interval(int((given == labels).sum()), len(labels))
+    return {
+        "score": share,
+        "accuracy": share,
+        "balanced_accuracy": balanced_accuracy(labels, given, probabilities.shape[1]),
+        "chance": chance("accuracy", labels),
+        "low": low,
+        "high": high,
+        "n": len(labels),
+    }
+
+
+def multi_label_metrics(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    """Figures for several labels a clip, plain numbers.
+
+    Args:
+        probabilities: (n, C), each class on its own.
+        targets: (n, C) zeros and ones.
+
+    Returns:
+        score (= mAP), mAP, mAUC, d_prime, chance (mAP of scores that know nothing), n.
+    """
+    precision = mean_over_classes(average_precision(targets, probabilities))
+    auc = mean_over_classes(area_under_roc(targets, probabilities))
+    return {
+        "score": precision,
+        "mAP": precision,
+        "mAUC": auc,
+        "d_prime": d_prime(auc),
+        "chance": chance("mAP", np.asarray(targets) > 0.5),
+        "n": len(targets),
+    }
+
+
+def classification_report(probabilities: np.ndarray, labels: np.ndarray, label_names: Sequence[str]) -> dict:
+    """As `classification_metrics`, with {"per_class": {name: recall or None}, "confusion": [[...]], "labels": names}."""
+    given = np.asarray(probabilities).argmax(1)
+    recall = per_class_accuracy(labels, given, len(label_names))
+    return classification_metrics(probabilities, labels) | {
+        "metric": "accuracy",
+        "labels": list(label_names),
+        "per_class": _by_name(label_names, recall),
+        "confusion": confusion_matrix(labels, given, len(label_names)).tolist(),
+    }
+
+
+def multi_label_report(
+    probabilities: np.ndarray, targets: np.ndarray, label_names: Sequence[str], segments: tuple | None = None
+) -> dict:
+    """As `multi_label_metrics`, with AP per class, and segment F1 where event times were predicted.
+
+    Args:
+        probabilities: (n, C).
+        targets: (n, C).
+        label_names: C of them.
+        segments: (reference, found), each (S, C) bool, or None.
+    """
+    report = multi_label_metrics(probabilities, targets) | {
+        "metric": "mAP",
+        "labels": list(label_names),
+        "confusion": None,
+        "per_class": _by_name(label_names, average_precision(targets, probabilities)),
+    }
+    if segments is not None:
+        overall, per_class = segment_f1(*segments)
+        report |= {"segment_f1": overall, "segment_f1_chance": chance("segment_f1", segments[0])}
+        report |= {"segment_s": SEGMENT_S, "segment_f1_per_class": _by_name(label_names, per_class)}
+    return report
+
+
+def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else float(value) for name, value in zip(names, values, strict=True)}

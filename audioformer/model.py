@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from audioformer.config import EncoderConfig
-from audioformer.encoder import Encoder, EncoderOutput, MLMHead
+from audioformer.encoder import INIT_STD, Encoder, EncoderOutput, MLMHead
 from audioformer.errors import AudioformerError
-from audioformer.initialise import codebook_vectors
 from audioformer.losses import masked_code_loss, mlm_chance
 from audioformer.masking import positions_of
 from audioformer.tokens import code_positions
@@ -130,7 +129,9 @@ class AudioFormer(nn.Module):
             folded_at = None if positions is None else torch.cat(at)
             return _unfold(self.encoders[0](folded, folded_padding, row, *options, folded_at), len(rows))
         else:
-            outputs = [self.encoders[k](tokens[:, k : k + 1], padding, None, *options, at[r]) for r, k in enumerate(rows)]
+            outputs = [
+                self.encoders[k](tokens[:, k : k + 1], padding, None, *options, at[r]) for r, k in enumerate(rows)
+            ]
         return _stack(outputs)
 
     def mlm_logits(self, hidden: Tensor, row: int = 0) -> Tensor:
@@ -295,3 +296,30 @@ def _unfold(output: EncoderOutput, n_rows: int) -> EncoderOutput:
         return None if layers is None else [unfold(layer) for layer in layers]
 
     return EncoderOutput(unfold(output.hidden), unfold_all(output.all_hidden), unfold_all(output.attention))
+
+
+def codebook_vectors(codebooks: Tensor, d_model: int, same_scale: bool, seed: int = 0) -> Tensor:
+    """Carry a codec's codebook vectors into D dimensions by one fixed random projection with orthonormal directions.
+
+    First each row's mean vector is taken out and each of the codec's dimensions divided by its spread over all rows, so
+    that level, which varies most, does not drown the rest. Distances between what remains survive the projection (exactly
+    where D is no smaller than the codec's width). The result has the standard deviation of fresh embeddings.
+
+    Args:
+        codebooks: (K, V, D_codec).
+        d_model: D.
+        same_scale: one scale for all rows, so that later, finer rows stay smaller; False = each row its own.
+        seed: of the projection.
+
+    Returns:
+        (K, V, D) float32 on the CPU.
+    """
+    vectors = codebooks.detach().float().cpu()
+    vectors = vectors - vectors.mean(1, keepdim=True)
+    vectors = vectors / vectors.var(1).sum(0).sqrt().clamp_min(1e-12)
+    width = vectors.shape[2]
+    noise = torch.randn(max(width, d_model), min(width, d_model), generator=torch.Generator().manual_seed(seed))
+    basis = torch.linalg.qr(noise).Q
+    projected = vectors @ (basis if width > d_model else basis.T)
+    power = projected.square().mean() if same_scale else projected.square().mean((1, 2), keepdim=True)
+    return projected * INIT_STD / power.sqrt().clamp_min(1e-12)

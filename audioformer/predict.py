@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from audioformer.classifier import Classifier
-from audioformer.frames import FrameBatch
+from audioformer.encodecmae.frames import FrameBatch
 from audioformer.masking import mask_positions
 from audioformer.tokens import TokenBatch
 
@@ -94,7 +94,11 @@ def predict_codes(
             batch = _hide(batch, [torch.as_tensor(hidden[i])[:n_rows, start : start + window] for i, start in group])
         out = classifier(batch.tokens, batch.padding, need_frames=need_frames)
         starts, lengths = [start for _, start in group], [codes.shape[1] for codes in cut]
-        frames = [part[:n] for part, n in zip(shares(out.frame_logits), lengths, strict=True)] if need_frames else [None] * len(cut)
+        frames = (
+            [part[:n] for part, n in zip(shares(out.frame_logits), lengths, strict=True)]
+            if need_frames
+            else [None] * len(cut)
+        )
         return list(zip(starts, lengths, shares(out.logits), out.embedding.float().cpu(), frames, strict=True))
 
     groups = [pieces[first : first + batch_size] for first in range(0, len(pieces), batch_size)]
@@ -119,7 +123,9 @@ def predict_codings(
     Returns:
         One CodesPrediction a clip.
     """
-    found = iter(predict_codes(classifier, [codes for codings in clips for codes in codings], window, multi_label, batch_size))
+    found = iter(
+        predict_codes(classifier, [codes for codings in clips for codes in codings], window, multi_label, batch_size)
+    )
     return [_mean([next(found) for _ in codings]) for codings in clips]
 
 
@@ -128,7 +134,8 @@ def _mean(found: list[CodesPrediction]) -> CodesPrediction:
     if not rest:
         return first
     probabilities, windows, vectors = (
-        torch.stack([getattr(one, name) for one in found]).mean(0) for name in ("probabilities", "window_probabilities", "embedding")
+        torch.stack([getattr(one, name) for one in found]).mean(0)
+        for name in ("probabilities", "window_probabilities", "embedding")
     )
     return CodesPrediction(probabilities, windows, first.window_starts, vectors)
 

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from audioformer.adapt import rebuild
 from audioformer.backbone import build, read_shape
-from audioformer.batches import CodeSampler, require_clips
 from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
 from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, check_names, preset, require_stretches
-from audioformer.encodecmae import EncodecMAE
+from audioformer.data.batches import CodeSampler, require_clips
+from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.losses import mlm_chance
 from audioformer.masking import mask_each
@@ -54,10 +54,16 @@ class PretrainConfig:
 PRETRAIN_PRESETS = {
     # lr 1e-4, batch 22 x 3 GPUs, bf16, 12 epochs of 1.93 M clips: the authors' AudioSet run, one encoder per row
     "paper": PretrainConfig(
-        preset("paper"), MaskConfig(), TrainConfig(n_steps=351_000, batch_size=66, learning_rate=1e-4, bf16=True, save_every=1000)
+        preset("paper"),
+        MaskConfig(),
+        TrainConfig(n_steps=351_000, batch_size=66, learning_rate=1e-4, bf16=True, save_every=1000),
     ),
-    "small": PretrainConfig(preset("small"), MaskConfig(), TrainConfig(n_steps=40_000, learning_rate=3e-4, bf16=True, save_every=500)),
-    "tiny": PretrainConfig(preset("tiny"), MaskConfig(), TrainConfig(n_steps=1500, learning_rate=5e-4, bf16=True), 5.0, 1.0),
+    "small": PretrainConfig(
+        preset("small"), MaskConfig(), TrainConfig(n_steps=40_000, learning_rate=3e-4, bf16=True, save_every=500)
+    ),
+    "tiny": PretrainConfig(
+        preset("tiny"), MaskConfig(), TrainConfig(n_steps=1500, learning_rate=5e-4, bf16=True), 5.0, 1.0
+    ),
     # ours: the bundled model; 8 rows summed per frame, runs of 5 hidden frames, embeddings that start as the codec's vectors
     "bundled": PretrainConfig(
         EncoderConfig(d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8),
@@ -120,7 +126,9 @@ class MaskedModelling(Task):
             self.model.freeze_rows(set(range(config.model.n_codebooks)) - set(rows))
         crop, least = (round(s * codec["frame_rate"]) for s in (config.crop_s, config.min_crop_s))
         crop = min(crop, config.model.max_positions - 2)
-        self.sampler = CodeSampler(clips, config.train.batch_size, config.train.accumulate, crop, min(least, crop), config.train.seed)
+        self.sampler = CodeSampler(
+            clips, config.train.batch_size, config.train.accumulate, crop, min(least, crop), config.train.seed
+        )
         self.chance = {"mlm": mlm_chance(config.model.codebook_size)}
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor]:
@@ -174,10 +182,17 @@ class MaskedModelling(Task):
         state = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         last = history[-1] if history else {}
         config = {
-            "kind": "pretrained", "model": self.config.model.to_dict(), "codec": self.codec, "recipe": self.config.to_dict(),
-            "n_clips": len(self.sampler.clips), "steps": last.get("step", 0), "seconds": last.get("seconds", 0),
-            "losses": last.get("losses", {}), "chance": self.chance, "validation": last.get("validation"),
-        }  # fmt: skip
+            "kind": "pretrained",
+            "model": self.config.model.to_dict(),
+            "codec": self.codec,
+            "recipe": self.config.to_dict(),
+            "n_clips": len(self.sampler.clips),
+            "steps": last.get("step", 0),
+            "seconds": last.get("seconds", 0),
+            "losses": last.get("losses", {}),
+            "chance": self.chance,
+            "validation": last.get("validation"),
+        }
         save_checkpoint(folder, state, config, pretrained_card(config))
 
 
@@ -214,9 +229,13 @@ def combine_rows(folders: Sequence[str | os.PathLike], folder: str | os.PathLike
     first = loaded[0][1]
     for one, (_, config) in zip(folders, loaded, strict=True):
         if config["model"] != first["model"] or config["codec"]["fingerprint"] != first["codec"]["fingerprint"]:
-            raise AudioformerError(f"{one}: has another model or codec than {folders[0]}; train all rows with the same settings")
+            raise AudioformerError(
+                f"{one}: has another model or codec than {folders[0]}; train all rows with the same settings"
+            )
     if first["model"]["rows"] != "separate" or len(loaded) != first["model"]["n_codebooks"]:
-        raise AudioformerError(f"{len(loaded)} runs given, needed one for each of {first['model']['n_codebooks']} separate rows")
+        raise AudioformerError(
+            f"{len(loaded)} runs given, needed one for each of {first['model']['n_codebooks']} separate rows"
+        )
     state, losses, validation = {}, {}, {}
     for k, (weights, config) in enumerate(loaded):
         state |= {name: value for name, value in weights.items() if name.startswith((f"encoders.{k}.", f"heads.{k}."))}

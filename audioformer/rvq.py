@@ -61,7 +61,12 @@ class ResidualVQ(nn.Module):
     """
 
     def __init__(
-        self, n_codebooks: int = 8, codebook_size: int = 1024, width: int = 32, decay: float = 0.99, revive_below: float = 0.15
+        self,
+        n_codebooks: int = 8,
+        codebook_size: int = 1024,
+        width: int = 32,
+        decay: float = 0.99,
+        revive_below: float = 0.15,
     ):
         super().__init__()
         self.decay, self.revive_below = decay, revive_below
@@ -131,11 +136,15 @@ class ResidualVQ(nn.Module):
         size = self.codebooks.shape[1]
         for k in range(self.codebooks.shape[0]):
             order = torch.randperm(len(residual), device=residual.device)[:size]
-            self.codebooks[k] = residual[order.repeat(-(-size // len(order)))[:size]] + 1e-4 * torch.randn_like(self.codebooks[k])
+            self.codebooks[k] = residual[order.repeat(-(-size // len(order)))[:size]] + 1e-4 * torch.randn_like(
+                self.codebooks[k]
+            )
             for _ in range(n_rounds):
                 chosen = nearest(residual, self.codebooks[k])
                 counts = torch.bincount(chosen, minlength=size).to(residual.dtype)
-                means = torch.zeros_like(self.codebooks[k]).index_add_(0, chosen, residual) / counts.clamp_min(1)[:, None]
+                means = (
+                    torch.zeros_like(self.codebooks[k]).index_add_(0, chosen, residual) / counts.clamp_min(1)[:, None]
+                )
                 spare = residual[torch.randint(len(residual), (size,), device=residual.device)]
                 self.codebooks[k] = torch.where(counts[:, None] > 0, means, spare)
             chosen = nearest(residual, self.codebooks[k])

@@ -6,9 +6,9 @@ import json
 import os
 from pathlib import Path
 
-from audioformer.audio import atomic_path
 from audioformer.checkpoint import find_checkpoint
 from audioformer.errors import AudioformerError
+from audioformer.files import atomic_path
 from audioformer.finetune import classifier_card
 
 
@@ -29,9 +29,14 @@ def add_score(checkpoint: str | os.PathLike, data: str, report: dict) -> dict:
     folder, config = _open(checkpoint)
     spread = f"{report['low']:.3f}-{report['high']:.3f} (95 %)" if "low" in report else ""
     entry = {
-        "data": data, "metric": report["metric_name"], "value": report["metric"], "spread": spread, "chance": report["chance"],
-        "n": report["n"], "command": report["command"],
-    }  # fmt: skip
+        "data": data,
+        "metric": report["metric_name"],
+        "value": report["metric"],
+        "spread": spread,
+        "chance": report["chance"],
+        "n": report["n"],
+        "command": report["command"],
+    }
     others = [s for s in config.get("scores", []) if (s["data"], s["metric"]) != (data, entry["metric"])]
     config["scores"] = [*others, entry]
     _write(folder, config)
@@ -50,7 +55,10 @@ def add_thresholds(checkpoint: str | os.PathLike, thresholds: dict[str, float], 
         AudioformerError: no classifier, or its folder cannot be written.
     """
     folder, config = _open(checkpoint)
-    config |= {"frame_thresholds": {name: round(value, 6) for name, value in thresholds.items()}, "frame_thresholds_from": command}
+    config |= {
+        "frame_thresholds": {name: round(value, 6) for name, value in thresholds.items()},
+        "frame_thresholds_from": command,
+    }
     _write(folder, config)
 
 

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,15 +25,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audioformer.audio import atomic_path
-from audioformer.averaging import WeightAverage, other_weights
-from audioformer.batches import clips_hash
+from audioformer.checkpoint import load_state, save_state
 from audioformer.config import TrainConfig
+from audioformer.data.batches import clips_hash
 from audioformer.encoder import Encoder
 from audioformer.errors import AudioformerError
-from audioformer.interrupt import finish_first
-from audioformer.optim import BETAS, make_optimizer, schedule_factor, set_learning_rate
-from audioformer.state import load_state, save_state, writable_folder
+from audioformer.files import atomic_path, writable_folder
+from audioformer.optim import BETAS, WeightAverage, make_optimizer, other_weights, schedule_factor, set_learning_rate
 
 SAME_NUMBERS = ("gradient_checkpointing", "compile", "keep_every")  # settings that a run may go on with or without
 STEPS = "steps"  # sub-folder of checkpoints from under way
@@ -158,7 +158,9 @@ class _Run:
         norm = float(self.accelerator.clip_grad_norm_(self.task.parameters(), c.clip_norm))
         if not all(map(_finite, [norm, *losses.values()])):
             found = ", ".join(f"{name} {value:g}" for name, value in {**losses, "gradient norm": norm}.items())
-            raise AudioformerError(f"step {self.step}: {found}: not finite; try a learning_rate below {c.learning_rate:g}")
+            raise AudioformerError(
+                f"step {self.step}: {found}: not finite; try a learning_rate below {c.learning_rate:g}"
+            )
         self.between_steps = False
         self.optimizer.step()
         self.step += 1
@@ -170,7 +172,12 @@ class _Run:
         self.between_steps = True
         if self.folder is not None and self.step % c.save_every == 0:
             self.save(finished=False)
-        if self.folder is not None and c.keep_every and self.step % c.keep_every == 0 and self.accelerator.is_main_process:
+        if (
+            self.folder is not None
+            and c.keep_every
+            and self.step % c.keep_every == 0
+            and self.accelerator.is_main_process
+        ):
             self.task.eval()
             self.task.export(self.folder / STEPS / f"{self.step:06d}", self.history, self.average.state)
         return record
@@ -206,7 +213,9 @@ class _Run:
         if metrics and metrics.get("score", -float("inf")) > self.best["score"]:
             self.best = {"score": metrics["score"], "step": self.step}
             if c.patience:
-                self.best["state"] = {k: v.detach().clone() for k, v in (self.average.state or self.task.state_dict()).items()}
+                self.best["state"] = {
+                    k: v.detach().clone() for k, v in (self.average.state or self.task.state_dict()).items()
+                }
         return metrics
 
     def stopped_early(self) -> bool:
@@ -219,16 +228,27 @@ class _Run:
         """Write the state and the log; when finished, the checkpoint too."""
         if self.folder is None or not self.accelerator.is_main_process:
             return
-        save_state(self.folder, {
-            "recipe": self._recipe(), "task": self.task.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "average": self.average.state, "step": self.step, "seconds": self.seconds, "best": self.best, "history": self.history,
-        })  # fmt: skip
+        save_state(
+            self.folder,
+            {
+                "recipe": self._recipe(),
+                "task": self.task.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "average": self.average.state,
+                "step": self.step,
+                "seconds": self.seconds,
+                "best": self.best,
+                "history": self.history,
+            },
+        )
         with atomic_path(self.folder / "log.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(record) + "\n" for record in self.history))
         if finished:
             self.task.eval()
             best = self.best.get("state")  # with what was measured when it was best
-            self.task.export(self.folder, self.history[: self.best["step"]] if best else self.history, best or self.average.state)
+            self.task.export(
+                self.folder, self.history[: self.best["step"]] if best else self.history, best or self.average.state
+            )
 
     def resume(self) -> None:
         """Take up the state in the folder, if there is one."""
@@ -243,7 +263,9 @@ class _Run:
             self.task.load_state_dict(state["task"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
-            raise AudioformerError(f"{self.folder}: holds the state of another model; choose another folder or delete it") from error
+            raise AudioformerError(
+                f"{self.folder}: holds the state of another model; choose another folder or delete it"
+            ) from error
         device = self.accelerator.device
         self.average.state, self.best = _to(state["average"], device), _to(state["best"], device)
         self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
@@ -280,3 +302,34 @@ def _to(state: Any, device) -> Any:
 
 def _finite(value: float) -> bool:
     return value == value and abs(value) != float("inf")
+
+
+@contextmanager
+def finish_first() -> Iterator[None]:
+    """Let the block end before Ctrl-C takes effect; a second Ctrl-C breaks it off at once.
+
+    Outside the main thread, or where Ctrl-C is ignored anyway, it does nothing.
+
+    Example:
+        >>> with finish_first():
+        ...     pass  # one training step
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    previous = signal.getsignal(signal.SIGINT) if in_main_thread else None
+    if not callable(previous):  # None, SIG_IGN or SIG_DFL
+        yield
+        return
+    waiting: list[int] = []
+
+    def note(number: int, _frame) -> None:
+        if waiting:
+            raise KeyboardInterrupt
+        waiting.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if waiting:
+        signal.raise_signal(signal.SIGINT)

@@ -34,8 +34,14 @@ def colab_copy(source: Path, repository: str) -> str:
     """A learner's notebook with the cell in front that installs everything; the text of its .ipynb file."""
     notebook = json.loads(builder().build(source, solution=False))
     text = SET_UP.format(repository=repository)
-    cell = {"cell_type": "code", "execution_count": None, "id": "colab-set-up", "metadata": {}, "outputs": [],
-            "source": text.splitlines(keepends=True)}  # fmt: skip
+    cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "colab-set-up",
+        "metadata": {},
+        "outputs": [],
+        "source": text.splitlines(keepends=True),
+    }
     notebook["cells"].insert(1, cell)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
@@ -48,7 +54,9 @@ def badges(repository: str, branch: str) -> str:
         f"[![Binder](https://mybinder.org/badge_logo.svg)]({binder}) "
         f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/index.ipynb)"
     )
-    each = " · ".join(f"[{source.stem[:2]}]({colab}/{source.stem}.ipynb)" for source in sources() if source.stem[0].isdigit())
+    each = " · ".join(
+        f"[{source.stem[:2]}]({colab}/{source.stem}.ipynb)" for source in sources() if source.stem[0].isdigit()
+    )
     return f"{first}\n\nIn Colab: {each}"
 
 
@@ -79,7 +87,10 @@ def main(arguments: list[str] | None = None) -> int:
     stale = [path for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         if options.check:
-            print(f"{path.relative_to(HERE)}: not current; run python notebooks/publish.py {options.repository}", file=sys.stderr)
+            print(
+                f"{path.relative_to(HERE)}: not current; run python notebooks/publish.py {options.repository}",
+                file=sys.stderr,
+            )
         else:
             path.parent.mkdir(exist_ok=True)
             path.write_text(files[path], encoding="utf-8")

@@ -22,7 +22,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from audioformer.reading import html_page, notebook_page
+from audioformer.plots.notebook_page import html_page, notebook_page
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "build" / "tutorials"
@@ -71,14 +71,21 @@ def run(source: Path) -> dict:
     os.environ["AUDIOFORMER_RENDERER"] = "plotly_mimetype"  # sliders show both ends: nobody can move them on a page
     notebook = nbformat.reads(builder().build(source, solution=True), as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        NotebookClient(notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": folder}}).execute()
+        NotebookClient(
+            notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": folder}}
+        ).execute()
     notebook.metadata.pop("widgets", None)
     return notebook
 
 
 def figures(notebook) -> list[dict]:
     """All plotly figures of a notebook, in order."""
-    return [output.data[PLOTLY] for cell in notebook.cells for output in cell.get("outputs", []) if PLOTLY in output.get("data", {})]
+    return [
+        output.data[PLOTLY]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if PLOTLY in output.get("data", {})
+    ]
 
 
 def pictures(drawn: list[dict]) -> list[str]:
@@ -128,7 +135,9 @@ def for_hosting(notebook, stills: list[str]) -> str:
             if PLOTLY in data:
                 output.data = nbformat.from_dict({"image/png": left.pop(0), "text/plain": alternative(data[PLOTLY])})
             elif "<audio" in data.get("text/html", ""):
-                output.data = nbformat.from_dict({"text/plain": "♪ (a sound: open the notebook or its page to hear it)"})
+                output.data = nbformat.from_dict(
+                    {"text/plain": "♪ (a sound: open the notebook or its page to hear it)"}
+                )
     return nbformat.writes(copy) + "\n"
 
 
@@ -172,7 +181,11 @@ def render(source: Path, out: Path) -> None:
 def stale(sources: list[Path], out: Path) -> list[str]:
     """Names of notebooks whose copies are missing, or were made of other files."""
     kept = json.loads((out / "current.json").read_text()) if (out / "current.json").is_file() else {}
-    there = [source for source in sources if (out / f"{source.stem}.html").is_file() and (out / f"{source.stem}.ipynb").is_file()]
+    there = [
+        source
+        for source in sources
+        if (out / f"{source.stem}.html").is_file() and (out / f"{source.stem}.ipynb").is_file()
+    ]
     return [source.stem for source in sources if source not in there or kept.get(source.stem) != identity(source)]
 
 
@@ -181,13 +194,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Render the notebooks with figures and sounds.")
     parser.add_argument("names", nargs="*", help="beginnings of names, e.g. 01 06 index (default all)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a copy is not current")
-    parser.add_argument("-o", "--output", type=Path, default=OUT, metavar="DIR", help="folder (default build/tutorials)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=OUT, metavar="DIR", help="folder (default build/tutorials)"
+    )
     options = parser.parse_args(arguments)
-    sources = [path for path in sorted((HERE / "src").glob("*.py")) if not options.names or path.name.startswith(tuple(options.names))]
+    sources = [
+        path
+        for path in sorted((HERE / "src").glob("*.py"))
+        if not options.names or path.name.startswith(tuple(options.names))
+    ]
     old = stale(sources, options.output)
     if options.check:
         for name in old:
-            print(f"{name}: its copy in {options.output} is missing or old; run python notebooks/render.py", file=sys.stderr)
+            print(
+                f"{name}: its copy in {options.output} is missing or old; run python notebooks/render.py",
+                file=sys.stderr,
+            )
         return 1 if old or not sources else 0
     record = options.output / "current.json"
     for source in sources:

@@ -8,7 +8,7 @@ import torch
 
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.compact_codec import CompactCodec, CompactConfig, save_compact
+from audioformer.codecs.compact import CompactCodec, CompactConfig, save_compact
 from audioformer.config import EncoderConfig
 from audioformer.model import AudioFormer
 
@@ -35,7 +35,15 @@ def make_weights(folder: Path) -> tuple[list[str], list[str], list[str]]:
             "codec": {"name": str(folder / "small"), "fingerprint": codec.fingerprint},
         }
         save_checkpoint(folder / name, Classifier(model, len(labels)).state_dict(), config, "# made for tests\n")
-    config = {"kind": "pretrained", "model": model.to_dict(), "codec": {"name": str(folder / "small"), "fingerprint": codec.fingerprint}}
+    config = {
+        "kind": "pretrained",
+        "model": model.to_dict(),
+        "codec": {"name": str(folder / "small"), "fingerprint": codec.fingerprint},
+    }
     config["recipe"] = {"mask": {"mask_ratio": 0.25, "span": 5}, "crop_s": 1.0}
     save_checkpoint(folder / "guesser", AudioFormer(model).state_dict(), config, "# made for tests\n")
-    return [str(folder / "small"), str(folder / "bigger")], [str(folder / name) for name in CHECKPOINTS], [str(folder / "guesser")]
+    return (
+        [str(folder / "small"), str(folder / "bigger")],
+        [str(folder / name) for name in CHECKPOINTS],
+        [str(folder / "guesser")],
+    )

@@ -34,7 +34,9 @@ SERVER = "import sys; from audioformer_app import launch; launch(int(sys.argv[1]
 RATE_HZ = 16_000
 TIMEOUT_S = 180
 THINK_S = (1.0, 4.0)
-GROWTH_MB_PER_MINUTE = 20.0  # of the second half: what the first fills (models, caches, one state a person) is not growth
+GROWTH_MB_PER_MINUTE = (
+    20.0  # of the second half: what the first fills (models, caches, one state a person) is not growth
+)
 
 
 def free_port() -> int:
@@ -53,7 +55,9 @@ class Server:
         self.folder, port = folder, free_port()
         self.log = (folder / "log.txt").open("wb")
         environment = {**os.environ, "TMPDIR": str(folder)}
-        self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stderr=self.log, stdout=self.log, env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(port)], stderr=self.log, stdout=self.log, env=environment
+        )
         self.address = f"http://127.0.0.1:{port}"
         until = time.monotonic() + TIMEOUT_S
         while True:
@@ -121,7 +125,13 @@ class Person(threading.Thread):
 
     def ask(self, event: int, data: list, event_data: dict | None = None) -> list:
         """Send an event as the page does, and wait for its outputs."""
-        body = {"data": data, "event_data": event_data, "fn_index": event, "session_hash": self.session, "trigger_id": None}
+        body = {
+            "data": data,
+            "event_data": event_data,
+            "fn_index": event,
+            "session_hash": self.session,
+            "trigger_id": None,
+        }
         self.post("/gradio_api/queue/join", json.dumps(body).encode(), "application/json")
         address = f"{self.server.address}/gradio_api/queue/data?session_hash={self.session}"
         with urllib.request.urlopen(address, timeout=TIMEOUT_S) as stream:
@@ -181,7 +191,9 @@ class Person(threading.Thread):
 
     def attention(self) -> None:
         """One head."""
-        self.mine(self.ask(self.server.event("attention_room.js", "ask"), [None], {"what": "look", "layer": 0, "head": 0}))
+        self.mine(
+            self.ask(self.server.event("attention_room.js", "ask"), [None], {"what": "look", "layer": 0, "head": 0})
+        )
 
 
 def soak(people: int, minutes: float) -> dict:
@@ -198,7 +210,10 @@ def soak(people: int, minutes: float) -> dict:
         course = []
         while time.monotonic() < started + 60 * minutes:
             course.append((round(time.monotonic() - started), round(server.memory_mb(), 1), round(server.disk_mb(), 2)))
-            print(f"{course[-1][0]:5d} s  memory {course[-1][1]:7.1f} MB  temporary files {course[-1][2]:6.2f} MB", file=sys.stderr)
+            print(
+                f"{course[-1][0]:5d} s  memory {course[-1][1]:7.1f} MB  temporary files {course[-1][2]:6.2f} MB",
+                file=sys.stderr,
+            )
             time.sleep(min(10.0, 6 * minutes))
         for person in crowd:
             person.join(2 * TIMEOUT_S)
@@ -213,14 +228,20 @@ def measured(crowd: list[Person], course: list[tuple], log: str, minutes: float)
     half = [(at / 60, memory) for at, memory, _ in course if at >= 30 * minutes]
     growth = np.polyfit(*zip(*half, strict=True), 1)[0] if len(half) > 2 else float("nan")
     return {
-        "people": len(crowd), "minutes": minutes, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1),
+        "people": len(crowd),
+        "minutes": minutes,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
         "answers": {act: len(times) for act, times in seconds.items()},
         "median_s": {act: round(float(np.median(times)), 2) for act, times in seconds.items()},
         "p95_s": {act: round(float(np.quantile(times, 0.95)), 2) for act, times in seconds.items()},
-        "wrong": dict(sum((person.wrong for person in crowd), Counter())), "tracebacks": log.count("Traceback"),
+        "wrong": dict(sum((person.wrong for person in crowd), Counter())),
+        "tracebacks": log.count("Traceback"),
         "memory_mb": {"first": course[0][1], "last": course[-1][1], "most": max(one[1] for one in course)},
-        "memory_growth_mb_per_minute": round(float(growth), 2), "temporary_mb": course[-1][2], "course": course,
-    }  # fmt: skip
+        "memory_growth_mb_per_minute": round(float(growth), 2),
+        "temporary_mb": course[-1][2],
+        "course": course,
+    }
 
 
 def main() -> int:

@@ -14,15 +14,15 @@ import torch
 from tiny import RATE, tiny_codec, tone
 
 from audioformer.audio import save_audio
-from audioformer.benches import ablation
-from audioformer.benches.ablation import Bench, Cell, RowView, cells_of, read_cell, run_cells
-from audioformer.benches.ablation_table import ablation_table, as_markdown, reading
-from audioformer.benches.cells import shipped
-from audioformer.benches.variants import ABLATION_PRESETS, REFERENCE, VARIANTS, ablation_preset
 from audioformer.cli import main
-from audioformer.compact_codec import save_compact
-from audioformer.corpus import Item
+from audioformer.codecs.compact import save_compact
+from audioformer.data.corpus import Item
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.benches import ablation
+from audioformer.evaluation.benches.ablation import Bench, Cell, RowView, cells_of, read_cell, run_cells
+from audioformer.evaluation.benches.ablation_rows import ABLATION_PRESETS, REFERENCE, VARIANTS, ablation_preset
+from audioformer.evaluation.benches.ablation_table import ablation_table, as_markdown, reading
+from audioformer.evaluation.benches.cells import shipped
 from audioformer.plots.ablation import ablation as ablation_figure
 
 SPEAKERS = ("ann", "bob", "eve")
@@ -35,7 +35,11 @@ def digits(tmp_path_factory):
     for s, speaker in enumerate(SPEAKERS):
         for digit, hz in enumerate((300, 2400)):
             for take in (5, 6):
-                save_audio(root / "recordings" / f"{digit}_{speaker}_{take}.wav", tone(hz * (1 + 0.1 * s), 0.6, seed=take + 9 * s), RATE)
+                save_audio(
+                    root / "recordings" / f"{digit}_{speaker}_{take}.wav",
+                    tone(hz * (1 + 0.1 * s), 0.6, seed=take + 9 * s),
+                    RATE,
+                )
     return root
 
 
@@ -51,7 +55,9 @@ def test_every_row_runs_and_shares_pretraining(digits, tmp_path):
     assert {(r["n"], r["n_classes"], r["fold"]) for r in records} == {(4, 10, 2)}
     assert all(0 <= r["accuracy"] <= 1 for r in records)
     assert next(r for r in records if r["row"] == "svm")["accuracy"] == 1.0
-    trained = sorted(p.name.rsplit("-", 1)[0] for p in (tmp_path / "pretrained").rglob("*") if (p / "config.json").is_file())
+    trained = sorted(
+        p.name.rsplit("-", 1)[0] for p in (tmp_path / "pretrained").rglob("*") if (p / "config.json").is_file()
+    )
     # rows 1-3 once; row 1 again for two ratios, spans and without synthesis; shared, summed, and summed by our recipe
     assert trained == sorted(["separate1"] * 5 + ["separate2", "separate3", "shared", "summed", "summed"])
 
@@ -91,7 +97,11 @@ def test_finished_cells_stay_and_a_broken_run_loses_one(digits, tmp_path, monkey
     monkeypatch.setattr(made, "measure", killed)
     with pytest.raises(KeyboardInterrupt):
         list(run_cells(made, cells))
-    assert sorted(p.name for p in (tmp_path / "cells").rglob("*")) == ["digits", "scratch-fold1-seed0.json", "svm-fold1-seed0.json"]
+    assert sorted(p.name for p in (tmp_path / "cells").rglob("*")) == [
+        "digits",
+        "scratch-fold1-seed0.json",
+        "svm-fold1-seed0.json",
+    ]
     first = read_cell(tmp_path, cells[0])
     monkeypatch.setattr(made, "measure", lambda cell: count.append(cell) or real(cell))
     assert next(run_cells(made, cells)) == first
@@ -124,13 +134,18 @@ def test_a_row_view_keeps_one_row():
 
 
 def records(row: str, values: dict, data: str = "esc10") -> list[dict]:
-    return [{"data": data, "row": row, "fold": f, "seed": s, "accuracy": v, "n": 80, "n_classes": 10} for (f, s), v in values.items()]
+    return [
+        {"data": data, "row": row, "fold": f, "seed": s, "accuracy": v, "n": 80, "n_classes": 10}
+        for (f, s), v in values.items()
+    ]
 
 
 def test_the_table_is_the_statistics_of_its_cells():
     ft1 = {(1, 0): 0.70, (2, 0): 0.80, (1, 1): 0.74, (2, 1): 0.86}
     ft2 = {(1, 0): 0.72, (2, 0): 0.81, (1, 1): 0.75}
-    document = ablation_table([*records("svm", {(1, 0): 0.8, (2, 0): 0.9}), *records("ft1", ft1), *records("ft2", ft2)], ["esc10/x"])
+    document = ablation_table(
+        [*records("svm", {(1, 0): 0.8, (2, 0): 0.9}), *records("ft1", ft1), *records("ft2", ft2)], ["esc10/x"]
+    )
     line = {row["row"]: row for row in document["rows"]}
     assert line["ft1"]["ours"] == pytest.approx(0.775)
     assert line["ft1"]["seed_std"] == pytest.approx(np.std([0.75, 0.80], ddof=1))
@@ -160,14 +175,28 @@ def test_presets_and_references_are_whole():
     assert set(REFERENCE.values()) == {"ft1", "ft2"}
     for name, config in ABLATION_PRESETS.items():
         assert set(config.data()) == {"esc10", "digits"}, name
-        assert all(spec.finetune.train.patience == 0 for spec in config.data().values()), "nothing is chosen on a held-out fold"
+        assert all(spec.finetune.train.patience == 0 for spec in config.data().values()), (
+            "nothing is chosen on a held-out fold"
+        )
     with pytest.raises(AudioformerError, match="laptop"):
         ablation_preset("labtop")
 
 
 def test_on_the_command_line_it_merges_what_is_there(digits, tmp_path, capsys):
     save_compact(tiny_codec(), tmp_path / "codec")
-    words = ["bench", "ablation", "--digits", str(digits), "-o", str(tmp_path / "out"), "--preset", "test", "--seeds", "1", "--json"]
+    words = [
+        "bench",
+        "ablation",
+        "--digits",
+        str(digits),
+        "-o",
+        str(tmp_path / "out"),
+        "--preset",
+        "test",
+        "--seeds",
+        "1",
+        "--json",
+    ]
     assert main([*words, "--codec", str(tmp_path / "codec"), "--only", "svm,scratch", "--folds", "1"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [row["row"] for row in document["rows"]] == ["svm", "scratch"]
@@ -180,7 +209,11 @@ def test_on_the_command_line_it_merges_what_is_there(digits, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [([], "give --esc10 DIR or --digits DIR"), (["--esc10", "x", "--only", "ft3"], "has no 'ft3'"), (["--digits", "nowhere"], "nowhere")],
+    [
+        ([], "give --esc10 DIR or --digits DIR"),
+        (["--esc10", "x", "--only", "ft3"], "has no 'ft3'"),
+        (["--digits", "nowhere"], "nowhere"),
+    ],
 )
 def test_what_cannot_be_measured_is_a_user_error(tmp_path, capsys, words, message):
     assert main(["bench", "ablation", "-o", str(tmp_path), *words]) == 2

@@ -15,11 +15,11 @@ import audioformer as af
 from audioformer.adapt import ADAPTATIONS, AdaptConfig, adapt, counts, describe, merged_state, rebuild
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.compact_codec import save_compact
+from audioformer.codecs.compact import save_compact
 from audioformer.config import TrainConfig, preset
+from audioformer.encodecmae.config import mae_preset
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FinetuneConfig, FineTuning
-from audioformer.mae_config import mae_preset
 from audioformer.model import AudioFormer
 from audioformer.pretrain import load_start
 from audioformer.tokens import collate
@@ -61,7 +61,9 @@ def test_the_start_is_the_model_itself(name, batch):
     torch.testing.assert_close(adapted(batch.tokens).logits, plain(batch.tokens).logits)
 
 
-@pytest.mark.parametrize(("name", "rows"), [*((name, "summed") for name in ADAPTATIONS), ("bias", "separate"), ("lora", "separate")])
+@pytest.mark.parametrize(
+    ("name", "rows"), [*((name, "summed") for name in ADAPTATIONS), ("bias", "separate"), ("lora", "separate")]
+)
 def test_only_what_is_named_learns(name, rows):
     config = recipe(name)
     learner = task(config, rows)
@@ -130,7 +132,9 @@ def test_a_checkpoint_loads_as_any_other(name, average, tmp_path):
     opened = af.load(tmp_path / "run")
     tokens = collate([clip.codes for clip in coded_clips(3)], 16).tokens
     if not average:
-        torch.testing.assert_close(opened.classifier(tokens).logits, learner.eval().classifier(tokens).logits, atol=2e-3, rtol=2e-2)
+        torch.testing.assert_close(
+            opened.classifier(tokens).logits, learner.eval().classifier(tokens).logits, atol=2e-3, rtol=2e-2
+        )
     assert opened.classify(tone(440), sample_rate=24_000).labels[0] in ("low", "high")
     told = load_checkpoint(tmp_path / "run")[1]["adapt"]
     assert (told["name"], told["trainable"]) == (name, counts(learner.classifier)["trainable"])
@@ -165,7 +169,9 @@ def test_a_classifier_with_adapters_is_gone_on_from(name, tmp_path):
 
 def test_adapters_of_another_width_are_not_passed_over():
     made = classifier("adapter")
-    with pytest.raises(AudioformerError, match="adapters of width 4 already, asked for are 8: go on with --set adapt.width=4"):
+    with pytest.raises(
+        AudioformerError, match="adapters of width 4 already, asked for are 8: go on with --set adapt.width=4"
+    ):
         adapt(made, AdaptConfig("adapter", width=8))
 
 
@@ -192,7 +198,9 @@ def test_encodecmae_is_adapted_alike(name, shared):
     adapt(made, replace(SETTINGS, name=name))
     torch.testing.assert_close(made(frames).logits, before)
     made(frames).logits.sum().backward()
-    assert {name for name, p in made.named_parameters() if p.grad is not None} == {n for n, p in made.named_parameters() if p.requires_grad}
+    assert {name for name, p in made.named_parameters() if p.grad is not None} == {
+        n for n, p in made.named_parameters() if p.requires_grad
+    }
     fresh = Classifier(mae_preset("test", shared_ff=shared, frame_width=8), 2).eval()
     rebuild(fresh, {"adapt": describe(made, replace(SETTINGS, name=name))})
     fresh.load_state_dict(merged_state(made, made.state_dict()))

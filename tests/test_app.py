@@ -243,7 +243,9 @@ def test_without_a_label_a_refused_checkpoint_does_not_stay_chosen(page, shown):
 
 
 def test_good_file_changes_everything_together(page, shown, wav):
-    message, state, verdict, view, picker, *_ = page.drop(shown, str(wav), "small", "overlaps")  # the page knows no other
+    message, state, verdict, view, picker, *_ = page.drop(
+        shown, str(wav), "small", "overlaps"
+    )  # the page knows no other
     assert message == ""
     assert state.verdict.checkpoint == "overlaps"
     assert "checkpoint <b>overlaps</b>" in verdict
@@ -303,7 +305,11 @@ class Slow:
 @pytest.mark.parametrize("first", ["file", "checkpoint"])
 def test_quick_choices_wait_for_each_other_and_undo_nothing(page, shown, wav, monkeypatch, first):
     """Both were sent before the other was answered, so each knows only the old clip and the old names."""
-    slow, mine, another = Slow(monkeypatch), SimpleNamespace(session_hash="mine"), SimpleNamespace(session_hash="another")
+    slow, mine, another = (
+        Slow(monkeypatch),
+        SimpleNamespace(session_hash="mine"),
+        SimpleNamespace(session_hash="another"),
+    )
     old = dataclasses.replace(shown, clip=dataclasses.replace(shown.clip, name="old.wav"))
     acts = {
         "file": lambda: page.drop(old, str(wav), "small", "animals", mine),
@@ -358,7 +364,9 @@ def test_a_session_stays_the_same_size_however_often_it_picks(offered):
     session, sizes = SessionState(demo), []
     for name, data in (("pick", {"index": 0}), ("keep", {"n_codebooks": 1}), ("change", None), ("input", None)) * 3:
         fn = next(fn for fn in demo.fns.values() if fn.targets[0][1] == name and len(fn.outputs) > 1)
-        inputs = ([None, None, "small", "animals"] if name == "change" else [None, "small", "animals"])[: len(fn.inputs)]
+        inputs = ([None, None, "small", "animals"] if name == "change" else [None, "small", "animals"])[
+            : len(fn.inputs)
+        ]
         asyncio.run(demo.process_api(fn, inputs, session, event_data=EventData(None, data)))
         sizes.append(len(session.blocks_config.blocks))
     assert len(set(sizes)) == 1
@@ -499,7 +507,9 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     assert {"pick", "change", "input", "keep", "hear", "ask", "use", "push", "freeze"} <= set(queues)
     assert all(d["api_visibility"] == "private" for d in demo.config["dependencies"])
     assert {name for name, queue in queues.items() if queue == "live"} == {"push", "freeze"}  # sound waits for no model
-    assert {name for name, queue in queues.items() if queue == "train"} == {"train"}  # lessons wait for each other, nobody for them
+    assert {name for name, queue in queues.items() if queue == "train"} == {
+        "train"
+    }  # lessons wait for each other, nobody for them
     assert {queue for name, queue in queues.items() if name not in ("push", "freeze", "train")} == {"model"}
     assert demo.delete_cache == (60, 600)
     assert demo._queue.sleep_when_free >= 0.01  # an idle page leaves the processor asleep

@@ -19,14 +19,17 @@ from conftest import hearing
 
 from audioformer import load
 from audioformer.checkpoint import bundled_names
-from audioformer.paths import samples_folder
+from audioformer.files import samples_folder
 
 RATE_HZ = 24_000
 WAIT_MS = 120_000  # a loaded machine is slow, not wrong
 # a browser's own words about files it cannot play, and Gradio's about an unused hook and about a box it has just closed
 EXPECTED_CONSOLE = (
-    "Waveform load error", "Method not implemented", "AudioContext was not allowed", "https://svelte.dev/e/derived_inert",
-)  # fmt: skip
+    "Waveform load error",
+    "Method not implemented",
+    "AudioContext was not allowed",
+    "https://svelte.dev/e/derived_inert",
+)
 SERVER = """
 import sys
 def watch(event, arguments):
@@ -247,7 +250,9 @@ def test_another_codec_shows_all_its_codebooks(browser, address):
 
 
 def test_fewer_codebooks_are_decoded_on_request(tab):
-    tab.page.wait_for_function("/^3 of 3 codebooks · 1.1 kbit.s · differs by/.test(document.querySelector('.af-kept').innerText)")
+    tab.page.wait_for_function(
+        "/^3 of 3 codebooks · 1.1 kbit.s · differs by/.test(document.querySelector('.af-kept').innerText)"
+    )
     assert tab.page.get_attribute("[data-sound=kept]", "aria-checked") == "false"  # nobody has asked for it yet
     tab.page.focus(".af-keep input")
     tab.page.keyboard.press("Home")

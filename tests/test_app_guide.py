@@ -9,7 +9,7 @@ from app_weights import make_weights
 from test_app import is_skipped
 from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
 
-from audioformer.paths import notebooks_folder, samples_folder
+from audioformer.files import notebooks_folder, samples_folder
 from audioformer_app import analysis, models, samples, texts
 from audioformer_app.tour import TOUR
 
@@ -46,7 +46,9 @@ def test_an_address_chooses_sample_codec_and_checkpoint_together(page, shown):
 
 
 def test_what_an_address_does_not_name_stays(page, shown):
-    message, state, *_, codec, checkpoint, _top = page.open(shown, "small", "animals", SimpleNamespace(_data={"checkpoint": "overlaps"}))
+    message, state, *_, codec, checkpoint, _top = page.open(
+        shown, "small", "animals", SimpleNamespace(_data={"checkpoint": "overlaps"})
+    )
     assert message == ""
     assert (state.clip.name, state.verdict.checkpoint) == (DOG, "overlaps")
     assert (codec, checkpoint) == ("small", "overlaps")
@@ -55,12 +57,22 @@ def test_what_an_address_does_not_name_stays(page, shown):
 @pytest.mark.parametrize(
     "data",
     [
-        {"sample": "../../etc/passwd"}, {"sample": "x" * 100_000}, {"sample": 7}, {"sample": ["a"]}, {"sample": {"a": 1}},
-        {"codec": "/etc"}, {"codec": ["small"]}, {"checkpoint": "<img src=x>"}, {"checkpoint": {}}, {"sample": "<script>"},
+        {"sample": "../../etc/passwd"},
+        {"sample": "x" * 100_000},
+        {"sample": 7},
+        {"sample": ["a"]},
+        {"sample": {"a": 1}},
+        {"codec": "/etc"},
+        {"codec": ["small"]},
+        {"checkpoint": "<img src=x>"},
+        {"checkpoint": {}},
+        {"sample": "<script>"},
     ],
-)  # fmt: skip
+)
 def test_a_hostile_address_changes_nothing_but_the_message(page, shown, data):
-    message, state, verdict, view, *_, codec, checkpoint, top = page.open(shown, "small", "animals", SimpleNamespace(_data=data))
+    message, state, verdict, view, *_, codec, checkpoint, top = page.open(
+        shown, "small", "animals", SimpleNamespace(_data=data)
+    )
     assert "not here" in message or "is not offered here" in message
     assert not re.search(r"<(img|script)", message)
     assert len(message) < 600
@@ -113,7 +125,12 @@ def test_the_address_restores_the_view_in_another_browser(browser, address):  # 
 
 @pytest.mark.parametrize(
     "hash_text",
-    ["sample=<img src=x onerror=alert(1)>&room=listen&from=9&to=1", "room=__proto__&row=-1&frame=1e9&codec=../x", "x" * 5000, "%E0%A4%A"],
+    [
+        "sample=<img src=x onerror=alert(1)>&room=listen&from=9&to=1",
+        "room=__proto__&row=-1&frame=1e9&codec=../x",
+        "x" * 5000,
+        "%E0%A4%A",
+    ],
 )
 def test_an_address_of_nonsense_opens_the_usual_page(browser, address, hash_text):  # noqa: F811
     tab = Tab(browser, f"{address}#{hash_text}")
@@ -131,7 +148,9 @@ def test_what_is_asked_in_a_room_stands_in_the_address_and_comes_back(browser, a
     assert [tab.page.input_value(f"{mask} .af-{name}") for name in ("ratio", "span", "seed")] == ["40", "9", "3"]
     assert re.search(r"Hidden\s+(3\d|4\d) %", tab.text(f"{mask} .af-sum"))
     until_it_says(tab, room="mask", ratio="40", span="9", seed="3")
-    tab.page.evaluate("location.hash = '#room=why&by=rollout&top=30&why=cat&ratio=7'")  # the last one is not asked there
+    tab.page.evaluate(
+        "location.hash = '#room=why&by=rollout&top=30&why=cat&ratio=7'"
+    )  # the last one is not asked there
     tab.page.wait_for_selector(f"{why} .af-map[data-method=rollout][data-label=cat]")
     assert tab.page.input_value(f"{why} .af-top-share") == "30"
     until_it_says(tab, room="why", by="rollout", top="30", why="cat")
@@ -177,7 +196,9 @@ def test_every_step_names_a_notebook_that_there_is_and_text_that_is_short():
 
 def test_every_explanation_names_the_notebook_of_its_topic():
     there = {path.stem for path in notebooks_folder().glob("*.ipynb")}
-    explanations = {name: text for name, text in vars(texts).items() if name.isupper() and str(text).startswith("\n####")}
+    explanations = {
+        name: text for name, text in vars(texts).items() if name.isupper() and str(text).startswith("\n####")
+    }
     assert len(explanations) >= 12
     for name, text in explanations.items():
         assert texts.IN_DEPTH.get(text) in there, f"{name} names no notebook; give it one in IN_DEPTH"

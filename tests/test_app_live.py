@@ -41,7 +41,9 @@ def told(tab, name):
 def answers(tab, n):
     """Wait for so many more answers."""
     before = int(told(tab, "answers") or 0)
-    tab.page.wait_for_function("n => Number(document.querySelector('.af-live').dataset.answers ?? 0) >= n", arg=before + n)
+    tab.page.wait_for_function(
+        "n => Number(document.querySelector('.af-live').dataset.answers ?? 0) >= n", arg=before + n
+    )
 
 
 def enter(tab):
@@ -63,8 +65,13 @@ def test_labels_come_while_the_microphone_is_on_and_no_sound_is_lost(listening, 
     assert told(listening, "label") in {"dog", "cat", "rain"}
     assert (told(listening, "lost"), told(listening, "dropped")) == ("0", "0")
     assert 0 < float(told(listening, "median")) <= float(told(listening, "p95"))
-    assert re.search(r"\d+ s at [\d.]+ kHz · label \d+ ms after its sound .* · 0 chunks dropped", listening.text(".af-live .af-status"))
-    assert listening.page.text_content(".af-live .af-status > [role=status]") == ""  # what is new at every answer is not read out
+    assert re.search(
+        r"\d+ s at [\d.]+ kHz · label \d+ ms after its sound .* · 0 chunks dropped",
+        listening.text(".af-live .af-status"),
+    )
+    assert (
+        listening.page.text_content(".af-live .af-status > [role=status]") == ""
+    )  # what is new at every answer is not read out
     assert len(listening.page.query_selector_all(".af-likely li")) == 3
     assert re.match(r"▶ 0\.0 s\s+\S+", listening.page.query_selector_all(".af-told-live button")[-1].inner_text())
     assert not listening.page.is_visible(".af-verdict")  # it is about the clip, not about what is heard
@@ -157,7 +164,11 @@ def test_two_pages_do_not_hear_each_other(browser, address, tab):  # noqa: F811
 
 
 def test_without_a_microphone_the_page_says_why(browser, address):  # noqa: F811
-    tab = Tab(browser, address, init_script="Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: () => undefined })")
+    tab = Tab(
+        browser,
+        address,
+        init_script="Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: () => undefined })",
+    )
     enter(tab)
     tab.page.click(".af-listen-live")
     tab.page.wait_for_function("document.querySelector('.af-live .af-status').innerText.includes('over https')")
@@ -167,7 +178,9 @@ def test_without_a_microphone_the_page_says_why(browser, address):  # noqa: F811
 
 def test_a_phone_has_room_for_it(browser, address, tmp_path):  # noqa: F811
     tab = Tab(browser, address, color_scheme="dark", permissions=["microphone"], **PHONE)
-    tab.page.evaluate("[...document.querySelectorAll('#af-rooms [role=tab]')].find((one) => one.innerText.trim() === 'Live').click()")
+    tab.page.evaluate(
+        "[...document.querySelectorAll('#af-rooms [role=tab]')].find((one) => one.innerText.trim() === 'Live').click()"
+    )
     tab.page.wait_for_selector(".af-listen-live")
     tab.page.click(".af-listen-live")
     answers(tab, 2)
@@ -222,5 +235,7 @@ def test_an_entry_is_found_in_the_clip(book):
     book.page.click(".af-book-hear")
     book.page.wait_for_selector(f".af-book[data-heard='1:{entry}']")
     book.page.click(".af-book-find")
-    codes = book.page.evaluate("(({ cursor, lanes }) => lanes.get('codes').codes[0][cursor.frame])(audioformerLinks.get('clip'))")
+    codes = book.page.evaluate(
+        "(({ cursor, lanes }) => lanes.get('codes').codes[0][cursor.frame])(audioformerLinks.get('clip'))"
+    )
     assert codes == entry

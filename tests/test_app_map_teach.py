@@ -15,7 +15,7 @@ from test_app_browser import Tab, browser, start, stop  # noqa: F401 - a fixture
 from test_app_rooms import JOIN, PHONE
 
 from audioformer.cli import main
-from audioformer.paths import samples_folder
+from audioformer.files import samples_folder
 
 PCA = "localStorage.setItem('audioformer-map', 'pca')"  # nothing has to be compiled; UMAP is in test_embedding_map.py
 MAP, TEACH = ".af-room[data-room=map]", ".af-room[data-room=teach]"
@@ -27,7 +27,11 @@ def address(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("server"), np.random.default_rng(1)
     for n in range(4):
         times = np.arange(12_000) * (1 + 0.1 * n)
-        made = {"low": 0.4 * np.sin(0.05 * times), "high": 0.4 * np.sin(0.8 * times), "white_noise": 0.1 * rng.standard_normal(12_000)}
+        made = {
+            "low": 0.4 * np.sin(0.05 * times),
+            "high": 0.4 * np.sin(0.8 * times),
+            "white_noise": 0.1 * rng.standard_normal(12_000),
+        }
         for name, sound in made.items():
             (folder / "sounds" / name).mkdir(parents=True, exist_ok=True)
             soundfile.write(folder / "sounds" / name / f"{name}-{n}.wav", sound, 24_000)
@@ -92,7 +96,10 @@ def test_a_model_that_there_is_not_is_told_and_the_usual_map_opens(browser, addr
 
 def test_two_maps_of_the_same_sounds(mapped, tmp_path):
     assert len(dots(mapped)) == len(dots(mapped, 1)) == 12
-    for told in (mapped.text(f"{MAP} .af-told-map"), mapped.page.query_selector_all(f"{MAP} .af-told-map")[1].inner_text()):
+    for told in (
+        mapped.text(f"{MAP} .af-told-map"),
+        mapped.page.query_selector_all(f"{MAP} .af-told-map")[1].inner_text(),
+    ):
         assert re.search(r"kNN purity \d\.\d\d, chance 0\.27 \(nearest clip has the same label; 12 clips\)", told)
     assert "Arrow keys walk" in mapped.page.get_attribute(f"{MAP} .af-map2d svg", "aria-label")
     assert data(mapped, MAP, "own") == "1-900000-A-0.ogg"
@@ -104,7 +111,9 @@ def test_a_mark_is_told_and_heard(mapped):
     mapped.page.focus(f"{MAP} .af-map2d svg")
     mapped.page.keyboard.press("ArrowRight")
     mapped.page.wait_for_selector(f"{MAP} .af-map2d .af-tip:not([hidden])")
-    assert re.search(r"taken for \w+, \d+ %\n(\(not one of its classes\)\n)?[\w-]+\.wav", mapped.text(f"{MAP} .af-map2d .af-tip"))
+    assert re.search(
+        r"taken for \w+, \d+ %\n(\(not one of its classes\)\n)?[\w-]+\.wav", mapped.text(f"{MAP} .af-map2d .af-tip")
+    )
     mapped.page.keyboard.press("Enter")
     mapped.page.wait_for_function(f"document.querySelector('{MAP}').dataset.heard")
     seconds = mapped.page.evaluate("audioformerLinks.get('clip').player.last.seconds")
@@ -120,10 +129,17 @@ def test_a_loop_selects_lists_and_exports(mapped):
     script = f"""Array.from(document.querySelectorAll('{MAP} .af-one-map:first-child .af-dot:not(.af-own)'),
         (dot) => Number(dot.style.transform.match(/[\\d.]+/)[0])).sort((one, other) => one - other)"""
     across = mapped.page.evaluate(script)  # of the drawing's 400 units
-    _, middle = max((right - left, (left + right) / 2) for left, right in zip(across, across[1:], strict=False))  # of the widest gap
+    _, middle = max(
+        (right - left, (left + right) / 2) for left, right in zip(across, across[1:], strict=False)
+    )  # of the widest gap
     inside = sum(x < middle for x in across)
     assert 0 < inside < 12
-    x, y, wide, high = box["x"] + 8, box["y"] + 8, middle * box["width"] / 400 - 8, box["height"] - 16  # corners are round
+    x, y, wide, high = (
+        box["x"] + 8,
+        box["y"] + 8,
+        middle * box["width"] / 400 - 8,
+        box["height"] - 16,
+    )  # corners are round
     mapped.page.mouse.move(x, y)
     mapped.page.mouse.down()
     for right, down in ((wide, 0), (wide, high), (0, high)):
@@ -135,7 +151,9 @@ def test_a_loop_selects_lists_and_exports(mapped):
         saved_as(mapped, "csv")
     lines = saved.value.path().read_text().strip().splitlines()
     assert len(lines) == inside + 1
-    assert lines[0].startswith('"file","label","x animals","y animals","prediction animals","confidence animals","x statistics"')
+    assert lines[0].startswith(
+        '"file","label","x animals","y animals","prediction animals","confidence animals","x statistics"'
+    )
     mapped.page.click(f"{MAP} .af-all")
     assert mapped.text(f"{MAP} .af-list-title").lower().startswith("all 12 clips")
 
@@ -167,7 +185,11 @@ def test_one_model_is_stepped_through_its_training(mapped):
     page.select_option(f"{MAP} .af-second", label="its training")
     page.wait_for_selector(f"{MAP}[data-stage='random:guesser']")
     steps = [one.inner_text() for one in page.query_selector_all(f"{MAP} .af-stages [role=radio]")]
-    assert [re.fullmatch(r"(\S+) \d\.\d\d", step).group(1) for step in steps] == ["random:guesser", "guesser", "animals"]
+    assert [re.fullmatch(r"(\S+) \d\.\d\d", step).group(1) for step in steps] == [
+        "random:guesser",
+        "guesser",
+        "animals",
+    ]
     titles = [one.inner_text() for one in page.query_selector_all(f"{MAP} .af-one-map h3")]
     assert titles == ["animals · PCA", "random:guesser · PCA"]
     places = [[dot.get_attribute("style") for dot in dots(mapped, side)] for side in (0, 1)]
@@ -175,7 +197,9 @@ def test_one_model_is_stepped_through_its_training(mapped):
     page.keyboard.press("ArrowLeft")  # round to the last: both maps are the same
     page.wait_for_selector(f"{MAP}[data-stage=animals]")
     assert [dot.get_attribute("style") for dot in dots(mapped, 1)] == places[0] != places[1]
-    assert "left=animals&right=%2F&map=pca" in page.evaluate("new Promise((done) => setTimeout(() => done(location.hash), 400))")
+    assert "left=animals&right=%2F&map=pca" in page.evaluate(
+        "new Promise((done) => setTimeout(() => done(location.hash), 400))"
+    )
     page.click(f"{MAP} .af-walk")
     page.wait_for_selector(f"{MAP}[data-stage=guesser]")
     page.click(f"{MAP} .af-walk")
@@ -241,7 +265,9 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     page.click(f"{TEACH} .af-example >> nth=2 >> button >> nth=1")  # and away with it
     assert examples(tab) == 4
     page.set_input_files(f"{TEACH} .af-files >> nth=0", tones / "broken.wav")
-    page.wait_for_function(f"document.querySelector('{TEACH} .af-ready').innerText.startsWith('broken.wav: not a readable')")
+    page.wait_for_function(
+        f"document.querySelector('{TEACH} .af-ready').innerText.startsWith('broken.wav: not a readable')"
+    )
     assert examples(tab) == 4
     page.click(f"{TEACH} .af-example >> nth=0 >> button >> nth=0")
     page.wait_for_function(f"document.querySelector('{TEACH}').dataset.heard")
@@ -251,7 +277,9 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     assert re.match(r"Loss \d\.\d\d at first, \d\.\d\d after 120 steps", tab.text(f"{TEACH} .af-loss-told"))
     assert len(page.query_selector_all(f"{TEACH} .af-own-map .af-dot:not(.af-own)")) == 4
     page.wait_for_function("document.querySelector('#af-verdict .af-meta').innerText.includes('checkpoint yours')")
-    assert "checkpoint" not in page.evaluate("new Promise((done) => setTimeout(() => done(location.hash), 400))")  # its name is a secret
+    assert "checkpoint" not in page.evaluate(
+        "new Promise((done) => setTimeout(() => done(location.hash), 400))"
+    )  # its name is a secret
     assert {"<b>low</b>", "high"} == {node.inner_text() for node in page.query_selector_all("#af-verdict .af-name")}
     page.screenshot(path=tmp_path / "teach.png", full_page=True)
     assert (tmp_path / "teach.png").stat().st_size > 20_000
@@ -302,7 +330,10 @@ def test_somebody_fine_tunes_everything_on_real_samples(browser, address, tmp_pa
     page.click("button[role=tab]:has-text('Teach')")
     page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
     page.select_option(f"{TEACH} .af-method", "ft1")
-    files = {name: sorted((samples_folder() / "audio").glob(f"*-{number}.ogg")) for name, number in (("helicopter", 40), ("dog", 0))}
+    files = {
+        name: sorted((samples_folder() / "audio").glob(f"*-{number}.ogg"))
+        for name, number in (("helicopter", 40), ("dog", 0))
+    }
     for number, name in enumerate(files):
         page.fill(f"{TEACH} .af-class-name >> nth={number}", name)
         bring(tab, number, files[name][:2])
@@ -382,7 +413,9 @@ def test_a_recording_that_is_stopped_while_the_browser_asks_leaves_no_microphone
 def test_what_is_taught_is_the_page_s_own(browser, address):  # noqa: F811
     other = Tab(browser, address)
     assert "yours" not in other.text("#af-checkpoint")
-    loaded = "performance.getEntriesByType('resource').map((one) => one.name).find((name) => name.includes('/audioformer-'))"
+    loaded = (
+        "performance.getEntriesByType('resource').map((one) => one.name).find((name) => name.includes('/audioformer-'))"
+    )
     guessed = re.sub(r"(audioformer-\w+)/.*", r"\1/taught/yours-guessed.zip", other.page.evaluate(loaded))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(guessed)

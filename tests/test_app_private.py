@@ -80,13 +80,25 @@ def test_gradio_is_told_to_stay_silent_and_to_ask_its_own_server_directly(monkey
 
 PASSWORD_FILE = "/etc/passwd"
 TRICKS = [
-    f"/gradio_api/file={PASSWORD_FILE}", "/gradio_api/file=../../../../etc/passwd", "/gradio_api/file=..%2f..%2f..%2f..%2fetc%2fpasswd",
-    f"/gradio_api/file={urllib.parse.quote(PASSWORD_FILE, safe='')}", f"/file={PASSWORD_FILE}", f"/gradio_api/file=//{PASSWORD_FILE}",
-    "/gradio_api/file=http://127.0.0.1/", "/gradio_api/file=pyproject.toml", "/gradio_api/file=app/app.py", "/gradio_api/file=.git/config",
-    "/static/../../../../etc/passwd", "/assets/..%2f..%2f..%2fetc%2fpasswd", "/gradio_api/file=C:/Windows/win.ini",
-    "/gradio_api/file=C:%5CWindows%5Cwin.ini", "/theme.css/../../etc/passwd", "/svelte/../../../etc/passwd",
-    "/custom_component/x/server/component/..%2f..%2fetc%2fpasswd", "/gradio_api/stream/x/y/0/../../etc/passwd",
-]  # fmt: skip
+    f"/gradio_api/file={PASSWORD_FILE}",
+    "/gradio_api/file=../../../../etc/passwd",
+    "/gradio_api/file=..%2f..%2f..%2f..%2fetc%2fpasswd",
+    f"/gradio_api/file={urllib.parse.quote(PASSWORD_FILE, safe='')}",
+    f"/file={PASSWORD_FILE}",
+    f"/gradio_api/file=//{PASSWORD_FILE}",
+    "/gradio_api/file=http://127.0.0.1/",
+    "/gradio_api/file=pyproject.toml",
+    "/gradio_api/file=app/app.py",
+    "/gradio_api/file=.git/config",
+    "/static/../../../../etc/passwd",
+    "/assets/..%2f..%2f..%2fetc%2fpasswd",
+    "/gradio_api/file=C:/Windows/win.ini",
+    "/gradio_api/file=C:%5CWindows%5Cwin.ini",
+    "/theme.css/../../etc/passwd",
+    "/svelte/../../../etc/passwd",
+    "/custom_component/x/server/component/..%2f..%2fetc%2fpasswd",
+    "/gradio_api/stream/x/y/0/../../etc/passwd",
+]
 
 
 @pytest.mark.parametrize("path", TRICKS)
@@ -99,14 +111,28 @@ def test_files_of_this_computer_are_not_handed_out(address, path):
 def test_our_own_scripts_come_from_their_folder_only(address):
     prefix = re.search(r"audioformer-[0-9a-f]{12}", ask(address, "/")[2].decode())[0]
     assert ask(address, f"/{prefix}/header.js")[0] == 200
-    for path in ("../settings.py", "%2e%2e/settings.py", "..%2fsettings.py", "widgets/../../settings.py", "widgets/%2e%2e/lanes.py"):
+    for path in (
+        "../settings.py",
+        "%2e%2e/settings.py",
+        "..%2fsettings.py",
+        "widgets/../../settings.py",
+        "widgets/%2e%2e/lanes.py",
+    ):
         assert ask(address, f"/{prefix}/{path}")[0] == 404, path
 
 
 # --- no door beside the page
 
 
-CLOSED = ["/docs", "/redoc", "/monitoring", "/gradio_api/mcp/", "/gradio_api/mcp/sse", "/gradio_api/runs", "/vibe-edit/"]
+CLOSED = [
+    "/docs",
+    "/redoc",
+    "/monitoring",
+    "/gradio_api/mcp/",
+    "/gradio_api/mcp/sse",
+    "/gradio_api/runs",
+    "/vibe-edit/",
+]
 
 
 @pytest.mark.parametrize("path", CLOSED)
@@ -114,12 +140,22 @@ def test_what_is_switched_off_is_not_there(address, path):
     assert ask(address, path)[0] in (403, 404, 405)
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/proxy=https://example.org/", "/proxy=http://127.0.0.1:1/", "/gradio_api/proxy=file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "path",
+    ["/gradio_api/proxy=https://example.org/", "/proxy=http://127.0.0.1:1/", "/gradio_api/proxy=file:///etc/passwd"],
+)
 def test_it_fetches_nothing_for_others(address, path):
     assert ask(address, path)[0] >= 400
 
 
-@pytest.mark.parametrize("path", ["//example.org/%2e%2e", "/gradio_api/login/huggingface?_target_url=https://example.org", "/logout?url=https://example.org"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//example.org/%2e%2e",
+        "/gradio_api/login/huggingface?_target_url=https://example.org",
+        "/logout?url=https://example.org",
+    ],
+)
 def test_it_sends_nobody_elsewhere(address, path):
     status, headers, _ = ask(address, path)
     assert "example.org" not in headers.get("location", "")
@@ -144,10 +180,14 @@ def test_no_event_is_offered_by_name(address):
 def test_large_uploads_are_refused(address):
     limit = settings.MAX_FILE_MB * 1024 * 1024
     edge = "--------x"
-    head = f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
+    head = (
+        f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\nContent-Type: audio/wav\r\n\r\n'
+    )
     body = head.encode() + SEED + bytes(limit) + f"\r\n--{edge}--\r\n".encode()
     try:
-        status, _, content = ask(address, "/gradio_api/upload", body, **{"content-type": f"multipart/form-data; boundary={edge}"})
+        status, _, content = ask(
+            address, "/gradio_api/upload", body, **{"content-type": f"multipart/form-data; boundary={edge}"}
+        )
     except (BrokenPipeError, ConnectionResetError):
         return  # refused before it was sent to the end
     assert status == 413
@@ -161,7 +201,13 @@ def send_event(address, dependency, event_data, number):
     """An event as any program can send it; returns what the page would get."""
     config_inputs = [None] * len(dependency["inputs"])
     session = f"hostile{number}"
-    body = {"data": config_inputs, "event_data": event_data, "fn_index": dependency["id"], "session_hash": session, "trigger_id": None}
+    body = {
+        "data": config_inputs,
+        "event_data": event_data,
+        "fn_index": dependency["id"],
+        "session_hash": session,
+        "trigger_id": None,
+    }
     status, _, content = ask(address, "/gradio_api/queue/join", json.dumps(body).encode())
     assert status in (200, 422, 503), content
     if status != 200:
@@ -170,12 +216,20 @@ def send_event(address, dependency, event_data, number):
 
 
 HOSTILE = [
-    None, [], "text", {"index": -1}, {"index": 10**400}, {"index": {"a": []}, "what": ["x"], "n_codebooks": "9" * 5000},
-    {"what": "look", "hidden": "not base64!", "random": {"ratio": "NaN", "span": None, "seed": []}}, {"what": "__class__"},
-    {"row": 1e308, "frame": -0.5, "what": "hear", "code": True}, {"what": "change", "edits": [{"action": "rm", "row": "x"}] * 3},
-    {"what": "listen", "name": "../steps", "hidden": ""}, {"sample": ["x"], "codec": {"a": 1}, "checkpoint": 7},
+    None,
+    [],
+    "text",
+    {"index": -1},
+    {"index": 10**400},
+    {"index": {"a": []}, "what": ["x"], "n_codebooks": "9" * 5000},
+    {"what": "look", "hidden": "not base64!", "random": {"ratio": "NaN", "span": None, "seed": []}},
+    {"what": "__class__"},
+    {"row": 1e308, "frame": -0.5, "what": "hear", "code": True},
+    {"what": "change", "edits": [{"action": "rm", "row": "x"}] * 3},
+    {"what": "listen", "name": "../steps", "hidden": ""},
+    {"sample": ["x"], "codec": {"a": 1}, "checkpoint": 7},
     {"pcm": "AAAA", "rate": -1, "start_s": "x", "end_s": None, "first": [], "session": "x" * 1000, "wav": "UklGRg=="},
-]  # fmt: skip
+]
 
 
 def test_hostile_events_get_a_message_and_leave_no_traceback(address):
@@ -203,5 +257,7 @@ def test_the_gradio_here_has_the_fixes():
 
 
 def test_the_app_uses_nothing_that_opens_files_or_loads_code():
-    banned = r"\bgr\.load\(|FileExplorer|share=True|torch\.load|pickle|strict_cors=False|mcp_server=True|\beval\(|\bexec\("
+    banned = (
+        r"\bgr\.load\(|FileExplorer|share=True|torch\.load|pickle|strict_cors=False|mcp_server=True|\beval\(|\bexec\("
+    )
     assert where(banned, files(".py", ".js", under=("app",))) == []

@@ -87,7 +87,9 @@ def test_attention_follows_the_moment_and_the_head(tab, tmp_path):
     assert len(tab.page.query_selector_all(".af-grid button")) == 2
     box = inside(tab, "attention", "image")
     tab.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] / 2)
-    tab.page.wait_for_function("document.querySelector('.af-room[data-room=attention]').dataset.moment?.startsWith('0:0:187')")
+    tab.page.wait_for_function(
+        "document.querySelector('.af-room[data-room=attention]').dataset.moment?.startsWith('0:0:187')"
+    )
     assert re.search(r"Moment\s+2\.\d\d s\s+looks most at", tab.text(".af-told"))
     after(tab, "attention", lambda: tab.page.click(".af-grid button >> nth=1"))
     tab.page.wait_for_function("document.querySelector('.af-room[data-room=attention]').dataset.moment === '0:1:187'")
@@ -95,7 +97,9 @@ def test_attention_follows_the_moment_and_the_head(tab, tmp_path):
     tab.page.keyboard.press("ArrowDown")
     tab.page.wait_for_function("document.querySelector('.af-room[data-room=attention]').dataset.moment === '0:1:188'")
     tab.page.click(".af-weighted")
-    assert int(tab.page.get_attribute(".af-room[data-room=attention]", "data-heard")) == 24_000  # a window of one second
+    assert (
+        int(tab.page.get_attribute(".af-room[data-room=attention]", "data-heard")) == 24_000
+    )  # a window of one second
     tab.page.screenshot(path=tmp_path / "attention.png")
     assert (tmp_path / "attention.png").stat().st_size > 20_000
 
@@ -162,8 +166,14 @@ def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):  #
 @pytest.mark.parametrize(
     ("wish", "shows"),
     [
-        ("room=mask&span=999999&ratio=0", "['.af-ratio', '.af-span'].map((one) => document.querySelector(one).value).join() === '2,300'"),
-        ("room=results&result=x&on=moon", "document.querySelector('.af-room[data-room=results]').dataset.drawn === 'probe:esc10'"),
+        (
+            "room=mask&span=999999&ratio=0",
+            "['.af-ratio', '.af-span'].map((one) => document.querySelector(one).value).join() === '2,300'",
+        ),
+        (
+            "room=results&result=x&on=moon",
+            "document.querySelector('.af-room[data-room=results]').dataset.drawn === 'probe:esc10'",
+        ),
         ("room=attention&layer=77&head=77", "document.querySelector('.af-grid [aria-selected=true] + *') === null"),
     ],
 )
@@ -182,7 +192,9 @@ def test_a_question_that_the_server_refuses_is_told_and_asked_again(browser, add
     tab, refused = Tab(browser, address), []
     tab.page.wait_for_function("/differs by/.test(document.querySelector('.af-kept').innerText)")
     tab.page.clock.install()
-    tab.page.route(JOIN, lambda route: (refused.append(1), route.fulfill(status=503, json={"detail": "Queue is full."})))
+    tab.page.route(
+        JOIN, lambda route: (refused.append(1), route.fulfill(status=503, json={"detail": "Queue is full."}))
+    )
     tab.page.click("button[role=tab]:has-text('Mask')")
     tab.page.wait_for_selector(".af-room[data-room=mask].af-busy")
     tab.page.click(".af-room[data-room=mask] .af-clear")  # nothing is there yet to be shown again

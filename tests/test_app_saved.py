@@ -48,7 +48,11 @@ def opened(browser, path):  # noqa: F811
     return context, page
 
 
-LISTEN, ATTENTION, CURVE = "#af-view .af-tools .af-save", ".af-room[data-room=attention] .af-keepers .af-save", ".af-curve .af-save"
+LISTEN, ATTENTION, CURVE = (
+    "#af-view .af-tools .af-save",
+    ".af-room[data-room=attention] .af-keepers .af-save",
+    ".af-curve .af-save",
+)
 
 
 def test_a_clip_is_saved_as_picture_drawing_page_values_and_sound(tab, browser, tmp_path):  # noqa: F811
@@ -82,7 +86,9 @@ def test_an_attention_map_is_saved_with_its_weights(tab, browser, tmp_path):  # 
     weights = np.array(rows, float)[:, 1:]
     assert weights.shape == (len(head) - 1, len(head) - 1)
     assert weights.min() >= 0
-    assert weights.max() == pytest.approx(float(tab.page.get_attribute(".af-room[data-room=attention]", "data-top")), rel=1e-3)
+    assert weights.max() == pytest.approx(
+        float(tab.page.get_attribute(".af-room[data-room=attention]", "data-top")), rel=1e-3
+    )
     context, page = opened(browser, save(tab, ATTENTION, "html", tmp_path))
     assert page.query_selector("svg[role=img] image")
     context.close()

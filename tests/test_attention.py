@@ -87,7 +87,9 @@ def test_both_ways_of_16_bits_stay_close_to_32_with_gradients(fused, monkeypatch
     monkeypatch.setattr(module, "FUSED_BEYOND", 0 if fused else 9 * 9)
     kernels = []
     real = module.F.scaled_dot_product_attention
-    monkeypatch.setattr(module.F, "scaled_dot_product_attention", lambda *a, **o: kernels.append(a[0].dtype) or real(*a, **o))
+    monkeypatch.setattr(
+        module.F, "scaled_dot_product_attention", lambda *a, **o: kernels.append(a[0].dtype) or real(*a, **o)
+    )
     padding = torch.zeros(3, 9, dtype=torch.bool)
     padding[1, 5:] = True
     exact = torch.randn(3, 3, 2, 9, 16, generator=torch.Generator().manual_seed(1))

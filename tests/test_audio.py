@@ -11,18 +11,9 @@ import pytest
 import soundfile
 import torch
 
-from audioformer.audio import (
-    Waveform,
-    atomic_path,
-    check_waveform,
-    load_audio,
-    log_mel,
-    mel_filters,
-    resample,
-    save_audio,
-    to_batch,
-)
+from audioformer.audio import Waveform, check_waveform, load_audio, log_mel, mel_filters, resample, save_audio, to_batch
 from audioformer.errors import AudioformerError
+from audioformer.files import atomic_path
 
 FORMATS = {"wav": {}, "flac": {}, "ogg": {}, "mp3": {}, "opus": {"format": "OGG", "subtype": "OPUS"}}
 
@@ -62,7 +53,8 @@ def test_reads_every_format(tmp_path, ending):
 
 
 @pytest.mark.parametrize(
-    ("subtype", "step"), [("PCM_U8", 2**-7), ("PCM_16", 2**-15), ("PCM_24", 2**-23), ("PCM_32", 2**-23), ("FLOAT", 0), ("DOUBLE", 1e-7)]
+    ("subtype", "step"),
+    [("PCM_U8", 2**-7), ("PCM_16", 2**-15), ("PCM_24", 2**-23), ("PCM_32", 2**-23), ("FLOAT", 0), ("DOUBLE", 1e-7)],
 )
 def test_reads_every_sample_type(tmp_path, subtype, step):
     samples = tone()
@@ -89,7 +81,9 @@ def test_reads_and_resamples_every_rate(tmp_path, rate):
     assert spectral_peak_hz(wav.samples, 24000) == pytest.approx(440, abs=1)
 
 
-@pytest.mark.parametrize("name", ["two words.wav", "chien aboyé 犬 🐕.wav", "it's; odd & \"quoted\".wav", "-n.wav", "UPPER.WAV"])
+@pytest.mark.parametrize(
+    "name", ["two words.wav", "chien aboyé 犬 🐕.wav", 'it\'s; odd & "quoted".wav', "-n.wav", "UPPER.WAV"]
+)
 def test_reads_any_name(tmp_path, name):
     assert load_audio(str(write(tmp_path / name, tone()))).samples.shape == (1, 24000)
 
@@ -307,8 +301,12 @@ def test_save_and_load_again(tmp_path, ending, tolerance):
 def test_save_clips_and_refuses(tmp_path):
     save_audio(tmp_path / "a.wav", torch.tensor([3.0, -3.0, 0.0]), 8000)
     assert load_audio(tmp_path / "a.wav").samples[0].tolist() == pytest.approx([1, -1, 0], abs=1e-4)
-    for name, samples, message in [("a.mp3", torch.zeros(9), "cannot write .mp3"), ("a", torch.zeros(9), "name without ending"),
-                                   ("b.wav", torch.zeros(0), "0 samples"), ("b.wav", torch.full((9,), torch.nan), "NaN")]:  # fmt: skip
+    for name, samples, message in [
+        ("a.mp3", torch.zeros(9), "cannot write .mp3"),
+        ("a", torch.zeros(9), "name without ending"),
+        ("b.wav", torch.zeros(0), "0 samples"),
+        ("b.wav", torch.full((9,), torch.nan), "NaN"),
+    ]:
         with pytest.raises(AudioformerError, match=message):
             save_audio(tmp_path / name, samples, 8000)
     assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioformer import effects
-from audioformer.augment import PRESETS, AugmentConfig, TimeMap, augment, augment_preset, augment_with_times
-from audioformer.datasets.base import AudioDataset, Clip
+from audioformer.data import effects
+from audioformer.data.augment import PRESETS, AugmentConfig, TimeMap, augment, augment_preset, augment_with_times
+from audioformer.data.datasets.base import AudioDataset, Clip
+from audioformer.data.variants import VariantMaker
 from audioformer.errors import AudioformerError
-from audioformer.variants import VariantMaker
 
 RATE = 24000
 EVERYTHING = AugmentConfig(**{name: 1.0 for name in AugmentConfig.__dataclass_fields__ if name.endswith("_chance")})
@@ -165,7 +165,9 @@ def test_the_seed_decides(name):
 @pytest.mark.parametrize("n", [1, 2, 3, 50, 2000, 12001])
 @pytest.mark.parametrize("kind", ["silence", "constant", "noise", "loud"])
 def test_any_input_stays_finite_and_within_full_scale(n, kind):
-    x = {"silence": np.zeros(n), "constant": np.ones(n), "noise": noise(1)[:n], "loud": 50 * noise(1)[:n]}[kind].astype(np.float32)
+    x = {"silence": np.zeros(n), "constant": np.ones(n), "noise": noise(1)[:n], "loud": 50 * noise(1)[:n]}[kind].astype(
+        np.float32
+    )
     for seed in range(6):
         out = augment(x, RATE, rng(seed), EVERYTHING if seed % 2 else augment_preset("strong"))
         assert out.dtype == np.float32
@@ -211,7 +213,13 @@ def click_at(seconds: float, of_s: float = 2.0) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(12))
 def test_event_times_follow_the_sound(seed, circular):
     config = AugmentConfig(
-        speed_chance=0.7, tempo_chance=0.5, crop_chance=0.5, shift_chance=0.8, shift=0.5, circular=circular, flip_chance=0.5
+        speed_chance=0.7,
+        tempo_chance=0.5,
+        crop_chance=0.5,
+        shift_chance=0.8,
+        shift=0.5,
+        circular=circular,
+        flip_chance=0.5,
     )
     out, times = augment_with_times(click_at(0.8), RATE, rng(seed), config)
     assert times.duration_s == pytest.approx(out.size / RATE)

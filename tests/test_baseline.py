@@ -7,9 +7,17 @@ import pytest
 import torch
 
 from audioformer.audio import Waveform
-from audioformer.baseline import N_CEPSTRA, N_MELS, N_SEGMENTS, accuracy, clip_features, dataset_features, fit_svm
-from audioformer.datasets import open_dataset
+from audioformer.data.datasets import open_dataset
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.baseline import (
+    N_CEPSTRA,
+    N_MELS,
+    N_SEGMENTS,
+    accuracy,
+    clip_features,
+    dataset_features,
+    fit_svm,
+)
 
 RATE = 24_000
 LEVELS = slice(3 * N_CEPSTRA, 3 * N_CEPSTRA + N_MELS)
@@ -47,7 +55,9 @@ def test_gain_moves_level_but_not_shape():
 
 
 def test_dither_far_below_the_sound_changes_nothing():
-    sound = torch.cat([torch.zeros(RATE // 2), 0.3 * torch.randn(RATE // 2, generator=torch.Generator().manual_seed(2))])
+    sound = torch.cat(
+        [torch.zeros(RATE // 2), 0.3 * torch.randn(RATE // 2, generator=torch.Generator().manual_seed(2))]
+    )
     dither = 1e-5 * torch.randn(RATE, generator=torch.Generator().manual_seed(3))
     assert clip_features(sound + dither, RATE) == pytest.approx(clip_features(sound, RATE), abs=5e-3)
 
@@ -60,7 +70,9 @@ def test_order_in_time_counts():
 
 
 def test_the_rate_of_the_file_makes_little_difference():
-    assert clip_features(tone(500, rate=8_000), 8_000)[LEVELS].argmax() == clip_features(tone(500), RATE)[LEVELS].argmax()
+    assert (
+        clip_features(tone(500, rate=8_000), 8_000)[LEVELS].argmax() == clip_features(tone(500), RATE)[LEVELS].argmax()
+    )
 
 
 def test_it_tells_synthetic_classes_apart():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import coded_clips
 
-from audioformer.batches import CodeSampler, batch_indices, epoch_order, random_crop, require_clips
+from audioformer.data.batches import CodeSampler, batch_indices, epoch_order, random_crop, require_clips
 from audioformer.errors import AudioformerError
 
 
@@ -28,7 +28,8 @@ def test_the_order_depends_on_seed_and_epoch_alone():
 
 
 @pytest.mark.parametrize(
-    ("n_frames", "longest", "shortest"), [(100, 40, 40), (100, 40, 10), (30, 40, 10), (30, 40, 40), (1, 40, 1), (5, 40, 10)]
+    ("n_frames", "longest", "shortest"),
+    [(100, 40, 40), (100, 40, 10), (30, 40, 10), (30, 40, 40), (1, 40, 1), (5, 40, 10)],
 )
 def test_crops_lie_within_the_clip_and_between_the_limits(n_frames, longest, shortest):
     rng, lengths = np.random.default_rng(0), Counter()
@@ -52,7 +53,9 @@ def test_crops_start_anywhere():
 
 
 def sampler(accumulate: int = 1, seed: int = 3) -> CodeSampler:
-    return CodeSampler(coded_clips(10, n_frames=50), batch_size=8, accumulate=accumulate, max_frames=20, min_frames=5, seed=seed)
+    return CodeSampler(
+        coded_clips(10, n_frames=50), batch_size=8, accumulate=accumulate, max_frames=20, min_frames=5, seed=seed
+    )
 
 
 def test_what_is_drawn_depends_on_the_step_not_on_history():
@@ -61,7 +64,9 @@ def test_what_is_drawn_depends_on_the_step_not_on_history():
         first.draw(step)
     for a, b in zip(first.draw(7)[1], second.draw(7)[1], strict=True):
         assert torch.equal(a, b)
-    assert any(not torch.equal(a, b) for a, b in zip(first.draw(7)[1], first.draw(8)[1], strict=True) if a.shape == b.shape)
+    assert any(
+        not torch.equal(a, b) for a, b in zip(first.draw(7)[1], first.draw(8)[1], strict=True) if a.shape == b.shape
+    )
 
 
 def test_a_clip_is_cropped_differently_from_step_to_step():

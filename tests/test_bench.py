@@ -11,19 +11,19 @@ import torch
 from tiny import RATE, tiny_codec, tone
 
 from audioformer.audio import load_audio, save_audio
-from audioformer.baseline import accuracy, clip_features, fit_svm
-from audioformer.benches import sound_files
-from audioformer.benches.codec import bench_codec
-from audioformer.benches.codes import code_counts, perplexity, usage_rows
-from audioformer.benches.kept import KeptTest, kept_rows
-from audioformer.benches.opus import through_opus
 from audioformer.cli import main
 from audioformer.codec import load_codec
-from audioformer.datasets import open_dataset
-from audioformer.distances import mel_distance, si_sdr_db
+from audioformer.codecs.distances import mel_distance, si_sdr_db
+from audioformer.data.datasets import open_dataset
+from audioformer.data.synth import synth_clip
 from audioformer.errors import AudioformerError
-from audioformer.paths import samples_folder
-from audioformer.synth import synth_clip
+from audioformer.evaluation.baseline import accuracy, clip_features, fit_svm
+from audioformer.evaluation.benches import sound_files
+from audioformer.evaluation.benches.codec import bench_codec
+from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
+from audioformer.evaluation.benches.codes import code_counts, perplexity, usage_rows
+from audioformer.evaluation.benches.opus import through_opus
+from audioformer.files import samples_folder
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,9 @@ def test_on_the_bundled_samples_every_further_codebook_brings_the_sound_closer()
 
 
 def test_the_listening_proxy_falls_with_the_log_mel_distance(folder):
-    rows = [row for row in bench_codec(load_codec("compact"), sound_files([folder]))["rows"] if row["section"] == "ladder"]
+    rows = [
+        row for row in bench_codec(load_codec("compact"), sound_files([folder]))["rows"] if row["section"] == "ladder"
+    ]
     heard = [row["loudness_distance"] for row in rows if "codebooks," in row["case"]]
     assert 0 < heard[7] < heard[0]
 
@@ -118,9 +120,15 @@ def test_the_classifier_knows_originals_and_the_loss_is_counted_from_them(tones)
     for row in decoded:
         assert row["peer"] == 1.0
         assert row["loss_points"] == pytest.approx(100 * (1 - row["ours"]))
-    svm = fit_svm(np.stack([clip_features(clip.load().samples[0], RATE) for clip in train]), [clip.labels[0] for clip in train])
-    sounds = [codec.decode(codec.encode(clip.load(), n_codebooks=2), clip.load().samples.shape[1])[0, 0] for clip in tested]
-    expected = accuracy(svm, np.stack([clip_features(sound, RATE) for sound in sounds]), [clip.labels[0] for clip in tested])
+    svm = fit_svm(
+        np.stack([clip_features(clip.load().samples[0], RATE) for clip in train]), [clip.labels[0] for clip in train]
+    )
+    sounds = [
+        codec.decode(codec.encode(clip.load(), n_codebooks=2), clip.load().samples.shape[1])[0, 0] for clip in tested
+    ]
+    expected = accuracy(
+        svm, np.stack([clip_features(sound, RATE) for sound in sounds]), [clip.labels[0] for clip in tested]
+    )
     assert decoded[1]["ours"] == expected
     assert all(row["n_samples"] == 50 and row["loss_std"] >= 0 for row in decoded)
 
@@ -129,7 +137,9 @@ def test_the_mean_loss_is_over_machines_trained_on_samples_of_the_training_clips
     codec, test = tiny_codec(), KeptTest(open_dataset("folder", tones), ["0-*", "1-*"])
     train, tested = test.split()
     known, labels = (np.array([clip.labels[0] for clip in clips]) for clips in (train, tested))
-    features, originals = (np.stack([clip_features(clip.load().samples[0], RATE) for clip in clips]) for clips in (train, tested))
+    features, originals = (
+        np.stack([clip_features(clip.load().samples[0], RATE) for clip in clips]) for clips in (train, tested)
+    )
     codes = [codec.encode(clip.load(), n_codebooks=1) for clip in tested]
     sounds = [codec.decode(c, clip.load().samples.shape[1])[0, 0] for c, clip in zip(codes, tested, strict=True)]
     decoded = np.stack([clip_features(sound, RATE) for sound in sounds])
@@ -139,7 +149,10 @@ def test_the_mean_loss_is_over_machines_trained_on_samples_of_the_training_clips
         svm = fit_svm(features[clips], known[clips])
         losses.append(100 * (accuracy(svm, originals, labels) - accuracy(svm, decoded, labels)))
     found = kept_rows(codec, test)[1]
-    assert (found["mean_loss_points"], found["loss_std"]) == (pytest.approx(np.mean(losses)), pytest.approx(np.std(losses)))
+    assert (found["mean_loss_points"], found["loss_std"]) == (
+        pytest.approx(np.mean(losses)),
+        pytest.approx(np.std(losses)),
+    )
 
 
 @pytest.mark.parametrize("patterns", ["*", "nothing*"])
@@ -163,10 +176,26 @@ def test_on_the_command_line_it_prints_one_json_document(folder, capsys):
 
 
 def test_as_text_every_section_is_a_table(folder, tones, capsys):
-    words = ["--include", "0-*", "--codes-of", str(folder), "--exclude", "1-*", "--classify", "folder", str(tones), "0-*"]
+    words = [
+        "--include",
+        "0-*",
+        "--codes-of",
+        str(folder),
+        "--exclude",
+        "1-*",
+        "--classify",
+        "folder",
+        str(tones),
+        "0-*",
+    ]
     assert main(["bench", "codec", str(folder), *words]) == 0
     out = capsys.readouterr().out
-    for heading in ("Distance to the original", "What a classifier trained on originals still knows", "Codes in use", "Cost"):
+    for heading in (
+        "Distance to the original",
+        "What a classifier trained on originals still knows",
+        "Codes in use",
+        "Cost",
+    ):
         assert heading in out
     assert "folder: 8 codebooks" in out
     assert "codebook 8, entries in use" in out

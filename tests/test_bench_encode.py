@@ -9,11 +9,11 @@ import pytest
 import torch
 from tiny import RATE, tiny_codec, tone
 
-from audioformer.benches.encode import gigaflops, identical, matrix_rate, random_model, sounds
 from audioformer.cli import main
-from audioformer.encode_many import encode_many
-from audioformer.encodec_codec import EncodecCodec
+from audioformer.codecs.encode_many import encode_many
+from audioformer.codecs.encodec import EncodecCodec
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.benches.encode import gigaflops, identical, matrix_rate, random_model, sounds
 
 
 def test_clips_of_all_lengths_come_back_in_order_with_their_own_codes():

@@ -14,25 +14,25 @@ from tiny import codec_about, tiny_codec, tone, tone_folder
 
 from audioformer.adapt import ADAPTATIONS
 from audioformer.audio import save_audio
-from audioformer.augment import AugmentConfig
-from audioformer.baseline import clip_features
-from audioformer.benches.adapt import RATES, AdaptBench, run_cells
-from audioformer.benches.cells import kept, shipped, spread
-from audioformer.benches.probe import ProbeData, folds_of
-from audioformer.benches.vectors import ClipVectors, dataset_vectors, speeds
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classify import load
 from audioformer.cli import main
 from audioformer.codec import load_codec
-from audioformer.compact_codec import save_compact
+from audioformer.codecs.compact import save_compact
 from audioformer.config import preset
-from audioformer.corpus import Corpus, prepare
-from audioformer.datasets import AudioDataset, Clip, open_dataset
+from audioformer.data.augment import AugmentConfig
+from audioformer.data.corpus import Corpus, prepare
+from audioformer.data.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.finetune_config import FINETUNE_PRESETS
+from audioformer.evaluation.baseline import clip_features
+from audioformer.evaluation.benches.adapt import RATES, AdaptBench, run_cells
+from audioformer.evaluation.benches.cells import kept, shipped, spread
+from audioformer.evaluation.benches.probe import ProbeData, folds_of
+from audioformer.evaluation.benches.vectors import ClipVectors, dataset_vectors, speeds
 from audioformer.hear import summarise
 from audioformer.model import AudioFormer
 from audioformer.plots.probes import adaptations, probes
+from audioformer.recipes import FINETUNE_PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,19 @@ def home(tmp_path_factory) -> Path:
 
 def command(home: Path, output: str, *more: str) -> list[str]:
     features = f"statistics,log-mel,codec:{home / 'codec'},codes:{home / 'codec'}:rows=1"
-    return ["bench", "probe", "--folder", str(home / "tones"), "-o", str(home / output), "--features", features, "--seeds", "2", *more]
+    return [
+        "bench",
+        "probe",
+        "--folder",
+        str(home / "tones"),
+        "-o",
+        str(home / output),
+        "--features",
+        features,
+        "--seeds",
+        "2",
+        *more,
+    ]
 
 
 def run(words: list[str], capsys) -> dict:
@@ -77,7 +89,11 @@ def test_the_table_holds_every_feature_with_every_probe(home, capsys):
 def test_nothing_is_computed_twice(home, capsys):
     words = command(home, "twice", "--probes", "knn", "--no-speed")
     first = run(words, capsys)
-    written = {path: path.stat().st_mtime_ns for path in (home / "twice").rglob("*.*") if path.parent.name in ("vectors", "cells")}
+    written = {
+        path: path.stat().st_mtime_ns
+        for path in (home / "twice").rglob("*.*")
+        if path.parent.name in ("vectors", "cells")
+    }
     assert len([path for path in written if path.parent.name == "vectors"]) == 4
     assert len([path for path in written if path.parent.name == "cells"]) == 4 * 2 * 2
     assert run(words, capsys) == first
@@ -88,7 +104,9 @@ def test_nothing_is_computed_twice(home, capsys):
 def test_vectors_follow_the_sounds_and_the_model(home, tmp_path):
     root = tone_folder(tmp_path / "tones", n=4, duration_s=0.2)
     model, asked = ClipVectors("log-mel"), []
-    vectors = dataset_vectors(model, open_dataset("folder", root), tmp_path / "kept", lambda done, _: asked.append(done))
+    vectors = dataset_vectors(
+        model, open_dataset("folder", root), tmp_path / "kept", lambda done, _: asked.append(done)
+    )
     again = dataset_vectors(model, open_dataset("folder", root), tmp_path / "kept", lambda done, _: asked.append(done))
     assert asked == [1, 2, 3, 4]
     assert np.array_equal(vectors, again)
@@ -112,7 +130,10 @@ def test_statistics_are_the_baselines(home):
 
 
 def test_speed_is_sound_per_time(home):
-    fast = speeds([ClipVectors("log-mel"), ClipVectors(f"codec:{home / 'codec'}")], open_dataset("folder", home / "tones").clips[:3])
+    fast = speeds(
+        [ClipVectors("log-mel"), ClipVectors(f"codec:{home / 'codec'}")],
+        open_dataset("folder", home / "tones").clips[:3],
+    )
     assert len(fast) == 2
     assert min(fast) > 1
 
@@ -122,7 +143,9 @@ def dataset(*clips: Clip) -> AudioDataset:
 
 
 def test_published_folds_are_held_out_one_by_one_and_the_official_test_set_stays_out():
-    clips = [Clip(str(i), Path(), ("a",), fold=1 + i % 3, split="test" if i >= 9 else "train") for i in range(12)] + [Clip("x", Path())]
+    clips = [Clip(str(i), Path(), ("a",), fold=1 + i % 3, split="test" if i >= 9 else "train") for i in range(12)] + [
+        Clip("x", Path())
+    ]
     folds = folds_of(dataset(*clips), [clip.id for clip in clips])
     assert [name for name, _, _ in folds] == ["1", "2", "3"]
     for k, (_, train, test) in enumerate(folds):
@@ -213,12 +236,29 @@ def corpus(home) -> Path:
 
 
 def test_every_way_to_adapt_is_measured_beside_full_fine_tuning(home, corpus, capsys):
-    words = ["bench", "adapt", str(corpus), "--from", str(home / "pretrained"), "-o", str(home / "adapt"), "--preset", "test",
-             "--set", "train.n_steps=2", "--folds", "1", "--per-class", "3"]  # fmt: skip
+    words = [
+        "bench",
+        "adapt",
+        str(corpus),
+        "--from",
+        str(home / "pretrained"),
+        "-o",
+        str(home / "adapt"),
+        "--preset",
+        "test",
+        "--set",
+        "train.n_steps=2",
+        "--folds",
+        "1",
+        "--per-class",
+        "3",
+    ]
     document = run(words, capsys)
     rows = {row["case"]: row for row in document["rows"]}
     assert list(rows) == list(ADAPTATIONS)
-    assert rows["linear"]["trainable"] < rows["bias"]["trainable"] < rows["lora"]["trainable"] < rows["full"]["trainable"]
+    assert (
+        rows["linear"]["trainable"] < rows["bias"]["trainable"] < rows["lora"]["trainable"] < rows["full"]["trainable"]
+    )
     assert all(row["peer"] == rows["full"]["ours"] for row in rows.values())
     assert all(row["n_train"] == 6 and row["chance"] == 0.5 for row in rows.values())
     written = {path: path.stat().st_mtime_ns for path in (home / "adapt" / "cells").iterdir()}
@@ -290,8 +330,31 @@ def test_finetune_takes_the_name_of_an_adaptation(home, corpus, capsys):
     document = run([*words, "--adapt", "lora", "--set", "adapt.rank=3", "--set", "train.n_steps=1"], capsys)
     assert (document["adapt"]["name"], document["adapt"]["rank"]) == ("lora", 3)
     assert document["adapt"]["trainable"] < document["adapt"]["parameters"] / 2
-    run([*words[:-1], str(home / "adapter"), "--adapt", "adapter", "--set", "adapt.width=5", "--set", "train.n_steps=1"], capsys)
-    on = ["finetune", str(corpus), "--from", str(home / "adapter"), "--preset", "test", "-o", str(home / "on"), "--set", "train.n_steps=1"]
+    run(
+        [
+            *words[:-1],
+            str(home / "adapter"),
+            "--adapt",
+            "adapter",
+            "--set",
+            "adapt.width=5",
+            "--set",
+            "train.n_steps=1",
+        ],
+        capsys,
+    )
+    on = [
+        "finetune",
+        str(corpus),
+        "--from",
+        str(home / "adapter"),
+        "--preset",
+        "test",
+        "-o",
+        str(home / "on"),
+        "--set",
+        "train.n_steps=1",
+    ]
     assert main([*on, "--adapt", "adapter"]) == 2
     assert "adapters of width 5 already" in capsys.readouterr().err
     document = run(on, capsys)
@@ -324,7 +387,10 @@ def test_the_results_that_ship_are_whole_and_the_readme_quotes_them():
 def test_the_comparison_of_adaptations_that_ships_is_whole():
     rows = shipped("adapt")["rows"]
     assert [row["case"] for row in rows] == list(ADAPTATIONS)
-    assert all(row["ours"] == pytest.approx(np.mean(list(row["folds"].values())), abs=2e-4) and row["n_folds"] >= 3 for row in rows)
+    assert all(
+        row["ours"] == pytest.approx(np.mean(list(row["folds"].values())), abs=2e-4) and row["n_folds"] >= 3
+        for row in rows
+    )
     learned = {row["case"]: row["trainable"] for row in rows}
     assert learned["linear"] < learned["bias"] < learned["lora"] < learned["full"] == rows[-1]["parameters"]
     assert "chance 0.10" in adaptations(rows).layout.meta["alt"]

@@ -7,10 +7,10 @@ import json
 import pytest
 import torch
 
-from audioformer.benches.growth import PeakMemory, bench_growth
-from audioformer.benches.train import bench_train, gigaflops, rivals
 from audioformer.cli import main
 from audioformer.config import preset
+from audioformer.evaluation.benches.growth import PeakMemory, bench_growth
+from audioformer.evaluation.benches.train import bench_train, gigaflops, rivals
 from audioformer.plots.growth import growth
 
 SIZES = preset("test", n_codebooks=1, codebook_size=64, dropout=0.1)
@@ -30,7 +30,9 @@ def test_both_models_have_the_same_losses_step_after_step(bf16):
 
 def test_tokens_per_second_stand_beside_the_peers(capsys):
     pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
-    assert main(["bench", "train", "--preset", "test", "--batch", "2", "--positions", "12", "--steps", "2", "--json"]) == 0
+    assert (
+        main(["bench", "train", "--preset", "test", "--batch", "2", "--positions", "12", "--steps", "2", "--json"]) == 0
+    )
     document = json.loads(capsys.readouterr().out)
     *measured, limit, limit_16 = document["rows"]
     assert [row["case"] for row in measured] == ["MLM step, fp32", "MLM step, bf16 autocast", "MLM step, best of each"]

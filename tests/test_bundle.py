@@ -24,9 +24,9 @@ from test_setup import pins as pinned_lines
 from test_setup import wanted
 from test_wheel import run
 
-from audioformer.bundle import PARTIAL, closure, make_bundle, papers, wheels
 from audioformer.cli import main
 from audioformer.errors import AudioformerError
+from audioformer.install.bundle import PARTIAL, closure, make_bundle, papers, wheels
 
 SOME = {name: metadata.version(name) for name in ("mpmath", "packaging", "typing-extensions")}
 
@@ -89,7 +89,9 @@ def test_an_unknown_extra_or_a_missing_package_is_named(capsys, tmp_path):
     assert "there is no extra 'apps'; there are" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
     (tmp_path / "METADATA").write_text("Metadata-Version: 2.1\nName: audioformer\nRequires-Dist: nowhere-to-be-found\n")
-    with pytest.raises(AudioformerError, match=r'nowhere-to-be-found is not installed here.*pip install "audioformer\[app\]"'):
+    with pytest.raises(
+        AudioformerError, match=r'nowhere-to-be-found is not installed here.*pip install "audioformer\[app\]"'
+    ):
         closure.pinned(["app"], metadata.PathDistribution(tmp_path))
 
 
@@ -103,7 +105,9 @@ def test_every_package_has_exactly_one_whole_wheel(bundle):
         assert zipfile.ZipFile(wheel).testzip() is None
     (own,) = house.glob("audioformer-*.whl")
     project = [str(requirement) for requirement in wanted()]
-    assert {line.split(";")[0].strip() for line in wheels.described(own).requires} >= {str(Requirement(line)) for line in project}
+    assert {line.split(";")[0].strip() for line in wheels.described(own).requires} >= {
+        str(Requirement(line)) for line in project
+    }
     packed = set(zipfile.ZipFile(own).namelist())
     assert "audioformer/assets/checkpoints/esc10/model.safetensors" in packed
     assert "audioformer/bundle/files/install.sh" in packed
@@ -115,7 +119,15 @@ def test_samples_notebooks_and_papers_are_there_and_nothing_else(bundle):
     found = names(bundle)
     listed = f"bundle-{papers.system_name()}.json"
     assert {"notebooks/00_is_this_machine_ready.ipynb", "samples/meta/esc50.csv"} <= found
-    assert {name.split("/")[0] for name in found} == {"README.txt", "install.sh", "install.bat", listed, "notebooks", "samples", "wheels"}
+    assert {name.split("/")[0] for name in found} == {
+        "README.txt",
+        "install.sh",
+        "install.bat",
+        listed,
+        "notebooks",
+        "samples",
+        "wheels",
+    }
     assert not [name for name in found if "__pycache__" in name]
     assert not list(bundle.glob(f"{PARTIAL}*"))
     contents = json.loads((bundle / listed).read_text())
@@ -180,7 +192,9 @@ def test_a_full_disk_is_told_before_and_during(tmp_path, monkeypatch):
     def too_much(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    done = subprocess.CompletedProcess([], 1, "", "ERROR: Could not install packages: [Errno 28] No space left on device")
+    done = subprocess.CompletedProcess(
+        [], 1, "", "ERROR: Could not install packages: [Errno 28] No space left on device"
+    )
     with pytest.raises(AudioformerError, match="the disk is full; make room and run the same command again"):
         wheels._require_success(done, tmp_path / "wheels", "torch")
     monkeypatch.setattr(wheels, "fetch", too_much)
@@ -208,13 +222,25 @@ def installed(bundle, tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("fresh environment")
     venv.create(home, with_pip=True)
     python = home / ("Scripts" if os.name == "nt" else "bin") / Path(sys.executable).name
-    run(python, "-m", "pip", "install", "--no-deps", "--no-index", "--find-links", bundle / "wheels", "audioformer", "mpmath", cwd=home)
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--find-links",
+        bundle / "wheels",
+        "audioformer",
+        "mpmath",
+        cwd=home,
+    )
     return python
 
 
 def test_what_is_installed_from_it_brings_weights_samples_and_notebooks(installed, tmp_path):
     code = (
-        "import mpmath; from audioformer.paths import assets_folder, notebooks_folder, samples_folder\n"
+        "import mpmath; from audioformer.files import assets_folder, notebooks_folder, samples_folder\n"
         "for folder in (assets_folder(), notebooks_folder(), samples_folder()): print(folder)"
     )
     for line in run(installed, "-c", code, cwd=tmp_path).stdout.splitlines():

@@ -7,8 +7,8 @@ import torch
 from scipy.fft import dct
 
 from audioformer.audio import log_mel, mel_filters
-from audioformer.cepstra import cosine_transform, mel_to_bins
-from audioformer.compact_codec import CompactCodec
+from audioformer.codecs.compact import CompactCodec
+from audioformer.codecs.spectra import cosine_transform, mel_to_bins
 
 
 def test_cosine_transform_is_scipys():

@@ -96,7 +96,9 @@ def _disk_full(path, *_):
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have")
+@pytest.mark.skipif(
+    not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have"
+)
 def test_a_full_disk_is_told_as_such(tmp_path):
     import resource
 
@@ -123,7 +125,10 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     [
         (lambda c: (c / "model.safetensors").unlink(), "has no model.safetensors"),
         (lambda c: (c / "config.json").unlink(), "has no config.json"),
-        (lambda c: (c / "model.safetensors").write_bytes((c / "model.safetensors").read_bytes()[:-3]), "damaged checkpoint"),
+        (
+            lambda c: (c / "model.safetensors").write_bytes((c / "model.safetensors").read_bytes()[:-3]),
+            "damaged checkpoint",
+        ),
         (lambda c: (c / "model.safetensors").write_bytes(b""), "damaged checkpoint"),
         (lambda c: (c / "config.json").write_text("{"), "damaged checkpoint"),
         (lambda c: (c / "config.json").write_bytes(b"\xff\xff"), "damaged checkpoint"),
@@ -191,7 +196,9 @@ class LocalHub:
 
 
 def test_a_checkpoint_goes_to_the_hub_and_comes_back_without_its_training_state(tmp_path, monkeypatch):
-    constants = pytest.importorskip("huggingface_hub.constants", reason='needs huggingface_hub: pip install "audioformer[train]"')
+    constants = pytest.importorskip(
+        "huggingface_hub.constants", reason='needs huggingface_hub: pip install "audioformer[train]"'
+    )
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("AUDIOFORMER_OFFLINE", "1")
     save_checkpoint(tmp_path / "mine", STATE, CONFIG, "card")
@@ -200,7 +207,11 @@ def test_a_checkpoint_goes_to_the_hub_and_comes_back_without_its_training_state(
     state, config = load_checkpoint("ann/model")
     assert config == load_checkpoint(tmp_path / "mine")[1]
     assert torch.equal(state["a"], STATE["a"])
-    assert sorted(p.name for p in find_checkpoint("ann/model").iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert sorted(p.name for p in find_checkpoint("ann/model").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
 
 
 def test_what_is_no_checkpoint_is_not_sent_and_a_refusal_is_told(tmp_path):
@@ -225,7 +236,9 @@ def test_a_classifier_comes_back_bit_for_bit(classifier):
 def test_the_wrong_codec_is_refused_by_name(classifier):
     folder, codec = classifier
     other = tiny_codec(seed=3, name="other")
-    with pytest.raises(AudioformerError, match=f"classifier belongs to a codec with fingerprint {codec.fingerprint}, but other has"):
+    with pytest.raises(
+        AudioformerError, match=f"classifier belongs to a codec with fingerprint {codec.fingerprint}, but other has"
+    ):
         load(folder, codec=other)
     with pytest.raises(AudioformerError, match="codec 'tiny' is not known"):
         load(folder)

@@ -99,7 +99,9 @@ def test_time_bins_hear_the_order_and_add_up_over_positions(rows):
     torch.testing.assert_close(output.frame_logits[1:, :7], alone.frame_logits, atol=1e-5, rtol=1e-5)
     hidden = model.backbone(b.tokens[:1], rows=[0] if rows == "separate" else None).hidden.mean(1)
     edges = model.head(hidden[:, [0, -1]])
-    torch.testing.assert_close(torch.cat([output.frame_logits[:1], edges], 1).mean(1), output.logits[:1], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        torch.cat([output.frame_logits[:1], edges], 1).mean(1), output.logits[:1], atol=1e-5, rtol=1e-5
+    )
     by_hand = model.head(output.embedding[0])
     weights = bin_weights(model.gate(hidden[0, 1:-1]).sigmoid().T, 3)[0]
     for g in range(3):

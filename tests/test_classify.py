@@ -19,12 +19,16 @@ from audioformer.predict import predict_codes, window_starts
 from audioformer.tokens import collate
 
 
-def made(rows: str = "summed", multi_label: bool = False, frame_head: bool = False, window_s: float = 1.0) -> AudioClassifier:
+def made(
+    rows: str = "summed", multi_label: bool = False, frame_head: bool = False, window_s: float = 1.0
+) -> AudioClassifier:
     torch.manual_seed(4)
     codec = tiny_codec()
     classifier = Classifier(preset("test", codebook_size=16, n_codebooks=2, rows=rows), 3, frame_head)
     names = ["dog", "rain", "süßer Ton"]
-    return AudioClassifier(classifier, codec, {"label_names": names, "multi_label": multi_label, "window_s": window_s}, "made")
+    return AudioClassifier(
+        classifier, codec, {"label_names": names, "multi_label": multi_label, "window_s": window_s}, "made"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,10 @@ def test_several_codings_of_a_sound_are_averaged(clf):
     found = clf.classify(sound, 3, RATE, codings=2)
     expected = np.mean([one.window_probabilities for one in single], 0)
     np.testing.assert_allclose(found.window_probabilities, expected, atol=1e-6)
-    means = [np.mean([dict(zip(one.labels, one.probabilities, strict=True))[label] for one in single]) for label in found.labels]
+    means = [
+        np.mean([dict(zip(one.labels, one.probabilities, strict=True))[label] for one in single])
+        for label in found.labels
+    ]
     np.testing.assert_allclose(found.probabilities, means, atol=1e-6)
     assert len(clf.classify(sound[:1], 3, RATE, codings=4).labels) == 3  # a single sample
     with pytest.raises(AudioformerError, match="codings=0 must be a whole number"):
@@ -100,7 +107,8 @@ MP3_SHAPES = [(8000, 1), (44_100, 2)]  # MP3 has at most two channels and 48 kHz
 
 @pytest.mark.parametrize(
     ("ending", "rate", "channels"),
-    [(ending, *shape) for ending in (".wav", ".flac", ".ogg") for shape in SHAPES] + [(".mp3", *shape) for shape in MP3_SHAPES],
+    [(ending, *shape) for ending in (".wav", ".flac", ".ogg") for shape in SHAPES]
+    + [(".mp3", *shape) for shape in MP3_SHAPES],
 )
 def test_formats_rates_and_channels(clf, tmp_path, ending, rate, channels):
     sound = np.repeat(tone(440, 0.5, rate).numpy().T, channels, 1)
@@ -124,18 +132,26 @@ def bad_files(folder) -> dict[str, bytes]:
     no_samples = folder / "no samples source.wav"
     soundfile.write(no_samples, np.zeros(0), RATE)
     return {
-        "empty.wav": b"", "text.wav": b"this is no sound at all\n" * 20, "cut in the header.wav": good.read_bytes()[:30],
-        "nan.wav": nan.read_bytes(), "0 samples.wav": no_samples.read_bytes(), "picture.ogg": b"\x89PNG\r\n\x1a\n" + bytes(200),
-    }  # fmt: skip
+        "empty.wav": b"",
+        "text.wav": b"this is no sound at all\n" * 20,
+        "cut in the header.wav": good.read_bytes()[:30],
+        "nan.wav": nan.read_bytes(),
+        "0 samples.wav": no_samples.read_bytes(),
+        "picture.ogg": b"\x89PNG\r\n\x1a\n" + bytes(200),
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("empty.wav", "empty .0 bytes."), ("text.wav", "not a readable sound file"), ("cut in the header.wav", "not a readable|0 samples"),
-        ("nan.wav", "NaN or infinite"), ("0 samples.wav", "0 samples"), ("picture.ogg", "not a readable sound file"),
+        ("empty.wav", "empty .0 bytes."),
+        ("text.wav", "not a readable sound file"),
+        ("cut in the header.wav", "not a readable|0 samples"),
+        ("nan.wav", "NaN or infinite"),
+        ("0 samples.wav", "0 samples"),
+        ("picture.ogg", "not a readable sound file"),
     ],
-)  # fmt: skip
+)
 def test_bad_files_are_refused_by_name(clf, tmp_path, name, message):
     (tmp_path / name).write_bytes(bad_files(tmp_path)[name])
     with pytest.raises(AudioformerError, match=f"{name}: .*({message})"):
@@ -183,7 +199,9 @@ def test_the_vector_of_a_frame_is_the_one_at_its_place():
     clf = made("separate")
     codes = clf.codes(tone(440, 0.8), RATE)
     batch = collate([codes], 16)
-    expected = clf.classifier.backbone(batch.tokens, batch.padding, [0]).hidden[0, 0, 1:-1].detach()  # without BOA and EOA
+    expected = (
+        clf.classifier.backbone(batch.tokens, batch.padding, [0]).hidden[0, 0, 1:-1].detach()
+    )  # without BOA and EOA
     found = torch.from_numpy(clf.embed(tone(440, 0.8), frames=True, sample_rate=RATE))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
@@ -200,7 +218,9 @@ def test_a_multi_label_model_judges_each_class_on_its_own():
     )
 
 
-@pytest.mark.parametrize(("n_frames", "window"), [(1, 40), (40, 40), (41, 40), (79, 40), (80, 40), (100, 40), (101, 7), (3, 1), (750, 375)])
+@pytest.mark.parametrize(
+    ("n_frames", "window"), [(1, 40), (40, 40), (41, 40), (79, 40), (80, 40), (100, 40), (101, 7), (3, 1), (750, 375)]
+)
 def test_windows_cover_every_frame_and_end_flush(n_frames, window):
     starts = window_starts(n_frames, window)
     assert starts[0] == 0
@@ -215,7 +235,10 @@ def test_windows_cover_every_frame_and_end_flush(n_frames, window):
 def test_long_clips_are_the_weighted_mean_of_their_windows(clf):
     codes = torch.randint(16, (2, 190))
     found = predict_codes(clf.classifier, [codes], clf.window, multi_label=False)[0]
-    alone = [predict_codes(clf.classifier, [codes[:, s : s + 75]], 75, False)[0].probabilities for s in found.window_starts.tolist()]
+    alone = [
+        predict_codes(clf.classifier, [codes[:, s : s + 75]], 75, False)[0].probabilities
+        for s in found.window_starts.tolist()
+    ]
     torch.testing.assert_close(found.probabilities, torch.stack(alone).mean(0), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(found.window_probabilities, torch.stack(alone), atol=1e-5, rtol=1e-4)
 
@@ -237,7 +260,7 @@ def test_rows_beyond_those_of_the_model_are_not_read(clf):
 
 def test_load_opens_what_finetuning_wrote(tmp_path):
     import audioformer
-    from audioformer.compact_codec import save_compact
+    from audioformer.codecs.compact import save_compact
 
     codec = tiny_codec()
     save_compact(codec, tmp_path / "codec")
@@ -245,9 +268,13 @@ def test_load_opens_what_finetuning_wrote(tmp_path):
 
     codec = load_codec(tmp_path / "codec")
     task = FineTuning(
-        finetune_preset("test"), AudioFormer(preset("test", codebook_size=16, n_codebooks=2)), coded_clips(4), ["low", "high"], False,
+        finetune_preset("test"),
+        AudioFormer(preset("test", codebook_size=16, n_codebooks=2)),
+        coded_clips(4),
+        ["low", "high"],
+        False,
         codec_about(codec),
-    )  # fmt: skip
+    )
     task.export(tmp_path / "c", [], None)
     clf = audioformer.load(tmp_path / "c", codec=codec)
     assert clf.label_names == ["low", "high"]

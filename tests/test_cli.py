@@ -27,8 +27,8 @@ from audioformer.cli.bench import BENCHES
 from audioformer.cli.console import Progress
 from audioformer.cli.parser import VERBS, build_parser
 from audioformer.codec import load_codec, load_codes
-from audioformer.compact_codec import save_compact
-from audioformer.initialise import codebook_vectors
+from audioformer.codecs.compact import save_compact
+from audioformer.model import codebook_vectors
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,7 +41,9 @@ def desk(tmp_path_factory) -> Path:
     tone_folder(desk / "tones", n=8, duration_s=0.6)
     codec = ["--codec", str(desk / "codec")]
     assert main(["prepare", str(desk / "tones"), "--dataset", "folder", "-o", str(desk / "corpus"), *codec]) == 0
-    assert main(["pretrain", str(desk / "corpus"), "--preset", "test", "--rows", "summed", "-o", str(desk / "pre")]) == 0
+    assert (
+        main(["pretrain", str(desk / "corpus"), "--preset", "test", "--rows", "summed", "-o", str(desk / "pre")]) == 0
+    )
     finetune = ["finetune", str(desk / "corpus"), "--from", str(desk / "pre"), "--preset", "test"]
     assert main([*finetune, "-o", str(desk / "classifier"), "--title", "Low or high"]) == 0
     return desk
@@ -117,9 +119,9 @@ def test_help_and_version_of_the_whole(capsys):
 
 
 def test_presets_in_the_help_are_those_there_are(capsys):
+    from audioformer.codecs.train_compact import PRESETS
     from audioformer.finetune import FINETUNE_PRESETS
     from audioformer.pretrain import PRETRAIN_PRESETS
-    from audioformer.train_codec import PRESETS
 
     for verb, presets in (("pretrain", PRETRAIN_PRESETS), ("finetune", FINETUNE_PRESETS), ("train-codec", PRESETS)):
         assert main([verb, "--help"]) == 0
@@ -142,7 +144,9 @@ def test_a_wrong_command_line_is_a_mistake_of_one_line(capsys):
     assert "required: VERB" in refusal(capsys)
     assert "unrecognized arguments: --loud" in refusal(capsys, "info", "--loud")
     assert "'0' must be a whole number of at least 1" in refusal(capsys, "classify", "x.wav", "--top-k", "0")
-    assert "'-1' must be a whole number of 0 or more" in refusal(capsys, "synth", "-o", "x", "--clips", "1", "--seed=-1")
+    assert "'-1' must be a whole number of 0 or more" in refusal(
+        capsys, "synth", "-o", "x", "--clips", "1", "--seed=-1"
+    )
     assert "'x' must be whole numbers like 1,2,3 or 1-3" in refusal(
         capsys, "evaluate", "r", "--dataset", "d", "--checkpoint", "c", "--folds", "x"
     )
@@ -173,7 +177,7 @@ def test_info_shows_scores_with_the_commands_that_give_them(capsys, tmp_path, mo
     score["command"] = "audioformer evaluate x"
     config["scores"] = [score]
     (tmp_path / "checkpoints" / "mine" / "config.json").write_text(json.dumps(config))
-    monkeypatch.setattr("audioformer.paths.assets_folder", lambda: tmp_path)
+    monkeypatch.setattr("audioformer.files.assets_folder", lambda: tmp_path)
     document = run_json(capsys, "info")
     (found,) = document["checkpoints"]
     assert (found["name"], found["kind"], found["scores"]) == ("mine", "classifier", [score])
@@ -203,7 +207,15 @@ def test_encode_then_decode_gives_a_sound_of_the_same_length(capsys, tmp_path):
 def test_codes_of_another_codec_are_refused_by_name(capsys, tmp_path):
     save_compact(tiny_codec(seed=1, name="other"), tmp_path / "other")
     assert main(["encode", "tones/low 0.wav", "-o", str(tmp_path / "c.safetensors"), "--codec", "codec"]) == 0
-    said = refusal(capsys, "decode", str(tmp_path / "c.safetensors"), "-o", str(tmp_path / "s.wav"), "--codec", str(tmp_path / "other"))
+    said = refusal(
+        capsys,
+        "decode",
+        str(tmp_path / "c.safetensors"),
+        "-o",
+        str(tmp_path / "s.wav"),
+        "--codec",
+        str(tmp_path / "other"),
+    )
     assert "c.safetensors (codec codec) belongs to a codec with fingerprint" in said
     assert "but other has" in said
     assert not (tmp_path / "s.wav").exists()
@@ -212,13 +224,19 @@ def test_codes_of_another_codec_are_refused_by_name(capsys, tmp_path):
 def test_encode_and_decode_refuse_what_they_cannot_do(capsys, tmp_path):
     out = str(tmp_path / "c.safetensors")
     assert "end the name in that" in refusal(capsys, "encode", "tones/low 0.wav", "-o", "codes.npy", "--codec", "codec")
-    assert "codec has 1 to 3" in refusal(capsys, "encode", "tones/low 0.wav", "-o", out, "--codec", "codec", "--codebooks", "9")
+    assert "codec has 1 to 3" in refusal(
+        capsys, "encode", "tones/low 0.wav", "-o", out, "--codec", "codec", "--codebooks", "9"
+    )
     assert "is not known" in refusal(capsys, "encode", "tones/low 0.wav", "-o", out, "--codec", "mp3")
-    assert "cannot be written" in refusal(capsys, "encode", "tones/low 0.wav", "-o", "tones/low 0.wav/c.safetensors", "--codec", "codec")
+    assert "cannot be written" in refusal(
+        capsys, "encode", "tones/low 0.wav", "-o", "tones/low 0.wav/c.safetensors", "--codec", "codec"
+    )
     assert "no such file" in refusal(capsys, "decode", "nothing.safetensors", "-o", "x.wav")
     assert "not a file of codes" in refusal(capsys, "decode", "tones/low 0.wav", "-o", "x.wav")
     assert main(["encode", "tones/low 0.wav", "-o", out, "--codec", "codec", "--codebooks", "2"]) == 0
-    assert "holds 2; choose 1 to that" in refusal(capsys, "decode", out, "-o", "x.wav", "--codec", "codec", "--codebooks", "3")
+    assert "holds 2; choose 1 to that" in refusal(
+        capsys, "decode", out, "-o", "x.wav", "--codec", "codec", "--codebooks", "3"
+    )
     assert "end it in .wav, .flac or .ogg" in refusal(capsys, "decode", out, "-o", "x.mp3", "--codec", "codec")
     assert list(tmp_path.iterdir()) == [tmp_path / "c.safetensors"]
 
@@ -268,9 +286,15 @@ def spoiled(folder: Path) -> dict[str, str]:
     soundfile.write(folder / "0 samples.wav", np.zeros(0), RATE)
     (folder / "a folder").mkdir()
     return {
-        "absent.wav": "no such file", "a folder": "is a folder", "empty.wav": "empty (0 bytes)", "text.ogg": "not a readable sound file",
-        "cut.wav": "", "nan.wav": "NaN or infinite", "inf.wav": "NaN or infinite", "0 samples.wav": "0 samples",
-    }  # fmt: skip
+        "absent.wav": "no such file",
+        "a folder": "is a folder",
+        "empty.wav": "empty (0 bytes)",
+        "text.ogg": "not a readable sound file",
+        "cut.wav": "",
+        "nan.wav": "NaN or infinite",
+        "inf.wav": "NaN or infinite",
+        "0 samples.wav": "0 samples",
+    }
 
 
 def test_every_kind_of_bad_sound_is_refused_by_name_wherever_sound_goes_in(capsys, tmp_path):
@@ -286,7 +310,9 @@ def test_every_kind_of_bad_sound_is_refused_by_name_wherever_sound_goes_in(capsy
 def test_wrong_checkpoints_are_refused_by_name(capsys, tmp_path):
     sound = "tones/low 0.wav"
     assert "neither a folder nor bundled" in refusal(capsys, "classify", sound, "--checkpoint", "nothing")
-    assert "pre: is pretrained, not a classifier" in refusal(capsys, "classify", sound, "--checkpoint", "pre", "--codec", "codec")
+    assert "pre: is pretrained, not a classifier" in refusal(
+        capsys, "classify", sound, "--checkpoint", "pre", "--codec", "codec"
+    )
     assert "has no config.json" in refusal(capsys, "classify", sound, "--checkpoint", "tones")
     save_compact(tiny_codec(seed=1, name="other"), tmp_path / "other")
     said = refusal(capsys, "classify", sound, "--checkpoint", "classifier", "--codec", str(tmp_path / "other"))
@@ -294,7 +320,9 @@ def test_wrong_checkpoints_are_refused_by_name(capsys, tmp_path):
     shutil.copytree("classifier", tmp_path / "cut")
     weights = tmp_path / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
-    assert "cut: damaged checkpoint" in refusal(capsys, "classify", sound, "--checkpoint", str(tmp_path / "cut"), "--codec", "codec")
+    assert "cut: damaged checkpoint" in refusal(
+        capsys, "classify", sound, "--checkpoint", str(tmp_path / "cut"), "--codec", "codec"
+    )
 
 
 def test_embed_writes_one_vector_a_file(capsys, tmp_path):
@@ -351,15 +379,32 @@ def test_prepare_varies_clips_and_takes_readers_options(capsys, tmp_path):
     assert document["label_names"] == ["a", "b"]
     assert "has no option 'cvs'" in refusal(capsys, *words, str(tmp_path / "d"), "--option", "cvs=x")
     assert "expected name=value" in refusal(capsys, *words, str(tmp_path / "d"), "--option", "x")
-    assert "choose one of esc50" in refusal(capsys, "prepare", "tones", "--dataset", "esc51", "-o", str(tmp_path / "d"), "--codec", "codec")
-    assert "no such folder" in refusal(capsys, "prepare", "nowhere", "--dataset", "esc50", "-o", str(tmp_path / "d"), "--codec", "codec")
+    assert "choose one of esc50" in refusal(
+        capsys, "prepare", "tones", "--dataset", "esc51", "-o", str(tmp_path / "d"), "--codec", "codec"
+    )
+    assert "no such folder" in refusal(
+        capsys, "prepare", "nowhere", "--dataset", "esc50", "-o", str(tmp_path / "d"), "--codec", "codec"
+    )
 
 
 def test_pretrain_reports_losses_beside_chance(capsys, tmp_path):
     document = run_json(
-        capsys, "pretrain", "corpus", "--preset", "test", "--rows", "shared", "-o", str(tmp_path / "p"), "--held-out-share", "0.2",
-        "--set", "train.n_steps=2", "--set", "mask.span=3",
-    )  # fmt: skip
+        capsys,
+        "pretrain",
+        "corpus",
+        "--preset",
+        "test",
+        "--rows",
+        "shared",
+        "-o",
+        str(tmp_path / "p"),
+        "--held-out-share",
+        "0.2",
+        "--set",
+        "train.n_steps=2",
+        "--set",
+        "mask.span=3",
+    )
     assert (document["kind"], document["steps"], document["n_clips"], document["n_held_out"]) == ("pretrained", 2, 6, 2)
     assert document["chance"]["mlm"] == pytest.approx(np.log(16))
     assert set(document["losses"]) >= {"mlm", "row1", "row2"}
@@ -376,26 +421,69 @@ def test_separate_rows_are_trained_one_after_the_other_and_joined(capsys, tmp_pa
     assert not (tmp_path / "p" / "config.json").exists()
     document = run_json(capsys, *words)
     assert set(document["losses"]) == {"row1", "row2", "mlm"}
-    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["README.md", "config.json", "model.safetensors", "row1", "row2"]
-    finetune = ["finetune", "corpus", "--from", str(tmp_path / "p"), "--method", "ft2", "--preset", "test", "--set", "train.n_steps=1"]
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+        "row1",
+        "row2",
+    ]
+    finetune = [
+        "finetune",
+        "corpus",
+        "--from",
+        str(tmp_path / "p"),
+        "--method",
+        "ft2",
+        "--preset",
+        "test",
+        "--set",
+        "train.n_steps=1",
+    ]
     assert run_json(capsys, *finetune, "-o", str(tmp_path / "f"))["method"] == "ft2"
     assert "the model has rows 1 to 2" in refusal(capsys, *words, "--only-row", "3")
     assert "only separate rows are trained one by one" in refusal(capsys, *words, "--only-row", "1", "--rows", "summed")
 
 
 def test_pretraining_goes_on_from_a_model_of_the_same_codec(capsys, tmp_path):
-    words = ["pretrain", "corpus", "--preset", "test", "--from", "pre", "--set", "train.n_steps=1", "-o", str(tmp_path / "p")]
+    words = [
+        "pretrain",
+        "corpus",
+        "--preset",
+        "test",
+        "--from",
+        "pre",
+        "--set",
+        "train.n_steps=1",
+        "-o",
+        str(tmp_path / "p"),
+    ]
     assert run_json(capsys, *words)["steps"] == 1
     assert json.loads((tmp_path / "p" / "config.json").read_text())["model"]["rows"] == "summed"
     assert "sizes of that model are fixed" in refusal(capsys, *words, "--set", "model.d_ff=32")
-    assert "is a classifier; expected a folder of `audioformer pretrain`" in refusal(capsys, *words[:5], "classifier", *words[6:])
+    assert "is a classifier; expected a folder of `audioformer pretrain`" in refusal(
+        capsys, *words[:5], "classifier", *words[6:]
+    )
 
 
 def test_fine_tuning_goes_on_from_a_classifier_under_a_fresh_head(capsys, tmp_path):
-    words = ["finetune", "corpus", "--from", "classifier", "--preset", "test", "--set", "train.n_steps=1", "-o", str(tmp_path / "f")]
+    words = [
+        "finetune",
+        "corpus",
+        "--from",
+        "classifier",
+        "--preset",
+        "test",
+        "--set",
+        "train.n_steps=1",
+        "-o",
+        str(tmp_path / "f"),
+    ]
     assert run_json(capsys, *words, "--set", "train.learning_rate=1e-12")["steps"] == 1
     before, after = (load_file(folder / "model.safetensors") for folder in (Path("classifier"), tmp_path / "f"))
-    assert all(torch.allclose(before[name], value, atol=1e-6) for name, value in after.items() if name.startswith("backbone."))
+    assert all(
+        torch.allclose(before[name], value, atol=1e-6) for name, value in after.items() if name.startswith("backbone.")
+    )
     assert not torch.allclose(before["head.weight"], after["head.weight"], atol=1e-3)
 
 
@@ -403,7 +491,12 @@ def test_finetune_holds_folds_out_and_measures_on_them(capsys, tmp_path):
     words = ["finetune", "corpus", "--from", "pre", "--preset", "test", "-o", str(tmp_path / "f")]
     card = ["--title", "Tones", "--limits", "Two tones only."]
     document = run_json(capsys, *words, "--held-out-folds", "2", "--set", "train.n_steps=2", *card)
-    assert (document["kind"], document["method"], document["n_clips"], document["n_held_out"]) == ("classifier", "ft1", 4, 4)
+    assert (document["kind"], document["method"], document["n_clips"], document["n_held_out"]) == (
+        "classifier",
+        "ft1",
+        4,
+        4,
+    )
     assert document["label_names"] == ["high", "low"]
     assert document["validation"]["n"] == 4
     assert set(document["validation"]) >= {"accuracy", "chance", "low", "high"}
@@ -415,29 +508,61 @@ def test_finetune_holds_folds_out_and_measures_on_them(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("choice", "n_clips"),
     [
-        (["corpus", "--folds", "1"], 4), (["corpus:folds=1"], 4), (["corpus", "--not-folds", "1"], 4), (["corpus:groups=g0,g1,g2"], 3),
-        (["corpus:folds=1", "corpus:folds=2:groups=g2,g3"], 6), (["corpus:folds=2", "--folds", "1"], 4),
+        (["corpus", "--folds", "1"], 4),
+        (["corpus:folds=1"], 4),
+        (["corpus", "--not-folds", "1"], 4),
+        (["corpus:groups=g0,g1,g2"], 3),
+        (["corpus:folds=1", "corpus:folds=2:groups=g2,g3"], 6),
+        (["corpus:folds=2", "--folds", "1"], 4),
         (["corpus", "--not-groups", "g0"], 7),
     ],
-)  # fmt: skip
+)
 def test_clips_are_chosen_by_fold_and_group(capsys, tmp_path, choice, n_clips):
     words = ["finetune", *choice, "--from", "pre", "--preset", "test", "--method", "probe", "-o", str(tmp_path)]
     assert run_json(capsys, *words, "--set", "train.n_steps=1")["n_clips"] == n_clips
 
 
 def test_a_probe_reads_every_clip_once_unless_something_changes_from_step_to_step(capsys, tmp_path):
-    words = ["finetune", "corpus", "--from", "pre", "--preset", "probe", "--set", "train.n_steps=5", "--set", "crop_s=0.5"]
+    words = [
+        "finetune",
+        "corpus",
+        "--from",
+        "pre",
+        "--preset",
+        "probe",
+        "--set",
+        "train.n_steps=5",
+        "--set",
+        "crop_s=0.5",
+    ]
     words += ["--set", "min_crop_s=0.5"]
     run_json(capsys, *words, "-o", str(tmp_path / "once"))
     assert main([*words, "--set", "token_mask=0.1", "-o", str(tmp_path / "anew")]) == 0
     assert "clips read" not in capsys.readouterr().err
-    losses = [json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[-1])["losses"]["mlc"] for run in ("once", "anew")]
+    losses = [
+        json.loads((tmp_path / run / "log.jsonl").read_text().splitlines()[-1])["losses"]["mlc"]
+        for run in ("once", "anew")
+    ]
     assert losses[0] < losses[1]  # centred and scaled vectors are learnt faster
-    assert main(["classify", str(next(Path("tones").rglob("*.wav"))), "--checkpoint", str(tmp_path / "once"), "--json"]) == 0
+    assert (
+        main(["classify", str(next(Path("tones").rglob("*.wav"))), "--checkpoint", str(tmp_path / "once"), "--json"])
+        == 0
+    )
 
 
 def test_a_probe_with_held_out_clips_is_the_same_probe_and_is_measured(capsys, tmp_path):
-    words = ["finetune", "corpus", "--from", "pre", "--preset", "probe", "--set", "train.n_steps=8", "--set", "crop_s=0.5"]
+    words = [
+        "finetune",
+        "corpus",
+        "--from",
+        "pre",
+        "--preset",
+        "probe",
+        "--set",
+        "train.n_steps=8",
+        "--set",
+        "crop_s=0.5",
+    ]
     words += ["--set", "min_crop_s=0.5"]
     alone = run_json(capsys, *words, "--not-folds", "2", "-o", str(tmp_path / "alone"))
     watched = run_json(capsys, *words, "--held-out-folds", "2", "-o", str(tmp_path / "watched"))
@@ -453,10 +578,23 @@ def test_another_selection_does_not_go_on_with_a_run(capsys, tmp_path):
 
 
 def test_training_from_scratch_starts_where_its_seed_says(capsys, tmp_path):
-    words = ["finetune", "corpus", "--from", "none", "--model", "test", "--preset", "test", "--set", "train.learning_rate=1e-9"]
+    words = [
+        "finetune",
+        "corpus",
+        "--from",
+        "none",
+        "--model",
+        "test",
+        "--preset",
+        "test",
+        "--set",
+        "train.learning_rate=1e-9",
+    ]
     for seed in ("1", "2"):
         run_json(capsys, *words, "--set", f"train.seed={seed}", "-o", str(tmp_path / seed))
-    first, second = (load_checkpoint(tmp_path / seed)[0]["backbone.encoders.0.blocks.0.contract.weight"] for seed in ("1", "2"))
+    first, second = (
+        load_checkpoint(tmp_path / seed)[0]["backbone.encoders.0.blocks.0.contract.weight"] for seed in ("1", "2")
+    )
     assert not torch.allclose(first.float(), second.float(), atol=1e-2)
 
 
@@ -473,14 +611,27 @@ def test_training_from_scratch_takes_the_sizes_of_a_preset(capsys, tmp_path):
 
 def test_training_from_scratch_starts_from_the_codecs_vectors_where_its_preset_does(capsys, tmp_path):
     small = "n_codebooks=3 d_model=32 n_layers=1 n_heads=2 d_ff=32 dropout=0".split()
-    words = ["finetune", "corpus", "--from", "none", "--model", "bundled", "--preset", "test", "--set", "train.learning_rate=1e-9"]
+    words = [
+        "finetune",
+        "corpus",
+        "--from",
+        "none",
+        "--model",
+        "bundled",
+        "--preset",
+        "test",
+        "--set",
+        "train.learning_rate=1e-9",
+    ]
     words += ["--codec", "codec"]
     run_json(capsys, *words, *(w for change in small for w in ("--set", f"model.{change}")), "-o", str(tmp_path / "f"))
     tables = "backbone.encoders.0.embeddings.tables."
     state = {name: value for name, value in load_checkpoint(tmp_path / "f")[0].items() if name.startswith(tables)}
     codebooks = load_codec("codec").codebooks()[:3]
     for k, vectors in enumerate(codebook_vectors(codebooks, 32, same_scale=True)):
-        torch.testing.assert_close(state[f"{tables}{k}.weight"][: codebooks.shape[1]].float(), vectors, atol=1e-2, rtol=1e-2)
+        torch.testing.assert_close(
+            state[f"{tables}{k}.weight"][: codebooks.shape[1]].float(), vectors, atol=1e-2, rtol=1e-2
+        )
 
 
 def test_training_refuses_what_it_cannot_do(capsys, tmp_path):
@@ -495,7 +646,9 @@ def test_training_refuses_what_it_cannot_do(capsys, tmp_path):
     assert "no clip of the corpus" in refusal(capsys, *finetune, "--folds", "9")
     assert "nothing is held out" in refusal(capsys, *finetune, "--held-out-folds", "9")
     assert "leaves no clip to train on" in refusal(capsys, *finetune, "--folds", "1", "--held-out-folds", "1")
-    assert "--held-out-share 0.9 must lie above 0 and up to 0.5" in refusal(capsys, *finetune, "--held-out-share", "0.9")
+    assert "--held-out-share 0.9 must lie above 0 and up to 0.5" in refusal(
+        capsys, *finetune, "--held-out-share", "0.9"
+    )
     assert "the corpus has none; use --set frame_head=false" in refusal(capsys, *finetune, "--set", "frame_head=true")
     assert "ft2 ties separate rows together" in refusal(capsys, *finetune, "--method", "ft2")
     assert "must be whole numbers" in refusal(capsys, "finetune", "corpus:folds=x", *finetune[2:])
@@ -506,10 +659,15 @@ def test_training_refuses_what_it_cannot_do(capsys, tmp_path):
 
 def test_corpora_of_different_codecs_are_not_trained_on_together(capsys, tmp_path):
     save_compact(tiny_codec(seed=1, name="other"), tmp_path / "other")
-    assert main(["prepare", "tones", "--dataset", "folder", "-o", str(tmp_path / "c"), "--codec", str(tmp_path / "other")]) == 0
+    assert (
+        main(["prepare", "tones", "--dataset", "folder", "-o", str(tmp_path / "c"), "--codec", str(tmp_path / "other")])
+        == 0
+    )
     said = refusal(capsys, "pretrain", "corpus", str(tmp_path / "c"), "--preset", "test", "-o", str(tmp_path / "p"))
     assert "prepare both with one codec" in said
-    said = refusal(capsys, "finetune", str(tmp_path / "c"), "--from", "pre", "--preset", "test", "-o", str(tmp_path / "f"))
+    said = refusal(
+        capsys, "finetune", str(tmp_path / "c"), "--from", "pre", "--preset", "test", "-o", str(tmp_path / "f")
+    )
     assert "pre: was trained on codes of codec" in said
 
 
@@ -527,7 +685,9 @@ def test_evaluate_prints_the_promised_document(capsys):
     out = capsys.readouterr().out
     assert f"accuracy {document['metric']:.3f} on 8 clips (chance 0.500, 95 % interval" in out
     assert "true \\ given" in out
-    assert "no clip of folder is left" in refusal(capsys, "evaluate", "tones", "--dataset", "folder", *CLASSIFIER, "--folds", "7")
+    assert "no clip of folder is left" in refusal(
+        capsys, "evaluate", "tones", "--dataset", "folder", *CLASSIFIER, "--folds", "7"
+    )
 
 
 def test_evaluate_can_write_the_score_down(capsys, tmp_path):
@@ -544,21 +704,49 @@ def test_evaluate_can_write_the_score_down(capsys, tmp_path):
 
 
 def test_synth_writes_a_data_set_that_prepare_reads(capsys, tmp_path):
-    words = ["synth", "-o", str(tmp_path / "s"), "--clips", "3", "--seed", "7", "--duration", "0.5", "--classes", "dog,rain"]
+    words = [
+        "synth",
+        "-o",
+        str(tmp_path / "s"),
+        "--clips",
+        "3",
+        "--seed",
+        "7",
+        "--duration",
+        "0.5",
+        "--classes",
+        "dog,rain",
+    ]
     document = run_json(capsys, *words)
     assert (document["n_clips"], document["kind"], document["seed"]) == (3, "scenes", 7)
     assert document["n_events"] >= 3
     assert set(document["clips_per_label"]) <= {"dog", "rain"}
     assert len(list((tmp_path / "s" / "audio").iterdir())) == 3
     assert run_json(capsys, *words) == document
-    document = run_json(capsys, "prepare", str(tmp_path / "s"), "--dataset", "esc50", "-o", str(tmp_path / "c"), "--codec", "codec")
+    document = run_json(
+        capsys, "prepare", str(tmp_path / "s"), "--dataset", "esc50", "-o", str(tmp_path / "c"), "--codec", "codec"
+    )
     assert document["clips"] == 3
     assert "other settings" in refusal(capsys, *words[:6], "8", *words[7:])
-    assert "no synthetic class 'unicorn'" in refusal(capsys, "synth", "-o", str(tmp_path / "u"), "--clips", "1", "--classes", "unicorn")
+    assert "no synthetic class 'unicorn'" in refusal(
+        capsys, "synth", "-o", str(tmp_path / "u"), "--clips", "1", "--classes", "unicorn"
+    )
 
 
 def test_synth_makes_single_sounds_of_the_ten_classes_too(capsys, tmp_path):
-    words = ["synth", "-o", str(tmp_path), "--clips", "10", "--kind", "clips", "--duration", "0.3", "--classes", "esc10"]
+    words = [
+        "synth",
+        "-o",
+        str(tmp_path),
+        "--clips",
+        "10",
+        "--kind",
+        "clips",
+        "--duration",
+        "0.3",
+        "--classes",
+        "esc10",
+    ]
     document = run_json(capsys, *words)
     assert len(document["clips_per_label"]) == 10
     assert document["n_events"] == 0
@@ -569,7 +757,15 @@ def test_train_codec_makes_a_codec_that_encode_takes(capsys, tmp_path):
     document = run_json(capsys, *words, "--set", "train.n_steps=2", "--set", "codec.n_codebooks=2")
     assert (document["name"], document["steps"], document["n_codebooks"]) == ("tiny codec", 2, 2)
     assert document["hours_of_sound"] == pytest.approx(4 * 0.6 / 3600, abs=0.001)
-    document = run_json(capsys, "encode", "tones/low 0.wav", "-o", str(tmp_path / "c.safetensors"), "--codec", str(tmp_path / "tiny codec"))
+    document = run_json(
+        capsys,
+        "encode",
+        "tones/low 0.wav",
+        "-o",
+        str(tmp_path / "c.safetensors"),
+        "--codec",
+        str(tmp_path / "tiny codec"),
+    )
     assert document["codec"] == "tiny codec"
     assert "no 'labtop'; nearest: laptop" in refusal(capsys, *words, "--preset", "labtop")
     assert "other settings (n_steps" in refusal(capsys, *words, "--set", "codec.n_codebooks=2")
@@ -595,12 +791,14 @@ def interrupt_after(monkeypatch, n_lines: int) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["pretrain", "corpus", "--preset", "test", "--rows", "summed"], ["pretrain", "corpus", "--preset", "test"],
-        ["finetune", "corpus", "--from", "pre", "--preset", "test"], ["train-codec", "tones", "--preset", "test"],
+        ["pretrain", "corpus", "--preset", "test", "--rows", "summed"],
+        ["pretrain", "corpus", "--preset", "test"],
+        ["finetune", "corpus", "--from", "pre", "--preset", "test"],
+        ["train-codec", "tones", "--preset", "test"],
         ["prepare", "tones", "--dataset", "folder", "--codec", "codec", "--shards", "4"],
         ["synth", "--clips", "4", "--duration", "0.2", "--classes", "dog"],
     ],
-)  # fmt: skip
+)
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(capsys, tmp_path, monkeypatch, words):
     assert main([*words, "-o", str(tmp_path / "whole")]) == 0
     capsys.readouterr()
@@ -622,7 +820,18 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(capsys, tmp_path
 
 
 def test_a_real_ctrl_c_in_a_process_of_its_own(tmp_path):
-    words = ["pretrain", "corpus", "--preset", "test", "--rows", "summed", "--set", "train.n_steps=1000000", "-o", str(tmp_path / "p")]
+    words = [
+        "pretrain",
+        "corpus",
+        "--preset",
+        "test",
+        "--rows",
+        "summed",
+        "--set",
+        "train.n_steps=1000000",
+        "-o",
+        str(tmp_path / "p"),
+    ]
     command = [sys.executable, "-m", "audioformer", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
@@ -649,8 +858,13 @@ def test_two_processes_share_a_step_and_give_the_numbers_of_one(tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["steps"] == 4
     assert main([*words, "-o", str(tmp_path / "one")]) == 0
-    one, two = ([json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()] for name in ("one", "two"))
-    assert [record["losses"]["mlc"] for record in two] == pytest.approx([record["losses"]["mlc"] for record in one], abs=1e-5)
+    one, two = (
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    )
+    assert [record["losses"]["mlc"] for record in two] == pytest.approx(
+        [record["losses"]["mlc"] for record in one], abs=1e-5
+    )
 
 
 # our bugs, missing packages, pipes
@@ -665,7 +879,10 @@ def test_a_bug_of_ours_is_told_shortly_and_in_full_on_request(capsys, monkeypatc
     assert main(["classify", "tones/low 0.wav", *CLASSIFIER]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.strip() == "audioformer: a bug of ours: RuntimeError: boom; set AUDIOFORMER_TRACEBACK=1 to see where, and please report it"
+    assert (
+        err.strip()
+        == "audioformer: a bug of ours: RuntimeError: boom; set AUDIOFORMER_TRACEBACK=1 to see where, and please report it"
+    )
     monkeypatch.setenv("AUDIOFORMER_TRACEBACK", "1")
     assert main(["classify", "tones/low 0.wav", *CLASSIFIER]) == 1
     assert "Traceback" in capsys.readouterr().err
@@ -735,10 +952,16 @@ def test_lab_starts_and_ends_with_its_process(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    home = {"HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    home = {
+        "HOME": str(tmp_path),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "JUPYTER_DATA_DIR": str(tmp_path / "data"),
+    }
     command = [sys.executable, "-m", "audioformer", "lab", "--no-browser", "--port", str(port)]
     environment = {**os.environ, **home}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         seen = []
         for line in process.stderr:
             seen.append(line)
@@ -751,7 +974,7 @@ def test_lab_starts_and_ends_with_its_process(tmp_path):
 
 
 def test_lab_of_an_installed_package_copies_the_notebooks_once(tmp_path, monkeypatch):
-    from audioformer import paths
+    from audioformer import files as paths
     from audioformer.cli.serve import lab_folder
 
     package = tmp_path / "site" / "audioformer"
@@ -769,7 +992,7 @@ def test_lab_of_an_installed_package_copies_the_notebooks_once(tmp_path, monkeyp
 
 
 def test_lab_of_a_clone_opens_its_own_folder(tmp_path, monkeypatch):
-    from audioformer import paths
+    from audioformer import files as paths
     from audioformer.cli.serve import lab_folder
 
     (tmp_path / "clone" / "notebooks").mkdir(parents=True)

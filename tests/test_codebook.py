@@ -9,9 +9,9 @@ import pytest
 import torch
 from tiny import RATE, coded_clips, tiny_codec, tone
 
-from audioformer import codebook
 from audioformer.audio import Waveform
 from audioformer.errors import AudioformerError
+from audioformer.explain import codebook
 from audioformer.plots import codebook as figures
 
 
@@ -134,7 +134,9 @@ def drawn():
         "perplexities": figures.perplexities(codebook.perplexity(counts), (counts > 0).sum(1), 16),
         "map": figures.entry_map(points, [0.4, 0.2], counts[0], clip=codes, marked=5, theme="dark"),
         "time": figures.entries_over_time(codes, points, 75.0, marked=int(codes[0])),
-        "typical": figures.typical_entries(rng.normal(size=(3, 16)), rng.normal(size=(3, 16)), ["dog", "crying_baby", "rain"]),
+        "typical": figures.typical_entries(
+            rng.normal(size=(3, 16)), rng.normal(size=(3, 16)), ["dog", "crying_baby", "rain"]
+        ),
     }
 
 

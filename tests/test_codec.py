@@ -13,7 +13,7 @@ from tiny import RATE, tiny_codec
 
 from audioformer.audio import Waveform
 from audioformer.codec import load_codec, load_codes, require_fingerprint, save_codes
-from audioformer.compact_codec import save_compact
+from audioformer.codecs.compact import save_compact
 from audioformer.errors import AudioformerError
 
 
@@ -132,7 +132,9 @@ def test_fingerprints_tell_codecs_apart(codec):
     other = tiny_codec(seed=1, name="other")
     assert codec.fingerprint == tiny_codec().fingerprint != other.fingerprint
     require_fingerprint(codec, codec.fingerprint, "this")
-    with pytest.raises(AudioformerError, match=f"the model belongs to a codec with fingerprint {other.fingerprint}, but tiny has"):
+    with pytest.raises(
+        AudioformerError, match=f"the model belongs to a codec with fingerprint {other.fingerprint}, but tiny has"
+    ):
         require_fingerprint(codec, other.fingerprint, "the model")
 
 
@@ -183,9 +185,18 @@ def damage(folder, what: str) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["no weights", "truncated weights", "pickle", "config is a list", "config is no text", "config is cut", "unknown size", "other sizes",
-     "other codebooks"],
-)  # fmt: skip
+    [
+        "no weights",
+        "truncated weights",
+        "pickle",
+        "config is a list",
+        "config is no text",
+        "config is cut",
+        "unknown size",
+        "other sizes",
+        "other codebooks",
+    ],
+)
 def test_a_damaged_codec_folder_is_refused_by_name(codec, tmp_path, what):
     save_compact(codec, tmp_path / "broken")
     damage(tmp_path / "broken", what)

@@ -11,10 +11,10 @@ from tiny import RATE, tiny_codec, tone, tone_folder
 
 from audioformer.audio import load_audio, save_audio
 from audioformer.cli import main
-from audioformer.codec_log import LADDERS, ListeningLog, shown_rows
-from audioformer.distances import mel_distance
+from audioformer.codecs.distances import mel_distance
+from audioformer.codecs.listening_log import LADDERS, ListeningLog, shown_rows
+from audioformer.codecs.loudness import loudness_distance
 from audioformer.errors import AudioformerError
-from audioformer.loudness import loudness_distance
 from audioformer.plots.ladder import ladder, loss_terms
 
 
@@ -78,7 +78,18 @@ def test_the_page_holds_all_sounds_and_pictures_and_needs_nothing_else(visited):
 
 def test_a_codec_in_training_can_be_heard(files, tmp_path, capsys):
     data = tone_folder(tmp_path / "data")
-    words = ["train-codec", str(data), "-o", str(tmp_path / "run"), "--preset", "test", "--listen", str(files[0]), "--listen-every", "4"]
+    words = [
+        "train-codec",
+        str(data),
+        "-o",
+        str(tmp_path / "run"),
+        "--preset",
+        "test",
+        "--listen",
+        str(files[0]),
+        "--listen-every",
+        "4",
+    ]
     assert main(words) == 0
     capsys.readouterr()
     lines = [json.loads(text) for text in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny import RATE, tiny_codec
 
-from audioformer import compact_codec
-from audioformer.compact_codec import CompactCodec, CompactConfig, pieces
+from audioformer.codecs import compact as compact_codec
+from audioformer.codecs.compact import CompactCodec, CompactConfig, pieces
 
 HOP = 320
 
@@ -64,7 +64,9 @@ def test_codes_do_not_depend_on_sound_beyond_the_look_ahead(codec):
     first, second = sound(40 * HOP), sound(40 * HOP)
     changed_from = 20 * HOP
     second[changed_from:] = sound(20 * HOP, seed=9)
-    untouched = changed_from // HOP - round(codec.look_ahead_s * codec.frame_rate)  # frames whose look-ahead ends before
+    untouched = changed_from // HOP - round(
+        codec.look_ahead_s * codec.frame_rate
+    )  # frames whose look-ahead ends before
     latents = [codec.latents(x, RATE) for x in (first, second)]
     assert torch.equal(latents[0][..., :untouched], latents[1][..., :untouched])
     assert not torch.allclose(latents[0][..., untouched], latents[1][..., untouched])

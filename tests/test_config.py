@@ -7,10 +7,10 @@ import pytest
 from audioformer.checkpoint import bundled_names, load_checkpoint
 from audioformer.cli.settings import override
 from audioformer.config import PRESETS, EncoderConfig, MaskConfig, TrainConfig, preset
+from audioformer.encodecmae.pretrain import MAE_RECIPES
 from audioformer.errors import AudioformerError
-from audioformer.finetune_config import FINETUNE_PRESETS, FinetuneConfig
 from audioformer.pretrain import PRETRAIN_PRESETS
-from audioformer.pretrain_encodecmae import MAE_RECIPES
+from audioformer.recipes import FINETUNE_PRESETS, FinetuneConfig
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
@@ -77,13 +77,19 @@ def test_mask_config_refuses(changes, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("train.seed=-1", "seed=-1 must be a whole number from 0 to"), ("train.seed=99999999999", "seed=99999999999 must be"),
-        ("train.clip_norm=0", "clip_norm=0.0 must be above 0; try 1"), ("train.clip_norm=nan", "clip_norm=nan"),
-        ("train.head_factor=-1", "head_factor=-1.0 must be above 0"), ("train.validate_every=-1", "validate_every=-1 must be a whole"),
-        ("train.patience=-2", "patience=-2 must be a whole"), ("train.keep_every=-1", "keep_every=-1 must be a whole"),
-        ("min_crop_s=0", "min_crop_s=0.0 must be at least 0.1 seconds"), ("crop_s=inf", "crop_s=inf must be"), ("crop_s=nan", "crop_s=nan"),
+        ("train.seed=-1", "seed=-1 must be a whole number from 0 to"),
+        ("train.seed=99999999999", "seed=99999999999 must be"),
+        ("train.clip_norm=0", "clip_norm=0.0 must be above 0; try 1"),
+        ("train.clip_norm=nan", "clip_norm=nan"),
+        ("train.head_factor=-1", "head_factor=-1.0 must be above 0"),
+        ("train.validate_every=-1", "validate_every=-1 must be a whole"),
+        ("train.patience=-2", "patience=-2 must be a whole"),
+        ("train.keep_every=-1", "keep_every=-1 must be a whole"),
+        ("min_crop_s=0", "min_crop_s=0.0 must be at least 0.1 seconds"),
+        ("crop_s=inf", "crop_s=inf must be"),
+        ("crop_s=nan", "crop_s=nan"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("recipe", [FINETUNE_PRESETS["test"], PRETRAIN_PRESETS["test"], MAE_RECIPES["test"]])
 def test_recipes_refuse_what_would_fail_on_the_way(recipe, change, message):
     with pytest.raises(AudioformerError, match=message):
@@ -93,11 +99,13 @@ def test_recipes_refuse_what_would_fail_on_the_way(recipe, change, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["label_smoothing=2"], r"label_smoothing=2.0 must lie in \[0, 1\)"), (["label_smoothing=-0.1"], "label_smoothing=-0.1"),
-        (["temperature=0"], "temperature=0.0 must be above 0"), (["token_span=0"], "token_span=0 must be a whole"),
+        (["label_smoothing=2"], r"label_smoothing=2.0 must lie in \[0, 1\)"),
+        (["label_smoothing=-0.1"], "label_smoothing=-0.1"),
+        (["temperature=0"], "temperature=0.0 must be above 0"),
+        (["token_span=0"], "token_span=0 must be a whole"),
         (["method=ft2", "frame_head=true"], "ft2 weighs two losses"),
     ],
-)  # fmt: skip
+)
 def test_fine_tuning_refuses_what_would_fail_on_the_way(changes, message):
     with pytest.raises(AudioformerError, match=message):
         override(FINETUNE_PRESETS["test"], changes)
@@ -107,7 +115,11 @@ def test_recipes_of_what_ships_are_within_the_limits():
     for name in bundled_names():
         recipe = load_checkpoint(name)[1].get("recipe", {})
         TrainConfig.from_dict(recipe.get("train", {}))
-        told = {key: recipe[key] for key in ("crop_s", "min_crop_s", "temperature", "label_smoothing", "method") if key in recipe}
+        told = {
+            key: recipe[key]
+            for key in ("crop_s", "min_crop_s", "temperature", "label_smoothing", "method")
+            if key in recipe
+        }
         made = FinetuneConfig(TrainConfig(), **told)
         assert made.min_crop_s <= made.crop_s
 

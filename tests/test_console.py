@@ -20,7 +20,14 @@ from audioformer.train import StepRecord
 
 
 def test_json_is_strict_whatever_goes_in(capsys):
-    odd = {"nan": float("nan"), "inf": np.float32("inf"), "array": np.arange(2), "path": Path("a"), 3: (1, None, True), "é": np.int64(4)}
+    odd = {
+        "nan": float("nan"),
+        "inf": np.float32("inf"),
+        "array": np.arange(2),
+        "path": Path("a"),
+        3: (1, None, True),
+        "é": np.int64(4),
+    }
     assert plain(odd) == {"nan": None, "inf": None, "array": [0, 1], "path": "a", "3": [1, None, True], "é": 4}
     print_result(Result(odd, "text"), as_json=True)
     assert json.loads(capsys.readouterr().out)["é"] == 4
@@ -35,7 +42,9 @@ def test_columns_are_aligned():
     assert table([]) == ""
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(-1, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (61, "1 min 01 s"), (7320, "2 h 02 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (0.4, "0 s"), (59.4, "59 s"), (61, "1 min 01 s"), (7320, "2 h 02 min")]
+)
 def test_time_spans_are_readable(seconds, text):
     assert clock(seconds) == text
 
@@ -62,7 +71,9 @@ def test_progress_on_a_screen_keeps_one_line_up_to_date(monkeypatch):
     assert screen.getvalue() == "\ra long line\rshort      \n"
 
 
-@pytest.mark.parametrize(("text", "found"), [("1", (1,)), ("1,2,4", (1, 2, 4)), ("1-4", (1, 2, 3, 4)), ("1-2, 5", (1, 2, 5))])
+@pytest.mark.parametrize(
+    ("text", "found"), [("1", (1,)), ("1,2,4", (1, 2, 4)), ("1-4", (1, 2, 3, 4)), ("1-2, 5", (1, 2, 5))]
+)
 def test_folds_are_lists_or_ranges(text, found):
     assert numbers(text) == found
 
@@ -111,6 +122,9 @@ def test_wrong_settings_are_refused(change, message):
 
 
 def test_a_resumed_run_tells_the_time_of_its_own_steps():
-    records = [StepRecord(step, {"total": 1.0}, {}, 1e-3, 1.0, seconds) for step, seconds in ((200, 300.0), (201, 302.0), (202, 303.0))]
+    records = [
+        StepRecord(step, {"total": 1.0}, {}, 1e-3, 1.0, seconds)
+        for step, seconds in ((200, 300.0), (201, 302.0), (202, 303.0))
+    ]
     assert [per_step for _, per_step, _ in _timed(records)] == [1.5, 2.0, 1.5]
     assert step_line(records[0], 1.5, None, 260).endswith("1.50 s/step  1 min 30 s left")

@@ -16,13 +16,13 @@ import soundfile
 import torch
 from torch import nn
 
-from audioformer.augment import AugmentConfig
 from audioformer.cli.corpora import choose
 from audioformer.cli.parser import build_parser
 from audioformer.codec import Codec
-from audioformer.corpus import Corpus, join, prepare
-from audioformer.corpus_format import read_shards, shard_path
-from audioformer.datasets import AudioDataset, Clip, open_dataset
+from audioformer.data.augment import AugmentConfig
+from audioformer.data.corpus import Corpus, join, prepare
+from audioformer.data.corpus_format import read_shards, shard_path
+from audioformer.data.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
 
 RATE = 8000
@@ -99,11 +99,23 @@ def test_every_clip_comes_out_as_it_went_in(tmp_path):
         wave = clip.load()
         assert torch.equal(item.codes, CODEC.encode(wave)[0])
         assert item.codes.dtype == torch.int64
-        assert (item.id, item.fold, item.split, item.group, item.variant) == (clip.id, clip.fold, clip.split, clip.group, 0)
+        assert (item.id, item.fold, item.split, item.group, item.variant) == (
+            clip.id,
+            clip.fold,
+            clip.split,
+            clip.group,
+            0,
+        )
         assert (item.labels, item.weights, item.events) == ((data.label_index(clip.labels[0]),), (1.0,), ())
         assert item.n_samples == wave.samples.shape[1]
         assert item.duration_s == pytest.approx(wave.duration_s)
-    assert corpus.codec == {"name": "tiny", "fingerprint": CODEC.fingerprint, "sample_rate": RATE, "frame_rate": 100.0, "codebook_size": 32}
+    assert corpus.codec == {
+        "name": "tiny",
+        "fingerprint": CODEC.fingerprint,
+        "sample_rate": RATE,
+        "frame_rate": 100.0,
+        "codebook_size": 32,
+    }
     assert (corpus.label_names, corpus.multi_label) == (("a", "b"), False)
 
 
@@ -146,7 +158,9 @@ def test_selections(tmp_path):
     assert both.labels.tolist() == [0, 1]
     with pytest.raises(IndexError, match="row 2 of 2"):
         both[2]
-    with pytest.raises(AudioformerError, match=r"has \{'fold': \[5\]\}; it has folds 1, 2; splits test, train; variants 0, 1"):
+    with pytest.raises(
+        AudioformerError, match=r"has \{'fold': \[5\]\}; it has folds 1, 2; splits test, train; variants 0, 1"
+    ):
         corpus.select(folds=[5])
 
 
@@ -162,7 +176,9 @@ def test_variants_are_augmented_reproducibly(tmp_path):
     equal_items(first, prepared(data, tmp_path / "two", variants=3, augment="strong", seed=4, n_shards=5))
     other = prepared(data, tmp_path / "three", variants=3, augment="strong", seed=5)
     assert torch.equal(first[0].codes, other[0].codes)
-    assert not all(torch.equal(a.codes, b.codes) for a, b in zip(first, other, strict=True) if a.codes.shape == b.codes.shape)
+    assert not all(
+        torch.equal(a.codes, b.codes) for a, b in zip(first, other, strict=True) if a.codes.shape == b.codes.shape
+    )
     equal_items(prepared(data, tmp_path / "plain"), first.select(variants=0))
 
 
@@ -183,7 +199,10 @@ def mixed_dataset(folder: Path) -> AudioDataset:
     """Twelve clips: fold 1 has the sources g0, g1, g2, fold 2 has g3 alone; two clips of g0 are the official test set."""
     clips = make_dataset(folder, 12).clips
     places = [(1, "train", f"g{i % 3}") for i in range(6)] + [(1, "test", "g0")] * 2 + [(2, "train", "g3")] * 4
-    clips = (replace(clip, fold=fold, split=split, group=group) for clip, (fold, split, group) in zip(clips, places, strict=True))
+    clips = (
+        replace(clip, fold=fold, split=split, group=group)
+        for clip, (fold, split, group) in zip(clips, places, strict=True)
+    )
     return AudioDataset("made", folder, tuple(clips), ("a", "b"))
 
 
@@ -214,7 +233,11 @@ def test_who_is_mixed_in_is_written_down(tmp_path):
             assert (group, item.weights) == ("", (1.0,))
             continue
         n_mixed += 1
-        assert (clips[partner].fold, clips[partner].split, clips[partner].group) == (clips[own].fold, clips[own].split, group)
+        assert (clips[partner].fold, clips[partner].split, clips[partner].group) == (
+            clips[own].fold,
+            clips[own].split,
+            group,
+        )
         assert set(item.labels) == {data.label_index(clips[one].labels[0]) for one in (own, partner)}
     assert 0.6 * 48 < n_mixed < 48
     assert set(prepared(data, tmp_path / "unmixed", variants=2, augment="light").column("partner")) == {""}
@@ -259,7 +282,9 @@ def test_nothing_is_trained_on_in_which_a_held_out_clip_is_heard(tmp_path, optio
     data = mixed_dataset(tmp_path / "data")
     data = replace(data, clips=tuple(replace(clip, fold=None, split=None) for clip in data))
     prepared(data, tmp_path / "corpus", **MIXED)
-    chosen = choose(build_parser().parse_args(["finetune", str(tmp_path / "corpus"), "--from", "x", "-o", "x", *option]))
+    chosen = choose(
+        build_parser().parse_args(["finetune", str(tmp_path / "corpus"), "--from", "x", "-o", "x", *option])
+    )
     away = {item.id for item in chosen.held_out} or {clip.id for clip in data if clip.group == "g0"}
     assert {clip.group for clip in data if clip.id in away} <= set(held_out.split())
     assert not any(ids & away for ids in heard(chosen.clips))
@@ -288,7 +313,9 @@ def test_parts_by_several_processes_make_the_same_corpus(tmp_path):
     records = list(prepare(data, CODEC, tmp_path / "parts", shard=(2, 2), n_shards=4))
     assert {record.shard for record in records} == {1, 3}
     assert records[-1].total == 6
-    with pytest.raises(AudioformerError, match=r"2 of 4 shards are missing, e.g. shard-00000-of-00004.arrow; run the same prepare"):
+    with pytest.raises(
+        AudioformerError, match=r"2 of 4 shards are missing, e.g. shard-00000-of-00004.arrow; run the same prepare"
+    ):
         Corpus.open(tmp_path / "parts")
     assert len(Corpus.open(tmp_path / "parts", allow_unfinished=True)) == 6
     list(prepare(data, CODEC, tmp_path / "parts", shard=(1, 2)))
@@ -383,7 +410,9 @@ def test_leaving_early_loses_only_the_open_shard(tmp_path):
     for _ in range(5):  # the first two shards hold four clips
         next(run)
     run.close()  # as Ctrl-C would
-    assert sorted(p.name for p in (tmp_path / "corpus").glob("shard-*.arrow")) == [f"shard-{i:05d}-of-00005.arrow" for i in (0, 1)]
+    assert sorted(p.name for p in (tmp_path / "corpus").glob("shard-*.arrow")) == [
+        f"shard-{i:05d}-of-00005.arrow" for i in (0, 1)
+    ]
     assert not list((tmp_path / "corpus").glob(".writing-*"))
     records = list(prepare(data, CODEC, tmp_path / "corpus"))
     assert [record.clip_id for record in records] == ["", "", "c4", "c5", "c6", "c7", "c8", "c9"]
@@ -404,7 +433,9 @@ for number, record in enumerate(prepare(make_dataset(Path({data!r})), CODEC, {co
 def test_killed_half_way_goes_on_where_it_stopped(tmp_path):
     data, folder = make_dataset(tmp_path / "data"), tmp_path / "corpus"
     code = KILLED.format(tests=str(Path(__file__).parent), data=str(tmp_path / "data"), corpus=str(folder), after=7)
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert len(list(folder.glob("shard-*.arrow"))) == 3
     left_over = list(folder.glob(".writing-*"))
@@ -446,7 +477,9 @@ def test_too_many_unreadable_clips_stop_the_run(tmp_path):
     data = make_dataset(tmp_path / "data")
     for index in (1, 5):
         data[index].path.write_bytes(b"junk")
-    with pytest.raises(AudioformerError, match=r"2 of the first 6 clips \(of 10\) are unreadable, more than a tenth; mend"):
+    with pytest.raises(
+        AudioformerError, match=r"2 of the first 6 clips \(of 10\) are unreadable, more than a tenth; mend"
+    ):
         list(prepare(data, CODEC, tmp_path / "corpus"))
     assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["corpus.json"]
 
@@ -457,7 +490,9 @@ def test_damaged_shards_are_named(tmp_path, damage):
     prepared(data, tmp_path / "corpus", n_shards=2)
     path = shard_path(tmp_path / "corpus", 1, 2)
     path.write_bytes({"truncate": path.read_bytes()[:900], "empty": b"", "text": b"not arrow " * 99}[damage])
-    with pytest.raises(AudioformerError, match=r"shard-00001-of-00002.arrow: damaged .*; delete it and run the same prepare again"):
+    with pytest.raises(
+        AudioformerError, match=r"shard-00001-of-00002.arrow: damaged .*; delete it and run the same prepare again"
+    ):
         Corpus.open(tmp_path / "corpus")
 
 
@@ -516,7 +551,10 @@ def test_join_refuses_other_codecs(tmp_path):
 
 def test_without_the_training_extra_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    for call in (lambda: list(prepare(make_dataset(tmp_path / "data", 2), CODEC, tmp_path / "c")), lambda: Corpus.open(tmp_path)):
+    for call in (
+        lambda: list(prepare(make_dataset(tmp_path / "data", 2), CODEC, tmp_path / "c")),
+        lambda: Corpus.open(tmp_path),
+    ):
         with pytest.raises(AudioformerError, match=r'pip install "audioformer\[train\]"'):
             call()
     assert not (tmp_path / "c").exists()
@@ -563,7 +601,9 @@ def test_codes_are_mapped_and_not_read_into_memory(tmp_path):
     before = pyarrow.total_allocated_bytes()
     corpus = Corpus.open(tmp_path / "corpus")
     both = join([corpus.select(folds=1), corpus.select(folds=2)])
-    n_codes = sum(corpus.codes(i).numel() for i in range(len(corpus))) + sum(both.codes(i).numel() for i in range(len(both)))
+    n_codes = sum(corpus.codes(i).numel() for i in range(len(corpus))) + sum(
+        both.codes(i).numel() for i in range(len(both))
+    )
     assert n_codes > size / 4
     assert pyarrow.total_allocated_bytes() - before < size / 20
     maps = Path("/proc/self/maps").read_text()

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from audioformer.datasets import DATASETS, AudioDataset, open_dataset
+from audioformer.data.datasets import DATASETS, AudioDataset, open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.paths import samples_folder
+from audioformer.files import samples_folder
 
 RATE = 8000
 
@@ -264,8 +264,10 @@ def test_fsd50k_reads_splits_labels_and_uploaders(tmp_path):
     assert data.multi_label
     assert data.label_names == ("Bark", "Dog", "Rain")
     assert {clip.id: (clip.split, clip.labels) for clip in data} == {
-        "11": ("train", ("Bark", "Dog")), "12": ("val", ("Rain",)), "37": ("test", ("Dog",)),
-    }  # fmt: skip
+        "11": ("train", ("Bark", "Dog")),
+        "12": ("val", ("Rain",)),
+        "37": ("test", ("Dog",)),
+    }
     info = {"11": {"uploader": "ann"}, "12": {"uploader": "bob"}}
     (tmp_path / "FSD50K.metadata").mkdir()
     (tmp_path / "FSD50K.metadata" / "dev_clips_info_FSD50K.json").write_text(json.dumps(info))

@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny import RATE, tone_folder
 
-from audioformer.crops import CropSampler
-from audioformer.discriminator import WINDOWS, Adversary, Discriminator
+from audioformer.codecs.critic import WINDOWS, Adversary, Discriminator
+from audioformer.codecs.crops import CropSampler
+from audioformer.codecs.train_compact import PRESETS, CodecTrainConfig, CodecTrainer, train_codec
 from audioformer.errors import AudioformerError
-from audioformer.train_codec import PRESETS, CodecTrainConfig, CodecTrainer, train_codec
 
 CPU = torch.device("cpu")
 SIZES, RECIPE = PRESETS["test"]
@@ -46,7 +46,9 @@ def test_losses_are_those_of_the_equations(sounds):
     discriminator, (original, decoded) = critics(), sounds
     with torch.no_grad():
         real, made = discriminator(original), discriminator(decoded)
-        own = sum((1 - r).clamp_min(0).mean() + (1 + m).clamp_min(0).mean() for (r, _), (m, _) in zip(real, made, strict=True)) / len(real)
+        own = sum(
+            (1 - r).clamp_min(0).mean() + (1 + m).clamp_min(0).mean() for (r, _), (m, _) in zip(real, made, strict=True)
+        ) / len(real)
         fooled = sum((1 - m).clamp_min(0).mean() for m, _ in made) / len(made)
         layers = [pair for (_, r), (_, m) in zip(real, made, strict=True) for pair in zip(r, m, strict=True)]
         ratios = [(a - b).abs().mean() / a.abs().mean() for a, b in layers]

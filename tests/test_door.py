@@ -54,7 +54,14 @@ def test_own_names_are_learnt_without_asking_anybody(monkeypatch):
 
 def test_what_is_told_names_every_address_the_warning_and_its_reason():
     told = door.what_to_tell(7861, ["room.local"], ["192.168.1.7"], "AB:CD", None)
-    for words in ("https://192.168.1.7:7861  https://room.local:7861", "warns once", "nobody vouches", "microphone", "AB:CD", "--password"):
+    for words in (
+        "https://192.168.1.7:7861  https://room.local:7861",
+        "warns once",
+        "nobody vouches",
+        "microphone",
+        "AB:CD",
+        "--password",
+    ):
         assert words in told
     assert "any name, password: sesame" in door.what_to_tell(7861, [], [], "AB", "sesame")
 
@@ -85,10 +92,18 @@ def served(tmp_path_factory):
     """Port of a server for other computers, with a password, and where its log is."""
     folder = tmp_path_factory.mktemp("server")
     codecs, checkpoints, pretrained = make_weights(folder)
-    options = {"codecs": codecs, "checkpoints": checkpoints, "pretrained": pretrained, "lan": True, "password": PASSWORD}
+    options = {
+        "codecs": codecs,
+        "checkpoints": checkpoints,
+        "pretrained": pretrained,
+        "lan": True,
+        "password": PASSWORD,
+    }
     port, log_path = free_port(), folder / "log.txt"
     with log_path.open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-c", SERVER, str(port), json.dumps(options)], stderr=log, stdout=log)
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(port), json.dumps(options)], stderr=log, stdout=log
+        )
     for _ in range(1800):
         if process.poll() is not None:
             pytest.fail(f"the server stopped: {log_path.read_text()[-2000:]}")

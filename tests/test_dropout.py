@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from audioformer.dropout import Dropout
+from audioformer.encoder import Dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.75])

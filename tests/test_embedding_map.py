@@ -7,12 +7,12 @@ from app_weights import make_weights
 
 from audioformer import load
 from audioformer.audio import Waveform
-from audioformer.baseline import clip_features
-from audioformer.embedding_map import Space, align, describer, fresh, place, project, purity, vote
 from audioformer.errors import AudioformerError
-from audioformer.features import open_encoder
+from audioformer.evaluation.baseline import clip_features
+from audioformer.evaluation.features import open_encoder
+from audioformer.explain.embedding_map import Space, align, describer, fresh, place, project, purity, vote
 from audioformer.metrics import chance, retrieval_at_k
-from audioformer.plots import map as sound_map
+from audioformer.plots import sound_map
 
 GROUPS = np.repeat([0, 1, 2], 8)
 LABELS = [("dog", "rain", "bell")[group] for group in GROUPS]
@@ -77,7 +77,9 @@ def test_purity_is_what_the_metrics_say(vectors):
 
 
 def test_neighbours_do_not_hang_on_the_scale_of_a_feature(vectors):
-    np.testing.assert_array_equal(Space.of(vectors).neighbours(3), Space.of(vectors * 10.0 ** -np.arange(10)).neighbours(3))
+    np.testing.assert_array_equal(
+        Space.of(vectors).neighbours(3), Space.of(vectors * 10.0 ** -np.arange(10)).neighbours(3)
+    )
     with pytest.raises(AudioformerError, match="1 to 23"):
         Space.of(vectors).neighbours(24)
 
@@ -109,7 +111,11 @@ def test_a_map_keeps_clouds_apart_and_comes_out_the_same_again(vectors, method):
 
 
 def test_maps_that_cannot_be_made_are_refused(vectors):
-    for bad, says in ((vectors[:3], "too few"), (vectors[:, 0], "must be finite"), (vectors * np.nan, "must be finite")):
+    for bad, says in (
+        (vectors[:3], "too few"),
+        (vectors[:, 0], "must be finite"),
+        (vectors * np.nan, "must be finite"),
+    ):
         with pytest.raises(AudioformerError, match=says):
             project(bad, "pca")
     with pytest.raises(AudioformerError, match="umap"):
@@ -132,9 +138,15 @@ def test_a_new_sound_lies_amid_its_neighbours():
 def test_the_figure_tells_what_a_mark_is(colour):
     points = np.arange(8.0).reshape(4, 2)
     figure = sound_map.sounds(
-        points, ["dog", "dog", "crying_baby", "rain"], predictions=["dog", "rain", "crying_baby", "rain"], confidence=[0.9, 0.4, 0.7, 0.2],
-        names=["a.wav", "<b>.wav", "c.wav", "d.wav"], shares=[0.5, 0.25], colour=colour, theme="dark",
-    )  # fmt: skip
+        points,
+        ["dog", "dog", "crying_baby", "rain"],
+        predictions=["dog", "rain", "crying_baby", "rain"],
+        confidence=[0.9, 0.4, 0.7, 0.2],
+        names=["a.wav", "<b>.wav", "c.wav", "d.wav"],
+        shares=[0.5, 0.25],
+        colour=colour,
+        theme="dark",
+    )
     told = {int(n): text for trace in figure.data for n, text in trace.customdata}
     assert told[1] == "dog<br>taken for rain (40%)<br>&lt;b>.wav"
     assert len(told) == 4

@@ -9,8 +9,8 @@ import pytest
 import torch
 from encodec_files import publish, published, tone
 
-from audioformer import encodec_codec
-from audioformer.encodec_codec import load_encodec
+from audioformer.codecs import encodec as encodec_codec
+from audioformer.codecs.encodec import load_encodec
 from audioformer.errors import AudioformerError
 
 

@@ -47,7 +47,7 @@ def report():
     spec = importlib.util.find_spec("torchaudio")
     return outcome, spec and spec.origin
 before = report()
-from audioformer.encodec_import import import_encodec
+from audioformer.codecs.encodec_files import import_encodec
 def remnants():
     return [name for name in sys.modules if name.split(".")[0] == "torchaudio"]
 """
@@ -96,7 +96,7 @@ def test_an_absent_torchaudio_stays_absent():
     code = """
     import sys
     sys.modules["torchaudio"] = None  # Python's way of saying: not to be found
-    from audioformer.encodec_import import import_encodec
+    from audioformer.codecs.encodec_files import import_encodec
     import_encodec()
     assert sys.modules["torchaudio"] is None
     print("ok")
@@ -128,7 +128,7 @@ def test_a_missing_package_is_named_with_what_to_install(missing):
     except AudioformerError as error:
         print(error)
     del sys.modules[{missing!r}]  # installed meanwhile: the next try works
-    from audioformer.encodec_import import import_encodec
+    from audioformer.codecs.encodec_files import import_encodec
     print(import_encodec().__version__)
     """
     told, version = run(code).splitlines()

@@ -12,9 +12,9 @@ import pytest
 import torch
 from encodec_files import publish
 
-from audioformer import encodec_weights
-from audioformer.encodec_codec import load_encodec
-from audioformer.encodec_weights import RELEASES, cache_folder, find_weights, read_weights
+from audioformer.codecs import encodec_weights
+from audioformer.codecs.encodec import load_encodec
+from audioformer.codecs.encodec_files import RELEASES, cache_folder, find_weights, read_weights
 from audioformer.errors import AudioformerError
 
 NAME = "encodec_24khz"

@@ -13,12 +13,19 @@ from torch.nn import functional as F
 from audioformer.backbone import build, method_of, read_shape
 from audioformer.classifier import Classifier
 from audioformer.config import preset
-from audioformer.dual_transformer import DualTransformer, sinusoids
-from audioformer.encodecmae import EncodecMAE
+from audioformer.encodecmae.config import MAE_PRESETS, ROW_WEIGHTS, EncodecMAEConfig, mae_preset
+from audioformer.encodecmae.frames import (
+    clip_inputs,
+    collate_frames,
+    kaldi_filters,
+    kaldi_log_mel,
+    sound_frames,
+    sound_inputs,
+)
+from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
+from audioformer.encodecmae.model import EncodecMAE
+from audioformer.encodecmae.transformer import DualTransformer, sinusoids
 from audioformer.errors import AudioformerError
-from audioformer.frames import clip_inputs, collate_frames, kaldi_filters, kaldi_log_mel, sound_frames, sound_inputs
-from audioformer.gap_masking import gap_mask, pack_visible, unpack_visible
-from audioformer.mae_config import MAE_PRESETS, ROW_WEIGHTS, EncodecMAEConfig, mae_preset
 
 LENGTHS = torch.tensor([40, 31, 20])
 
@@ -172,7 +179,9 @@ def test_padding_changes_nothing():
     together = model.decode(frames, hidden, padding)[2, :20]
     alone = model.decode(frames[2:, :, :20], hidden[2:, :20])[0]
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(model(frames, padding).hidden[2, 0, :20], model(frames[2:, :, :20]).hidden[0, 0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        model(frames, padding).hidden[2, 0, :20], model(frames[2:, :, :20]).hidden[0, 0], atol=1e-5, rtol=1e-4
+    )
 
 
 def test_loss_by_hand():
@@ -196,7 +205,9 @@ def test_loss_by_hand():
     assert out.loss.item() == pytest.approx(0.9 * masked + 0.1 * visible, rel=1e-5)
     assert out.row_losses.tolist() == pytest.approx([row1, row2], rel=1e-5)
     assert out.row_accuracy.tolist() == [1.0, 0.5]
-    assert model.mae_loss(frames, targets, hidden, padding, masked_share=1.0).loss.item() == pytest.approx(masked, rel=1e-5)
+    assert model.mae_loss(frames, targets, hidden, padding, masked_share=1.0).loss.item() == pytest.approx(
+        masked, rel=1e-5
+    )
 
 
 def test_row_weights_are_the_published_and_sum_to_one():
@@ -232,13 +243,19 @@ def test_codes_can_be_the_input_as_sums_of_their_vectors():
     model = made(frames="quantised")
     table = model.encoders[0].codebooks.normal_()
     codes = torch.randint(16, (1, 3, 6))  # one row more than the model reads
-    torch.testing.assert_close(model.encoders[0].numbers(codes)[0, 2], table[0, codes[0, 0, 2]] + table[1, codes[0, 1, 2]])
+    torch.testing.assert_close(
+        model.encoders[0].numbers(codes)[0, 2], table[0, codes[0, 0, 2]] + table[1, codes[0, 1, 2]]
+    )
     assert model(codes).hidden.shape == (1, 1, 6, 16)
 
 
 @pytest.mark.parametrize(
     ("frames", "message"),
-    [(torch.zeros(1, 4, 9), "5 numbers a frame"), (torch.zeros(5, 9), "must be"), (torch.zeros(1, 5, 33), "max_positions=32")],
+    [
+        (torch.zeros(1, 4, 9), "5 numbers a frame"),
+        (torch.zeros(5, 9), "must be"),
+        (torch.zeros(1, 5, 33), "max_positions=32"),
+    ],
 )
 def test_frames_that_do_not_fit_are_refused(frames, message):
     with pytest.raises(AudioformerError, match=message):
@@ -258,11 +275,15 @@ def test_what_a_model_cannot_do_is_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"frames": "mels"}, "nearest: mel256"), ({"targets": "words"}, "codes, kmeans, both"), ({"d_model": 15}, "even"),
-        ({"n_heads": 99}, "at most"), ({"n_codebooks": 9}, "weights are known for 8"),
-        ({"n_layers": 0}, "at least 1"), ({"shared_ff": 1}, "true or false"),
+        ({"frames": "mels"}, "nearest: mel256"),
+        ({"targets": "words"}, "codes, kmeans, both"),
+        ({"d_model": 15}, "even"),
+        ({"n_heads": 99}, "at most"),
+        ({"n_codebooks": 9}, "weights are known for 8"),
+        ({"n_layers": 0}, "at least 1"),
+        ({"shared_ff": 1}, "true or false"),
     ],
-)  # fmt: skip
+)
 def test_sizes_that_cannot_work_are_refused(changes, message):
     with pytest.raises(AudioformerError, match=message):
         small(**changes)

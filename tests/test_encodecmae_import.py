@@ -11,17 +11,19 @@ from tiny import tiny_codec
 from torch.nn import functional as F
 
 from audioformer.cli import main
-from audioformer.compact_codec import save_compact
-from audioformer.dual_transformer import sinusoids
-from audioformer.encodecmae import EncodecMAE
-from audioformer.encodecmae_import import convert_state, fill, import_encodecmae, published_shape, read_published
+from audioformer.codecs.compact import save_compact
+from audioformer.encodecmae.convert import convert_state, fill, import_encodecmae, published_shape, read_published
+from audioformer.encodecmae.model import EncodecMAE
+from audioformer.encodecmae.transformer import sinusoids
 from audioformer.errors import AudioformerError
 from audioformer.pretrain import load_pretrained
 
 D, HEADS, D_FF, LAYERS, WIDTH = 26, 3, 12, 2, 6  # 3 heads of 8 of 26: like the large model, some width is left over
 
 
-def published_state(version: int, streams: int = 8, shared: bool = True, extra: bool = False) -> dict[str, torch.Tensor]:
+def published_state(
+    version: int, streams: int = 8, shared: bool = True, extra: bool = False
+) -> dict[str, torch.Tensor]:
     """Seeded tensors under the names and in the shapes of the authors' code."""
     generator = torch.Generator().manual_seed(version)
     state: dict[str, torch.Tensor] = {}
@@ -67,7 +69,9 @@ def their_stack(state, stack: str, n_layers: int, x):
     post = sums = x
     n = x.shape[0]
     for i in range(n_layers):
-        weights = {part: state[f"{stack}.encoder_layers.{i}.att_layer.{part}.weight"] for part in ("wq", "wk", "wv", "wo")}
+        weights = {
+            part: state[f"{stack}.encoder_layers.{i}.att_layer.{part}.weight"] for part in ("wq", "wk", "wv", "wo")
+        }
         q, k, v = ((post @ weights[part].T).reshape(n, -1, HEADS) for part in ("wq", "wk", "wv"))  # (T, d, H)
         mixed = torch.zeros_like(v)
         for h in range(HEADS):
@@ -103,7 +107,11 @@ def test_a_converted_model_computes_what_theirs_does(version, shared):
     assert model.config.shared_ff is shared
     frames = torch.randn(9, WIDTH)
     hidden = torch.tensor([0, 1, 1, 0, 0, 1, 0, 0, 1]).bool()
-    names = ("feat_projector", "decoder_projector") if version == 1 else ("wav_encoder.post_net", "visible_encoder.post_net")
+    names = (
+        ("feat_projector", "decoder_projector")
+        if version == 1
+        else ("wav_encoder.post_net", "visible_encoder.post_net")
+    )
     places = ["positional_encoder"] * 2 if version == 1 else ["masker.positional_encoder", "decoder.positional_encoder"]
     scales = [state[f"{place}.scale"] for place in places]
     x = linear(state, names[0], frames) + scales[0] * sinusoids(9, D)
@@ -155,7 +163,9 @@ def test_their_file_becomes_a_folder_of_ours(tmp_path, capsys):
     assert "one feed-forward layer for all" in capsys.readouterr().out
     model, about = load_pretrained(tmp_path / "out")
     frames = torch.randn(1, WIDTH, 9)
-    torch.testing.assert_close(model(frames).hidden, converted(published_state(2))(frames).hidden, atol=5e-2, rtol=5e-2)  # 16 bits
+    torch.testing.assert_close(
+        model(frames).hidden, converted(published_state(2))(frames).hidden, atol=5e-2, rtol=5e-2
+    )  # 16 bits
     assert about["codec"]["fingerprint"] == codec.fingerprint
     assert "their licence" in (tmp_path / "out" / "README.md").read_text()
 

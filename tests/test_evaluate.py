@@ -15,15 +15,17 @@ from audioformer.audio import save_audio
 from audioformer.classifier import Classifier
 from audioformer.classify import AudioClassifier, load
 from audioformer.config import preset
-from audioformer.datasets import open_dataset
+from audioformer.data.datasets import open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.evaluate import choose_thresholds, evaluate
+from audioformer.evaluation.evaluate import choose_thresholds, evaluate
 from audioformer.finetune import FineTuning, finetune_preset
 from audioformer.model import AudioFormer
 from audioformer.scores import add_score, add_thresholds
 
 
-def classifier(names: list[str], multi_label: bool = False, frame_head: bool = False, always: int | None = None) -> AudioClassifier:
+def classifier(
+    names: list[str], multi_label: bool = False, frame_head: bool = False, always: int | None = None
+) -> AudioClassifier:
     """A seeded classifier; `always` makes it give the same class whatever it hears."""
     torch.manual_seed(0)
     model = Classifier(preset("test", codebook_size=16, n_codebooks=2, rows="summed"), len(names), frame_head)
@@ -44,7 +46,9 @@ def tones(tmp_path) -> Path:
     return tone_folder(tmp_path / "tones")
 
 
-@pytest.mark.parametrize(("names", "always"), [(["high", "low"], 1), (["low", "dog", "high"], 0), (["LOW", "x", "y", "z"], 0)])
+@pytest.mark.parametrize(
+    ("names", "always"), [(["high", "low"], 1), (["low", "dog", "high"], 0), (["LOW", "x", "y", "z"], 0)]
+)
 def test_classes_are_matched_by_name(tones, names, always):
     report = evaluate(classifier(names, always=always), open_dataset("folder", tones))
     n = 3 if "high" not in names else 6
@@ -85,8 +89,12 @@ def scenes(root: Path) -> Path:
     for name in ("1-1-A-0", "1-2-A-1"):
         save_audio(root / "audio" / f"{name}.wav", tone(440, 1.0), RATE)
     (root / "meta").mkdir()
-    (root / "meta" / "esc50.csv").write_text("filename,fold,target,category\n1-1-A-0.wav,1,0,dog\n1-2-A-1.wav,1,1,rain\n")
-    (root / "meta" / "events.csv").write_text("filename,label,onset_s,offset_s\n1-1-A-0.wav,dog,0.0,0.5\n1-2-A-1.wav,rain,0.0,1.0\n")
+    (root / "meta" / "esc50.csv").write_text(
+        "filename,fold,target,category\n1-1-A-0.wav,1,0,dog\n1-2-A-1.wav,1,1,rain\n"
+    )
+    (root / "meta" / "events.csv").write_text(
+        "filename,label,onset_s,offset_s\n1-1-A-0.wav,dog,0.0,0.5\n1-2-A-1.wav,rain,0.0,1.0\n"
+    )
     return root
 
 
@@ -122,11 +130,17 @@ def test_thresholds_need_event_times(tones):
 def test_scores_are_written_down_with_their_command(tones, tmp_path):
     codec = tiny_codec()
     task = FineTuning(
-        finetune_preset("test"), AudioFormer(preset("test", codebook_size=16, n_codebooks=2)), coded_clips(4), ["low", "high"], False,
+        finetune_preset("test"),
+        AudioFormer(preset("test", codebook_size=16, n_codebooks=2)),
+        coded_clips(4),
+        ["low", "high"],
+        False,
         codec_about(codec),
-    )  # fmt: skip
+    )
     task.export(tmp_path / "c", [], None)
-    report = evaluate(load(tmp_path / "c", codec=codec), open_dataset("folder", tones)) | {"command": "audioformer evaluate tones ..."}
+    report = evaluate(load(tmp_path / "c", codec=codec), open_dataset("folder", tones)) | {
+        "command": "audioformer evaluate tones ..."
+    }
     for _ in range(2):  # the second takes the place of the first
         add_score(tmp_path / "c", "tones", report)
     add_score(tmp_path / "c", "other tones", report)

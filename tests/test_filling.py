@@ -6,11 +6,11 @@ import pytest
 import torch
 from tiny import tiny_codec
 
-from audioformer import editing
 from audioformer.config import preset
-from audioformer.editing import Edit
 from audioformer.errors import AudioformerError
-from audioformer.filling import fill, guess, hidden_log_probabilities, random_gap
+from audioformer.explain import edit as editing
+from audioformer.explain.edit import Edit
+from audioformer.explain.fill import fill, guess, hidden_log_probabilities, random_gap
 from audioformer.masking import mask_positions
 from audioformer.model import AudioFormer
 from audioformer.tokens import wrap
@@ -59,7 +59,9 @@ def test_guesses_are_the_losses_of_pre_training(rows, codes, hidden):
 def test_rank_top_guesses_and_truth_agree(codes, hidden):
     found = guess(model(), codes, hidden, top_k=SIZE)
     torch.testing.assert_close(found.top_p.sum(1), torch.ones(13))
-    for place, rank, top, log_p, p in zip(found.places, found.rank, found.top_codes, found.log_p, found.top_p, strict=True):
+    for place, rank, top, log_p, p in zip(
+        found.places, found.rank, found.top_codes, found.log_p, found.top_p, strict=True
+    ):
         at = top.tolist().index(int(codes[tuple(place)]))
         assert at + 1 == rank
         assert float(p[at]) == pytest.approx(float(log_p.exp()), rel=1e-4)
@@ -69,14 +71,18 @@ def test_rank_top_guesses_and_truth_agree(codes, hidden):
 def test_what_is_hidden_is_never_read(codes, hidden):
     other = torch.where(hidden, (codes + 5) % SIZE, codes)
     one = model()
-    torch.testing.assert_close(hidden_log_probabilities(one, codes, hidden), hidden_log_probabilities(one, other, hidden))
+    torch.testing.assert_close(
+        hidden_log_probabilities(one, codes, hidden), hidden_log_probabilities(one, other, hidden)
+    )
     assert fill(one, codes, hidden).equal(fill(one, other, hidden))
 
 
 def test_long_clips_are_read_in_windows(codes, hidden):
     one = model()
     in_windows = hidden_log_probabilities(one, codes, hidden, window=16)
-    alone = hidden_log_probabilities(one, codes[:, 8:24], hidden[:, 8:24])  # the window whose middle is nearest to 10-13
+    alone = hidden_log_probabilities(
+        one, codes[:, 8:24], hidden[:, 8:24]
+    )  # the window whose middle is nearest to 10-13
     rows = hidden.nonzero()
     near = (rows[:, 1] >= 10) & (rows[:, 1] < 14)
     frames_8_to_11 = near & (rows[:, 1] >= 12)
@@ -157,7 +163,13 @@ def test_a_copy_is_laid_over_and_cut_at_the_end(codec, codes):
 
 @pytest.mark.parametrize(
     "edit",
-    [Edit("melt", 0, 1), Edit("silence", 40, 1), Edit("silence", 0, 41), Edit("shuffle", 0, 3, row=4), Edit("copy", 0, 3, to=40)],
+    [
+        Edit("melt", 0, 1),
+        Edit("silence", 40, 1),
+        Edit("silence", 0, 41),
+        Edit("shuffle", 0, 3, row=4),
+        Edit("copy", 0, 3, to=40),
+    ],
 )
 def test_edits_that_do_not_fit_are_refused(codec, codes, edit):
     with pytest.raises(AudioformerError, match="does not fit codes of 3 rows and 40 frames"):

@@ -32,13 +32,16 @@ def model(rows: str = "separate", **changes) -> AudioFormer:
     return AudioFormer(preset("test", codebook_size=16, n_codebooks=3, rows=rows, dropout=0.0, **changes))
 
 
-def made(config: FinetuneConfig, rows: str = "separate", clips=None, names=None, multi_label: bool = False, **options) -> FineTuning:
+def made(
+    config: FinetuneConfig, rows: str = "separate", clips=None, names=None, multi_label: bool = False, **options
+) -> FineTuning:
     clips = clips if clips is not None else coded_clips(8)
     return FineTuning(config, model(rows), clips, names or NAMES, multi_label, codec_about(), **options)
 
 
 @pytest.mark.parametrize(
-    ("method", "rows"), [("ft1", "separate"), ("ft1", "shared"), ("ft1", "summed"), ("ft2", "separate"), ("probe", "summed")]
+    ("method", "rows"),
+    [("ft1", "separate"), ("ft1", "shared"), ("ft1", "summed"), ("ft2", "separate"), ("probe", "summed")],
 )
 def test_every_method_learns_a_tiny_labelled_set(method, rows):
     config = recipe(method, n_steps=40 if method == "ft1" else 70)
@@ -58,7 +61,11 @@ def test_frozen_weights_do_not_move(method):
     before = {name: value.clone() for name, value in task.classifier.state_dict().items()}
     list(train(task, config.train))
     moved = {name for name, value in task.classifier.state_dict().items() if not torch.equal(value, before[name])}
-    may_move = {"ft1": ("head.", "backbone.encoders.0."), "ft2": ("head.", "backbone.encoders.0."), "probe": ("head.",)}[method]
+    may_move = {
+        "ft1": ("head.", "backbone.encoders.0."),
+        "ft2": ("head.", "backbone.encoders.0."),
+        "probe": ("head.",),
+    }[method]
     assert moved
     assert all(name.startswith(may_move) for name in moved), moved
     assert "head.weight" in moved
@@ -74,14 +81,19 @@ def test_kept_tables_do_not_move(rows):
     tables = {name for name in before if ".embeddings.tables." in name}
     assert len(tables) == 3
     assert all(torch.equal(before[name], after[name]) for name in tables)
-    assert not torch.equal(before["backbone.encoders.0.blocks.0.contract.weight"], after["backbone.encoders.0.blocks.0.contract.weight"])
+    assert not torch.equal(
+        before["backbone.encoders.0.blocks.0.contract.weight"], after["backbone.encoders.0.blocks.0.contract.weight"]
+    )
 
 
 def test_time_bins_tell_a_sound_from_its_reverse(tmp_path):
     """Half of the clips fall, half rise: only the order differs."""
     rng = np.random.default_rng(0)
     rising = [np.sort(rng.integers(0, 16, (3, 20)), 1) for _ in range(32)]
-    clips = [CodedClip(torch.from_numpy(codes if i % 2 else codes[:, ::-1].copy()), (i % 2,), id=f"{i}") for i, codes in enumerate(rising)]
+    clips = [
+        CodedClip(torch.from_numpy(codes if i % 2 else codes[:, ::-1].copy()), (i % 2,), id=f"{i}")
+        for i, codes in enumerate(rising)
+    ]
     config = recipe(n_steps=30, time_bins=4)
     task = made(config, "summed", clips[:24], held_out=clips[24:])
     records = list(train(task, config.train))
@@ -92,7 +104,9 @@ def test_time_bins_tell_a_sound_from_its_reverse(tmp_path):
     opened = Classifier(task.classifier.config, 2, time_bins=about["time_bins"])
     opened.load_state_dict(state)
     tokens = task.batch(0)[0]
-    torch.testing.assert_close(opened.eval()(tokens.tokens).logits, task.classifier.eval()(tokens.tokens).logits, atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(
+        opened.eval()(tokens.tokens).logits, task.classifier.eval()(tokens.tokens).logits, atol=2e-2, rtol=2e-2
+    )
     assert "4 time bins" in (tmp_path / "clf" / "README.md").read_text()
 
 
@@ -182,7 +196,9 @@ def test_mixed_clips_have_shared_targets():
 
 def test_heads_of_rare_labels_start_at_their_base_rates():
     clips, names = several_labels(), [f"class {i}" for i in range(40)]
-    task = made(recipe(frame_head=True, base_rates=True, crop_s=60.0, min_crop_s=60.0), "summed", clips, names, multi_label=True)
+    task = made(
+        recipe(frame_head=True, base_rates=True, crop_s=60.0, min_crop_s=60.0), "summed", clips, names, multi_label=True
+    )
     labels = np.mean([len(clip.labels) for clip in clips]) / 40
     seconds = sum(clip.codes.shape[1] for clip in clips) / codec_about()["frame_rate"]
     events = sum(off - on for clip in clips for _, on, off in clip.events) / seconds / 40
@@ -233,15 +249,25 @@ def test_the_start_and_the_labels_are_part_of_the_recipe():
     assert made(recipe(), names=["a", "b"]).recipe() != first
     assert made(recipe(), held_out=coded_clips(2)).recipe() != first
     torch.manual_seed(9)
-    other = FineTuning(recipe(), AudioFormer(preset("test", codebook_size=16, n_codebooks=3)), coded_clips(8), NAMES, False, codec_about())
+    other = FineTuning(
+        recipe(),
+        AudioFormer(preset("test", codebook_size=16, n_codebooks=3)),
+        coded_clips(8),
+        NAMES,
+        False,
+        codec_about(),
+    )
     assert other.recipe()["start"] != first["start"]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "ft3"}, "no 'ft3'; nearest: ft1|ft2"), ({"alpha": 1.5}, "alpha=1.5"), ({"token_mask": 1.0}, "token_mask=1.0"),
-        ({"row_dropout": 2}, "row_dropout=2"), ({"time_bins": 0}, "time_bins=0"),
+        ({"method": "ft3"}, "no 'ft3'; nearest: ft1|ft2"),
+        ({"alpha": 1.5}, "alpha=1.5"),
+        ({"token_mask": 1.0}, "token_mask=1.0"),
+        ({"row_dropout": 2}, "row_dropout=2"),
+        ({"time_bins": 0}, "time_bins=0"),
         ({"method": "probe", "time_bins": 4}, "a probe reads one vector a clip"),
     ],
 )

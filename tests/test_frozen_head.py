@@ -9,7 +9,7 @@ from app_weights import make_weights
 
 from audioformer import load
 from audioformer.codec import load_codec
-from audioformer.corpus import Item, describe_codec
+from audioformer.data.corpus import Item, describe_codec
 from audioformer.errors import AudioformerError
 from audioformer.frozen_head import FrozenHead, quick
 from audioformer.predict import predict_codes
@@ -26,7 +26,9 @@ def parts(tmp_path_factory):
     for n in range(6):
         times_s = torch.arange(12_000 + 6_000 * n) / 24_000
         sound = 0.4 * torch.sin(2 * torch.pi * (300 + 1500 * (n % 2) + 20 * n) * times_s)
-        items.append(Item(str(n), codec.encode(sound[None], 24_000)[0], (n % 2,), (1.0,), None, None, "", 0, (), 1.0, len(sound)))
+        items.append(
+            Item(str(n), codec.encode(sound[None], 24_000)[0], (n % 2,), (1.0,), None, None, "", 0, (), 1.0, len(sound))
+        )
     return codec, pretrained[0], items
 
 
@@ -67,7 +69,11 @@ def test_the_folded_layer_says_of_raw_vectors_what_the_layer_said_of_scaled_ones
 def test_the_checkpoint_is_a_normal_one(parts, tmp_path):
     task, _ = learnt(parts)
     task.export(tmp_path / "mine", [], None)
-    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
     clf = load(tmp_path / "mine")
     assert clf.label_names == ["low", "high"]
     assert clf.config["recipe"]["method"] == "probe"
@@ -104,7 +110,9 @@ def test_exports_on_the_way_and_a_stop_change_nothing(parts, tmp_path):
     list(train(resumed, resumed.config.train, tmp_path / "run"))
     assert resumed.classifier.head.weight.equal(whole.classifier.head.weight)
     final, early = (load(tmp_path / "run" / name) for name in (".", "steps/000020"))
-    torch.testing.assert_close(final.classifier.head.weight, whole.folded()["classifier.head.weight"], atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(
+        final.classifier.head.weight, whole.folded()["classifier.head.weight"], atol=2e-3, rtol=2e-3
+    )
     assert not early.classifier.head.weight.equal(final.classifier.head.weight)
 
 
@@ -117,4 +125,3 @@ def test_held_out_clips_are_measured_with_the_layer_that_the_checkpoint_gets(par
     right = sum(int(one.probabilities.argmax()) == n % 2 for n, one in enumerate(found)) / 6
     assert records[-1].validation["accuracy"] == pytest.approx(right)
     assert right > 0.5
-

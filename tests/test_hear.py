@@ -14,13 +14,13 @@ import audioformer as af
 from audioformer.audio import Waveform, log_mel, resample
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.compact_codec import save_compact
+from audioformer.codecs.compact import save_compact
 from audioformer.config import preset
-from audioformer.encodecmae import EncodecMAE
+from audioformer.encodecmae.config import mae_preset
+from audioformer.encodecmae.frames import sound_inputs
+from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
-from audioformer.features import TransformerFrames, encoder_parameters, open_encoder
-from audioformer.frames import sound_inputs
-from audioformer.mae_config import mae_preset
+from audioformer.evaluation.features import TransformerFrames, encoder_parameters, open_encoder
 from audioformer.model import AudioFormer
 from audioformer.pretrain import PRETRAIN_PRESETS
 
@@ -43,13 +43,28 @@ def home(tmp_path_factory):
     for rows in ("separate", "shared", "summed"):
         torch.manual_seed(3)
         model = AudioFormer(small(rows))
-        save_checkpoint(root / rows, model.state_dict(), {"kind": "pretrained", "model": model.config.to_dict(), "codec": about,
-                                                          "recipe": recipe}, "")  # fmt: skip
+        save_checkpoint(
+            root / rows,
+            model.state_dict(),
+            {"kind": "pretrained", "model": model.config.to_dict(), "codec": about, "recipe": recipe},
+            "",
+        )
     shape = mae_preset("test", codebook_size=16, n_codebooks=2, frame_width=codec.config.d_latent, max_positions=80)
-    save_checkpoint(root / "encodecmae", EncodecMAE(shape).state_dict(), {"kind": "pretrained", "method": "encodecmae",
-                    "model": shape.to_dict(), "codec": about, "recipe": recipe}, "")  # fmt: skip
-    config = {"kind": "classifier", "model": small("summed").to_dict(), "codec": about, "label_names": ["a", "b"], "multi_label": False,
-              "frame_head": False, "window_s": 0.8}  # fmt: skip
+    save_checkpoint(
+        root / "encodecmae",
+        EncodecMAE(shape).state_dict(),
+        {"kind": "pretrained", "method": "encodecmae", "model": shape.to_dict(), "codec": about, "recipe": recipe},
+        "",
+    )
+    config = {
+        "kind": "classifier",
+        "model": small("summed").to_dict(),
+        "codec": about,
+        "label_names": ["a", "b"],
+        "multi_label": False,
+        "frame_head": False,
+        "window_s": 0.8,
+    }
     save_checkpoint(root / "classifier", Classifier(small("summed"), 2).state_dict(), config, "")
     return root
 
@@ -122,7 +137,10 @@ def test_without_a_path_it_is_the_bundled_model():
 def test_a_batch_gives_what_its_clips_give_alone(hear):
     module, model = hear
     audio = noise(2, 1.3, model.sample_rate)
-    together, alone = module.get_timestamp_embeddings(audio, model)[0], [module.get_timestamp_embeddings(a[None], model)[0] for a in audio]
+    together, alone = (
+        module.get_timestamp_embeddings(audio, model)[0],
+        [module.get_timestamp_embeddings(a[None], model)[0] for a in audio],
+    )
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=1e-4)
 
 

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
+from audioformer.codecs.encodec_files import torchaudio_or_stand_in
 from audioformer.config import preset
-from audioformer.encodec_import import torchaudio_or_stand_in
 from audioformer.encoder import INIT_STD
 from audioformer.errors import AudioformerError
-from audioformer.initialise import codebook_vectors, hf_names, load_hf_roformer_state
-from audioformer.model import AudioFormer
+from audioformer.evaluation.benches.train import hf_names, load_hf_roformer_state
+from audioformer.model import AudioFormer, codebook_vectors
 from audioformer.tokens import collate, special_ids
 
 V = 50
@@ -22,9 +22,15 @@ def their_model(**changes):
         from transformers import RoFormerConfig, RoFormerForMaskedLM
     torch.manual_seed(3)
     config = RoFormerConfig(
-        vocab_size=V + 4, hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=64, pad_token_id=V, **changes,
-    )  # fmt: skip
+        vocab_size=V + 4,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        pad_token_id=V,
+        **changes,
+    )
     model = RoFormerForMaskedLM(config).eval()
     for name, parameter in model.named_parameters():
         if "embed_positions" not in name:
@@ -115,7 +121,9 @@ def test_codebook_vectors_keep_distances_and_scale(width):
         torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(vectors, codebook_vectors(codebooks + 5, 32, same_scale=True))  # common mean taken out
     assert not torch.equal(vectors, codebook_vectors(codebooks, 32, same_scale=True, seed=1))
-    loud = codebooks * torch.cat([torch.full((1,), 30.0), torch.ones(width - 1)])  # one dimension far wider than the others
+    loud = codebooks * torch.cat(
+        [torch.full((1,), 30.0), torch.ones(width - 1)]
+    )  # one dimension far wider than the others
     torch.testing.assert_close(vectors, codebook_vectors(loud, 32, same_scale=True))
 
 

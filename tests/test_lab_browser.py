@@ -9,10 +9,17 @@ import subprocess
 
 import pytest
 
-from audioformer.paths import notebooks_folder
+from audioformer.files import notebooks_folder
 
 WAIT_MS = 400_000  # a loaded machine is slow, not wrong
-HOME = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR")
+HOME = (
+    "HOME",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "IPYTHONDIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +34,12 @@ def lab(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, **lab_environment(), **{name: str(home / name.lower()) for name in HOME}, "AUDIOFORMER_FAST": "1"}
+    environment = {
+        **os.environ,
+        **lab_environment(),
+        **{name: str(home / name.lower()) for name in HOME},
+        "AUDIOFORMER_FAST": "1",
+    }
     environment.pop("AUDIOFORMER_RENDERER", None)
     log = home / "log.txt"
     with open(log, "wb") as out:
@@ -103,7 +115,9 @@ def test_01_time_line_is_clicked(browser, lab, tmp_path):
     before = view.locator(".af-status").inner_text()
     box = view.locator(".af-plot").bounding_box()
     notebook.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.75)
-    notebook.page.wait_for_function("old => document.querySelector('.af-clip .af-status').textContent !== old", arg=before)
+    notebook.page.wait_for_function(
+        "old => document.querySelector('.af-clip .af-status').textContent !== old", arg=before
+    )
     notebook.page.screenshot(path=tmp_path / "lab01.png")
     assert (tmp_path / "lab01.png").stat().st_size > 30_000
     assert notebook.page.locator(".jp-Notebook >> text=Traceback").count() == 0

@@ -53,7 +53,9 @@ def chunks(sound, sizes):
 # --- the listener
 
 
-@pytest.mark.parametrize(("rate", "sizes"), [(24_000, [24_000]), (24_000, [1]), (44_100, [1024, 7, 30_000]), (48_000, [21_000, 0, 333])])
+@pytest.mark.parametrize(
+    ("rate", "sizes"), [(24_000, [24_000]), (24_000, [1]), (44_100, [1024, 7, 30_000]), (48_000, [21_000, 0, 333])]
+)
 def test_chunks_of_any_size_give_the_codes_of_the_whole_sound(codec, sound, rate, sizes):
     sound = sound[:700] if sizes == [1] else sound
     listener = LiveListener(codec=codec)
@@ -62,7 +64,9 @@ def test_chunks_of_any_size_give_the_codes_of_the_whole_sound(codec, sound, rate
     whole = codec.encode(sound, rate)[0]
     assert torch.cat(pieces, -1).equal(whole)
     assert listener.codes.equal(whole)
-    torch.testing.assert_close(listener.samples, resample(sound.float() / 32768, rate, codec.sample_rate), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        listener.samples, resample(sound.float() / 32768, rate, codec.sample_rate), atol=1e-6, rtol=0
+    )
 
 
 def test_a_stereo_codec_listens_too(tmp_path):
@@ -137,7 +141,10 @@ def test_what_is_no_sound_is_refused_and_changes_nothing(classifiers, sound):
             listener.push(samples, rate)
     assert listener.push(torch.zeros(0), RATE_HZ).shape == (3, 0)
     assert listener.n_samples == before
-    for arguments, says in (({}, "nothing to listen with"), ({"codec": tiny_codec(), "keep_s": 0.5}, "keep_s=0.5 must be")):
+    for arguments, says in (
+        ({}, "nothing to listen with"),
+        ({"codec": tiny_codec(), "keep_s": 0.5}, "keep_s=0.5 must be"),
+    ):
         with pytest.raises(AudioformerError, match=says):
             LiveListener(**arguments)
 
@@ -250,7 +257,9 @@ def test_sessions_do_not_hear_each_other(codec, sound):
         sessions.session(key, "t", lambda: LiveListener(codec=codec)).line.take(portion(sound[first:], 0, 48_000))
     ann, bob = (sessions.known(key).line.listener for key in ("ann", "bob"))
     assert not ann.codes.equal(bob.codes)
-    assert bob.samples[1000:].allclose(resample(sound[48_000:96_000].float() / 32768, RATE_HZ, 24_000)[1000 : len(bob.samples)], atol=1e-3)
+    assert bob.samples[1000:].allclose(
+        resample(sound[48_000:96_000].float() / 32768, RATE_HZ, 24_000)[1000 : len(bob.samples)], atol=1e-3
+    )
 
 
 def test_sessions_are_few_and_forgotten(codec):
@@ -296,7 +305,12 @@ def test_a_frozen_moment_becomes_a_clip(classifiers, sound):
     clip = live.clip_of(frozen, 0.5, 1.5)
     assert clip.name == f"live {frozen.start_s + 0.5:.1f}-{frozen.start_s + 1.5:.1f} s"
     np.testing.assert_array_equal(clip.samples, kept[12_000:36_000])
-    for start_s, end_s, says in ((0, 9, "end_s="), ("x", 1, "start_s="), (1, 1, "holds no sound"), (float("nan"), 1, "start_s=")):
+    for start_s, end_s, says in (
+        (0, 9, "end_s="),
+        ("x", 1, "start_s="),
+        (1, 1, "holds no sound"),
+        (float("nan"), 1, "start_s="),
+    ):
         with pytest.raises(AudioformerError, match=says):
             live.clip_of(frozen, start_s, end_s)
 

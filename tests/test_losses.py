@@ -33,7 +33,9 @@ def contrast_in_loops(embeddings, temperature, anchors, form, clips=None):
             positives, negatives = [], []
             for other_clip in range(n_clips):
                 for other_row in range(n_rows):
-                    if (other_clip, other_row) == (clip, row) or (clips and other_clip != clip and clips[other_clip] == clips[clip]):
+                    if (other_clip, other_row) == (clip, row) or (
+                        clips and other_clip != clip and clips[other_clip] == clips[clip]
+                    ):
                         continue
                     cosine = F.cosine_similarity(embeddings[clip, row], embeddings[other_clip, other_row], dim=0).item()
                     (positives if other_clip == clip else negatives).append(math.exp(cosine / temperature))

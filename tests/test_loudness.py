@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from audioformer.benches.opus import opus_rates, through_opus
+from audioformer.codecs.loudness import N_BANDS, loudness_distance, specific_loudness
+from audioformer.data.synth import synth_clip
 from audioformer.errors import AudioformerError
-from audioformer.loudness import N_BANDS, loudness_distance, specific_loudness
-from audioformer.synth import synth_clip
+from audioformer.evaluation.benches.opus import opus_rates, through_opus
 
 RATE = 24_000
 
@@ -57,7 +57,9 @@ def test_buzz_at_the_same_level_is_heard():
 def test_loudness_follows_the_ear():
     tones = torch.stack([a * torch.sin(2 * torch.pi * 1000 * torch.arange(RATE) / RATE) for a in (0.001, 0.01, 0.1)])
     total = specific_loudness(tones, RATE)[..., 20:-20].mean(-1).sum(-1)
-    assert total[1] / total[0] == pytest.approx(10**0.46, rel=0.35)  # ten times the amplitude: about twice or thrice as loud
+    assert total[1] / total[0] == pytest.approx(
+        10**0.46, rel=0.35
+    )  # ten times the amplitude: about twice or thrice as loud
     assert total[2] / total[1] == pytest.approx(10**0.46, rel=0.25)
     peak = specific_loudness(tones[2], RATE).mean(-1).argmax()
     assert 0.3 * N_BANDS < peak < 0.7 * N_BANDS  # 1 kHz is about half-way along the cochlea

@@ -17,8 +17,8 @@ import soundfile
 from app_weights import make_weights
 
 from audioformer import load
-from audioformer.embedding_map import Space, align, describer
 from audioformer.errors import AudioformerError
+from audioformer.explain.embedding_map import Space, align, describer
 from audioformer_app import analysis, kept, models, taught
 from audioformer_app import atlas as atlas_module
 from audioformer_app.atlas import Atlas, before, open_sounds, sources
@@ -110,7 +110,9 @@ def test_the_sound_on_the_page_is_described_once(answered, shown, offered, monke
     describe = atlas._describer("animals")
     monkeypatch.setitem(atlas._describe, "animals", lambda sound: made.append(sound) or describe(sound))
     monkeypatch.setattr(atlas, "_others", {})
-    first, again = (sound_map.look(shown, {"models": ["animals"], "method": "pca"}, offered)["views"][0]["own"] for _ in range(2))
+    first, again = (
+        sound_map.look(shown, {"models": ["animals"], "method": "pca"}, offered)["views"][0]["own"] for _ in range(2)
+    )
     assert first == again == answered["views"][0]["own"]
     assert len(made) == 1
     for number in range(atlas_module.KEPT + 5):
@@ -129,9 +131,13 @@ def test_a_clip_of_the_map_is_heard(answered, shown, offered):
 
 
 def test_a_model_is_seen_through_its_training(answered, shown, offered):
-    assert answered["before"] == {"guesser": ["random:guesser"]} | {name: ["random:guesser", "guesser"] for name in ("animals", "overlaps")}
+    assert answered["before"] == {"guesser": ["random:guesser"]} | {
+        name: ["random:guesser", "guesser"] for name in ("animals", "overlaps")
+    }
     until = time.monotonic() + 300
-    while not (answer := sound_map.look(shown, {"models": ["animals"], "through": True, "method": "pca"}, offered))["views"]:
+    while not (answer := sound_map.look(shown, {"models": ["animals"], "through": True, "method": "pca"}, offered))[
+        "views"
+    ]:
         assert time.monotonic() < until
         time.sleep(0.2)
     assert answer["names"] == [view["name"] for view in answer["views"]] == ["animals", "random:guesser", "guesser"]
@@ -332,7 +338,16 @@ def test_only_what_was_uploaded_here_is_read_or_deleted(tmp_path, ask, shown):
     link = tmp_path / "uploads" / "abc" / "link.wav"
     link.parent.mkdir()
     link.symlink_to(outside)
-    for path in (outside, "/etc/passwd", tmp_path / "uploads" / "abc" / ".." / ".." / "b.wav", link, ours, link.parent, "a\0b", 5):
+    for path in (
+        outside,
+        "/etc/passwd",
+        tmp_path / "uploads" / "abc" / ".." / ".." / "b.wav",
+        link,
+        ours,
+        link.parent,
+        "a\0b",
+        5,
+    ):
         message, reply = ask(shown, what="add", path=path if isinstance(path, int) else str(path))
         assert "not uploaded here" in reply["failed"]
         assert str(tmp_path) not in message + reply["failed"]

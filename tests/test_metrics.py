@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from audioformer import metrics as m
 from audioformer.errors import AudioformerError
-from audioformer.reports import classification_metrics, classification_report, multi_label_metrics, multi_label_report
+from audioformer.metrics import classification_metrics, classification_report, multi_label_metrics, multi_label_report
 
 SEEDS = range(4)
 
@@ -42,9 +42,13 @@ def test_single_label_metrics_equal_scikit_learn(seed):
     assert m.balanced_accuracy(labels, given, 5) == pytest.approx(
         sk.recall_score(labels, given, labels=np.unique(labels), average="macro", zero_division=0)
     )
-    np.testing.assert_array_equal(m.confusion_matrix(labels, given, 5), sk.confusion_matrix(labels, given, labels=range(5)))
+    np.testing.assert_array_equal(
+        m.confusion_matrix(labels, given, 5), sk.confusion_matrix(labels, given, labels=range(5))
+    )
     recall = m.per_class_accuracy(labels, given, 5)
-    np.testing.assert_allclose(recall[:4], sk.recall_score(labels, given, labels=range(4), average=None, zero_division=np.nan))
+    np.testing.assert_allclose(
+        recall[:4], sk.recall_score(labels, given, labels=range(4), average=None, zero_division=np.nan)
+    )
     assert np.isnan(recall[4])
 
 
@@ -69,7 +73,9 @@ def test_d_prime_is_the_distance_of_two_normals_with_that_auc(auc):
     distance = m.d_prime(auc)
     assert stats.norm.cdf(distance / math.sqrt(2)) == pytest.approx(auc)
     rng = np.random.default_rng(0)
-    measured = sk.roc_auc_score(np.repeat([0, 1], 20000), np.concatenate([rng.normal(0, 1, 20000), rng.normal(distance, 1, 20000)]))
+    measured = sk.roc_auc_score(
+        np.repeat([0, 1], 20000), np.concatenate([rng.normal(0, 1, 20000), rng.normal(distance, 1, 20000)])
+    )
     assert measured == pytest.approx(auc, abs=0.01)
 
 
@@ -107,7 +113,11 @@ def test_retrieval_equals_scikit_learns_neighbours(k):
     rng = np.random.default_rng(k)
     labels = rng.integers(0, 3, 40)
     embeddings = rng.standard_normal((40, 8)) + np.eye(3, 8)[labels]
-    neighbours = NearestNeighbors(n_neighbors=k + 1, metric="cosine").fit(embeddings).kneighbors(embeddings, return_distance=False)[:, 1:]
+    neighbours = (
+        NearestNeighbors(n_neighbors=k + 1, metric="cosine")
+        .fit(embeddings)
+        .kneighbors(embeddings, return_distance=False)[:, 1:]
+    )
     assert m.retrieval_at_k(embeddings, labels, k) == pytest.approx((labels[neighbours] == labels[:, None]).mean())
     assert m.retrieval_at_k(7 * embeddings, labels, k) == m.retrieval_at_k(embeddings, labels, k)
 

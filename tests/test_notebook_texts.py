@@ -10,7 +10,7 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from audioformer.paths import notebooks_folder
+from audioformer.files import notebooks_folder
 
 FOLDER = notebooks_folder()
 ROOT = FOLDER.parent
@@ -27,13 +27,17 @@ def prose(source):
 
 def sections(source):
     """Headings of a notebook, without their numbers; the recap takes no time of its own."""
-    return [name for name in re.findall(r"^## (?:\d+ · )?(.+)$", "\n".join(prose(source)), re.MULTILINE) if name != "Recap"]
+    return [
+        name for name in re.findall(r"^## (?:\d+ · )?(.+)$", "\n".join(prose(source)), re.MULTILINE) if name != "Recap"
+    ]
 
 
 @pytest.mark.parametrize("page", [*PAGES, *SOURCES], ids=lambda path: path.stem)
 def test_links_lead_to_files(page):
     home = FOLDER if page.suffix == ".py" else page.parent
-    for text in prose(page) if page.suffix == ".py" else [page.read_text(encoding="utf-8")]:  # each cell is a page of its own
+    for text in (
+        prose(page) if page.suffix == ".py" else [page.read_text(encoding="utf-8")]
+    ):  # each cell is a page of its own
         links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
         used = set(re.findall(r"\[(\d\d)\](?![(:])", text))
         assert used <= set(re.findall(r"^\[(\d\d)\]:", text, re.MULTILINE)), "a link without its address"
@@ -57,7 +61,10 @@ def test_the_spelling_checker_finds_mistakes(tmp_path):
 
 def test_the_instructor_has_minutes_for_every_section():
     guide = (FOLDER / "INSTRUCTOR.md").read_text(encoding="utf-8")
-    lines = {number: (parts, int(total)) for number, parts, total in re.findall(r"^\| (\d\d) \| (.+) \| (\d+) \|$", guide, re.MULTILINE)}
+    lines = {
+        number: (parts, int(total))
+        for number, parts, total in re.findall(r"^\| (\d\d) \| (.+) \| (\d+) \|$", guide, re.MULTILINE)
+    }
     for source in SOURCES:
         if not source.stem[0].isdigit():
             continue
@@ -66,13 +73,17 @@ def test_the_instructor_has_minutes_for_every_section():
         assert [name for name, _ in minutes] == ["Start", *sections(source)], source.stem
         assert sum(int(m) for _, m in minutes) == total
         assert f"**Time** about {total} minutes" in source.read_text(encoding="utf-8")
-        assert re.search(rf"^- {source.stem[:2]}: .+\?$", guide, re.MULTILINE), f"a question for the room after {source.stem}"
+        assert re.search(rf"^- {source.stem[:2]}: .+\?$", guide, re.MULTILINE), (
+            f"a question for the room after {source.stem}"
+        )
 
 
 @pytest.mark.parametrize("path", HANDOUTS)
 def test_a_handout_lists_the_notebooks_of_its_path(path):
     index = (FOLDER / "src" / "index.py").read_text(encoding="utf-8")
-    taken = re.search(rf"\*\*{HANDOUTS[path].replace('only the method', 'no time, only the method')}\*\*[^|]*\| ([^|]*) \|", index)[1]
+    taken = re.search(
+        rf"\*\*{HANDOUTS[path].replace('only the method', 'no time, only the method')}\*\*[^|]*\| ([^|]*) \|", index
+    )[1]
     numbers = re.findall(r"\[(\d\d)\]", taken) or [source.stem[:2] for source in SOURCES if source.stem[0].isdigit()]
     page = (FOLDER / "handouts" / f"{path}.md").read_text(encoding="utf-8")
     rows = "\n".join(line for line in page.splitlines() if line.startswith("|"))
@@ -103,7 +114,12 @@ def publisher(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     (tmp_path / "src").mkdir()
-    for path in [FOLDER / "README.md", FOLDER / "build.py", FOLDER / "src" / "01_from_sound_to_codes.py", FOLDER / "src" / "index.py"]:
+    for path in [
+        FOLDER / "README.md",
+        FOLDER / "build.py",
+        FOLDER / "src" / "01_from_sound_to_codes.py",
+        FOLDER / "src" / "index.py",
+    ]:
         (tmp_path / path.relative_to(FOLDER)).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(module, "HERE", tmp_path)
     return module
@@ -115,11 +131,18 @@ def test_publishing_writes_badges_and_notebooks_that_install_themselves(publishe
     assert publisher.main(["someone/audioformer", "--check"]) == 0
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "mybinder.org/v2/gh/someone/audioformer/main?urlpath=lab/tree/notebooks/index.ipynb" in readme
-    assert "colab.research.google.com/github/someone/audioformer/blob/main/notebooks/colab/01_from_sound_to_codes.ipynb" in readme
+    assert (
+        "colab.research.google.com/github/someone/audioformer/blob/main/notebooks/colab/01_from_sound_to_codes.ipynb"
+        in readme
+    )
     copy = json.loads((tmp_path / "colab" / "01_from_sound_to_codes.ipynb").read_text(encoding="utf-8"))
     plain = json.loads((FOLDER / "01_from_sound_to_codes.ipynb").read_text(encoding="utf-8"))
-    assert "".join(copy["cells"][1]["source"]).endswith('"audioformer[notebooks,train] @ git+https://github.com/someone/audioformer"')
-    assert [cell["source"] for cell in copy["cells"][:1] + copy["cells"][2:]] == [cell["source"] for cell in plain["cells"]]
+    assert "".join(copy["cells"][1]["source"]).endswith(
+        '"audioformer[notebooks,train] @ git+https://github.com/someone/audioformer"'
+    )
+    assert [cell["source"] for cell in copy["cells"][:1] + copy["cells"][2:]] == [
+        cell["source"] for cell in plain["cells"]
+    ]
     assert publisher.main(["else/where"]) == 0  # written anew, not twice
     assert (tmp_path / "README.md").read_text(encoding="utf-8").count("mybinder.org/badge") == 1
     with pytest.raises(SystemExit):

@@ -13,7 +13,7 @@ import torch
 
 from audioformer import load_audio, teaching
 from audioformer.errors import AudioformerError
-from audioformer.paths import notebooks_folder
+from audioformer.files import notebooks_folder
 
 FOLDER = notebooks_folder()
 NAMES = sorted(path.stem for path in (FOLDER / "src").glob("[0-9]*.py"))
@@ -43,7 +43,9 @@ def test_there_is_a_notebook_and_both_lists_have_each():
     for name in NAMES:
         assert f"({name}.ipynb)" in listed
         assert f"[{name[:2]}]: {name}.ipynb" in index
-        minutes = re.search(r"\*\*Time\*\* about (\d+) minutes", (FOLDER / "src" / f"{name}.py").read_text(encoding="utf-8"))[1]
+        minutes = re.search(
+            r"\*\*Time\*\* about (\d+) minutes", (FOLDER / "src" / f"{name}.py").read_text(encoding="utf-8")
+        )[1]
         question = "".join(read(FOLDER / f"{name}.ipynb")["cells"][0]["source"]).split("\n")[0].split(" · ")[1]
         assert f"| [{name[:2]}]({name}.ipynb) | {question} | {minutes} |" in listed
         assert f"| [{name[:2]}] | {question} | {minutes} |" in index
@@ -52,7 +54,9 @@ def test_there_is_a_notebook_and_both_lists_have_each():
 def test_the_minutes_of_each_path_add_up():
     index = "".join(read(FOLDER / "index.ipynb")["cells"][0]["source"])
     listed = (FOLDER / "README.md").read_text(encoding="utf-8")
-    minutes = {number: int(m) for number, m in re.findall(r"^\| \[(\d\d)\]\([^|]*\| [^|]* \| (\d+) \|", listed, re.MULTILINE)}
+    minutes = {
+        number: int(m) for number, m in re.findall(r"^\| \[(\d\d)\]\([^|]*\| [^|]* \| (\d+) \|", listed, re.MULTILINE)
+    }
     paths = re.findall(r"^\| \*\*[^|]*\| ([^|]*) \| (\d+) \|", index, re.MULTILINE)
     assert len(paths) == 4
     for taken, total in paths:
@@ -108,7 +112,9 @@ def test_every_notebook_keeps_to_the_plan(name):
 
 
 def test_every_exercise_and_question_is_asked_in_one_notebook():
-    asked = [one for name in NAMES for one in ASKED.findall((FOLDER / "src" / f"{name}.py").read_text(encoding="utf-8"))]
+    asked = [
+        one for name in NAMES for one in ASKED.findall((FOLDER / "src" / f"{name}.py").read_text(encoding="utf-8"))
+    ]
     assert sorted(name for kind, name in asked if kind == "check") == sorted(teaching.CHECKS)
     assert sorted(name for kind, name in asked if kind == "quiz") == sorted(teaching.QUIZ)
 
@@ -137,9 +143,13 @@ def days(my_sounds, change=("", "")):
     """Runs the cell of notebook 15 that says which day is for testing; returns {file: fold}."""
     import csv
 
-    from audioformer.datasets import open_dataset
+    from audioformer.data.datasets import open_dataset
 
-    cells = ["".join(cell["source"]) for cell in read(FOLDER / "15_your_own_sounds.ipynb")["cells"] if cell["cell_type"] == "code"]
+    cells = [
+        "".join(cell["source"])
+        for cell in read(FOLDER / "15_your_own_sounds.ipynb")["cells"]
+        if cell["cell_type"] == "code"
+    ]
     names = {"csv": csv, "open_dataset": open_dataset, "MY_SOUNDS": my_sounds}
     exec(next(line for cell in cells for line in cell.splitlines() if line.startswith("TABLE = ")), names)
     exec(next(cell for cell in cells if "def day_of" in cell).replace(*change), names)
@@ -208,7 +218,9 @@ def test_runs_from_top_to_bottom(name, folder, sign, tmp_path, monkeypatch):
     assert n_figures + n_sounds >= 5
     computed = [float(number) for number in re.findall(r"\d+\.\d+", printed + sources(path, "code"))]
     for number in quoted(path):
-        assert any(f"{value:.{len(number.partition('.')[2])}f}" == number for value in computed), f"{number}: nothing computes it"
+        assert any(f"{value:.{len(number.partition('.')[2])}f}" == number for value in computed), (
+            f"{number}: nothing computes it"
+        )
     troubles = [o for o in outputs if o.get("name") == "stderr" or o["output_type"] == "error"]
     assert troubles == []
     assert list(tmp_path.iterdir()) == []

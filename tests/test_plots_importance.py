@@ -27,12 +27,20 @@ def test_importance_over_time_has_times_units_and_events(theme):
 
 def test_four_curves_and_their_areas():
     figure = plots.importance.faithfulness(FOUND, CHANCE, "sea_waves")
-    assert [trace.name for trace in figure.data] == ["only these shown", "these hidden", "shown, random", "hidden, random"]
+    assert [trace.name for trace in figure.data] == [
+        "only these shown",
+        "these hidden",
+        "shown, random",
+        "hidden, random",
+    ]
     np.testing.assert_allclose(figure.data[0].x, [0, 50, 100])
     np.testing.assert_allclose(figure.data[1].y, FOUND.deletion)
     assert figure.data[0].line.dash != figure.data[2].line.dash  # told apart without colour
     assert "sea waves" in figure.layout.meta["alt"]
-    assert "area 0.65 if only that is shown, 0.35 if it is hidden; in random order 0.50 and 0.50" in figure.layout.meta["alt"]
+    assert (
+        "area 0.65 if only that is shown, 0.35 if it is hidden; in random order 0.50 and 0.50"
+        in figure.layout.meta["alt"]
+    )
 
 
 def test_what_does_not_fit_is_refused():

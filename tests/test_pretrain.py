@@ -166,7 +166,10 @@ def test_another_codec_is_refused_by_name(tmp_path):
     config = recipe(n_steps=1)
     list(train(made(config), config.train, tmp_path))
     other = codec_about(tiny_codec(seed=2, name="other"))
-    with pytest.raises(AudioformerError, match=f"was trained on codes of tiny .*, the corpus holds codes of other .{other['fingerprint']}"):
+    with pytest.raises(
+        AudioformerError,
+        match=f"was trained on codes of tiny .*, the corpus holds codes of other .{other['fingerprint']}",
+    ):
         load_pretrained(tmp_path, expect=other)
 
 

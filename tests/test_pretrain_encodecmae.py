@@ -13,17 +13,17 @@ from tiny import codec_about, tiny_codec, tone_folder
 
 import audioformer as af
 from audioformer.cli import main
-from audioformer.compact_codec import save_compact
+from audioformer.codecs.compact import save_compact
 from audioformer.config import TrainConfig
-from audioformer.corpus import Corpus, join
-from audioformer.encodecmae import EncodecMAE
-from audioformer.encodecmae_guess import guess_clip, guess_sounds
+from audioformer.data.corpus import Corpus, join
+from audioformer.encodecmae.config import mae_preset
+from audioformer.encodecmae.guess import guess_clip, guess_sounds
+from audioformer.encodecmae.model import EncodecMAE
+from audioformer.encodecmae.pretrain import MAE_RECIPES, FrameModelling, mae_recipe
+from audioformer.encodecmae.second_stage import activations, fit_clusters, nearest_cluster, sample_activations
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning, finetune_preset
-from audioformer.kmeans_targets import activations, fit_clusters, nearest_cluster, sample_activations
-from audioformer.mae_config import mae_preset
 from audioformer.pretrain import load_pretrained
-from audioformer.pretrain_encodecmae import MAE_RECIPES, FrameModelling, mae_recipe
 from audioformer.train import train
 
 WIDTH = 5
@@ -139,7 +139,11 @@ def test_optimiser_settings_are_the_authors():
         assert authors.model.n_layers == layers
         assert (authors.mask_ratio, authors.gap, authors.masked_share, authors.crop_s) == (0.5, 15, 0.9, 4.0)
         assert (authors.train.learning_rate, authors.train.batch_size, authors.train.n_steps) == (1e-4, 128, 500_000)
-        assert (authors.train.weight_decay, authors.train.schedule, authors.train.warm_up_share) == (0.05, "constant", 0.0)
+        assert (authors.train.weight_decay, authors.train.schedule, authors.train.warm_up_share) == (
+            0.05,
+            "constant",
+            0.0,
+        )
     second = MAE_RECIPES["second-stage"]
     assert (second.model.targets, second.model.n_clusters) == ("kmeans", 1024)
     assert second.train == replace(MAE_RECIPES["base"].train, n_steps=150_000)
@@ -344,14 +348,61 @@ def test_a_corpus_keeps_frames_beside_its_codes(desk):
 @pytest.mark.parametrize(("corpus", "frames"), [("latents", "latents"), ("mel", "mel256"), ("plain", "quantised")])
 def test_from_the_command_line_to_a_label(desk, tmp_path, capsys, monkeypatch, corpus, frames):
     monkeypatch.chdir(tmp_path)
-    base = ["pretrain", str(desk / corpus), "--method", "encodecmae", "--preset", "test", "--set", f"model.frames={frames}"]
+    base = [
+        "pretrain",
+        str(desk / corpus),
+        "--method",
+        "encodecmae",
+        "--preset",
+        "test",
+        "--set",
+        f"model.frames={frames}",
+    ]
     assert main([*base, "--codec", str(desk / "codec"), "-o", "mae", "--held-out-folds", "2"]) == 0
-    second = ["pretrain", str(desk / corpus), "--method", "encodecmae", "--preset", "test", "--from", "mae", "--targets", "kmeans"]
+    second = [
+        "pretrain",
+        str(desk / corpus),
+        "--method",
+        "encodecmae",
+        "--preset",
+        "test",
+        "--from",
+        "mae",
+        "--targets",
+        "kmeans",
+    ]
     assert main([*second, "--set", "model.n_clusters=8", "-o", "second"]) == 0
-    authors = ["pretrain", str(desk / corpus), "--method", "encodecmae", "--preset", "second-stage", "--from", "mae", "-o", "authors"]
+    authors = [
+        "pretrain",
+        str(desk / corpus),
+        "--method",
+        "encodecmae",
+        "--preset",
+        "second-stage",
+        "--from",
+        "mae",
+        "-o",
+        "authors",
+    ]
     assert main([*authors, *"--set model.n_clusters=8 --set train.n_steps=1 --set train.batch_size=2".split()]) == 0
     assert load_pretrained("authors")[0].config == load_pretrained("second")[0].config
-    assert main(["finetune", str(desk / corpus), "--from", "second", "--preset", "test", "-o", "clf", "--held-out-folds", "2"]) == 0
+    assert (
+        main(
+            [
+                "finetune",
+                str(desk / corpus),
+                "--from",
+                "second",
+                "--preset",
+                "test",
+                "-o",
+                "clf",
+                "--held-out-folds",
+                "2",
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     codec = af.load_codec(desk / "codec")
     sound = sorted((desk / "tones").glob("*.wav"))[0]
@@ -371,7 +422,10 @@ def test_from_the_command_line_to_a_label(desk, tmp_path, capsys, monkeypatch, c
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["plain", "--method", "encodecmae"], "the corpus holds codes only and the model reads latents: prepare it with --frames latents"),
+        (
+            ["plain", "--method", "encodecmae"],
+            "the corpus holds codes only and the model reads latents: prepare it with --frames latents",
+        ),
         (["mel", "--method", "encodecmae"], "holds frames mel256 and the model reads latents"),
         (["latents", "--method", "encodecmae", "--rows", "summed"], "--rows: EnCodecMAE reads frames"),
         (["latents", "--method", "encodecmae", "--targets", "kmeans"], "needs a finished model"),

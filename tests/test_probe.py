@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-import audioformer.probe as module
+import audioformer.evaluation.probe as module
 from audioformer.errors import AudioformerError
-from audioformer.probe import GRIDS, Lesson, fit_knn, fit_linear, fit_mlp, fit_svm, probe, split_groups
+from audioformer.evaluation.probe import GRIDS, Lesson, fit_knn, fit_linear, fit_mlp, fit_svm, probe, split_groups
 
 
 def clouds(n: int = 60, n_classes: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Features of which the first say the class and the last are loud noise; one-hot targets; groups of two clips."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % n_classes
-    features = np.concatenate([3 * np.eye(n_classes)[labels] + rng.normal(0, 0.5, (n, n_classes)), 100 * rng.normal(0, 1, (n, 2))], 1)
+    features = np.concatenate(
+        [3 * np.eye(n_classes)[labels] + rng.normal(0, 0.5, (n, n_classes)), 100 * rng.normal(0, 1, (n, 2))], 1
+    )
     return features.astype(np.float32), np.eye(n_classes, dtype=np.int64)[labels], [f"g{i // 2}" for i in range(n)]
 
 
@@ -87,7 +89,11 @@ def test_linear_is_scikit_learns_logistic_regression():
 
     own, penalty = lesson(), 0.1
     mine = fit_linear(own, penalty).scores(own.x).softmax(1)
-    theirs = LogisticRegression(C=3 / (penalty * len(own.x)), tol=1e-8, max_iter=1000).fit(own.x, own.y.argmax(1)).predict_proba(own.x)
+    theirs = (
+        LogisticRegression(C=3 / (penalty * len(own.x)), tol=1e-8, max_iter=1000)
+        .fit(own.x, own.y.argmax(1))
+        .predict_proba(own.x)
+    )
     np.testing.assert_allclose(mine.numpy(), theirs, atol=1e-3)
 
 

@@ -9,11 +9,13 @@ from importlib import metadata
 import pytest
 from conftest import OutsideNetworkError
 
-from audioformer import devices, paths, readiness
+from audioformer import files as paths
 from audioformer.checkpoint import bundled_names
 from audioformer.cli import main
 from audioformer.errors import AudioformerError
-from audioformer.readiness import NOTE, OK, WRONG
+from audioformer.install import readiness
+from audioformer.install import readiness as devices
+from audioformer.install.readiness import NOTE, OK, WRONG
 
 
 @pytest.fixture
@@ -40,12 +42,18 @@ def test_it_looks_at_everything_and_names_what_keeps_it_from_running(capsys, tak
 
 
 def test_people_read_a_line_each(capsys, monkeypatch):
-    quick = [readiness.Finding("port", OK, "7860 is free"), readiness.Finding("microphone", NOTE, "no devices", "plug one in")]
+    quick = [
+        readiness.Finding("port", OK, "7860 is free"),
+        readiness.Finding("microphone", NOTE, "no devices", "plug one in"),
+    ]
     monkeypatch.setattr("audioformer.cli.check.examine", lambda _port: iter(quick))
     assert main(["check"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "ok    port        7860 is free", "note  microphone  no devices", "                  -> plug one in", "Ready.",
-    ]  # fmt: skip
+        "ok    port        7860 is free",
+        "note  microphone  no devices",
+        "                  -> plug one in",
+        "Ready.",
+    ]
     broken = [readiness.Finding("samples", WRONG, "none", "install audioformer again")]
     monkeypatch.setattr("audioformer.cli.check.examine", lambda _port: iter(broken))
     assert main(["check"]) == 2
@@ -70,7 +78,13 @@ def test_a_look_that_fails_is_a_finding_and_the_rest_goes_on(monkeypatch):
 
 
 def test_packages_that_are_missing_or_too_old_are_named(monkeypatch):
-    needs = ["torch>=2.6", "numpy>=99", "nowhere-to-be-found", "gradio>=6 ; extra == 'app'", "neither-here ; extra == 'train'"]
+    needs = [
+        "torch>=2.6",
+        "numpy>=99",
+        "nowhere-to-be-found",
+        "gradio>=6 ; extra == 'app'",
+        "neither-here ; extra == 'train'",
+    ]
     monkeypatch.setattr(readiness.metadata, "requires", lambda _name: needs)
     base, app, train = (readiness.look_at_packages(extra) for extra in (None, "app", "train"))
     assert base.state == WRONG
@@ -112,7 +126,9 @@ def test_a_full_disk_is_told(monkeypatch, free, state):
     assert readiness.look_at_disk().state == state
 
 
-@pytest.mark.parametrize(("counts", "states"), [((0, 0), (NOTE, NOTE)), ((2, 1), (OK, OK)), ((None, None), (NOTE, NOTE))])
+@pytest.mark.parametrize(
+    ("counts", "states"), [((0, 0), (NOTE, NOTE)), ((2, 1), (OK, OK)), ((None, None), (NOTE, NOTE))]
+)
 def test_sound_devices_are_counted_where_that_can_be_done(monkeypatch, counts, states):
     monkeypatch.setattr(readiness, "sound_devices", lambda: counts)
     output, microphone = readiness.look_at_output(), readiness.look_at_microphone()

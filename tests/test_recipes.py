@@ -12,10 +12,10 @@ from tiny import tiny_codec, tone_folder
 
 import audioformer as af
 from audioformer.cli import main
-from audioformer.compact_codec import save_compact
+from audioformer.codecs.compact import save_compact
 from audioformer.config import preset
-from audioformer.corpus import Corpus, prepare
-from audioformer.datasets import open_dataset
+from audioformer.data.corpus import Corpus, prepare
+from audioformer.data.datasets import open_dataset
 from audioformer.finetune import FineTuning, finetune_preset
 from audioformer.model import AudioFormer
 from audioformer.pretrain import MaskedModelling, pretrain_preset
@@ -28,7 +28,10 @@ def audioset_whole(root):
     return audioset(root)
 
 
-RECIPES = {"paper-as20k": ("audioset", audioset_whole, {"validation_share": 0.5}), "paper-fsd50k": ("fsd50k", fsd50k, {})}
+RECIPES = {
+    "paper-as20k": ("audioset", audioset_whole, {"validation_share": 0.5}),
+    "paper-fsd50k": ("fsd50k", fsd50k, {}),
+}
 
 
 @pytest.fixture(scope="module", params=RECIPES)
@@ -42,13 +45,25 @@ def recipe(request, tmp_path_factory):
 
 def test_recipes_are_those_of_the_authors(recipe):
     config = finetune_preset(recipe[0])
-    assert (config.crop_s, config.train.learning_rate, config.train.batch_size, config.train.patience) == (10.0, 1e-4, 16, 3)
+    assert (config.crop_s, config.train.learning_rate, config.train.batch_size, config.train.patience) == (
+        10.0,
+        1e-4,
+        16,
+        3,
+    )
     assert config.train.schedule == "constant"
     assert config.token_mask == (0.1 if recipe[0] == "paper-fsd50k" else 0.0)
     assert config.token_span == 1
-    assert config.train.n_steps * 16 == pytest.approx(4 * 36_796 if recipe[0] == "paper-fsd50k" else 10 * 20_550, rel=1e-3)
+    assert config.train.n_steps * 16 == pytest.approx(
+        4 * 36_796 if recipe[0] == "paper-fsd50k" else 10 * 20_550, rel=1e-3
+    )
     paper = pretrain_preset("paper")
-    assert (paper.crop_s, paper.mask.mask_ratio, paper.train.batch_size, paper.train.learning_rate) == (10.0, 0.25, 66, 1e-4)
+    assert (paper.crop_s, paper.mask.mask_ratio, paper.train.batch_size, paper.train.learning_rate) == (
+        10.0,
+        0.25,
+        66,
+        1e-4,
+    )
     assert paper.train.n_steps * 66 == pytest.approx(12 * 1_932_574, rel=2e-3)
     assert (paper.model.rows, paper.mask.span, paper.mask.replace_mask) == ("separate", 1, 1.0)
 
@@ -71,7 +86,9 @@ def test_a_recipe_runs_on_its_layout_and_never_sees_the_evaluation_set(recipe, m
     config = replace(config, method=method, train=replace(config.train, n_steps=4, batch_size=2, validate_every=2))
     torch.manual_seed(0)
     model = AudioFormer(preset("test", codebook_size=16, n_codebooks=3))
-    task = FineTuning(config, model, parts["train"], corpus.label_names, corpus.multi_label, corpus.codec, held_out=parts["val"])
+    task = FineTuning(
+        config, model, parts["train"], corpus.label_names, corpus.multi_label, corpus.codec, held_out=parts["val"]
+    )
     seen = {item.id for step in range(4) for item in task.sampler.draw(step)[0]}
     assert seen <= ids["train"]
     records = list(train(task, config.train))
@@ -84,9 +101,10 @@ def test_pretraining_runs_on_both_layouts_together_with_evaluation_sound_left_ou
     _, corpus = recipe
     paper = pretrain_preset("paper")
     config = replace(
-        paper, model=preset("test", codebook_size=16, n_codebooks=2),
+        paper,
+        model=preset("test", codebook_size=16, n_codebooks=2),
         train=replace(paper.train, n_steps=2, batch_size=2, bf16=False),
-    )  # fmt: skip
+    )
     task = MaskedModelling(config, corpus.select(split=["train", "val"]), corpus.codec, rows=[0])
     assert [record.step for record in train(task, config.train)] == [1, 2]
     assert "test" not in {item.split for item in task.sampler.clips}
@@ -104,7 +122,9 @@ def test_from_the_published_folders_to_the_evaluation_set_on_the_command_line(tm
     """AudioSet, then on to FSD50K, as the authors go; no command but the last ones reads what is evaluated."""
     audioset(tmp_path / "AudioSet")
     with (tmp_path / "AudioSet" / "balanced_train_segments.csv").open("a") as table:
-        table.write('val_video04, 0.000, 10.000, "/m/09x0r"\n')  # its checksum makes it one of the 5 % that are set aside
+        table.write(
+            'val_video04, 0.000, 10.000, "/m/09x0r"\n'
+        )  # its checksum makes it one of the 5 % that are set aside
     sound(tmp_path / "AudioSet" / "audio" / "val_video04.wav")
     fsd50k(tmp_path / "FSD50K")
     save_compact(tiny_codec(), tmp_path / "codec")
@@ -116,7 +136,18 @@ def test_from_the_published_folders_to_the_evaluation_set_on_the_command_line(tm
         return json.loads(out), err
 
     told("prepare", "AudioSet", "--dataset", "audioset", "--codec", "codec", "-o", "codes")
-    told("prepare", "AudioSet", "--dataset", "audioset", "--option", "parts=balanced,eval", "--codec", "codec", "-o", "as20k")
+    told(
+        "prepare",
+        "AudioSet",
+        "--dataset",
+        "audioset",
+        "--option",
+        "parts=balanced,eval",
+        "--codec",
+        "codec",
+        "-o",
+        "as20k",
+    )
     told("prepare", "FSD50K", "--dataset", "fsd50k", "--codec", "codec", "-o", "fsd")
     document, err = told("pretrain", "codes", "--preset", "paper", *changes(SMALL), "-o", "rows")
     assert "audioset: 1 coded clips of the split test are left out" in err
@@ -136,9 +167,13 @@ def test_from_the_published_folders_to_the_evaluation_set_on_the_command_line(tm
         document, _ = told("evaluate", root, "--dataset", data, *part)
         assert (document["metric_name"], document["n"]) == ("mAP", 1)
         assert {"mAUC", "d_prime"} <= set(document)
-    _, err = told("finetune", "as20k", "--from", "rows", "--preset", "paper-as20k", *changes(SHORT[:2]), "-o", "unwatched")
+    _, err = told(
+        "finetune", "as20k", "--from", "rows", "--preset", "paper-as20k", *changes(SHORT[:2]), "-o", "unwatched"
+    )
     assert "it runs to the end; see --held-out-split val" in err
-    told("pretrain", "codes", "--split", "test", "--preset", "paper", *changes(SMALL), "--codebooks", "1", "-o", "named")
+    told(
+        "pretrain", "codes", "--split", "test", "--preset", "paper", *changes(SMALL), "--codebooks", "1", "-o", "named"
+    )
     told("prepare", "AudioSet", "--dataset", "audioset", "--option", "parts=eval", "--codec", "codec", "-o", "eval")
     assert main(["pretrain", "eval", "--preset", "paper", *changes(SMALL), "-o", "none"]) == 2
     assert "all clips chosen are of the split test; --split test trains on them" in capsys.readouterr().err
@@ -151,10 +186,15 @@ def test_the_names_of_the_package_lead_from_a_folder_to_a_classifier(tmp_path):
     list(prepare(sounds, tiny_codec(), tmp_path / "codes"))
     corpus, recipe = af.Corpus.open(tmp_path / "codes"), af.pretrain_preset("test")
     recipe = replace(recipe, model=replace(recipe.model, codebook_size=16))
-    learned = [record.losses["mlm"] for record in train(af.MaskedModelling(recipe, corpus, corpus.codec), recipe.train, tmp_path / "pre")]
+    learned = [
+        record.losses["mlm"]
+        for record in train(af.MaskedModelling(recipe, corpus, corpus.codec), recipe.train, tmp_path / "pre")
+    ]
     assert len(learned) == recipe.train.n_steps
     model, _ = af.load_pretrained(tmp_path / "pre", expect=corpus.codec)
     config = af.finetune_preset("test")
-    task = af.FineTuning(config, model, corpus.select(folds=1), corpus.label_names, False, corpus.codec, corpus.select(folds=2))
+    task = af.FineTuning(
+        config, model, corpus.select(folds=1), corpus.label_names, False, corpus.codec, corpus.select(folds=2)
+    )
     assert len(list(train(task, config.train, tmp_path / "classifier"))) == config.train.n_steps
     assert af.load(tmp_path / "classifier", codec=tiny_codec()).classify(sounds[0].path).labels[0] in ("low", "high")

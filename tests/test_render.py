@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from audioformer.paths import notebooks_folder
-from audioformer.reading import plain_mathematics
+from audioformer.files import notebooks_folder
+from audioformer.plots.notebook_page import plain_mathematics
 
 FOLDER = notebooks_folder()
 SOURCES = sorted((FOLDER / "src").glob("*.py"))
@@ -37,7 +37,9 @@ def test_every_formula_can_be_read_without_a_formula_script(source):
 
 
 def test_a_formula_keeps_its_meaning():
-    assert plain_mathematics("is $-\\sum_v p_v \\log p_v$.") == "is <i>-∑<sub>v</sub> p<sub>v</sub> log p<sub>v</sub></i>."
+    assert (
+        plain_mathematics("is $-\\sum_v p_v \\log p_v$.") == "is <i>-∑<sub>v</sub> p<sub>v</sub> log p<sub>v</sub></i>."
+    )
     assert plain_mathematics("costs 5 $ and 6") == "costs 5 $ and 6"
 
 

@@ -12,12 +12,12 @@ import soundfile
 import torch
 from app_weights import make_weights
 
-from audioformer import codebook as book
-from audioformer import filling
-from audioformer.benches.cells import shipped, shipped_names
-from audioformer.editing import Edit, apply, silent_column
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.benches.cells import shipped, shipped_names
+from audioformer.explain import codebook as book
+from audioformer.explain import fill as filling
 from audioformer.explain.attention import attention_maps, mean_distance, rollout
+from audioformer.explain.edit import Edit, apply, silent_column
 from audioformer.widgets.sounds import held_code
 from audioformer_app import analysis, handlers, models
 from audioformer_app.rooms import attention, codebook, edit, mask, results
@@ -60,7 +60,9 @@ def test_a_grid_of_bits_comes_back(shape):
     assert grid_bits(bits_of(grid), shape).equal(grid)
 
 
-@pytest.mark.parametrize("sent", [None, 5, "", "####", "AAAA" * 10_000, ["a"], bits_of(torch.zeros(3, 8, dtype=torch.bool))])
+@pytest.mark.parametrize(
+    "sent", [None, 5, "", "####", "AAAA" * 10_000, ["a"], bits_of(torch.zeros(3, 8, dtype=torch.bool))]
+)
 def test_a_grid_of_another_size_is_refused(sent):
     with pytest.raises(AudioformerError, match="the gap sent has"):
         grid_bits(sent, (3, 20))
@@ -270,7 +272,9 @@ def test_an_entry_sounds_as_the_library_says(shown, offered, codes):
     entry = int(codes[1, 40])
     answer = codebook.hear(shown, {"row": 2, "entry": entry}, offered)
     column = book.entry_column([shown.codes, *offered.coded_samples("small").codes], 2, entry, 32)
-    np.testing.assert_allclose(read_wav(answer["wav"]), book.entry_sound(column, offered.codec("small")).clip(-1, 1), atol=1 / 32_000)
+    np.testing.assert_allclose(
+        read_wav(answer["wav"]), book.entry_sound(column, offered.codec("small")).clip(-1, 1), atol=1 / 32_000
+    )
     assert answer["times"] == int((codes[1] == entry).sum())
     assert int(codes[1, answer["frame"]]) == entry
 
@@ -305,14 +309,22 @@ def test_every_result_that_comes_with_the_kit_is_shown_with_its_command(shown, o
             json.dumps(answer, allow_nan=False)
             assert (answer["result"], answer["data"], answer["command"]) == (name, data, document["command"])
             rows = [row for row in document["rows"] if row.get("data") == data]
-            drawn = [value for trace in answer["figure"]["data"] for value in values_of(trace["y" if name == "adapt" else "x"])]
+            drawn = [
+                value
+                for trace in answer["figure"]["data"]
+                for value in values_of(trace["y" if name == "adapt" else "x"])
+            ]
             assert sorted(drawn) == pytest.approx(sorted(row["ours"] for row in rows))
             assert f"{max(row['ours'] for row in rows if row.get('row') != 'svm'):.2f}" in answer["told"][0]
 
 
 def values_of(values):
     """Numbers of a plotly axis, which are a list or packed."""
-    return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist() if isinstance(values, dict) else values
+    return (
+        np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"]).tolist()
+        if isinstance(values, dict)
+        else values
+    )
 
 
 @pytest.mark.parametrize("result", ["../probe", ["probe"], {"a": 1}, 3, None])

@@ -41,7 +41,9 @@ def test_fewer_rows_are_the_first_rows_of_more():
 def test_dequantising_adds_the_chosen_entries():
     rvq = made()
     codes = torch.randint(V, (2, K, 5))
-    expected = torch.stack([torch.stack([sum(rvq.codebooks[k, codes[b, k, t]] for k in range(K)) for t in range(5)]) for b in range(2)])
+    expected = torch.stack(
+        [torch.stack([sum(rvq.codebooks[k, codes[b, k, t]] for k in range(K)) for t in range(5)]) for b in range(2)]
+    )
     torch.testing.assert_close(rvq.dequantise(codes), expected)
     torch.testing.assert_close(rvq.dequantise(codes[:, :1]), rvq.codebooks[0][codes[:, 0]])
 

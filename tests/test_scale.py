@@ -19,17 +19,17 @@ import pytest
 import torch
 from tiny import codec_about, coded_clips, tiny_codec, tone_folder
 
-from audioformer.batches import CodeSampler
 from audioformer.cli import main
-from audioformer.compact_codec import save_compact
+from audioformer.codecs.compact import save_compact
 from audioformer.config import MaskConfig, TrainConfig, preset
+from audioformer.data.batches import CodeSampler
+from audioformer.encodecmae.config import mae_preset
+from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FinetuneConfig, FineTuning
 from audioformer.losses import multi_positive_contrastive_loss
-from audioformer.mae_config import mae_preset
 from audioformer.model import AudioFormer
 from audioformer.pretrain import MaskedModelling, PretrainConfig, load_pretrained
-from audioformer.pretrain_encodecmae import FrameModelling, MAERecipe
 from audioformer.train import train
 
 N_STEPS = 6
@@ -42,7 +42,10 @@ def clips(n: int = 12):
 
 
 def settings(**changes) -> TrainConfig:
-    return TrainConfig(**{"n_steps": N_STEPS, "batch_size": 4, "learning_rate": 3e-3, "save_every": 1, "schedule": "constant"} | changes)
+    return TrainConfig(
+        **{"n_steps": N_STEPS, "batch_size": 4, "learning_rate": 3e-3, "save_every": 1, "schedule": "constant"}
+        | changes
+    )
 
 
 def pretraining(**changes) -> MaskedModelling:
@@ -53,7 +56,9 @@ def pretraining(**changes) -> MaskedModelling:
 def autoencoding(**changes) -> FrameModelling:
     shape = mae_preset("test", codebook_size=16, frames="quantised", frame_width=5)
     table = torch.randn(2, 16, 5, generator=torch.Generator().manual_seed(0))
-    return FrameModelling(MAERecipe(shape, settings(**changes), gap=5, crop_s=1.0, min_crop_s=0.3), clips(), ABOUT, codebooks=table)
+    return FrameModelling(
+        MAERecipe(shape, settings(**changes), gap=5, crop_s=1.0, min_crop_s=0.3), clips(), ABOUT, codebooks=table
+    )
 
 
 def finetuning(method: str = "ft2", **changes) -> FineTuning:
@@ -64,8 +69,14 @@ def finetuning(method: str = "ft2", **changes) -> FineTuning:
 
 
 TASKS = {"pretrain": pretraining, "encodecmae": autoencoding, "finetune": finetuning}
-CLOSE = {"encodecmae": 0.03}  # parts count by their hidden frames; odd clips show up to one frame more, and these are short
-IN_PARTS = {"pretrain": pretraining, "encodecmae": autoencoding, "ft1": partial(finetuning, "ft1")}  # ft2's contrast is over a part's clips
+CLOSE = {
+    "encodecmae": 0.03
+}  # parts count by their hidden frames; odd clips show up to one frame more, and these are short
+IN_PARTS = {
+    "pretrain": pretraining,
+    "encodecmae": autoencoding,
+    "ft1": partial(finetuning, "ft1"),
+}  # ft2's contrast is over a part's clips
 
 
 def losses(task, **_) -> list[tuple[float, ...]]:
@@ -114,7 +125,9 @@ def test_options_that_save_memory_or_time_leave_the_losses(name, option, toleran
 
 
 def test_gradient_checkpointing_repeats_its_dropout():
-    np.testing.assert_allclose(losses(pretraining(dropout=0.3, gradient_checkpointing=True)), losses(pretraining(dropout=0.3)), rtol=1e-4)
+    np.testing.assert_allclose(
+        losses(pretraining(dropout=0.3, gradient_checkpointing=True)), losses(pretraining(dropout=0.3)), rtol=1e-4
+    )
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler: apt-get install g++")
@@ -154,10 +167,27 @@ def log(folder: Path) -> list[dict]:
 
 def launched(*words: str) -> str:
     """Standard output of two processes under `accelerate launch`; what it calls multi_gpu runs on CPUs if told to."""
-    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
-              "--dynamo_backend", "no", "--main_process_port", "0", "--num_cpu_threads_per_process", "1"]  # fmt: skip
+    launch = [
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        "0",
+        "--num_cpu_threads_per_process",
+        "1",
+    ]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run([sys.executable, *launch, *words], capture_output=True, text=True, timeout=300, env=environment)
+    done = subprocess.run(
+        [sys.executable, *launch, *words], capture_output=True, text=True, timeout=300, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -238,4 +268,7 @@ def test_killed_at_random_steps_a_run_ends_with_the_same_numbers(tmp_path, name)
         task = TASKS[name](**changes)
         list(train(task, task.config.train, tmp_path / folder))
     for a, b in zip(log(tmp_path / "killed"), log(tmp_path / "whole"), strict=True):
-        assert (a["losses"], a["grad_norm"]) == (pytest.approx(b["losses"], rel=1e-4), pytest.approx(b["grad_norm"], rel=1e-4))
+        assert (a["losses"], a["grad_norm"]) == (
+            pytest.approx(b["losses"], rel=1e-4),
+            pytest.approx(b["grad_norm"], rel=1e-4),
+        )

@@ -47,7 +47,9 @@ def test_make_alone_lists_the_commands():
 @pytest.mark.parametrize("command", ["setup", "app", "test", "lab"])
 def test_every_command_sets_up_first_where_that_is_missing(command, tmp_path):
     planned = make("-n", command, f"VENV={tmp_path}/env").stdout
-    install = planned.index("pip install -c constraints.txt -e '.[all]'".replace("pip", "pip --disable-pip-version-check"))
+    install = planned.index(
+        "pip install -c constraints.txt -e '.[all]'".replace("pip", "pip --disable-pip-version-check")
+    )
     first = planned.index("install -c constraints.txt  torch==2.13.0")
     assert f'-m venv  "{tmp_path}/env"' in planned[:first]
     assert first < install

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from audioformer.stft import HOPS_PER_WINDOW, overlap_add, stft_frames
+from audioformer.codecs.spectra import HOPS_PER_WINDOW, overlap_add, stft_frames
 
 HOP = 32
 

@@ -43,7 +43,9 @@ def codec(request) -> Codec:
     return request.getfixturevalue(request.param)
 
 
-def streamed(codec: Codec, samples: torch.Tensor, sizes, n_codebooks: int | None = None, every_s: float = 0.0) -> torch.Tensor:
+def streamed(
+    codec: Codec, samples: torch.Tensor, sizes, n_codebooks: int | None = None, every_s: float = 0.0
+) -> torch.Tensor:
     """Codes of (C, N) samples pushed in chunks of the sizes that an endless iterator gives."""
     stream, parts, start = codec.stream(n_codebooks, every_s), [], 0
     while start < samples.shape[-1]:

@@ -10,13 +10,12 @@ from audioformer.backbone import read_shape
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.config import preset
-from audioformer.encoder import Encoder
+from audioformer.encoder import Encoder, Subsampling
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps
 from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.pretrain import PRETRAIN_PRESETS, MaskedModelling
-from audioformer.subsampling import Subsampling
 from audioformer.train import train
 from tests.test_encoder import tokens
 from tests.test_finetune import NAMES, codec_about, coded_clips, recipe
@@ -101,7 +100,9 @@ def test_every_clip_position_counts():
 
 def test_a_classifier_gives_scores_per_frame_and_maps():
     torch.manual_seed(0)
-    classifier = Classifier(preset("test", codebook_size=20, n_codebooks=3, rows="summed", subsampling=4), 5, time_bins=2).eval()
+    classifier = Classifier(
+        preset("test", codebook_size=20, n_codebooks=3, rows="summed", subsampling=4), 5, time_bins=2
+    ).eval()
     clips = [torch.randint(0, 20, (3, n)) for n in (13, 30)]
     batch = classifier.collate(clips)
     output = classifier(batch.tokens, batch.padding, need_frames=True)
@@ -127,7 +128,9 @@ def test_the_card_of_a_classifier_from_scratch_tells_the_groups(tmp_path):
     opened = Classifier(read_shape(about), len(NAMES))
     opened.load_state_dict(state)
     tokens = task.batch(0)[0].tokens
-    torch.testing.assert_close(opened.eval()(tokens).logits, task.classifier.eval()(tokens).logits, atol=2e-2, rtol=2e-2)
+    torch.testing.assert_close(
+        opened.eval()(tokens).logits, task.classifier.eval()(tokens).logits, atol=2e-2, rtol=2e-2
+    )
 
 
 def test_codes_of_a_group_cannot_be_guessed():

@@ -10,8 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from audioformer.errors import AudioformerError
-from audioformer.synth import (
+from audioformer.data.synth import (
     CLASSES,
     ESC10_CLASSES,
     SOURCES,
@@ -24,6 +23,7 @@ from audioformer.synth import (
     synth_event,
     synth_scene,
 )
+from audioformer.errors import AudioformerError
 
 ESC50_TARGETS = dict(zip(ESC10_CLASSES, (0, 1, 10, 11, 12, 20, 21, 38, 40, 41), strict=True))
 
@@ -81,7 +81,7 @@ def test_any_rate_and_length_gives_a_clip(sample_rate: int, duration_s: float):
 
 
 def test_a_clip_does_not_depend_on_the_process():
-    code = "from audioformer.synth import synth_clip; import hashlib; print(hashlib.sha256(synth_clip('dog', 4)).hexdigest())"
+    code = "from audioformer.data.synth import synth_clip; import hashlib; print(hashlib.sha256(synth_clip('dog', 4)).hexdigest())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == hashlib.sha256(synth_clip("dog", 4)).hexdigest()
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from audioformer.data.synth import ESC10_CLASSES, SOURCES, iter_clips, synth_clip, write_samples, write_scenes
+from audioformer.data.synth.samples import main
 from audioformer.errors import AudioformerError
-from audioformer.synth import ESC10_CLASSES, SOURCES, iter_clips, synth_clip, write_samples, write_scenes
-from audioformer.synth.samples import main
 
 SAMPLES = Path(__file__).parents[1] / "data_samples"
 
@@ -140,9 +140,9 @@ def test_bundled_samples_are_what_the_command_makes():
 
 
 def test_write_samples_and_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
-    monkeypatch.setattr("audioformer.synth.samples.ESC10_CLASSES", ("dog",))
-    monkeypatch.setattr("audioformer.synth.samples.OTHER_CLASSES", ("cow",))
-    monkeypatch.setattr("audioformer.synth.samples.N_SCENES", 1)
+    monkeypatch.setattr("audioformer.data.synth.samples.ESC10_CLASSES", ("dog",))
+    monkeypatch.setattr("audioformer.data.synth.samples.OTHER_CLASSES", ("cow",))
+    monkeypatch.setattr("audioformer.data.synth.samples.N_SCENES", 1)
     assert main([str(tmp_path), "--seed", "3"]) == 0
     assert "4 clips in" in capsys.readouterr().out
     assert [row["category"] for row in rows(tmp_path / "meta" / "esc50.csv")][:3] == ["dog", "dog", "cow"]

@@ -15,13 +15,13 @@ import torch
 from tiny import codec_about, coded_clips
 from torch import nn
 
+from audioformer.checkpoint import load_state, save_state
 from audioformer.config import TrainConfig
 from audioformer.errors import AudioformerError
-from audioformer.interrupt import finish_first
+from audioformer.files import writable_folder
 from audioformer.optim import make_optimizer, schedule_factor
 from audioformer.pretrain import MaskedModelling, load_pretrained, pretrain_preset
-from audioformer.state import load_state, save_state, writable_folder
-from audioformer.train import Task, WeightAverage, train
+from audioformer.train import Task, WeightAverage, finish_first, train
 
 BASE = pretrain_preset("test")
 CONFIG = replace(
@@ -195,7 +195,11 @@ def test_leaving_the_loop_saves_and_training_in_memory_writes_nothing(tmp_path, 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"learning_rate": 1e-2}, "train.learning_rate is 0.001 there, 0.01 here"), ({"seed": 7}, "train.seed"), ({"n_steps": 5}, "n_steps")],
+    [
+        ({"learning_rate": 1e-2}, "train.learning_rate is 0.001 there, 0.01 here"),
+        ({"seed": 7}, "train.seed"),
+        ({"n_steps": 5}, "n_steps"),
+    ],
 )
 def test_other_settings_do_not_go_on_with_a_run(tmp_path, changes, named):
     run(tmp_path, 1)
@@ -261,7 +265,9 @@ def test_checkpoints_from_under_way_stay_and_change_no_number(tmp_path):
     assert all(value.equal(finished[name]) for name, value in last.items())
     assert not all(value.equal(finished[name]) for name, value in early.items())
     run(tmp_path / "on", 1, save_every=1)
-    assert numbers(run(tmp_path / "on", keep_every=3, save_every=1))[-1] == numbers(run(None))[-1]  # a run may begin to keep some
+    assert (
+        numbers(run(tmp_path / "on", keep_every=3, save_every=1))[-1] == numbers(run(None))[-1]
+    )  # a run may begin to keep some
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path):
@@ -272,7 +278,9 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path):
     assert list((tmp_path / "new" / "one").iterdir()) == []
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have")
+@pytest.mark.skipif(
+    not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have"
+)
 def test_a_full_disk_is_told_as_such_and_the_old_state_stays(tmp_path):
     import resource
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from tiny import RATE, tone, tone_folder
 
-from audioformer import train_codec as module
 from audioformer.audio import save_audio
 from audioformer.codec import load_codec
-from audioformer.compact_codec import CompactCodec
-from audioformer.crops import CropSampler
-from audioformer.distances import colour_distance, complex_distance, mel_distance, texture_distance
+from audioformer.codecs import train_compact as module
+from audioformer.codecs.compact import CompactCodec
+from audioformer.codecs.crops import CropSampler
+from audioformer.codecs.distances import colour_distance, complex_distance, mel_distance, texture_distance
+from audioformer.codecs.train_compact import PRESETS, CodecTrainConfig, CodecTrainer, train_codec
 from audioformer.errors import AudioformerError
-from audioformer.train_codec import PRESETS, CodecTrainConfig, CodecTrainer, train_codec
 
 SIZES, RECIPE = PRESETS["test"]
 
@@ -180,7 +180,9 @@ def test_a_share_of_the_crops_is_varied_and_the_others_stay_what_they_were(tmp_p
     sampler = CropSampler([tmp_path], RATE)
     plain, varied = (sampler.batch(24, RATE, np.random.default_rng(5), share) for share in (0.0, 1.0))
     assert varied.shape == plain.shape == (24, RATE)
-    peaks = {name: torch.fft.rfft(crops).abs().argmax(1) for name, crops in (("plain", plain), ("varied", varied))}  # bins of 1 Hz
+    peaks = {
+        name: torch.fft.rfft(crops).abs().argmax(1) for name, crops in (("plain", plain), ("varied", varied))
+    }  # bins of 1 Hz
     assert ((peaks["plain"] - 1000).abs() <= 2).all()
     assert 4 <= ((peaks["varied"] - 1000).abs() > 20).sum() <= 22  # at another speed
     assert varied.abs().max() <= 1
@@ -223,7 +225,9 @@ def test_distances_have_gradients_at_silence():
 def test_a_decoder_learned_alone_leaves_the_codes_as_they_are(sampler, tmp_path):
     list(train_codec(trainer(sampler), tmp_path / "first"))
     before = load_codec(tmp_path / "first")
-    second = CodecTrainer(sampler, SIZES, replace(RECIPE, decoder_only=True, texture=1.0, colour=1.0, learning_rate=1e-2), start=before)
+    second = CodecTrainer(
+        sampler, SIZES, replace(RECIPE, decoder_only=True, texture=1.0, colour=1.0, learning_rate=1e-2), start=before
+    )
     records = list(train_codec(second, tmp_path / "second"))
     after = load_codec(tmp_path / "second")
     sound = tone(440.0)

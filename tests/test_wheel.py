@@ -80,7 +80,7 @@ def test_the_wheel_holds_what_the_folders_hold(wheel):
 def test_everything_is_found_outside_the_tree(clean, tmp_path):
     code = (
         "import json, audioformer, audioformer_app\n"
-        "from audioformer.paths import assets_folder, notebooks_folder, samples_folder\n"
+        "from audioformer.files import assets_folder, notebooks_folder, samples_folder\n"
         "places = [samples_folder(), notebooks_folder(), assets_folder(), audioformer.__file__, audioformer_app.__file__]\n"
         "print(json.dumps([str(place) for place in places]))"
     )
@@ -92,7 +92,7 @@ def test_everything_is_found_outside_the_tree(clean, tmp_path):
 
 
 def test_it_classifies_a_bundled_sample_from_anywhere(clean, tmp_path):
-    find = "from audioformer.paths import samples_folder; print(sorted(samples_folder().rglob('*.[of][gl]*'))[0])"
+    find = "from audioformer.files import samples_folder; print(sorted(samples_folder().rglob('*.[of][gl]*'))[0])"
     sample = run(clean / "python", "-c", find, cwd=tmp_path).stdout.strip()
     answer = json.loads(run(clean / "audioformer", "classify", sample, "--json", cwd=tmp_path).stdout)
     assert answer[0]["file"].endswith(Path(sample).name)

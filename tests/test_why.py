@@ -118,7 +118,9 @@ def test_several_threads_find_the_same_without_gradients(codes):
         clf.each = crew.map
         found = hidden_probabilities(clf, codes, hidden)
         if find_spec("captum"):
-            torch.testing.assert_close(integrated_gradients(clf, codes, 1, 4).codes, integrated_gradients(drawn(), codes, 1, 4).codes)
+            torch.testing.assert_close(
+                integrated_gradients(clf, codes, 1, 4).codes, integrated_gradients(drawn(), codes, 1, 4).codes
+            )
     torch.testing.assert_close(found, expected)
     assert not found.requires_grad
 
@@ -232,7 +234,9 @@ def test_log_odds_are_those_of_the_probability(multi_label):
 
 def test_rollout_of_a_long_clip_averages_its_windows(codes):
     clf = drawn()
-    shares = [rollout(attention_maps(clf.classifier, codes[:, start : start + 75])).mean(0)[1:-1] * 77 for start in (0, 25)]
+    shares = [
+        rollout(attention_maps(clf.classifier, codes[:, start : start + 75])).mean(0)[1:-1] * 77 for start in (0, 25)
+    ]
     found = rollout_frames(clf, codes)
     torch.testing.assert_close(found[:25], shares[0][:25])
     torch.testing.assert_close(found[25:75], (shares[0][25:] + shares[1][:50]) / 2)
@@ -275,7 +279,9 @@ def test_blocks_are_ordered_and_counted_by_hand():
 
 def test_evidence_alone_keeps_its_codes_and_silences_the_rest():
     codec = tiny_codec()
-    codes = codec.encode(torch.randn(codec.hop_length * 12, generator=torch.Generator().manual_seed(0)), codec.sample_rate)[0]
+    codes = codec.encode(
+        torch.randn(codec.hop_length * 12, generator=torch.Generator().manual_seed(0)), codec.sample_rate
+    )[0]
     kept = torch.zeros(codes.shape[1], dtype=torch.bool)
     kept[3:6] = True
     heard = silenced(codes, kept, codec)
@@ -323,7 +329,7 @@ def test_mistakes_are_explained(codes):
 
 
 def test_a_model_without_codes_is_named():
-    from audioformer.mae_config import EncodecMAEConfig
+    from audioformer.encodecmae.config import EncodecMAEConfig
 
     clf = drawn()
     clf.classifier.config = EncodecMAEConfig()

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-from audioformer.compact_codec import CompactCodec, CompactConfig
+from audioformer.codecs.compact import CompactCodec, CompactConfig
 from audioformer.errors import AudioformerError
 from audioformer.widgets import lanes, modules, sound_map, sounds, timeline
 
@@ -333,7 +333,9 @@ def test_a_sound_that_is_not_there_yet_is_saved_as_the_original_or_not_at_all(pa
     page.evaluate(player + "player.sounds.clear()")
     page.click(".af-save summary")
     page.click("[data-save=wav]")
-    page.wait_for_function("document.querySelector('.af-save [role=status]').textContent === 'Not saved: the sound is not here yet.'")
+    page.wait_for_function(
+        "document.querySelector('.af-save [role=status]').textContent === 'Not saved: the sound is not here yet.'"
+    )
     page.evaluate(player + "for (const [name, sound] of kept) player.sounds.set(name, sound)")
     page.click("[data-sound=original]")
     page.click(".af-save summary")
@@ -477,9 +479,15 @@ def test_heads_stand_in_named_rows(page):
     tab.set_content("<main></main>")
     dark = [{"side": 2, "data": base64.b64encode(bytes(4 * maps)).decode()} for maps in (1, 6)]
     shown = {
-        "n_layers": 2, "n_heads": 3, "layer": 1, "head": 2, "window": [0, 1], "map": {**dark[0], "top": 0.5}, "thumbs": dark[1],
+        "n_layers": 2,
+        "n_heads": 3,
+        "layer": 1,
+        "head": 2,
+        "window": [0, 1],
+        "map": {**dark[0], "top": 0.5},
+        "thumbs": dark[1],
         "stats": [[{"reach_s": 0.1, "spread": 2, "edges": 0.5}] * 3] * 2,
-    }  # fmt: skip
+    }
     build = """async ([esm, css, shown]) => {
         const grid = ".af-grid { display: grid; grid-template-columns: repeat(3, 52px) }"; // as the app has it
         document.head.append(Object.assign(document.createElement("style"), { textContent: css + grid }));
@@ -488,7 +496,9 @@ def test_heads_stand_in_named_rows(page):
     }"""
     plain = modules.bundle("attention.js").replace(modules.ADAPTER, "export { AttentionView };")
     tab.evaluate(build, [plain, modules.style(), shown])
-    assert [len(row.query_selector_all("[role=gridcell]")) for row in tab.query_selector_all("[role=grid] > [role=row]")] == [3, 3]
+    assert [
+        len(row.query_selector_all("[role=gridcell]")) for row in tab.query_selector_all("[role=grid] > [role=row]")
+    ] == [3, 3]
     left = [button.bounding_box()["x"] for button in tab.query_selector_all(".af-grid button")]
     assert left[:3] == left[3:] == sorted(set(left))
     assert tab.get_attribute(".af-square", "aria-label").startswith("Layer 2, head 3: row = moment that looks")

@@ -38,7 +38,9 @@ def clip(folder: Path, number: int) -> Path:
     """Ten seconds of tones and noise, another clip each round."""
     random = np.random.default_rng(number)
     times_s = np.arange(round(CLIP_S * RATE_HZ)) / RATE_HZ
-    samples = 0.2 * np.sin(2 * np.pi * (300 + 200 * np.floor(times_s)) * times_s) + 0.02 * random.standard_normal(len(times_s))
+    samples = 0.2 * np.sin(2 * np.pi * (300 + 200 * np.floor(times_s)) * times_s) + 0.02 * random.standard_normal(
+        len(times_s)
+    )
     soundfile.write(folder / f"ten seconds {number}.wav", samples, RATE_HZ)
     return folder / f"ten seconds {number}.wav"
 
@@ -49,7 +51,9 @@ def one_round(browser, address: str, path: Path) -> dict[str, float]:
     page.set_default_timeout(WAIT_MS)
     page.goto(address)
     page.wait_for_selector(".af-clip[data-token]")
-    paint = "performance.getEntriesByType('paint').find((one) => one.name === 'first-contentful-paint').startTime / 1000"
+    paint = (
+        "performance.getEntriesByType('paint').find((one) => one.name === 'first-contentful-paint').startTime / 1000"
+    )
     found = {"first paint": page.evaluate(paint), "clip on the page": page.evaluate("performance.now() / 1000")}
     before = page.get_attribute(".af-clip", "data-token")
     started = time.perf_counter()
@@ -82,7 +86,10 @@ def live(browser, address: str, seconds: float) -> dict[str, float]:
     told = page.evaluate("({ ...document.querySelector('.af-live').dataset })")
     context.close()
     found = {f"live: label, {name}": float(told[name]) / 1000 for name in ("median", "p95")}
-    return found | {"live: chunks lost or dropped": int(told["lost"]) + int(told["dropped"]), "live: answers": int(told["answers"])}
+    return found | {
+        "live: chunks lost or dropped": int(told["lost"]) + int(told["dropped"]),
+        "live: answers": int(told["answers"]),
+    }
 
 
 def room(page, tab, name: str) -> dict[str, float]:
@@ -96,7 +103,9 @@ def room(page, tab, name: str) -> dict[str, float]:
         before = page.get_attribute(host, "data-answer")
         started = time.perf_counter()
         page.evaluate(f"({QUESTIONS[name]})(document.querySelector('{host}'))")
-        page.wait_for_function("([host, old]) => document.querySelector(host).dataset.answer !== old", arg=[host, before])
+        page.wait_for_function(
+            "([host, old]) => document.querySelector(host).dataset.answer !== old", arg=[host, before]
+        )
         found[f"{name}: changed"] = time.perf_counter() - started
     return found
 
@@ -107,7 +116,9 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--live", type=float, default=20.0, metavar="S", help="how long the microphone is listened to (default 20)")
+    parser.add_argument(
+        "--live", type=float, default=20.0, metavar="S", help="how long the microphone is listened to (default 20)"
+    )
     options = parser.parse_args()
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)))
     seconds = defaultdict(list)

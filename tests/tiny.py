@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from audioformer.audio import save_audio
-from audioformer.compact_codec import CompactCodec
-from audioformer.train_codec import PRESETS
+from audioformer.codecs.compact import CompactCodec
+from audioformer.codecs.train_compact import PRESETS
 
 RATE = 24_000  # Hz
 
@@ -35,7 +35,9 @@ class CodedClip:
     id: str = "clip"
 
 
-def coded_clips(n: int = 8, n_rows: int = 3, n_frames: int = 75, size: int = 16, n_classes: int = 2, seed: int = 0) -> list[CodedClip]:
+def coded_clips(
+    n: int = 8, n_rows: int = 3, n_frames: int = 75, size: int = 16, n_classes: int = 2, seed: int = 0
+) -> list[CodedClip]:
     """Random codes whose class can be heard: each class uses its own half (third, ...) of the codebook."""
     rng, share, clips = np.random.default_rng(seed), size // n_classes, []
     for i in range(n):
@@ -47,7 +49,7 @@ def coded_clips(n: int = 8, n_rows: int = 3, n_frames: int = 75, size: int = 16,
 
 def codec_about(codec: CompactCodec | None = None) -> dict:
     """What a corpus says of its codec."""
-    from audioformer.corpus import describe_codec
+    from audioformer.data.corpus import describe_codec
 
     return describe_codec(codec if codec is not None else tiny_codec())
 

@@ -51,12 +51,27 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     maps = attention_maps(clf.classifier, codes[:, start : start + length])
     frame_s = 1 / clf.codec.frame_rate
     return {
-        "token": analysis.token, "frame_rate": clf.codec.frame_rate, "duration_s": analysis.duration_s, "frame": frame, "layer": layer,
-        "head": head, "n_layers": config.n_layers, "n_heads": config.n_heads, "window": [start * frame_s, (start + length) * frame_s],
-        "n_windows": len(starts), "thumbs": _thumbs(maps), "map": _map(maps[layer, head]), "stats": _stats(maps, frame_s),
-        "lanes": ["mel", _rollout_lane(maps, start, frame_s), *(["scores"] if clf.codec.frame_rate == analysis.frame_rate else [])],
-        "checkpoint": analysis.verdict.checkpoint, "group": getattr(config, "subsampling", 1),
-    }  # fmt: skip
+        "token": analysis.token,
+        "frame_rate": clf.codec.frame_rate,
+        "duration_s": analysis.duration_s,
+        "frame": frame,
+        "layer": layer,
+        "head": head,
+        "n_layers": config.n_layers,
+        "n_heads": config.n_heads,
+        "window": [start * frame_s, (start + length) * frame_s],
+        "n_windows": len(starts),
+        "thumbs": _thumbs(maps),
+        "map": _map(maps[layer, head]),
+        "stats": _stats(maps, frame_s),
+        "lanes": [
+            "mel",
+            _rollout_lane(maps, start, frame_s),
+            *(["scores"] if clf.codec.frame_rate == analysis.frame_rate else []),
+        ],
+        "checkpoint": analysis.verdict.checkpoint,
+        "group": getattr(config, "subsampling", 1),
+    }
 
 
 ANSWERS = {"look": look}
@@ -94,7 +109,10 @@ def _stats(maps: torch.Tensor, frame_s: float) -> list[list[dict]]:
     edges = maps[..., 1:-1, [0, -1]].sum(-1).mean(-1)
     names = ("reach_s", "spread", "edges")
     return [
-        [dict(zip(names, map(float, (reach[i, j], spread[i, j], edges[i, j])), strict=True)) for j in range(maps.shape[1])]
+        [
+            dict(zip(names, map(float, (reach[i, j], spread[i, j], edges[i, j])), strict=True))
+            for j in range(maps.shape[1])
+        ]
         for i in range(maps.shape[0])
     ]
 
@@ -105,6 +123,15 @@ def _rollout_lane(maps: torch.Tensor, start: int, frame_s: float) -> dict:
     top = math.ceil(10 * max(2.0, float(share.max()))) / 10
     loudest = (start + int(share.argmax()) + 0.5) * frame_s
     return lanes.lines(
-        [("rollout", share.numpy())], frame_s, name="Share", alt=f"Attention rollout; most of it comes from {loudest:.2f} s.", high=top,
-        start_s=(start + 0.5) * frame_s, chance=1.0, digits=2, weight=0.24, unit="x even share", legend="rollout; dashed: its even share",
-    )  # fmt: skip
+        [("rollout", share.numpy())],
+        frame_s,
+        name="Share",
+        alt=f"Attention rollout; most of it comes from {loudest:.2f} s.",
+        high=top,
+        start_s=(start + 0.5) * frame_s,
+        chance=1.0,
+        digits=2,
+        weight=0.24,
+        unit="x even share",
+        legend="rollout; dashed: its even share",
+    )

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audioformer import codebook
 from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
+from audioformer.explain import codebook
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
@@ -41,8 +41,8 @@ class Coded:
 
 def code_samples(codec: Codec) -> Coded:
     """The bundled clips, coded; none where this installation has no samples."""
-    from audioformer.datasets import open_dataset
-    from audioformer.paths import samples_folder
+    from audioformer.data.datasets import open_dataset
+    from audioformer.files import samples_folder
 
     try:
         sounds = open_dataset("esc50", samples_folder())
@@ -88,9 +88,17 @@ def hear(analysis: Analysis, data: dict, models: Models) -> dict:
     codec, codes = models.codec(analysis.codec), analysis.codes
     if entry is None:
         raise AudioformerError(f"entry={data.get('entry')!r} must be a number; click one in the figure")
-    column = codebook.entry_column([codes, *models.coded_samples(analysis.codec).codes], row, entry, codec.codebook_size)
+    column = codebook.entry_column(
+        [codes, *models.coded_samples(analysis.codec).codes], row, entry, codec.codebook_size
+    )
     frames = np.flatnonzero(codes[row - 1] == entry)
-    told = {"row": row, "entry": entry, "column": column.tolist(), "times": len(frames), "frame": int(frames[0]) if len(frames) else None}
+    told = {
+        "row": row,
+        "entry": entry,
+        "column": column.tolist(),
+        "times": len(frames),
+        "frame": int(frames[0]) if len(frames) else None,
+    }
     return {"token": analysis.token, **told, "wav": wav_base64(codebook.entry_sound(column, codec), codec.sample_rate)}
 
 
@@ -100,7 +108,9 @@ ANSWERS = {"codebook": look, "entry": hear}
 def _place(data: dict, analysis: Analysis, models: Models) -> tuple[int, int | None]:
     """Row from 1, and entry or None, checked."""
     row, entry = whole_number(data.get("row"), 1, len(analysis.codes), "row"), data.get("entry")
-    return row, None if entry is None else whole_number(entry, 0, models.codec(analysis.codec).codebook_size - 1, "entry")
+    return row, None if entry is None else whole_number(
+        entry, 0, models.codec(analysis.codec).codebook_size - 1, "entry"
+    )
 
 
 def _figure(view: str, k: int, entry: int | None, theme: str, analysis: Analysis, coded: Coded, models: Models):
@@ -116,7 +126,9 @@ def _figure(view: str, k: int, entry: int | None, theme: str, analysis: Analysis
         return figures.perplexities(codebook.perplexity(counts), (counts > 0).sum(1), size, theme=theme)
     if view == "classes":
         if len(set(coded.labels)) < 2:
-            raise AudioformerError("this installation came without samples, so there are no classes to compare; the other views work")
+            raise AudioformerError(
+                "this installation came without samples, so there are no classes to compare; the other views work"
+            )
         inside = codebook.class_counts(coded.codes, coded.labels, len(coded.label_names), size)[:, k]
         delta, z = codebook.log_odds(inside, inside.sum(0, keepdims=True) - inside)
         return figures.typical_entries(delta, z, coded.label_names, n_entries=5, theme=theme)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from audioformer import editing
 from audioformer.audio import log_mel
 from audioformer.errors import AudioformerError
+from audioformer.explain import edit as editing
 from audioformer.widgets import lanes
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
@@ -64,7 +64,9 @@ def differences_db(analysis: Analysis, models: Models) -> np.ndarray:
     """(K,) mean difference of the log-mel pictures of original and decoded sound, dB, for 1 to K codebooks."""
     codec = models.codec(analysis.codec)
     codes = torch.from_numpy(analysis.codes.astype(np.int64))
-    original = log_mel(torch.from_numpy(analysis.samples), analysis.sample_rate, lanes.N_FFT, lanes.MEL_HOP, lanes.N_MELS)
+    original = log_mel(
+        torch.from_numpy(analysis.samples), analysis.sample_rate, lanes.N_FFT, lanes.MEL_HOP, lanes.N_MELS
+    )
     found = []
     for kept in range(1, len(codes) + 1):
         sound = codec.decode(codes[:kept], n_samples=len(analysis.samples))[0].mean(0)

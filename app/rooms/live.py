@@ -137,9 +137,14 @@ def freeze(session: Session) -> Frozen:
         if listener.codes.shape[1] == 0:
             raise AudioformerError("nothing to freeze yet: not a single frame of sound is known; listen for a moment")
         session.frozen = Frozen(
-            uuid4().hex, listener.kept_s, listener.samples.numpy().copy(), listener.codec.sample_rate, listener.codes.numpy().copy(),
-            listener.codec.frame_rate, tuple(listener.history),
-        )  # fmt: skip
+            uuid4().hex,
+            listener.kept_s,
+            listener.samples.numpy().copy(),
+            listener.codec.sample_rate,
+            listener.codes.numpy().copy(),
+            listener.codec.frame_rate,
+            tuple(listener.history),
+        )
     return session.frozen
 
 
@@ -154,18 +159,37 @@ def frozen_view(frozen: Frozen, ranks: np.ndarray) -> dict:
         A view of widgets/timeline.js on a link of its own.
     """
     shown = [
-        lanes.wave(frozen.samples), lanes.mel(frozen.samples, frozen.sample_rate), lanes.codes(frozen.codes, frozen.frame_rate, ranks),
-    ]  # fmt: skip
+        lanes.wave(frozen.samples),
+        lanes.mel(frozen.samples, frozen.sample_rate),
+        lanes.codes(frozen.codes, frozen.frame_rate, ranks),
+    ]
     labels = label_stretches(frozen.history)
     if labels:
-        moved = [(label, max(0.0, start - frozen.start_s), end - frozen.start_s) for label, start, end in labels if end > frozen.start_s]
+        moved = [
+            (label, max(0.0, start - frozen.start_s), end - frozen.start_s)
+            for label, start, end in labels
+            if end > frozen.start_s
+        ]
         lane = lanes.events(moved)
-        shown.append({**lane, "id": "heard", "name": "Label", "weight": min(0.4, 0.12 * len(lane["labels"])), "alt": _said(moved)})
+        shown.append(
+            {
+                **lane,
+                "id": "heard",
+                "name": "Label",
+                "weight": min(0.4, 0.12 * len(lane["labels"])),
+                "alt": _said(moved),
+            }
+        )
     return {
-        "token": frozen.token, "link": "live", "lanes": shown, "frame_rate": frozen.frame_rate, "start_s": frozen.start_s,
-        "duration_s": len(frozen.samples) / frozen.sample_rate, "hear": [{"name": "original", "label": "sound"}],
+        "token": frozen.token,
+        "link": "live",
+        "lanes": shown,
+        "frame_rate": frozen.frame_rate,
+        "start_s": frozen.start_s,
+        "duration_s": len(frozen.samples) / frozen.sample_rate,
+        "hear": [{"name": "original", "label": "sound"}],
         "sounds": {"original": wav_base64(frozen.samples, frozen.sample_rate)},
-    }  # fmt: skip
+    }
 
 
 def label_stretches(history: tuple[Heard, ...]) -> list[tuple[str, float, float]]:

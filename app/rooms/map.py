@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from audioformer.audio import Waveform, resample
-from audioformer.embedding_map import METHODS, place, purity, vote
 from audioformer.errors import AudioformerError
+from audioformer.explain.embedding_map import METHODS, place, purity, vote
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.atlas import Atlas, aligned, hear
@@ -46,9 +46,15 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     known = all(atlas.region(name) is not None for name in names)
     waiting = {"doing": atlas.doing, "done": atlas.done, "total": len(atlas.clips)} if atlas.waiting else None
     told = {
-        "token": analysis.token, "names": names, "models": atlas.names, "method": method, "waiting": waiting,
-        "through": through, "before": atlas.before, "left_out": len(atlas.dataset) - len(atlas.clips),
-    }  # fmt: skip
+        "token": analysis.token,
+        "names": names,
+        "models": atlas.names,
+        "method": method,
+        "waiting": waiting,
+        "through": through,
+        "before": atlas.before,
+        "left_out": len(atlas.dataset) - len(atlas.clips),
+    }
     if not known:
         return {**told, "views": []}
     views = [_view(analysis, name, method, names[0], atlas) for name in names]
@@ -71,7 +77,11 @@ ANSWERS = {"look": look, "sound": sound}
 def _names(analysis: Analysis, sent, atlas: Atlas) -> list[str]:
     """The models asked for, checked."""
     if sent is None:
-        best = analysis.verdict.checkpoint if analysis.verdict and analysis.verdict.checkpoint in atlas.names else atlas.names[-1]
+        best = (
+            analysis.verdict.checkpoint
+            if analysis.verdict and analysis.verdict.checkpoint in atlas.names
+            else atlas.names[-1]
+        )
         return list(dict.fromkeys([best, atlas.names[0]]))
     if not isinstance(sent, list) or not 1 <= len(sent) <= 2:
         raise AudioformerError("models must be a list of one or two names")
@@ -87,11 +97,21 @@ def _view(analysis: Analysis, name: str, method: str, first: str, atlas: Atlas) 
     k = _k(atlas.labels)
     share, blind, counted = purity(region.space.neighbours(k), atlas.labels)
     return {
-        "name": name, "method": shown, "points": np.round(points, 4).tolist(), "shares": None if shares is None else shares.tolist(),
-        "by": by, "predictions": said, "confidence": np.round(sure, 4).tolist(), "right": right,
+        "name": name,
+        "method": shown,
+        "points": np.round(points, 4).tolist(),
+        "shares": None if shares is None else shares.tolist(),
+        "by": by,
+        "predictions": said,
+        "confidence": np.round(sure, 4).tolist(),
+        "right": right,
         "known": [label in region.label_names if region.label_names else True for label in atlas.labels],
-        "purity": share, "chance": blind, "counted": counted, "k": k, "own": _own(analysis, name, points, atlas),
-    }  # fmt: skip
+        "purity": share,
+        "chance": blind,
+        "counted": counted,
+        "k": k,
+        "own": _own(analysis, name, points, atlas),
+    }
 
 
 def _said(atlas: Atlas, name: str) -> tuple[list[str], np.ndarray, str]:
@@ -113,12 +133,17 @@ def _own(analysis: Analysis, name: str, points: np.ndarray, atlas: Atlas) -> dic
     files = [clip.path.name for clip in atlas.clips]
     itself = files.index(analysis.clip.name) if analysis.sample >= 0 and analysis.clip.name in files else None
     waveform = Waveform(torch.from_numpy(analysis.clip.samples)[None], analysis.clip.sample_rate)
-    nearest, cosines = atlas.region(name).space.nearest(atlas.describe(name, waveform, analysis.token).vector, SHOWN_NEIGHBOURS, itself)
+    nearest, cosines = atlas.region(name).space.nearest(
+        atlas.describe(name, waveform, analysis.token).vector, SHOWN_NEIGHBOURS, itself
+    )
     where = points[itself] if itself is not None else place(points, nearest, cosines)
     return {
-        "name": analysis.clip.name, "point": np.round(where, 4).tolist(), "nearest": nearest.tolist(),
-        "cosines": np.round(cosines, 3).tolist(), "itself": itself,
-    }  # fmt: skip
+        "name": analysis.clip.name,
+        "point": np.round(where, 4).tolist(),
+        "nearest": nearest.tolist(),
+        "cosines": np.round(cosines, 3).tolist(),
+        "itself": itself,
+    }
 
 
 def _purities(atlas: Atlas) -> list[dict]:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.editing import silent_column
 from audioformer.errors import AudioformerError
-from audioformer.filling import Guesses, fill, guess, random_gap
+from audioformer.explain.edit import silent_column
+from audioformer.explain.fill import Guesses, fill, guess, random_gap
 from audioformer.predict import predict_codes
 from audioformer.widgets import lanes
 from audioformer.widgets.sounds import held_code, wav_base64
@@ -42,13 +42,19 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     hidden = _gap(data, codes, guesser)
     shown = {"rows": codes.shape[0], "frames": codes.shape[1], "hidden": bits_of(hidden), "ours": guesser.same_frames}
     found = guess(guesser.model, codes, hidden, TOP_K, guesser.window) if hidden.any() else None
-    grid = lanes.codes(codes.numpy(), guesser.codec.frame_rate, guesser.ranks, marks=hidden.numpy() * lanes.HIDDEN, id=None)
+    grid = lanes.codes(
+        codes.numpy(), guesser.codec.frame_rate, guesser.ranks, marks=hidden.numpy() * lanes.HIDDEN, id=None
+    )
     return {
-        **shown, "token": analysis.token, "frame_rate": guesser.codec.frame_rate, "duration_s": analysis.duration_s,
+        **shown,
+        "token": analysis.token,
+        "frame_rate": guesser.codec.frame_rate,
+        "duration_s": analysis.duration_s,
         "lanes": ["mel", {**grid, "weight": 0.5}, *([_surprise(found, codes.shape[1], guesser)] if found else [])],
-        "guesses": _places(found), "summary": _summary(found, hidden, guesser),
+        "guesses": _places(found),
+        "summary": _summary(found, hidden, guesser),
         "classes": _classes(analysis, codes, hidden, guesser, models),
-    }  # fmt: skip
+    }
 
 
 def listen(analysis: Analysis, data: dict, models: Models) -> dict:
@@ -122,9 +128,18 @@ def _surprise(found: Guesses, n_frames: int, guesser: Guesser) -> dict:
     top = float(np.ceil(max(found.chance * 1.25, np.nanmax(mean))))
     alt = f"Surprise at the hidden codes, {found.surprise:.2f} nats on average; chance is {found.chance:.2f}."
     return lanes.lines(
-        [("surprise", mean)], 1 / guesser.codec.frame_rate, name="Nats", unit="nats", alt=alt, high=top, chance=found.chance, points=True,
-        digits=2, weight=0.28, legend="surprise at the truth; dashed: chance",
-    )  # fmt: skip
+        [("surprise", mean)],
+        1 / guesser.codec.frame_rate,
+        name="Nats",
+        unit="nats",
+        alt=alt,
+        high=top,
+        chance=found.chance,
+        points=True,
+        digits=2,
+        weight=0.28,
+        legend="surprise at the truth; dashed: chance",
+    )
 
 
 def _places(found: Guesses | None) -> list:
@@ -133,7 +148,10 @@ def _places(found: Guesses | None) -> list:
         return []
     columns = (found.places, found.log_p, found.rank, found.top_codes, found.top_p)
     parts = zip(*(column.tolist() for column in columns), strict=True)
-    return [[row + 1, frame, round(-log_p, 3), rank, codes, [round(p, 4) for p in ps]] for (row, frame), log_p, rank, codes, ps in parts]
+    return [
+        [row + 1, frame, round(-log_p, 3), rank, codes, [round(p, 4) for p in ps]]
+        for (row, frame), log_p, rank, codes, ps in parts
+    ]
 
 
 def _summary(found: Guesses | None, hidden: Tensor, guesser: Guesser) -> dict:
@@ -147,9 +165,14 @@ def _summary(found: Guesses | None, hidden: Tensor, guesser: Guesser) -> dict:
         for row in range(len(hidden))
     ]
     return {
-        "share": share, "places": len(found.places), "surprise": found.surprise, "chance": found.chance, "accuracy": found.accuracy,
-        "size": size, "per_row": per_row,
-    }  # fmt: skip
+        "share": share,
+        "places": len(found.places),
+        "surprise": found.surprise,
+        "chance": found.chance,
+        "accuracy": found.accuracy,
+        "size": size,
+        "per_row": per_row,
+    }
 
 
 def _classes(analysis: Analysis, codes: Tensor, hidden: Tensor, guesser: Guesser, models: Models) -> dict | None:
@@ -165,5 +188,12 @@ def _classes(analysis: Analysis, codes: Tensor, hidden: Tensor, guesser: Guesser
     leading = torch.maximum(before, now).argsort(descending=True)[:SHOWN_CLASSES].tolist()
     if not leading:
         raise AudioformerError("the checkpoint has no labels")
-    rows = [{"label": clf.label_names[i].replace("_", " "), "before": float(before[i]), "now": float(now[i])} for i in leading]
-    return {"checkpoint": analysis.verdict.checkpoint, "chance": None if clf.multi_label else 1 / len(clf.label_names), "rows": rows}
+    rows = [
+        {"label": clf.label_names[i].replace("_", " "), "before": float(before[i]), "now": float(now[i])}
+        for i in leading
+    ]
+    return {
+        "checkpoint": analysis.verdict.checkpoint,
+        "chance": None if clf.multi_label else 1 / len(clf.label_names),
+        "rows": rows,
+    }

@@ -5,16 +5,17 @@ Shapes: none.
 
 from __future__ import annotations
 
-from audioformer.benches.ablation_table import reading
-from audioformer.benches.cells import shipped, shipped_names
+from audioformer.evaluation.benches.ablation_table import reading
+from audioformer.evaluation.benches.cells import shipped, shipped_names
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
 from audioformer_app.rooms.drawn import drawn
 
 QUESTIONS = {
-    "probe": "Which frozen features tell most?", "adapt": "How to adapt a model with few recordings?",
+    "probe": "Which frozen features tell most?",
+    "adapt": "How to adapt a model with few recordings?",
     "ablation": "Which part of the recipe helps?",
-}  # fmt: skip
+}
 DATA = {"esc10": "ESC-10, ten kinds of sound", "digits": "digits of unseen speakers", "scenes": "synthetic scenes"}
 
 
@@ -38,12 +39,19 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG00
     sets = list(dict.fromkeys(row["data"] for row in document["rows"] if "data" in row))
     chosen = data.get("data") if data.get("data") in sets else next(iter(sets), None)
     rows = [row for row in document["rows"] if row.get("data") == chosen]
-    figure = {"probe": plots.probes.probes, "adapt": plots.probes.adaptations, "ablation": plots.ablation.ablation}[result](rows)
+    figure = {"probe": plots.probes.probes, "adapt": plots.probes.adaptations, "ablation": plots.ablation.ablation}[
+        result
+    ](rows)
     return {
-        "token": analysis.token, "result": result, "data": chosen, "questions": [[name, QUESTIONS[name]] for name in names],
-        "sets": [[name, DATA.get(name, name)] for name in sets], "told": TOLD[result](rows), "command": document["command"],
+        "token": analysis.token,
+        "result": result,
+        "data": chosen,
+        "questions": [[name, QUESTIONS[name]] for name in names],
+        "sets": [[name, DATA.get(name, name)] for name in sets],
+        "told": TOLD[result](rows),
+        "command": document["command"],
         **drawn(figure),
-    }  # fmt: skip
+    }
 
 
 ANSWERS = {"look": look}
@@ -81,7 +89,9 @@ def _adapt(rows: list[dict]) -> list[str]:
 def _ablation(rows: list[dict]) -> list[str]:
     """Best row, the baseline, and what each change did."""
     best = max((row for row in rows if row["row"] != "svm"), key=lambda row: row["ours"])
-    baseline = "" if best["peer"] is None else f"; hand-made statistics with a support vector machine {best['peer']:.2f}"
+    baseline = (
+        "" if best["peer"] is None else f"; hand-made statistics with a support vector machine {best['peer']:.2f}"
+    )
     first = f"Best transformer here: {best['title']}, {_spread(best)}{baseline}."
     return [first, *(reading(row) for row in rows if row["gain"] is not None)]
 

@@ -73,7 +73,9 @@ def grid_bits(text, shape: tuple[int, int]) -> Tensor:
     except (binascii.Error, ValueError):
         raw = b""
     if len(raw) != -(-n_places // 8):
-        raise AudioformerError(f"the gap sent has {len(raw)} bytes; {shape[0]} rows of {shape[1]} frames need {-(-n_places // 8)}")
+        raise AudioformerError(
+            f"the gap sent has {len(raw)} bytes; {shape[0]} rows of {shape[1]} frames need {-(-n_places // 8)}"
+        )
     bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[:n_places]
     return torch.from_numpy(bits.astype(bool).reshape(shape))
 

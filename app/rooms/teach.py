@@ -20,9 +20,9 @@ from torch import Tensor
 from audioformer.audio import Waveform, resample
 from audioformer.checkpoint import find_checkpoint
 from audioformer.codec import Codec
-from audioformer.corpus import Item, describe_codec
-from audioformer.embedding_map import LEAST, Space, project, purity
+from audioformer.data.corpus import Item, describe_codec
 from audioformer.errors import AudioformerError
+from audioformer.explain.embedding_map import LEAST, Space, project, purity
 from audioformer.finetune import FineTuning
 from audioformer.frozen_head import FrozenHead, quick
 from audioformer.predict import predict_codes
@@ -35,7 +35,11 @@ from audioformer_app.rooms.sent import one_of
 from audioformer_app.taught import Taught, new_folder, open_taught
 
 FEWEST_CLASSES, MOST_CLASSES, FEWEST_EXAMPLES, MOST_EXAMPLES = 2, 8, 2, 60  # examples: of each class; of all together
-HEARD_S, LETTERS, CROP_S = 10.0, 40, 5.0  # of each example its first seconds; of a name; window of the classifier, seconds
+HEARD_S, LETTERS, CROP_S = (
+    10.0,
+    40,
+    5.0,
+)  # of each example its first seconds; of a name; window of the classifier, seconds
 METHODS = ("probe", "ft1")
 TELL_S = 0.4  # between two pictures of the progress
 
@@ -76,7 +80,13 @@ def starts(models: Models) -> list[str]:
 
 def hello(models: Models) -> dict:
     """What can be chosen, and the limits."""
-    limits = {"classes": MOST_CLASSES, "examples": MOST_EXAMPLES, "fewest": FEWEST_EXAMPLES, "letters": LETTERS, "heard_s": HEARD_S}
+    limits = {
+        "classes": MOST_CLASSES,
+        "examples": MOST_EXAMPLES,
+        "fewest": FEWEST_EXAMPLES,
+        "letters": LETTERS,
+        "heard_s": HEARD_S,
+    }
     return {"starts": starts(models), "limits": limits}
 
 
@@ -105,7 +115,13 @@ def add(lesson: Lesson, clip: Clip, models: Models) -> dict:
     name, duration_s = uuid4().hex, len(heard) / codec.sample_rate
     lesson.examples[name] = Example(codes.to(torch.int16).cpu(), duration_s)
     note = f"first {HEARD_S:.0f} s" if len(clip.samples) > len(samples) or clip.note else ""
-    return {"id": name, "name": clip.name[:80], "duration_s": duration_s, "note": note, "wav": wav_base64(heard, codec.sample_rate)}
+    return {
+        "id": name,
+        "name": clip.name[:80],
+        "duration_s": duration_s,
+        "note": note,
+        "wav": wav_base64(heard, codec.sample_rate),
+    }
 
 
 def forget(lesson: Lesson, ids) -> dict:
@@ -138,8 +154,15 @@ def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
         raise AudioformerError(models.taught.full)
     yield {"stage": "listen", "done": 0, "total": len(items), "curve": []}
     known = {**models.pretrained, **models.checkpoints}[start]
-    about = {**describe_codec(codec), "name": _config(known)["codec"]["name"]}  # under which the model finds its codec again
-    model, recipe, card = load_start(known, about), quick(method, len(items), CROP_S), _card(names, len(items), start, method)
+    about = {
+        **describe_codec(codec),
+        "name": _config(known)["codec"]["name"],
+    }  # under which the model finds its codec again
+    model, recipe, card = (
+        load_start(known, about),
+        quick(method, len(items), CROP_S),
+        _card(names, len(items), start, method),
+    )
     began = time.monotonic()
     if method == "probe":
         task = FrozenHead(recipe, model, items, names, about, card=card)
@@ -169,9 +192,15 @@ def check(taught: Taught, names: list[str], items: list[Item]) -> dict:
     said = [names[int(one.probabilities.argmax())] for one in found]
     sure = [float(one.probabilities.max()) for one in found]
     return {
-        "points": np.round(project(vectors, "pca")[0], 4).tolist(), "ids": [item.id for item in items], "labels": labels,
-        "predictions": said, "confidence": sure, "purity": share, "blind": blind, "counted": counted,
-    }  # fmt: skip
+        "points": np.round(project(vectors, "pca")[0], 4).tolist(),
+        "ids": [item.id for item in items],
+        "labels": labels,
+        "predictions": said,
+        "confidence": sure,
+        "purity": share,
+        "blind": blind,
+        "counted": counted,
+    }
 
 
 def _learn(task: FineTuning, config, history: list[dict], lesson: Lesson) -> Iterator[dict]:
@@ -182,7 +211,13 @@ def _learn(task: FineTuning, config, history: list[dict], lesson: Lesson) -> Ite
         if time.monotonic() - told_at >= TELL_S:
             told_at = time.monotonic()
             curve = _curve(history)
-            yield {"stage": "learn", "done": record.step, "total": config.n_steps, "curve": curve, "chance": task.chance["mlc"]}
+            yield {
+                "stage": "learn",
+                "done": record.step,
+                "total": config.n_steps,
+                "curve": curve,
+                "chance": task.chance["mlc"],
+            }
         if lesson.stop.is_set():
             return
 
@@ -206,13 +241,19 @@ def _codec(models: Models) -> Codec:
     """Whose codes the models to begin with read."""
     names = starts(models)
     if not names:
-        raise AudioformerError("this installation came without a model to begin with; make one with `audioformer pretrain`")
+        raise AudioformerError(
+            "this installation came without a model to begin with; make one with `audioformer pretrain`"
+        )
     return models.guesser().codec if names[0] in models.pretrained else models.classifier(names[0]).codec
 
 
 def _classes(lesson: Lesson, sent) -> tuple[list[str], list[Item]]:
     """Names and examples as the page sent them, checked."""
-    if not isinstance(sent, list) or not FEWEST_CLASSES <= len(sent) <= MOST_CLASSES or not all(isinstance(one, dict) for one in sent):
+    if (
+        not isinstance(sent, list)
+        or not FEWEST_CLASSES <= len(sent) <= MOST_CLASSES
+        or not all(isinstance(one, dict) for one in sent)
+    ):
         raise AudioformerError(f"a classifier needs {FEWEST_CLASSES} to {MOST_CLASSES} classes; add or remove some")
     names, items = [], []
     for number, one in enumerate(sent):
@@ -224,7 +265,9 @@ def _classes(lesson: Lesson, sent) -> tuple[list[str], list[Item]]:
         ids = one.get("ids") if isinstance(one.get("ids"), list) else []
         found = [str(key) for key in dict.fromkeys(map(str, ids)) if str(key) in lesson.examples]
         if len(found) < FEWEST_EXAMPLES:
-            raise AudioformerError(f"{name!r} has {len(found)} examples here; record or drop at least {FEWEST_EXAMPLES}")
+            raise AudioformerError(
+                f"{name!r} has {len(found)} examples here; record or drop at least {FEWEST_EXAMPLES}"
+            )
         names.append(name)
         items += [_item(key, lesson.examples[key], number) for key in found]
     if len({item.id for item in items}) < len(items):
@@ -255,4 +298,4 @@ def _card(names: list[str], n_examples: int, start: str, method: str) -> dict:
         "data": "Sounds that one person recorded or dropped into the page; they are not kept. Their licence is that person's to know.",
         "limits": "Learnt from a handful of examples and never measured on others: it may know the room or the microphone rather than "
         "the sound. It knows only its classes: any other sound still gets one of them.",
-    }  # fmt: skip
+    }

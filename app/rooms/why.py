@@ -78,16 +78,30 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     block = _block(codes.shape[1])
     found = _map(clf, codes, label, method)
     truth = sounding(analysis.clip.events, clf.label_names[label], codes.shape[1], clf.codec.frame_rate)
-    extra = [*(["scores"] if clf.codec.frame_rate == analysis.frame_rate else []), *(["events"] if analysis.clip.events else [])]
+    extra = [
+        *(["scores"] if clf.codec.frame_rate == analysis.frame_rate else []),
+        *(["events"] if analysis.clip.events else []),
+    ]
     return {
-        "token": analysis.token, "frame_rate": clf.codec.frame_rate, "duration_s": analysis.duration_s, "method": method,
-        "label": label, "name": clf.label_names[label].replace("_", " "), "labels": _labels(analysis, clf, label),
-        "frames": codes.shape[1], "block": block, "order": block_order(found.frames, block), "means": _means(found.frames, block),
+        "token": analysis.token,
+        "frame_rate": clf.codec.frame_rate,
+        "duration_s": analysis.duration_s,
+        "method": method,
+        "label": label,
+        "name": clf.label_names[label].replace("_", " "),
+        "labels": _labels(analysis, clf, label),
+        "frames": codes.shape[1],
+        "block": block,
+        "order": block_order(found.frames, block),
+        "means": _means(found.frames, block),
         "rows": None if found.rows is None else [round(float(value), 5) for value in found.rows],
-        "whole": found.whole, "nothing": found.nothing, "missing": found.missing,
+        "whole": found.whole,
+        "nothing": found.nothing,
+        "missing": found.missing,
         "truth": held_against(found.frames, truth) if truth.any() else None,
-        "lanes": ["mel", _lane(found.frames, block, method, clf.codec.frame_rate), *extra], "checkpoint": analysis.verdict.checkpoint,
-    }  # fmt: skip
+        "lanes": ["mel", _lane(found.frames, block, method, clf.codec.frame_rate), *extra],
+        "checkpoint": analysis.verdict.checkpoint,
+    }
 
 
 def rows(analysis: Analysis, data: dict, models: Models) -> dict:
@@ -138,9 +152,13 @@ def trust(analysis: Analysis, data: dict, models: Models) -> dict:
         return _curves(clf, codes, label, blocks, min(n_points, n_blocks + 1))
 
     mine, blind = of(order), [of(tuple(random_order(n_frames, block, seed))) for seed in range(n_orders)]
-    chance = Curves(mine.share, *(torch.stack([getattr(one, name) for one in blind]).mean(0) for name in ("deletion", "insertion")))
+    chance = Curves(
+        mine.share, *(torch.stack([getattr(one, name) for one in blind]).mean(0) for name in ("deletion", "insertion"))
+    )
     figure = plots.importance.faithfulness(mine, chance, clf.label_names[label])
-    figure.update_layout(height=None, showlegend=False, margin={"t": 8, "r": 8, "b": 40})  # the page says what the lines are
+    figure.update_layout(
+        height=None, showlegend=False, margin={"t": 8, "r": 8, "b": 40}
+    )  # the page says what the lines are
     told = {"order": list(order), "label": label, "gain": mine.gain, "chance": chance.gain}
     return {"token": analysis.token, **told, **drawn(figure)}
 
@@ -165,7 +183,9 @@ def hear(analysis: Analysis, data: dict, models: Models) -> dict:
     kept = grid_bits(data.get("kept"), (1, -(-n_frames // block)))[0].repeat_interleave(block)[:n_frames]
     heard = kept if name == "evidence" else ~kept
     every = codes_for(analysis, clf.codec, models)
-    sound = clf.codec.decode(silenced(every, heard, clf.codec), n_samples=round(analysis.duration_s * clf.codec.sample_rate))[0].mean(0)
+    sound = clf.codec.decode(
+        silenced(every, heard, clf.codec), n_samples=round(analysis.duration_s * clf.codec.sample_rate)
+    )[0].mean(0)
     p = float(hidden_probabilities(clf, codes, (~heard).expand(1, *codes.shape))[0, label])
     told = {"token": analysis.token, "name": name, "kept": data["kept"], "label": label, "probability": p}
     return {**told, "share": float(kept.float().mean()), "wav": wav_base64(sound.numpy(), clf.codec.sample_rate)}
@@ -203,7 +223,9 @@ def _map(clf: AudioClassifier, codes: Tensor, label: int, method: str) -> Map:
 
 def _curves(clf: AudioClassifier, codes: Tensor, label: int, order: tuple[int, ...], n_points: int) -> Curves:
     block = _block(codes.shape[1])
-    return _once(clf, codes, ("curves", label, order, n_points), lambda: curves(clf, codes, order, label, block, n_points))
+    return _once(
+        clf, codes, ("curves", label, order, n_points), lambda: curves(clf, codes, order, label, block, n_points)
+    )
 
 
 def _once(clf: AudioClassifier, codes: Tensor, asked: tuple, make: Callable[[], Answer]) -> Answer:
@@ -240,7 +262,10 @@ def _labels(analysis: Analysis, clf: AudioClassifier, label: int) -> list[dict]:
     """The labels worth asking about: the verdict's, those that are known to sound, and the one asked for."""
     known = [name for name, *_ in analysis.clip.events if name in clf.label_names]
     names = dict.fromkeys([*analysis.verdict.labels, *known, clf.label_names[label]])
-    return [{"number": clf.label_names.index(name), "name": name.replace("_", " "), "sounds": name in known} for name in names]
+    return [
+        {"number": clf.label_names.index(name), "name": name.replace("_", " "), "sounds": name in known}
+        for name in names
+    ]
 
 
 def _means(frames: Tensor, block: int) -> list[float]:
@@ -256,10 +281,18 @@ def _lane(frames: Tensor, block: int, method: str, frame_rate: float) -> dict:
     strongest = int(frames.argmax()) // block * block / frame_rate
     alt = f"Importance by {method}: most from {strongest:.2f} s on."
     return lanes.lines(
-        [("importance", frames.numpy())], 1 / frame_rate, name=name, unit=unit, alt=alt, chance=even, weight=0.36, digits=max(2, digits),
-        low=_rounded(min(bottom, even), digits, math.floor), high=_rounded(max(top, even + 10.0**-digits), digits, math.ceil),
+        [("importance", frames.numpy())],
+        1 / frame_rate,
+        name=name,
+        unit=unit,
+        alt=alt,
+        chance=even,
+        weight=0.36,
+        digits=max(2, digits),
+        low=_rounded(min(bottom, even), digits, math.floor),
+        high=_rounded(max(top, even + 10.0**-digits), digits, math.ceil),
         legend=legend,
-    )  # fmt: skip
+    )
 
 
 def _rounded(value: float, digits: int, towards) -> float:

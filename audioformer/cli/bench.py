@@ -1,7 +1,7 @@
 """`audioformer bench NAME`: claims about quality and speed, measured beside a peer in the same run.
 
 Each benchmark is a module `bench_NAME` beside this one: `add_to(benches)` adds its name and options with `add_verb`,
-and its `run` gives a Result whose document is that of `audioformer.benches`. A new one is one more word in BENCHES.
+and its `run` gives a Result whose document is that of `audioformer.evaluation.benches`. A new one is one more word in BENCHES.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ BENCHES = ("codec", "encode", "train", "growth", "ablation", "probe", "adapt")
 def add_verbs(verbs) -> None:
     """Add `bench`, and every benchmark below it."""
     about = "Measure what the kit claims, beside a peer in the same run."
-    parser = verbs.add_parser("bench", help=about, description=about + " Each has options of its own: audioformer bench NAME --help")
+    parser = verbs.add_parser(
+        "bench", help=about, description=about + " Each has options of its own: audioformer bench NAME --help"
+    )
     benches = parser.add_subparsers(dest="name", metavar="NAME", required=True, title="benchmarks")
     for name in BENCHES:
         importlib.import_module(f"audioformer.cli.bench_{name}").add_to(benches)
@@ -36,7 +38,7 @@ def cells(rows: list[dict], columns: tuple[str, ...]) -> list[list[str]]:
 
 def write_results(folder: Path, document: dict, markdown: str, draw: Callable[[], go.Figure]) -> None:
     """Write results.json, results.md and, where plotly is installed and there are rows, results.html."""
-    from audioformer.audio import atomic_path
+    from audioformer.files import atomic_path
 
     texts = {"results.json": json.dumps(document, indent=1) + "\n", "results.md": markdown}
     try:

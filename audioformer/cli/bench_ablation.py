@@ -26,23 +26,37 @@ def add_to(benches) -> None:
         "speaker held out, beside chance and a support vector machine. Every result is a file of its own: Ctrl-C or a kill loses one, "
         "and the same command goes on; results.json, results.md and results.html hold whatever is there."
     )
-    parser = add_verb(benches, "ablation", run, about, "audioformer bench ablation --esc10 ESC-10 -o runs/ablation --only scratch,ft1,ft2")
+    parser = add_verb(
+        benches,
+        "ablation",
+        run,
+        about,
+        "audioformer bench ablation --esc10 ESC-10 -o runs/ablation --only scratch,ft1,ft2",
+    )
     parser.add_argument("--esc10", metavar="DIR", help="ESC-10 or ESC-50 in its published layout")
     parser.add_argument("--digits", metavar="DIR", help="Free Spoken Digit Dataset in its published layout")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="for codes, models and results; continued if it is there")
-    parser.add_argument("--preset", default="laptop", metavar="NAME", help="laptop (default; eleven hours of one core), gpu, test")
-    parser.add_argument("--only", type=words, metavar="ROW,...", help="rows of the table: svm, scratch, probe, ft1, ... (default all)")
-    parser.add_argument("--folds", type=numbers, metavar="1,2", help="folds to hold out (default all; for digits: speakers, by number)")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="for codes, models and results; continued if it is there"
+    )
+    parser.add_argument(
+        "--preset", default="laptop", metavar="NAME", help="laptop (default; eleven hours of one core), gpu, test"
+    )
+    parser.add_argument(
+        "--only", type=words, metavar="ROW,...", help="rows of the table: svm, scratch, probe, ft1, ... (default all)"
+    )
+    parser.add_argument(
+        "--folds", type=numbers, metavar="1,2", help="folds to hold out (default all; for digits: speakers, by number)"
+    )
     parser.add_argument("--seeds", type=at_least_one, metavar="N", help="how many seeds (default: the preset's, 3)")
     add_codec(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measure what is missing, merge what is there."""
-    from audioformer.benches.ablation import Bench, cells_of, run_cells
-    from audioformer.benches.variants import VARIANTS, ablation_preset
     from audioformer.codec import load_codec
     from audioformer.config import check_names
+    from audioformer.evaluation.benches.ablation import Bench, cells_of, run_cells
+    from audioformer.evaluation.benches.ablation_rows import VARIANTS, ablation_preset
 
     config, folder = ablation_preset(arguments.preset), Path(arguments.output)
     rows = arguments.only or list(VARIANTS)
@@ -53,7 +67,9 @@ def run(arguments: argparse.Namespace) -> Result:
     codec = load_codec(arguments.codec, weights=arguments.weights)
     seeds = range(arguments.seeds or config.n_seeds)
     with stoppable(folder), Progress() as progress:
-        benches = [Bench(config.data()[name], config, root, folder, codec, progress.show) for name, root in roots.items()]
+        benches = [
+            Bench(config.data()[name], config, root, folder, codec, progress.show) for name, root in roots.items()
+        ]
         try:
             for bench in benches:
                 for record in run_cells(bench, cells_of(bench, rows, arguments.folds, seeds)):
@@ -68,9 +84,9 @@ def run(arguments: argparse.Namespace) -> Result:
 
 def _merge(arguments: argparse.Namespace, benches: list, seeds: range) -> dict:
     """The table of whatever is there, written beside the cells."""
-    from audioformer.benches.ablation import cells_of, read_cell
-    from audioformer.benches.ablation_table import ablation_table, as_markdown
-    from audioformer.benches.variants import VARIANTS
+    from audioformer.evaluation.benches.ablation import cells_of, read_cell
+    from audioformer.evaluation.benches.ablation_rows import VARIANTS
+    from audioformer.evaluation.benches.ablation_table import ablation_table, as_markdown
 
     folder = Path(arguments.output)
     every = [(bench, cell) for bench in benches for cell in cells_of(bench, list(VARIANTS), None, seeds)]

@@ -25,26 +25,36 @@ def add_to(benches) -> None:
         "everything; with the numbers each learns and its time. Every fold is held out in turn; each way's learning rate is chosen "
         "inside the other folds. Finished results are kept: the same command goes on."
     )
-    example = "audioformer bench adapt runs/esc50-codes --from pretrained -o runs/adapt --per-class 8 --set train.n_steps=100"
+    example = (
+        "audioformer bench adapt runs/esc50-codes --from pretrained -o runs/adapt --per-class 8 --set train.n_steps=100"
+    )
     parser = add_verb(benches, "adapt", run, about, example)
     parser.add_argument("corpus", metavar="CORPUS", help="folder of `audioformer prepare`, with labels and folds")
-    parser.add_argument("--from", dest="start", default="pretrained", metavar="DIR", help="pre-trained model (default the bundled one)")
+    parser.add_argument(
+        "--from", dest="start", default="pretrained", metavar="DIR", help="pre-trained model (default the bundled one)"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="for results; continued if it is there")
-    parser.add_argument("--preset", default="esc10", metavar="NAME", help="recipe of `audioformer finetune` (default esc10)")
-    parser.add_argument("--only", type=words, metavar="NAME,...", help="linear, bias, adapter, lora, full (default all)")
+    parser.add_argument(
+        "--preset", default="esc10", metavar="NAME", help="recipe of `audioformer finetune` (default esc10)"
+    )
+    parser.add_argument(
+        "--only", type=words, metavar="NAME,...", help="linear, bias, adapter, lora, full (default all)"
+    )
     parser.add_argument("--folds", type=numbers, metavar="1,2", help="folds to hold out (default all)")
     parser.add_argument("--seeds", type=at_least_one, default=1, metavar="N", help="how many seeds (default 1)")
-    parser.add_argument("--per-class", type=at_least_one, metavar="N", help="learn from at most N clips of each class (default all)")
+    parser.add_argument(
+        "--per-class", type=at_least_one, metavar="N", help="learn from at most N clips of each class (default all)"
+    )
     add_set(parser)
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measure what is missing, make the table of everything."""
     from audioformer.adapt import ADAPTATIONS
-    from audioformer.benches.adapt import AdaptBench, adapt_table, as_markdown, run_cells
     from audioformer.checkpoint import weights_hash
     from audioformer.config import check_names
-    from audioformer.corpus import Corpus
+    from audioformer.data.corpus import Corpus
+    from audioformer.evaluation.benches.adapt import AdaptBench, adapt_table, as_markdown, run_cells
     from audioformer.finetune import finetune_preset
     from audioformer.pretrain import load_pretrained
 

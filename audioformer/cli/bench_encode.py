@@ -24,9 +24,12 @@ def add_to(benches) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measure."""
-    from audioformer.benches.encode import bench_encode
+    from audioformer.evaluation.benches.encode import bench_encode
 
     with Progress() as progress:
         result = bench_encode(arguments.clips, arguments.seconds, arguments.repeats, arguments.weights, progress.show)
-    columns, header = ("case", "ours", "unit", "ratio", "identical"), ("case", "value", "unit", "ratio to the package", "equal codes")
+    columns, header = (
+        ("case", "ours", "unit", "ratio", "identical"),
+        ("case", "value", "unit", "ratio to the package", "equal codes"),
+    )
     return Result(result, table([header, *cells(result["rows"], columns)], "  "))

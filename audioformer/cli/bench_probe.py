@@ -14,7 +14,18 @@ from audioformer.errors import AudioformerError
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-COLUMNS = ("data", "features", "probe", "ours", "seed_std", "fold_std", "chance", "n_features", "n_parameters", "speed_ratio")
+COLUMNS = (
+    "data",
+    "features",
+    "probe",
+    "ours",
+    "seed_std",
+    "fold_std",
+    "chance",
+    "n_features",
+    "n_parameters",
+    "speed_ratio",
+)
 HEADER = ("data", "features", "probe", "score", "± seeds", "± folds", "chance", "size", "parameters", "speed / log-mel")
 ROOTS = {
     "esc10": "ESC-10 or ESC-50 in its published layout: each fold held out, accuracy",
@@ -31,29 +42,41 @@ def add_to(benches) -> None:
         "codes, AudioFormer, EnCodecMAE. All choices are made inside the training folds. Vectors and results are kept in the output "
         "folder: the same command goes on; results.json, results.md and results.html hold the table and the figure."
     )
-    parser = add_verb(benches, "probe", run, about, "audioformer bench probe --esc10 ESC-10 --digits FSDD -o runs/probe")
+    parser = add_verb(
+        benches, "probe", run, about, "audioformer bench probe --esc10 ESC-10 --digits FSDD -o runs/probe"
+    )
     for name, text in ROOTS.items():
         parser.add_argument(f"--{name}", metavar="DIR", help=text)
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="for vectors and results; continued if it is there")
     parser.add_argument(
-        "--features", type=words, metavar="NAME,...",
+        "-o", "--output", required=True, metavar="DIR", help="for vectors and results; continued if it is there"
+    )
+    parser.add_argument(
+        "--features",
+        type=words,
+        metavar="NAME,...",
         help="statistics, log-mel, codec:NAME, codes:NAME:rows=1-3, or a checkpoint: pretrained, runs/mine:rows=1-3, runs/mine:layer=2 "
         "(default: all of these that are bundled)",
-    )  # fmt: skip
-    parser.add_argument("--checkpoint", type=words, default=(), metavar="NAME,...", help="checkpoints to measure beside --features")
-    parser.add_argument("--probes", type=words, metavar="NAME,...", help="linear, knn, svm, mlp (default all but mlp: HEAR's, slow)")
+    )
+    parser.add_argument(
+        "--checkpoint", type=words, default=(), metavar="NAME,...", help="checkpoints to measure beside --features"
+    )
+    parser.add_argument(
+        "--probes", type=words, metavar="NAME,...", help="linear, knn, svm, mlp (default all but mlp: HEAR's, slow)"
+    )
     parser.add_argument("--seeds", type=at_least_one, default=3, metavar="N", help="how many seeds (default 3)")
-    parser.add_argument("--folds", type=numbers, metavar="1,2", help="folds to hold out (default all; for digits: speakers, by number)")
+    parser.add_argument(
+        "--folds", type=numbers, metavar="1,2", help="folds to hold out (default all; for digits: speakers, by number)"
+    )
     parser.add_argument("--device", default="cpu", metavar="NAME", help="torch device (default cpu)")
     parser.add_argument("--no-speed", action="store_true", help="leave the measurement of speed out")
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measure what is missing, make the table of everything."""
-    from audioformer.benches.probe import FEATURES, PROBES, ProbeData, as_markdown, probe_table, run_cells
-    from audioformer.benches.vectors import ClipVectors, speeds
     from audioformer.config import check_names
-    from audioformer.probe import GRIDS
+    from audioformer.evaluation.benches.probe import FEATURES, PROBES, ProbeData, as_markdown, probe_table, run_cells
+    from audioformer.evaluation.benches.vectors import ClipVectors, speeds
+    from audioformer.evaluation.probe import GRIDS
 
     probes, folder = arguments.probes or PROBES, Path(arguments.output)
     check_names(probes, list(GRIDS), "the list of probes")

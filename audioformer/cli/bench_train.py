@@ -17,15 +17,17 @@ def add_to(benches) -> None:
     )
     parser = add_verb(benches, "train", run, about, "audioformer bench train --json")
     parser.add_argument("--batch", type=at_least_one, default=8, metavar="B", help="clips (default 8)")
-    parser.add_argument("--positions", type=at_least_one, default=376, metavar="S", help="tokens a clip, at least 3 (default 376: 5 s)")
+    parser.add_argument(
+        "--positions", type=at_least_one, default=376, metavar="S", help="tokens a clip, at least 3 (default 376: 5 s)"
+    )
     parser.add_argument("--steps", type=at_least_one, default=8, metavar="N", help="measured steps of each (default 8)")
     parser.add_argument("--preset", choices=("default", "test"), default="default", help="sizes (test: tiny)")
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Measure."""
-    from audioformer.benches.train import SIZES, bench_train
     from audioformer.config import preset
+    from audioformer.evaluation.benches.train import SIZES, bench_train
 
     sizes = SIZES if arguments.preset == "default" else preset("test", n_codebooks=1)
     with Progress() as progress:

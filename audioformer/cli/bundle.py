@@ -11,31 +11,37 @@ from audioformer.cli.parser import add_verb, words
 
 def add_verbs(verbs) -> None:
     """Add `bundle`."""
-    from audioformer.bundle import EXTRAS
+    from audioformer.install.bundle import EXTRAS
 
     about = (
         "Put everything for a room without internet into a folder, for a USB stick. Packages as installed here, with weights, "
         "samples, notebooks and install scripts; for this system and this Python. A second run goes on where one was stopped."
     )
     parser = add_verb(verbs, "bundle", run, about, "audioformer bundle -o stick/audioformer")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to fill, made if missing; about 0.5 GB")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder to fill, made if missing; about 0.5 GB"
+    )
     shown = ",".join(EXTRAS)
     parser.add_argument("--extras", type=words, default=EXTRAS, metavar="A,B", help=f"parts to serve (default {shown})")
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Fill it."""
-    from audioformer.bundle import make_bundle
-    from audioformer.bundle.papers import system_name
+    from audioformer.install.bundle import make_bundle
+    from audioformer.install.bundle.papers import system_name
 
     folder = Path(arguments.output)
     with stoppable(folder), Progress() as progress:
         for step in make_bundle(folder, arguments.extras):
             progress.show(f"{step.done} of {step.total} wheels, {step.n_bytes / 1e6:.0f} MB")
     document = {
-        "bundle": str(folder), "system": system_name(), "extras": list(arguments.extras), "wheels": step.done,
-        "fetched": step.fetched, "megabytes": round(step.n_bytes / 1e6, 1),
-    }  # fmt: skip
+        "bundle": str(folder),
+        "system": system_name(),
+        "extras": list(arguments.extras),
+        "wheels": step.done,
+        "fetched": step.fetched,
+        "megabytes": round(step.n_bytes / 1e6, 1),
+    }
     text = (
         f"{folder}: {step.done} wheels, {step.n_bytes / 1e6:.0f} MB, {step.fetched} of them new; for {document['system']}\n"
         f"there, without internet: sh install.sh (Linux, macOS) or install.bat (Windows)"

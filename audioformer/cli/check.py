@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from audioformer.cli.console import Progress, Result
 from audioformer.cli.parser import add_verb, at_least_one
-from audioformer.readiness import NOTE, OK, WRONG, Finding, examine
+from audioformer.install.readiness import NOTE, OK, WRONG, Finding, examine
 
 MARKS = {OK: "ok  ", NOTE: "note", WRONG: "FIX "}
 
@@ -19,7 +19,9 @@ def add_verbs(verbs) -> None:
         "exit status 0 if it does, 2 if something has to be done first."
     )
     parser = add_verb(verbs, "check", run, about, "audioformer check --port 7860")
-    parser.add_argument("--port", type=at_least_one, default=7860, metavar="N", help="TCP port for the app, 1 to 65535 (default 7860)")
+    parser.add_argument(
+        "--port", type=at_least_one, default=7860, metavar="N", help="TCP port for the app, 1 to 65535 (default 7860)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Result:

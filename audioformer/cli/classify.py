@@ -16,10 +16,16 @@ ENDINGS = (".npz", ".npy", ".safetensors")
 
 def add_verbs(verbs) -> None:
     """Add `classify` and `embed`."""
-    about = "Say what sounds are. A file that cannot be read is reported; the others are still classified (exit status 2)."
-    classify = add_verb(verbs, "classify", run_classify, about, "audioformer classify dog.ogg rain.wav --top-k 3 --json")
+    about = (
+        "Say what sounds are. A file that cannot be read is reported; the others are still classified (exit status 2)."
+    )
+    classify = add_verb(
+        verbs, "classify", run_classify, about, "audioformer classify dog.ogg rain.wav --top-k 3 --json"
+    )
     _add_common(classify)
-    classify.add_argument("--top-k", type=at_least_one, default=5, metavar="K", help="labels to show for each file (default 5)")
+    classify.add_argument(
+        "--top-k", type=at_least_one, default=5, metavar="K", help="labels to show for each file (default 5)"
+    )
     add_codings(classify)
     about = (
         "Write one vector for each file. OUT.npz holds `files` (n) and `embeddings` (n, D); with --frames `embeddings` (sum of T, D), "
@@ -28,14 +34,21 @@ def add_verbs(verbs) -> None:
     )
     embed = add_verb(verbs, "embed", run_embed, about, "audioformer embed dog.ogg rain.wav -o vectors.npz")
     _add_common(embed)
-    embed.add_argument("-o", "--output", required=True, metavar="OUT", help=f"file to write, ending in {', '.join(ENDINGS)}")
-    embed.add_argument("--frames", action="store_true", help="one vector for each codec frame (75 a second) instead of each file")
+    embed.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help=f"file to write, ending in {', '.join(ENDINGS)}"
+    )
+    embed.add_argument(
+        "--frames", action="store_true", help="one vector for each codec frame (75 a second) instead of each file"
+    )
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, Ogg or MP3, up to 2 hours each")
     parser.add_argument(
-        "--checkpoint", default="esc10", metavar="NAME", help="bundled name, folder, or Hugging Face Hub id (default esc10)"
+        "--checkpoint",
+        default="esc10",
+        metavar="NAME",
+        help="bundled name, folder, or Hugging Face Hub id (default esc10)",
     )
     add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
 
@@ -43,9 +56,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def add_codings(parser: argparse.ArgumentParser) -> None:
     """Add `--codings` to a verb that classifies."""
     parser.add_argument(
-        "--codings", type=at_least_one, default=1, metavar="N",
+        "--codings",
+        type=at_least_one,
+        default=1,
+        metavar="N",
         help="code each sound N times, each start 1 / N of a codec frame later, and average: steadier, N times the work (default 1)",
-    )  # fmt: skip
+    )
 
 
 def open_classifier(arguments: argparse.Namespace):
@@ -92,7 +108,9 @@ def run_classify(arguments: argparse.Namespace) -> Result:
     classifier, each = open_classifier(arguments), _Each(arguments.files)
     found = [
         prediction.to_dict(file)
-        for file, prediction in each.results(lambda file: classifier.classify(file, arguments.top_k, codings=arguments.codings))
+        for file, prediction in each.results(
+            lambda file: classifier.classify(file, arguments.top_k, codings=arguments.codings)
+        )
     ]
     blocks = []
     for entry in found:
@@ -106,7 +124,9 @@ def run_embed(arguments: argparse.Namespace) -> Result:
     import numpy as np
 
     if Path(arguments.output).suffix not in ENDINGS:
-        raise AudioformerError(f"{arguments.output}: vectors are written as {', '.join(ENDINGS)}; end the name in one of these")
+        raise AudioformerError(
+            f"{arguments.output}: vectors are written as {', '.join(ENDINGS)}; end the name in one of these"
+        )
     classifier, each = open_classifier(arguments), _Each(arguments.files)
     found = list(each.results(lambda file: np.atleast_2d(classifier.embed(file, frames=arguments.frames))))
     files, vectors = [file for file, _ in found], [vector for _, vector in found]
@@ -118,7 +138,13 @@ def run_embed(arguments: argparse.Namespace) -> Result:
         arrays["time_s"] = np.concatenate(middles).astype(np.float32)
     _write(Path(arguments.output), files, arrays)
     shape = list(arrays["embeddings"].shape)
-    document = {"output": arguments.output, "checkpoint": classifier.name, "files": files, "shape": shape, "frames": arguments.frames}
+    document = {
+        "output": arguments.output,
+        "checkpoint": classifier.name,
+        "files": files,
+        "shape": shape,
+        "frames": arguments.frames,
+    }
     per = "frame" if arguments.frames else "file"
     text = f"{arguments.output}: {shape[0]} vectors of {shape[1]} numbers, one a {per}, from {len(files)} files"
     return Result(document, text, each.status)
@@ -128,13 +154,14 @@ def _write(path: Path, files: list[str], arrays: dict) -> None:
     """Arrays into a file, whole or not at all."""
     import numpy as np
 
-    from audioformer.audio import atomic_path
-    from audioformer.codec import write_tensors
+    from audioformer.files import atomic_path, write_tensors
 
     if path.suffix == ".safetensors":
         import torch
 
-        write_tensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()}, {"files": json.dumps(files)})
+        write_tensors(
+            path, {name: torch.from_numpy(array) for name, array in arrays.items()}, {"files": json.dumps(files)}
+        )
         return
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         if path.suffix == ".npy":

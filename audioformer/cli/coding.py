@@ -17,11 +17,18 @@ def add_verbs(verbs) -> None:
     encode.add_argument("file", help="WAV, FLAC, Ogg or MP3")
     encode.add_argument("-o", "--output", required=True, metavar="OUT", help="file to write, ending in .safetensors")
     add_codec(encode)
-    encode.add_argument("--codebooks", type=at_least_one, metavar="K", help="codebook rows to keep, each a further bit rate (default all)")
+    encode.add_argument(
+        "--codebooks",
+        type=at_least_one,
+        metavar="K",
+        help="codebook rows to keep, each a further bit rate (default all)",
+    )
     about = "Turn a file of codes back into sound; the codec is the one that made them."
     decode = add_verb(verbs, "decode", run_decode, about, "audioformer decode dog.safetensors -o dog.wav --codebooks 2")
     decode.add_argument("file", help="a file made by `audioformer encode`")
-    decode.add_argument("-o", "--output", required=True, metavar="OUT", help="sound file to write, ending in .wav, .flac or .ogg")
+    decode.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help="sound file to write, ending in .wav, .flac or .ogg"
+    )
     add_codec(decode, default=None, why="; needed if it is one of your own (default: the codec named in the file)")
     decode.add_argument("--codebooks", type=at_least_one, metavar="K", help="use only the first K rows (default all)")
 
@@ -39,10 +46,17 @@ def run_encode(arguments: argparse.Namespace) -> Result:
     codes = codec.encode(waveform, n_codebooks=rows)
     save_codes(arguments.output, codes, codec, waveform.samples.shape[-1])
     document = {
-        "file": arguments.file, "output": arguments.output, "codec": codec.name, "fingerprint": codec.fingerprint, "n_codebooks": rows,
-        "n_frames": codes.shape[2], "frame_rate": codec.frame_rate, "codebook_size": codec.codebook_size,
-        "duration_s": round(waveform.duration_s, 4), "bandwidth_kbps": codec.bandwidth_kbps(rows),
-    }  # fmt: skip
+        "file": arguments.file,
+        "output": arguments.output,
+        "codec": codec.name,
+        "fingerprint": codec.fingerprint,
+        "n_codebooks": rows,
+        "n_frames": codes.shape[2],
+        "frame_rate": codec.frame_rate,
+        "codebook_size": codec.codebook_size,
+        "duration_s": round(waveform.duration_s, 4),
+        "bandwidth_kbps": codec.bandwidth_kbps(rows),
+    }
     text = (
         f"{arguments.output}: {rows} rows x {codes.shape[2]} frames, {waveform.duration_s:.2f} s, "
         f"{document['bandwidth_kbps']:g} kbit/s, codec {codec.name}"
@@ -60,13 +74,19 @@ def run_decode(arguments: argparse.Namespace) -> Result:
     require_fingerprint(codec, file.fingerprint, f"{Path(arguments.file).name} (codec {file.codec})")
     rows = arguments.codebooks or file.codes.shape[1]
     if rows > file.codes.shape[1]:
-        raise AudioformerError(f"--codebooks {rows}: {Path(arguments.file).name} holds {file.codes.shape[1]}; choose 1 to that")
+        raise AudioformerError(
+            f"--codebooks {rows}: {Path(arguments.file).name} holds {file.codes.shape[1]}; choose 1 to that"
+        )
     samples = codec.decode(file.codes[:, :rows], n_samples=file.n_samples)[0]
     save_audio(arguments.output, samples, codec.sample_rate)
     duration_s = samples.shape[-1] / codec.sample_rate
     document = {
-        "file": arguments.file, "output": arguments.output, "codec": codec.name, "n_codebooks": rows,
-        "sample_rate": codec.sample_rate, "duration_s": round(duration_s, 4),
-    }  # fmt: skip
+        "file": arguments.file,
+        "output": arguments.output,
+        "codec": codec.name,
+        "n_codebooks": rows,
+        "sample_rate": codec.sample_rate,
+        "duration_s": round(duration_s, 4),
+    }
     text = f"{arguments.output}: {duration_s:.2f} s at {codec.sample_rate} Hz from {rows} rows, codec {codec.name}"
     return Result(document, text)

@@ -86,7 +86,9 @@ def complain(message: str) -> None:
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     """Rows of cells as aligned text; columns are two spaces apart."""
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows), default=0))]
-    return "\n".join(indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows)
+    return "\n".join(
+        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
+    )
 
 
 def clock(seconds: float) -> str:

@@ -12,9 +12,16 @@ from audioformer.cli.parser import numbers, words
 from audioformer.errors import AudioformerError
 
 if TYPE_CHECKING:
-    from audioformer.corpus import Corpus
+    from audioformer.data.corpus import Corpus
 
-KINDS = {"folds": numbers, "not_folds": numbers, "split": words, "groups": words, "not_groups": words, "variants": numbers}
+KINDS = {
+    "folds": numbers,
+    "not_folds": numbers,
+    "split": words,
+    "groups": words,
+    "not_groups": words,
+    "variants": numbers,
+}
 OWN = re.compile(rf":({'|'.join(KINDS)})=([^:]+)$")
 
 
@@ -29,21 +36,40 @@ class Chosen:
 def add_corpora(parser: argparse.ArgumentParser) -> None:
     """The options that choose clips."""
     parser.add_argument(
-        "corpora", nargs="+", metavar="CORPUS",
+        "corpora",
+        nargs="+",
+        metavar="CORPUS",
         help="folder of `audioformer prepare`; several must share the codec; a choice for one of them alone is written behind it: "
         "runs/esc50:folds=1,2,3:variants=0",
-    )  # fmt: skip
+    )
     group = parser.add_argument_group("choice of clips (everything by default, but for the split test)")
     group.add_argument("--folds", type=numbers, metavar="1,2", help="train on these folds only")
-    group.add_argument("--not-folds", type=numbers, metavar="4", help="never see these folds (clips without a fold stay)")
-    group.add_argument("--split", type=words, metavar="NAME", help="train on these splits only: train, val, test (default: not on test)")
+    group.add_argument(
+        "--not-folds", type=numbers, metavar="4", help="never see these folds (clips without a fold stay)"
+    )
+    group.add_argument(
+        "--split",
+        type=words,
+        metavar="NAME",
+        help="train on these splits only: train, val, test (default: not on test)",
+    )
     group.add_argument("--groups", type=words, metavar="A,B", help="train on these sources or speakers only")
     group.add_argument("--not-groups", type=words, metavar="A,B", help="never see these sources or speakers")
-    group.add_argument("--held-out-folds", type=numbers, metavar="4", help="measure on these folds, never train on them")
-    group.add_argument("--held-out-split", type=words, metavar="NAME", help="measure on these splits, never train on them")
-    group.add_argument("--held-out-groups", type=words, metavar="A,B", help="measure on these sources or speakers, never train on them")
     group.add_argument(
-        "--held-out-share", type=float, default=0.0, metavar="P", help="measure on about this share, 0 to 0.5; no source is torn apart"
+        "--held-out-folds", type=numbers, metavar="4", help="measure on these folds, never train on them"
+    )
+    group.add_argument(
+        "--held-out-split", type=words, metavar="NAME", help="measure on these splits, never train on them"
+    )
+    group.add_argument(
+        "--held-out-groups", type=words, metavar="A,B", help="measure on these sources or speakers, never train on them"
+    )
+    group.add_argument(
+        "--held-out-share",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="measure on about this share, 0 to 0.5; no source is torn apart",
     )
 
 
@@ -53,7 +79,7 @@ def choose(arguments: argparse.Namespace) -> Chosen:
     Raises:
         AudioformerError: no corpus, other codecs, or nothing left.
     """
-    from audioformer.corpus import join
+    from audioformer.data.corpus import join
 
     common = {name: getattr(arguments, name, None) for name in KINDS}
     kept, held_out = [], []
@@ -75,7 +101,7 @@ def choose(arguments: argparse.Namespace) -> Chosen:
 
 def _open(text: str) -> tuple[Corpus, dict]:
     """The opened corpus and its own choice, of e.g. "runs/esc50:folds=1,2"."""
-    from audioformer.corpus import Corpus
+    from audioformer.data.corpus import Corpus
 
     own = {}
     while match := OWN.search(text):
@@ -121,9 +147,13 @@ def _without_test(clips: Corpus) -> Corpus:
     try:
         left = clips.select(not_split="test")
     except AudioformerError:
-        raise AudioformerError(f"{clips.info.dataset}: all clips chosen are of the split test; --split test trains on them") from None
+        raise AudioformerError(
+            f"{clips.info.dataset}: all clips chosen are of the split test; --split test trains on them"
+        ) from None
     if n_test := len(clips) - len(left):
-        note(f"{clips.info.dataset}: {n_test} coded clips of the split test are left out; --split names splits to train on")
+        note(
+            f"{clips.info.dataset}: {n_test} coded clips of the split test are left out; --split names splits to train on"
+        )
     return left
 
 
@@ -136,7 +166,9 @@ def _share(clips: Corpus, share: float) -> Corpus:
     groups = clips.column("group").tolist()
     names = sorted(set(groups), key=lambda name: zlib.crc32(name.encode()))
     if len(names) < 2:
-        raise AudioformerError("--held-out-share needs clips of at least two sources; use --held-out-folds or --held-out-split")
+        raise AudioformerError(
+            "--held-out-share needs clips of at least two sources; use --held-out-folds or --held-out-split"
+        )
     taken, n_taken = [], 0
     for name in names[:-1]:
         taken.append(name)

@@ -22,20 +22,25 @@ def add_verbs(verbs) -> None:
     example = "audioformer evaluate ESC-50 --dataset esc50 --option esc10_only=true --checkpoint esc10 --folds 5 --json"
     parser = add_verb(verbs, "evaluate", run, about, example)
     add_dataset(parser)
-    parser.add_argument("--checkpoint", required=True, metavar="NAME", help="bundled name, folder, or Hugging Face Hub id")
+    parser.add_argument(
+        "--checkpoint", required=True, metavar="NAME", help="bundled name, folder, or Hugging Face Hub id"
+    )
     add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
     parser.add_argument(
-        "--choose-thresholds", action="store_true",
+        "--choose-thresholds",
+        action="store_true",
         help="measure nothing: choose from which probability each class counts as heard in a segment (best F1 at 0.1 s) and write it into "
         "the checkpoint's config.json; give a validation part, neither trained nor tested on",
-    )  # fmt: skip
+    )
     add_codings(parser)
-    parser.add_argument("--record", metavar="TITLE", help="also write the score into the checkpoint's config.json and model card")
+    parser.add_argument(
+        "--record", metavar="TITLE", help="also write the score into the checkpoint's config.json and model card"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Evaluate."""
-    from audioformer.evaluate import choose_thresholds, evaluate
+    from audioformer.evaluation.evaluate import choose_thresholds, evaluate
 
     dataset, classifier = open_chosen(arguments), open_classifier(arguments)
     started = time.monotonic()
@@ -49,12 +54,21 @@ def run(arguments: argparse.Namespace) -> Result:
             return _choose(arguments, choose_thresholds(classifier, dataset, show))
         report = evaluate(classifier, dataset, show, arguments.codings)
     if report["left_out"]:
-        note(f"left out, unknown to {classifier.name}: " + ", ".join(f"{n} x {name}" for name, n in report["left_out"].items()))
+        note(
+            f"left out, unknown to {classifier.name}: "
+            + ", ".join(f"{n} x {name}" for name, n in report["left_out"].items())
+        )
     document = {
-        **report, "checkpoint": classifier.name, "dataset": arguments.dataset, "root": arguments.root, "folds": arguments.folds,
-        "split": arguments.split, "codings": arguments.codings,
-        "seconds": round(time.monotonic() - started, 3), "command": _command(arguments),
-    }  # fmt: skip
+        **report,
+        "checkpoint": classifier.name,
+        "dataset": arguments.dataset,
+        "root": arguments.root,
+        "folds": arguments.folds,
+        "split": arguments.split,
+        "codings": arguments.codings,
+        "seconds": round(time.monotonic() - started, 3),
+        "command": _command(arguments),
+    }
     if arguments.record:
         from audioformer.scores import add_score
 
@@ -67,7 +81,9 @@ def _choose(arguments: argparse.Namespace, chosen: dict[str, float]) -> Result:
 
     add_thresholds(arguments.checkpoint, chosen, _command(arguments))
     rows = [[label, f"{threshold:.3f}"] for label, threshold in chosen.items()]
-    return Result({"checkpoint": arguments.checkpoint, "frame_thresholds": chosen}, table([["class", "threshold"], *rows], "  "))
+    return Result(
+        {"checkpoint": arguments.checkpoint, "frame_thresholds": chosen}, table([["class", "threshold"], *rows], "  ")
+    )
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -86,7 +102,12 @@ def _text(document: dict) -> str:
     name = document["metric_name"]
     interval = f", 95 % interval {document['low']:.3f} to {document['high']:.3f}" if "low" in document else ""
     lines = [f"{name} {document['metric']:.3f} on {document['n']} clips (chance {document['chance']:.3f}{interval})"]
-    others = {"balanced_accuracy": "balanced accuracy", "mAUC": "mAUC", "d_prime": "d'", "segment_f1": "segment F1 (0.1 s)"}
+    others = {
+        "balanced_accuracy": "balanced accuracy",
+        "mAUC": "mAUC",
+        "d_prime": "d'",
+        "segment_f1": "segment F1 (0.1 s)",
+    }
     lines += [f"{title} {document[key]:.3f}" for key, title in others.items() if key in document]
     per_class = [[label, "-" if value is None else f"{value:.3f}"] for label, value in document["per_class"].items()]
     lines += ["", table([["class", "recall" if name == "accuracy" else "AP"], *per_class], "  ")]

@@ -26,19 +26,24 @@ def add_verbs(verbs) -> None:
     parser = add_verb(verbs, "finetune", run, about, example)
     add_corpora(parser)
     parser.add_argument(
-        "--from", dest="start", required=True, metavar="DIR",
+        "--from",
+        dest="start",
+        required=True,
+        metavar="DIR",
         help="pre-trained model, or a classifier to go on from with other labels: folder, bundled name or hub id; none = from scratch",
     )
     parser.add_argument(
-        "--method", choices=("ft1", "ft2", "probe"),
+        "--method",
+        choices=("ft1", "ft2", "probe"),
         help="ft1: mean, linear layer, classification loss (MLC); ft2: and the contrast between a clip's codebook rows (MPC), rows 2.. "
         "frozen; probe: only the linear layer learns (default: the preset's, ft1 for most)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--adapt", choices=("linear", "bias", "adapter", "lora", "full"),
+        "--adapt",
+        choices=("linear", "bias", "adapter", "lora", "full"),
         help="what learns beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers put in; lora: "
         "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
-    )  # fmt: skip
+    )
     presets = (
         "esc10 (default), scratch (made for --from none --model bundled --set model.subsampling=4), digits (made for --from none "
         "--model bundled), scenes, synthetic, probe (the linear layer alone; every clip is read once), test; the authors': "
@@ -46,13 +51,17 @@ def add_verbs(verbs) -> None:
         "--held-out-split val or folds to watch)"
     )
     parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
-    parser.add_argument("--model", default="tiny", metavar="NAME", help="with --from none: a pre-training preset's model (default tiny)")
+    parser.add_argument(
+        "--model", default="tiny", metavar="NAME", help="with --from none: a pre-training preset's model (default tiny)"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
     parser.add_argument("--title", metavar="TEXT", help="first line of the model card")
     parser.add_argument("--about", metavar="TEXT", help="what the model is for, for the model card")
     parser.add_argument("--data", metavar="TEXT", help="data and their licences, for the model card")
     parser.add_argument("--limits", metavar="TEXT", help="what the model cannot do, for the model card")
-    add_codec(parser, default=None, why="; needed only for --from none with a codec of your own (default: the corpus's)")
+    add_codec(
+        parser, default=None, why="; needed only for --from none with a codec of your own (default: the corpus's)"
+    )
     add_set(parser)
 
 
@@ -65,15 +74,21 @@ def run(arguments: argparse.Namespace) -> Result:
     if arguments.start == SCRATCH and preset.method == "probe":
         raise AudioformerError("--method probe needs a pre-trained model to probe; give --from DIR or use --method ft1")
     if arguments.start == SCRATCH and arguments.adapt not in (None, "full"):
-        raise AudioformerError(f"--adapt {arguments.adapt} needs a pre-trained model to adapt; give --from DIR, or let everything learn")
+        raise AudioformerError(
+            f"--adapt {arguments.adapt} needs a pre-trained model to adapt; give --from DIR, or let everything learn"
+        )
     if arguments.adapt:
         if preset.method == "probe" and arguments.adapt != "linear":
-            raise AudioformerError(f"--method probe learns the linear layer alone; --adapt {arguments.adapt} goes with ft1 or ft2")
+            raise AudioformerError(
+                f"--method probe learns the linear layer alone; --adapt {arguments.adapt} goes with ft1 or ft2"
+            )
         preset = replace(preset, adapt=replace(preset.adapt, name=arguments.adapt))
     chosen = choose(arguments)
     scratch = [change for change in arguments.changes if change.startswith("model.")]
     if scratch and arguments.start != SCRATCH:
-        raise AudioformerError(f"--set {scratch[0]}: the sizes of a pre-trained model are fixed; leave it out or train --from none")
+        raise AudioformerError(
+            f"--set {scratch[0]}: the sizes of a pre-trained model are fixed; leave it out or train --from none"
+        )
     config = override(preset, [change for change in arguments.changes if change not in scratch])
     config = measured(config, chosen.held_out)
     _require_labels(chosen, config)
@@ -81,7 +96,12 @@ def run(arguments: argparse.Namespace) -> Result:
     card = {name: getattr(arguments, name) for name in ("title", "about", "data", "limits") if getattr(arguments, name)}
     task = _task(config, model, chosen, card)
     about = run_training(task, config, arguments.output)
-    more = {"preset": arguments.preset, "method": config.method, "adapt": about["adapt"], "n_held_out": len(chosen.held_out)}
+    more = {
+        "preset": arguments.preset,
+        "method": config.method,
+        "adapt": about["adapt"],
+        "n_held_out": len(chosen.held_out),
+    }
     document = summary(arguments.output, about, **more)
     return Result(document, summary_text(document))
 
@@ -94,7 +114,9 @@ def _task(config, model, chosen: Chosen, card: dict):
     clips = chosen.clips
     changing = config.token_mask or config.row_dropout or config.frame_head
     if config.method != "probe" or changing or clips.multi_label:
-        return FineTuning(config, model, clips, clips.label_names, clips.multi_label, clips.codec, chosen.held_out, card)
+        return FineTuning(
+            config, model, clips, clips.label_names, clips.multi_label, clips.codec, chosen.held_out, card
+        )
     task = FrozenHead(config, model, clips, clips.label_names, clips.codec, chosen.held_out, card)
     with Progress() as progress:
         for done in task.listen():

@@ -14,17 +14,21 @@ def add_verbs(verbs) -> None:
         "Turn a published EnCodecMAE checkpoint (its authors' model.pt, either version) into a folder that finetune and embed take. "
         "Nothing in the file is executed; its licence stays its authors'."
     )
-    parser = add_verb(verbs, "import-encodecmae", run, about, "audioformer import-encodecmae model.pt -o runs/encodecmae-base")
+    parser = add_verb(
+        verbs, "import-encodecmae", run, about, "audioformer import-encodecmae model.pt -o runs/encodecmae-base"
+    )
     parser.add_argument("file", metavar="FILE", help="model.pt, or the same as .safetensors")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the checkpoint")
-    parser.add_argument("--heads", type=at_least_one, default=12, metavar="H", help="attention heads, which no file tells (default 12)")
+    parser.add_argument(
+        "--heads", type=at_least_one, default=12, metavar="H", help="attention heads, which no file tells (default 12)"
+    )
     add_codec(parser, default="encodec_24khz")
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Convert."""
     from audioformer.codec import load_codec
-    from audioformer.encodecmae_import import import_encodecmae
+    from audioformer.encodecmae.convert import import_encodecmae
 
     codec = load_codec(arguments.codec, weights=arguments.weights)
     about = import_encodecmae(arguments.file, arguments.output, codec, arguments.heads)

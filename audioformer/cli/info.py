@@ -13,22 +13,40 @@ from pathlib import Path
 from audioformer.cli.console import Result, table
 from audioformer.cli.parser import add_verb
 
-PACKAGES = ("torch", "numpy", "scipy", "soundfile", "soxr", "safetensors", "accelerate", "datasets", "gradio", "plotly", "encodec")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "soundfile",
+    "soxr",
+    "safetensors",
+    "accelerate",
+    "datasets",
+    "gradio",
+    "plotly",
+    "encodec",
+)
 
 
 def add_verbs(verbs) -> None:
     """Add `info`."""
-    about = "Versions, device, bundled codecs and checkpoints with their measured scores and the commands that gave them."
+    about = (
+        "Versions, device, bundled codecs and checkpoints with their measured scores and the commands that gave them."
+    )
     add_verb(verbs, "info", run, about, "audioformer info --json")
 
 
 def run(_arguments: argparse.Namespace) -> Result:
     """Collect everything; reads small files only, no weights."""
     document = {
-        "audioformer": metadata.version("audioformer"), "python": platform.python_version(), "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES}, "device": _device(), "codecs": [*_codecs(), *_encodecs()],
+        "audioformer": metadata.version("audioformer"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "device": _device(),
+        "codecs": [*_codecs(), *_encodecs()],
         "checkpoints": _checkpoints(),
-    }  # fmt: skip
+    }
     return Result(document, _text(document))
 
 
@@ -45,14 +63,16 @@ def _device() -> dict:
 
     cuda = torch.cuda.is_available()
     return {
-        "training": "cuda" if cuda else "cpu", "cuda": torch.cuda.get_device_name(0) if cuda else None,
-        "cores": os.cpu_count(), "threads": torch.get_num_threads(),
-    }  # fmt: skip
+        "training": "cuda" if cuda else "cpu",
+        "cuda": torch.cuda.get_device_name(0) if cuda else None,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
 
 
 def _folders(kind: str) -> list[tuple[Path, dict]]:
     """Bundled folders of a kind with their config.json; a damaged one is left out."""
-    from audioformer.paths import assets_folder
+    from audioformer.files import assets_folder
 
     found = []
     for path in sorted((assets_folder() / kind).glob("*/config.json")):
@@ -70,7 +90,7 @@ def _megabytes(folder: Path) -> float:
 
 
 def _codecs() -> list[dict]:
-    from audioformer.compact_codec import CompactCodec, CompactConfig
+    from audioformer.codecs.compact import CompactCodec, CompactConfig
 
     found = []
     for folder, about in _folders("codecs"):
@@ -79,41 +99,58 @@ def _codecs() -> list[dict]:
         frame_rate = sizes.sample_rate / sizes.hop_length
         found.append(
             {
-                "name": folder.name, "available": True, "sample_rate": sizes.sample_rate, "frame_rate": frame_rate,
-                "n_codebooks": sizes.n_codebooks, "codebook_size": sizes.codebook_size,
-                "bandwidth_kbps": sizes.n_codebooks * bits * frame_rate / 1000, "fingerprint": about.get("fingerprint"),
-                "licence": CompactCodec.licence, "megabytes": _megabytes(folder), "scores": about.get("scores", []),
+                "name": folder.name,
+                "available": True,
+                "sample_rate": sizes.sample_rate,
+                "frame_rate": frame_rate,
+                "n_codebooks": sizes.n_codebooks,
+                "codebook_size": sizes.codebook_size,
+                "bandwidth_kbps": sizes.n_codebooks * bits * frame_rate / 1000,
+                "fingerprint": about.get("fingerprint"),
+                "licence": CompactCodec.licence,
+                "megabytes": _megabytes(folder),
+                "scores": about.get("scores", []),
             }
-        )  # fmt: skip
+        )
     return found
 
 
 def _encodecs() -> list[dict]:
     """EnCodec, and whether its package and weights are here; nothing is downloaded."""
-    from audioformer.encodec_codec import LICENCE
-    from audioformer.encodec_weights import FOLDER_VARIABLE, RELEASES, cache_folder
+    from audioformer.codecs.encodec import LICENCE
+    from audioformer.codecs.encodec_files import FOLDER_VARIABLE, RELEASES, cache_folder
 
     installed = importlib.util.find_spec("encodec") is not None
     folders = [Path(folder) for folder in (os.environ.get(FOLDER_VARIABLE), cache_folder()) if folder]
     return [
         {
-            "name": name, "licence": LICENCE, "scores": [], "package_installed": installed,
+            "name": name,
+            "licence": LICENCE,
+            "scores": [],
+            "package_installed": installed,
             "available": installed and any((folder / release.filename).is_file() for folder in folders),
         }
         for name, release in RELEASES.items()
-    ]  # fmt: skip
+    ]
 
 
 def _checkpoints() -> list[dict]:
     return [
         {
-            "name": folder.name, "kind": about.get("kind"), "title": about.get("title"), "label_names": about.get("label_names", []),
-            "codec": about.get("codec", {}).get("name"), "rows": about.get("model", {}).get("rows"),
-            "n_codebooks": about.get("model", {}).get("n_codebooks"), "steps": about.get("steps"),
-            "megabytes": _megabytes(folder), "scores": about.get("scores", []), "validation": about.get("validation"),
+            "name": folder.name,
+            "kind": about.get("kind"),
+            "title": about.get("title"),
+            "label_names": about.get("label_names", []),
+            "codec": about.get("codec", {}).get("name"),
+            "rows": about.get("model", {}).get("rows"),
+            "n_codebooks": about.get("model", {}).get("n_codebooks"),
+            "steps": about.get("steps"),
+            "megabytes": _megabytes(folder),
+            "scores": about.get("scores", []),
+            "validation": about.get("validation"),
         }
         for folder, about in _folders("checkpoints")
-    ]  # fmt: skip
+    ]
 
 
 def _text(document: dict) -> str:
@@ -121,11 +158,17 @@ def _text(document: dict) -> str:
     device = document["device"]
     card = f"graphics card {device['cuda']}" if device["cuda"] else "no graphics card"
     lines = [
-        f"audioformer {document['audioformer']}, Python {document['python']}, {document['platform']}", packages,
-        f"{device['cores']} cores, {card}", "", "Codecs",
-        table([_codec_row(codec) for codec in document["codecs"]], "  ") or "  none", *_score_lines(document["codecs"]), "",
-        "Checkpoints", table([_checkpoint_row(checkpoint) for checkpoint in document["checkpoints"]], "  ") or "  none",
-    ]  # fmt: skip
+        f"audioformer {document['audioformer']}, Python {document['python']}, {document['platform']}",
+        packages,
+        f"{device['cores']} cores, {card}",
+        "",
+        "Codecs",
+        table([_codec_row(codec) for codec in document["codecs"]], "  ") or "  none",
+        *_score_lines(document["codecs"]),
+        "",
+        "Checkpoints",
+        table([_checkpoint_row(checkpoint) for checkpoint in document["checkpoints"]], "  ") or "  none",
+    ]
     return "\n".join([*lines, *_score_lines(document["checkpoints"])])
 
 
@@ -139,7 +182,13 @@ def _codec_row(codec: dict) -> list[str]:
 
 def _checkpoint_row(checkpoint: dict) -> list[str]:
     labels = f"{len(checkpoint['label_names'])} classes" if checkpoint["label_names"] else str(checkpoint["kind"])
-    return [checkpoint["name"], labels, f"codec {checkpoint['codec']}", f"{checkpoint['megabytes']:g} MB", checkpoint["title"] or ""]
+    return [
+        checkpoint["name"],
+        labels,
+        f"codec {checkpoint['codec']}",
+        f"{checkpoint['megabytes']:g} MB",
+        checkpoint["title"] or "",
+    ]
 
 
 def _score_lines(entries: list[dict]) -> list[str]:
@@ -149,6 +198,8 @@ def _score_lines(entries: list[dict]) -> list[str]:
         for score in entry["scores"]:
             chance = f" (chance {score['chance']:.3f})" if isinstance(score.get("chance"), int | float) else ""
             spread = f", {score['spread']}" if score.get("spread") not in (None, "") else ""
-            lines.append(f"  {entry['name']}: {score['metric']} {score['value']:.3f}{spread}{chance} on {score['data']}")
+            lines.append(
+                f"  {entry['name']}: {score['metric']} {score['value']:.3f}{spread}{chance} on {score['data']}"
+            )
             lines.append(f"      {score['command']}")
     return ["", "Scores, each with the command that gives it", *lines] if lines else []

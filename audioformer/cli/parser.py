@@ -36,9 +36,24 @@ class Parser(argparse.ArgumentParser):
 
 
 VERBS = (
-    "info", "classify", "embed", "encode", "decode", "prepare", "pretrain", "import-encodecmae", "finetune", "evaluate", "bench", "synth",
-    "train-codec", "check", "bundle", "app", "lab",
-)  # fmt: skip
+    "info",
+    "classify",
+    "embed",
+    "encode",
+    "decode",
+    "prepare",
+    "pretrain",
+    "import-encodecmae",
+    "finetune",
+    "evaluate",
+    "bench",
+    "synth",
+    "train-codec",
+    "check",
+    "bundle",
+    "app",
+    "lab",
+)
 
 
 def build_parser() -> Parser:
@@ -60,10 +75,27 @@ def build_parser() -> Parser:
         train_codec,
     )
 
-    parser = Parser(prog="audioformer", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="audioformer", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--version", action="version", version=f"audioformer {audioformer.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (info, classify, coding, prepare, pretrain, imports, finetune, evaluate, bench, synth, train_codec, check, bundle, serve):
+    for module in (
+        info,
+        classify,
+        coding,
+        prepare,
+        pretrain,
+        imports,
+        finetune,
+        evaluate,
+        bench,
+        synth,
+        train_codec,
+        check,
+        bundle,
+        serve,
+    ):
         module.add_verbs(verbs)
     return parser
 
@@ -83,9 +115,12 @@ def add_verb(verbs, name: str, run: Callable, about: str, example: str, json: bo
         The verb's parser, for its options.
     """
     parser = verbs.add_parser(
-        name, help=about.split(". ")[0].rstrip(".") + ".", description=textwrap.fill(about, 78), epilog=f"example:\n  {example}\n",
+        name,
+        help=about.split(". ")[0].rstrip(".") + ".",
+        description=textwrap.fill(about, 78),
+        epilog=f"example:\n  {example}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.set_defaults(run=run)
     if json:
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
@@ -151,6 +186,11 @@ def add_codec(parser: argparse.ArgumentParser, default: str | None = "compact", 
     """The options that choose a codec."""
     shown = f" (default {default})" if default else ""
     parser.add_argument(
-        "--codec", default=default, metavar="NAME", help=f"compact, encodec_24khz, encodec_48khz or a folder of train-codec{shown}{why}"
+        "--codec",
+        default=default,
+        metavar="NAME",
+        help=f"compact, encodec_24khz, encodec_48khz or a folder of train-codec{shown}{why}",
     )
-    parser.add_argument("--weights", metavar="PATH", help="EnCodec only: folder or file with its published weights (CC BY-NC 4.0)")
+    parser.add_argument(
+        "--weights", metavar="PATH", help="EnCodec only: folder or file with its published weights (CC BY-NC 4.0)"
+    )

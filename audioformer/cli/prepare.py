@@ -12,7 +12,9 @@ from audioformer.cli.parser import add_codec, add_verb, at_least_one, numbers, s
 from audioformer.cli.settings import parse
 from audioformer.errors import AudioformerError
 
-LAYOUTS = "esc50 (also ESC-10 and `audioformer synth`), fsdd, fsd50k, audioset, folder (one sub-folder a class, or a CSV)"
+LAYOUTS = (
+    "esc50 (also ESC-10 and `audioformer synth`), fsdd, fsd50k, audioset, folder (one sub-folder a class, or a CSV)"
+)
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
@@ -20,16 +22,22 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", metavar="ROOT", help="folder of the data set, in its published layout")
     parser.add_argument("--dataset", required=True, metavar="NAME", help=LAYOUTS)
     parser.add_argument("--folds", type=numbers, metavar="1,2", help="only clips of these folds (default all)")
-    parser.add_argument("--split", type=words, metavar="NAME", help="only clips of these splits: train, val, test (default all)")
     parser.add_argument(
-        "--option", dest="options", action="append", default=[], metavar="NAME=VALUE",
+        "--split", type=words, metavar="NAME", help="only clips of these splits: train, val, test (default all)"
+    )
+    parser.add_argument(
+        "--option",
+        dest="options",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
         help="of the data set's reader, e.g. esc10_only=true, fold=speaker, parts=dev,eval, csv=clips.csv, allow_missing=true",
-    )  # fmt: skip
+    )
 
 
 def open_chosen(arguments: argparse.Namespace):
     """The data set that the options of `add_dataset` name."""
-    from audioformer.datasets import open_dataset
+    from audioformer.data.datasets import open_dataset
 
     dataset = open_dataset(arguments.dataset, arguments.root, **reader_options(arguments.dataset, arguments.options))
     if arguments.folds is not None or arguments.split is not None:
@@ -41,7 +49,7 @@ def open_chosen(arguments: argparse.Namespace):
 
 def reader_options(name: str, options: Sequence[str]) -> dict[str, Any]:
     """NAME=VALUE words as the reader's parameters, with the types of their defaults."""
-    from audioformer.datasets import DATASETS
+    from audioformer.data.datasets import DATASETS
 
     known = dict(inspect.signature(DATASETS[name]).parameters) if name in DATASETS else {}
     found: dict[str, Any] = {}
@@ -79,34 +87,55 @@ def add_verbs(verbs) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="CORPUS", help="folder to write or to go on with")
     add_codec(parser)
     parser.add_argument("--codebooks", type=at_least_one, metavar="K", help="codebook rows to keep (default all)")
-    parser.add_argument("--shard", type=part, metavar="i/n", help="do the i-th of n equal parts, for n processes that share the folder")
-    parser.add_argument("--shards", type=at_least_one, metavar="N", help="files to cut the corpus into (default one for 512 clips)")
     parser.add_argument(
-        "--variants", type=at_least_one, default=1, metavar="N", help="codings of a clip, all but the first augmented (default 1)"
+        "--shard", type=part, metavar="i/n", help="do the i-th of n equal parts, for n processes that share the folder"
     )
     parser.add_argument(
-        "--augment", metavar="NAME", help="how variants are changed before coding: light, strong, strong-mixup, voices (for words)"
+        "--shards", type=at_least_one, metavar="N", help="files to cut the corpus into (default one for 512 clips)"
+    )
+    parser.add_argument(
+        "--variants",
+        type=at_least_one,
+        default=1,
+        metavar="N",
+        help="codings of a clip, all but the first augmented (default 1)",
+    )
+    parser.add_argument(
+        "--augment",
+        metavar="NAME",
+        help="how variants are changed before coding: light, strong, strong-mixup, voices (for words)",
     )
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the augmentation (default 0)")
     parser.add_argument(
-        "--frames", choices=("latents", "mel256"),
+        "--frames",
+        choices=("latents", "mel256"),
         help="keep what EnCodecMAE reads beside the codes: the codec's latents or 256 log-mel bands, in 16 bits (default codes only)",
-    )  # fmt: skip
-    parser.add_argument("--clip-s", type=seconds, metavar="S", help="code at most this many seconds of a clip (default whole clips)")
+    )
+    parser.add_argument(
+        "--clip-s", type=seconds, metavar="S", help="code at most this many seconds of a clip (default whole clips)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Code a data set."""
     from audioformer.codec import load_codec
-    from audioformer.corpus import prepare
+    from audioformer.data.corpus import prepare
 
     dataset = open_chosen(arguments)
     codec = load_codec(arguments.codec, weights=arguments.weights)
     records = prepare(
-        dataset, codec, arguments.output, n_codebooks=arguments.codebooks, shard=arguments.shard, variants=arguments.variants,
-        seed=arguments.seed, augment=arguments.augment, clip_s=arguments.clip_s, n_shards=arguments.shards,
+        dataset,
+        codec,
+        arguments.output,
+        n_codebooks=arguments.codebooks,
+        shard=arguments.shard,
+        variants=arguments.variants,
+        seed=arguments.seed,
+        augment=arguments.augment,
+        clip_s=arguments.clip_s,
+        n_shards=arguments.shards,
         frames=arguments.frames,
-    )  # fmt: skip
+    )
     record = None
     with stoppable(arguments.output), Progress() as progress:
         for record in records:
@@ -125,13 +154,17 @@ def _line(record) -> str:
 
 def _summary(arguments: argparse.Namespace, record) -> Result:
     """What there is now."""
-    from audioformer.corpus import Corpus
+    from audioformer.data.corpus import Corpus
 
     document = {"corpus": arguments.output, "finished": True, "seconds": round(record.seconds, 3) if record else 0.0}
     try:
         corpus = Corpus.open(arguments.output)
     except AudioformerError:  # other parts are still at work
-        done = f"{record.done} clips of part {arguments.shard[0]}/{arguments.shard[1]}" if arguments.shard and record else "this part"
+        done = (
+            f"{record.done} clips of part {arguments.shard[0]}/{arguments.shard[1]}"
+            if arguments.shard and record
+            else "this part"
+        )
         text = f"{arguments.output}: {done} coded; the corpus is complete when all parts are"
         return Result(document | {"finished": False, "clips": record.done if record else 0}, text)
     numbers = corpus.statistics()

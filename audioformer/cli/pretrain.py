@@ -27,19 +27,37 @@ def add_verbs(verbs) -> None:
     example = "audioformer pretrain runs/esc50 runs/scenes --preset tiny -o runs/tiny --held-out-share 0.05 --set train.n_steps=500"
     parser = add_verb(verbs, "pretrain", run, about, example)
     add_corpora(parser)
-    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="what is hidden and guessed (default audioformer)")
-    presets = "bundled, tiny, small, paper (12 x 768), test; of encodecmae: tiny, small, base, large, second-stage, test"
+    parser.add_argument(
+        "--method", choices=METHODS, default=METHODS[0], help="what is hidden and guessed (default audioformer)"
+    )
+    presets = (
+        "bundled, tiny, small, paper (12 x 768), test; of encodecmae: tiny, small, base, large, second-stage, test"
+    )
     parser.add_argument("--preset", required=True, metavar="NAME", help=presets)
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
-    parser.add_argument("--rows", choices=("separate", "shared", "summed"), help="how codebook rows are used (default: the preset's)")
-    parser.add_argument("--codebooks", type=at_least_one, metavar="K", help="rows the model uses (default: the preset's)")
-    parser.add_argument("--from", dest="start", metavar="DIR", help="go on from a pre-trained model; its sizes replace the preset's")
-    parser.add_argument("--only-row", type=at_least_one, metavar="K", help="separate rows: train this row alone, e.g. one on each machine")
     parser.add_argument(
-        "--targets", choices=("codes", "kmeans", "both"),
+        "--rows", choices=("separate", "shared", "summed"), help="how codebook rows are used (default: the preset's)"
+    )
+    parser.add_argument(
+        "--codebooks", type=at_least_one, metavar="K", help="rows the model uses (default: the preset's)"
+    )
+    parser.add_argument(
+        "--from", dest="start", metavar="DIR", help="go on from a pre-trained model; its sizes replace the preset's"
+    )
+    parser.add_argument(
+        "--only-row",
+        type=at_least_one,
+        metavar="K",
+        help="separate rows: train this row alone, e.g. one on each machine",
+    )
+    parser.add_argument(
+        "--targets",
+        choices=("codes", "kmeans", "both"),
         help="encodecmae: guess codes (default), or clusters of what a finished model (--from or --teacher) makes of the clips",
-    )  # fmt: skip
-    parser.add_argument("--teacher", metavar="DIR", help="encodecmae: cluster this model's activations instead of those of --from")
+    )
+    parser.add_argument(
+        "--teacher", metavar="DIR", help="encodecmae: cluster this model's activations instead of those of --from"
+    )
     add_codec(parser, default=None, why="; needed only to start from a codec of your own (default: the corpus's)")
     add_set(parser)
 
@@ -63,7 +81,9 @@ def run(arguments: argparse.Namespace) -> Result:
     changes += [f"model.n_codebooks={arguments.codebooks}"] if arguments.codebooks else []
     config = override(replace(preset, model=model), [*changes, *arguments.changes])
     if start and config.model != start.config:
-        raise AudioformerError(f"--from {arguments.start}: the sizes of that model are fixed; leave model.* settings out")
+        raise AudioformerError(
+            f"--from {arguments.start}: the sizes of that model are fixed; leave model.* settings out"
+        )
     config = measured(config, chosen.held_out)
     rows = _rows(config, arguments.only_row)
     if rows is None:
@@ -72,7 +92,9 @@ def run(arguments: argparse.Namespace) -> Result:
         about = _row_by_row(arguments, config, chosen, start, rows)
     if about is None:
         text = f"{arguments.output}: row {arguments.only_row} is trained; the rows are joined when all are"
-        return Result({"checkpoint": str(Path(arguments.output) / f"row{arguments.only_row}"), "row": arguments.only_row}, text)
+        return Result(
+            {"checkpoint": str(Path(arguments.output) / f"row{arguments.only_row}"), "row": arguments.only_row}, text
+        )
     document = summary(arguments.output, about, preset=arguments.preset, n_held_out=len(chosen.held_out))
     return Result(document, summary_text(document))
 
@@ -82,7 +104,9 @@ def _rows(config, only_row: int | None) -> list[int] | None:
     n_rows = config.model.n_codebooks
     if config.model.rows != "separate":
         if only_row:
-            raise AudioformerError(f"--only-row {only_row}: rows are {config.model.rows}; only separate rows are trained one by one")
+            raise AudioformerError(
+                f"--only-row {only_row}: rows are {config.model.rows}; only separate rows are trained one by one"
+            )
         return None
     if only_row and only_row > n_rows:
         raise AudioformerError(f"--only-row {only_row}: the model has rows 1 to {n_rows}")

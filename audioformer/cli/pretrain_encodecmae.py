@@ -16,11 +16,13 @@ NOT_HERE = ("rows", "only_row")
 
 def run(arguments: argparse.Namespace) -> Result:
     """Pre-train an EnCodecMAE."""
-    from audioformer.pretrain_encodecmae import FrameModelling, mae_recipe
+    from audioformer.encodecmae.pretrain import FrameModelling, mae_recipe
 
     for name in NOT_HERE:
         if getattr(arguments, name):
-            raise AudioformerError(f"--{name.replace('_', '-')}: EnCodecMAE reads frames, not codebook rows; leave it out")
+            raise AudioformerError(
+                f"--{name.replace('_', '-')}: EnCodecMAE reads frames, not codebook rows; leave it out"
+            )
     preset = mae_recipe(arguments.preset)
     chosen = choose(arguments)
     codec = chosen.clips.codec
@@ -38,26 +40,30 @@ def run(arguments: argparse.Namespace) -> Result:
         note("clustering the teacher's activations")
     task = FrameModelling(config, chosen.clips, codec, chosen.held_out, codebooks, start, teacher)
     about = run_training(task, config, arguments.output)
-    document = summary(arguments.output, about, method="encodecmae", preset=arguments.preset, n_held_out=len(chosen.held_out))
+    document = summary(
+        arguments.output, about, method="encodecmae", preset=arguments.preset, n_held_out=len(chosen.held_out)
+    )
     return Result(document, summary_text(document))
 
 
 def _opened(name: str | None, codec: dict):
     """The EnCodecMAE of a folder; None for None."""
-    from audioformer.encodecmae import EncodecMAE
+    from audioformer.encodecmae.model import EncodecMAE
     from audioformer.pretrain import load_pretrained
 
     if name is None:
         return None
     model, _ = load_pretrained(name, expect=codec)
     if not isinstance(model, EncodecMAE):
-        raise AudioformerError(f"{name}: is an AudioFormer; give a folder of `audioformer pretrain --method encodecmae`")
+        raise AudioformerError(
+            f"{name}: is an AudioFormer; give a folder of `audioformer pretrain --method encodecmae`"
+        )
     return model
 
 
 def _fitted(arguments: argparse.Namespace, sizes, clips):
     """The sizes with what corpus and codec decide, and the codec's codebooks where the input is made of them."""
-    from audioformer.pretrain_encodecmae import fitting_sizes
+    from audioformer.encodecmae.pretrain import fitting_sizes
 
     if sizes.frames == "quantised":
         from audioformer.cli.pretrain import load_codebooks

@@ -26,17 +26,34 @@ def add_verbs(verbs) -> None:
     """Add `app` and `lab`."""
     app = add_verb(verbs, "app", run_app, "Serve the app until Ctrl-C.", "audioformer app --port 7861", json=False)
     app.add_argument("--port", type=at_least_one, default=7860, metavar="N", help="TCP port, 1 to 65535 (default 7860)")
-    app.add_argument("--lan", action="store_true", help="also answer other computers of this network, over https (default: this one only)")
+    app.add_argument(
+        "--lan",
+        action="store_true",
+        help="also answer other computers of this network, over https (default: this one only)",
+    )
     about = "ask for a password at the door, at least 6 letters; without WORD one is made and printed (default: no password)"
     app.add_argument("--password", nargs="?", const="", metavar="WORD", help=about)
     app.add_argument("--open", action="store_true", help="open the page in a browser")
-    app.add_argument("--checkpoint", action="append", metavar="NAME", help="checkpoint to offer, may be repeated (default: the bundled)")
-    app.add_argument("--codec", action="append", metavar="NAME", help="codec to offer, may be repeated (default the bundled one)")
+    app.add_argument(
+        "--checkpoint",
+        action="append",
+        metavar="NAME",
+        help="checkpoint to offer, may be repeated (default: the bundled)",
+    )
+    app.add_argument(
+        "--codec", action="append", metavar="NAME", help="codec to offer, may be repeated (default the bundled one)"
+    )
     about = "data set on the map: ESC-50 layout, or a sub-folder for each class (default: the bundled samples)"
     app.add_argument("--sounds", metavar="DIR", help=about)
     about = "Open JupyterLab at the index of the notebooks, without internet; an installed package's are copied to ./audioformer-notebooks."
     lab = add_verb(verbs, "lab", run_lab, about, "audioformer lab --port 8888", json=False)
-    lab.add_argument("--port", type=at_least_one, default=8888, metavar="N", help="TCP port; the next free one if taken (default 8888)")
+    lab.add_argument(
+        "--port",
+        type=at_least_one,
+        default=8888,
+        metavar="N",
+        help="TCP port; the next free one if taken (default 8888)",
+    )
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
@@ -50,9 +67,14 @@ def run_app(arguments: argparse.Namespace) -> Result:
         note(f"any name, password: {password}")
     try:
         launch(
-            port=arguments.port, lan=arguments.lan, open_browser=arguments.open, codecs=arguments.codec,
-            checkpoints=arguments.checkpoint, password=password, sounds=arguments.sounds,
-        )  # fmt: skip
+            port=arguments.port,
+            lan=arguments.lan,
+            open_browser=arguments.open,
+            codecs=arguments.codec,
+            checkpoints=arguments.checkpoint,
+            password=password,
+            sounds=arguments.sounds,
+        )
     except KeyboardInterrupt:
         note("app stopped")
     return Result(None)
@@ -85,14 +107,22 @@ def lab_command(folder: Path, port: int, browser: bool) -> list[str]:
     first = [f"--LabApp.default_url=/lab/tree/{LAB_FIRST}"] if (folder / LAB_FIRST).is_file() else []
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # as in most containers; JupyterLab wants to be told
     return [
-        sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}", "--ip=127.0.0.1", f"--port={port}", *LAB_OFFLINE, *first,
-        *([] if browser else ["--no-browser"]), *(["--allow-root"] if is_root else []),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--notebook-dir={folder}",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        *LAB_OFFLINE,
+        *first,
+        *([] if browser else ["--no-browser"]),
+        *(["--allow-root"] if is_root else []),
+    ]
 
 
 def lab_environment() -> dict[str, str]:
     """Variables for JupyterLab: kernels stay offline, and nobody is asked whether to fetch Jupyter's news."""
-    from audioformer.paths import PACKAGE
+    from audioformer.files import PACKAGE
 
     settings = [str(PACKAGE / "assets" / "jupyter"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
     return {"AUDIOFORMER_OFFLINE": "1", "JUPYTER_CONFIG_PATH": os.pathsep.join(settings)}
@@ -103,7 +133,7 @@ def lab_folder() -> Path:
 
     What is in the copy already is kept: learners have written into it.
     """
-    from audioformer.paths import PACKAGE, notebooks_folder
+    from audioformer.files import PACKAGE, notebooks_folder
 
     source = notebooks_folder()
     if PACKAGE not in source.parents:
@@ -116,5 +146,7 @@ def lab_folder() -> Path:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
             except OSError as error:
-                raise AudioformerError(f"{target}: cannot be written ({error.strerror}); go to another folder first") from error
+                raise AudioformerError(
+                    f"{target}: cannot be written ({error.strerror}); go to another folder first"
+                ) from error
     return target

@@ -83,6 +83,10 @@ def parse(name: str, text: str, hint: Any) -> Any:
 def add_set(parser) -> None:
     """The option --set."""
     parser.add_argument(
-        "--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
         help="change one setting of the preset, e.g. --set train.n_steps=200; may be repeated; a wrong name lists the nearest",
-    )  # fmt: skip
+    )

@@ -21,19 +21,29 @@ def add_verbs(verbs) -> None:
     parser.add_argument("--clips", type=at_least_one, required=True, metavar="N", help="how many")
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="0 to 4294967295 (default 0)")
     parser.add_argument("--kind", choices=("scenes", "clips"), default="scenes", help="default scenes")
-    parser.add_argument("--duration", type=seconds, metavar="S", help="seconds a clip (default 10 for scenes, 5 for clips)")
-    parser.add_argument("--max-events", type=at_least_one, default=4, metavar="N", help="most sounds in a scene, up to 32 (default 4)")
-    parser.add_argument("--classes", type=words, metavar="A,B", help="classes to draw from (default all 51; `esc10` stands for its ten)")
-    parser.add_argument("--sample-rate", type=at_least_one, default=24_000, metavar="HZ", help="8000 to 192000 Hz (default 24000)")
+    parser.add_argument(
+        "--duration", type=seconds, metavar="S", help="seconds a clip (default 10 for scenes, 5 for clips)"
+    )
+    parser.add_argument(
+        "--max-events", type=at_least_one, default=4, metavar="N", help="most sounds in a scene, up to 32 (default 4)"
+    )
+    parser.add_argument(
+        "--classes", type=words, metavar="A,B", help="classes to draw from (default all 51; `esc10` stands for its ten)"
+    )
+    parser.add_argument(
+        "--sample-rate", type=at_least_one, default=24_000, metavar="HZ", help="8000 to 192000 Hz (default 24000)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Result:
     """Synthesise a folder."""
-    from audioformer.synth import CLASSES, ESC10_CLASSES, write_scenes
+    from audioformer.data.synth import CLASSES, ESC10_CLASSES, write_scenes
 
     classes = arguments.classes or CLASSES
     if "esc10" in classes:
-        classes = tuple(dict.fromkeys(label for name in classes for label in (ESC10_CLASSES if name == "esc10" else (name,))))
+        classes = tuple(
+            dict.fromkeys(label for name in classes for label in (ESC10_CLASSES if name == "esc10" else (name,)))
+        )
     started = time.monotonic()
     with stoppable(arguments.output), Progress() as progress:
 
@@ -42,14 +52,27 @@ def run(arguments: argparse.Namespace) -> Result:
             progress.show(f"{done} of {total} {arguments.kind}, {clock(spent / done * (total - done))} left")
 
         items = write_scenes(
-            arguments.output, arguments.clips, arguments.seed, arguments.duration, arguments.kind, arguments.max_events,
-            classes, arguments.sample_rate, progress=show,
-        )  # fmt: skip
-    labels = Counter(label for item in items for label in ({event["label"] for event in item.events} or {item.category}))
+            arguments.output,
+            arguments.clips,
+            arguments.seed,
+            arguments.duration,
+            arguments.kind,
+            arguments.max_events,
+            classes,
+            arguments.sample_rate,
+            progress=show,
+        )
+    labels = Counter(
+        label for item in items for label in ({event["label"] for event in item.events} or {item.category})
+    )
     document = {
-        "output": arguments.output, "kind": arguments.kind, "n_clips": len(items), "seed": arguments.seed,
-        "n_events": sum(len(item.events) for item in items), "clips_per_label": dict(sorted(labels.items())),
-    }  # fmt: skip
+        "output": arguments.output,
+        "kind": arguments.kind,
+        "n_clips": len(items),
+        "seed": arguments.seed,
+        "n_events": sum(len(item.events) for item in items),
+        "clips_per_label": dict(sorted(labels.items())),
+    }
     events = f" with {document['n_events']} events" if document["n_events"] else ""
     how = f"read it as --dataset esc50, e.g. audioformer prepare {arguments.output} --dataset esc50 -o CORPUS"
     return Result(document, f"{arguments.output}: {len(items)} {arguments.kind}{events}, {len(labels)} classes; {how}")

@@ -20,7 +20,9 @@ N_MEASUREMENTS = 10
 def measured(config: Any, held_out) -> Any:
     """The recipe with validation switched on where clips are held out and nothing was said about when."""
     if not len(held_out) and config.train.patience:
-        note("the recipe stops when held-out clips get no better, and none are held out: it runs to the end; see --held-out-split val")
+        note(
+            "the recipe stops when held-out clips get no better, and none are held out: it runs to the end; see --held-out-split val"
+        )
     if not len(held_out) or config.train.validate_every:
         return config
     return replace(config, train=replace(config.train, validate_every=max(1, config.train.n_steps // N_MEASUREMENTS)))
@@ -57,7 +59,9 @@ def _timed(records: Iterable[StepRecord]) -> Iterator[tuple[StepRecord, float, d
         first = first or record
         validation = record.validation or validation
         steps = record.step - first.step
-        per_step = (record.seconds - first.seconds) / steps if steps else record.seconds / record.step  # a resumed run has steps behind it
+        per_step = (
+            (record.seconds - first.seconds) / steps if steps else record.seconds / record.step
+        )  # a resumed run has steps behind it
         yield record, per_step, validation
 
 

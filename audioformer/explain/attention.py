@@ -131,4 +131,6 @@ def shrink(maps: Tensor, size: int) -> Tensor:
         (..., s, s), s = min(S, size).
     """
     side = min(maps.shape[-1], size)
-    return torch.nn.functional.adaptive_avg_pool2d(maps.reshape(-1, 1, *maps.shape[-2:]), side).reshape(*maps.shape[:-2], side, side)
+    return torch.nn.functional.adaptive_avg_pool2d(maps.reshape(-1, 1, *maps.shape[-2:]), side).reshape(
+        *maps.shape[:-2], side, side
+    )

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from audioformer.classify import AudioClassifier
 from audioformer.codec import Codec
-from audioformer.editing import silent_column
 from audioformer.errors import AudioformerError
+from audioformer.explain.edit import silent_column
 from audioformer.explain.occlusion import class_number, hidden_probabilities, model_codes
 
 
@@ -74,7 +74,9 @@ def block_order(importance: Tensor, block: int) -> list[int]:
     """
     importance = torch.as_tensor(importance).float()
     if importance.ndim != 1 or not len(importance) or not importance.isfinite().all() or block < 1:
-        raise AudioformerError(f"importance {tuple(importance.shape)} must be finite numbers (frames,), and block={block} at least 1")
+        raise AudioformerError(
+            f"importance {tuple(importance.shape)} must be finite numbers (frames,), and block={block} at least 1"
+        )
     means = torch.stack([part.mean() for part in importance.split(block)])
     return means.argsort(descending=True, stable=True).tolist()
 
@@ -102,7 +104,9 @@ def frames_of(order: Sequence[int], share: float, block: int, n_frames: int) -> 
     return taken.repeat_interleave(block)[:n_frames]
 
 
-def curves(clf: AudioClassifier, codes: Tensor, order: Sequence[int], label: int, block: int = 15, n_points: int = 11) -> Curves:
+def curves(
+    clf: AudioClassifier, codes: Tensor, order: Sequence[int], label: int, block: int = 15, n_points: int = 11
+) -> Curves:
     """Deletion and insertion curves of one order of blocks.
 
     Args:
@@ -122,7 +126,9 @@ def curves(clf: AudioClassifier, codes: Tensor, order: Sequence[int], label: int
     codes, label = model_codes(clf, codes), class_number(clf, label)
     n_frames = codes.shape[1]
     if block < 1 or sorted(order) != list(range(-(-n_frames // block))) or n_points < 2:
-        raise AudioformerError(f"order must name each block of {block} in {n_frames} frames once; n_points={n_points} must be 2 or more")
+        raise AudioformerError(
+            f"order must name each block of {block} in {n_frames} frames once; n_points={n_points} must be 2 or more"
+        )
     taken = [frames_of(order, part, block, n_frames) for part in torch.linspace(0, 1, n_points).tolist()]
     hidden = [where.expand(codes.shape) for one in taken for where in (one, ~one)]
     p = hidden_probabilities(clf, codes, hidden)[:, label].view(n_points, 2)
@@ -176,6 +182,8 @@ def held_against(importance: Tensor, truth: Tensor) -> dict[str, float]:
 
     importance, truth = (np.asarray(torch.as_tensor(one)) for one in (importance, truth))
     if importance.shape != truth.shape or importance.ndim != 1 or not truth.any():
-        raise AudioformerError(f"importance {importance.shape} and truth {truth.shape} must both be (frames,), with something that sounds")
+        raise AudioformerError(
+            f"importance {importance.shape} and truth {truth.shape} must both be (frames,), with something that sounds"
+        )
     precision = float(average_precision(truth[:, None], importance[:, None])[0])
     return {"hit": float(truth[importance.argmax()]), "precision": precision, "chance": float(truth.mean())}

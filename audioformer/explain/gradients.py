@@ -96,8 +96,12 @@ def token_vectors(classifier: Classifier, tokens: Tensor) -> Tensor:
         4
     """
     encoders, rows = classifier.backbone.encoders, classifier.config.rows
-    tables = [encoder.embeddings.tables[0] for encoder in encoders] if rows == "separate" else encoders[0].embeddings.tables
-    return torch.stack([tables[0 if rows == "shared" else k](tokens[:, k]) for k in range(classifier.config.n_codebooks)], 1)
+    tables = (
+        [encoder.embeddings.tables[0] for encoder in encoders] if rows == "separate" else encoders[0].embeddings.tables
+    )
+    return torch.stack(
+        [tables[0 if rows == "shared" else k](tokens[:, k]) for k in range(classifier.config.n_codebooks)], 1
+    )
 
 
 def log_odds(logits: Tensor, label: int, multi_label: bool) -> Tensor:
@@ -108,7 +112,9 @@ def log_odds(logits: Tensor, label: int, multi_label: bool) -> Tensor:
     return logits[:, label] - logits[:, others].logsumexp(1)
 
 
-def _one_window(classifier: Classifier, codes: Tensor, label: int, n_steps: int, multi_label: bool) -> tuple[Tensor, list[float]]:
+def _one_window(
+    classifier: Classifier, codes: Tensor, label: int, n_steps: int, multi_label: bool
+) -> tuple[Tensor, list[float]]:
     """(K, T) shares, and the log-odds of the window and of one with everything hidden."""
 
     def answer(vectors: Tensor) -> Tensor:
@@ -121,7 +127,7 @@ def _one_window(classifier: Classifier, codes: Tensor, label: int, n_steps: int,
         whole, nothing = answer(ends).tolist()
     found = _method()(answer).attribute(
         ends[:1], ends[1:], n_steps=n_steps, method="gausslegendre", internal_batch_size=BATCH
-    )  # fmt: skip
+    )
     return found[0, :, 1:-1].sum(-1).float().cpu(), [whole, nothing]
 
 
@@ -133,7 +139,9 @@ def _method() -> type:
     try:
         from captum.attr import IntegratedGradients
     except ImportError as error:
-        raise AudioformerError('integrated gradients need Captum: pip install "audioformer[notebooks]" or "audioformer[app]"') from error
+        raise AudioformerError(
+            'integrated gradients need Captum: pip install "audioformer[notebooks]" or "audioformer[app]"'
+        ) from error
     finally:
         drawing.setLevel(level)
     return IntegratedGradients

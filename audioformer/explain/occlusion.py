@@ -54,7 +54,12 @@ class Occlusion:
 
 
 def occlusion(
-    clf: AudioClassifier, codes: Tensor, label: int | None = None, span: int = 15, step: int | None = None, rows: bool = True
+    clf: AudioClassifier,
+    codes: Tensor,
+    label: int | None = None,
+    span: int = 15,
+    step: int | None = None,
+    rows: bool = True,
 ) -> Occlusion:
     """Hide one stretch after the other, in all rows; then one row after the other, all the time.
 
@@ -86,7 +91,15 @@ def occlusion(
     p = hidden_probabilities(clf, codes, torch.cat([hidden, _each_row(codes)]) if rows else hidden)
     label = int(p[1].argmax()) if label is None else class_number(clf, label)
     falls, n_spans = p[1, label] - p[2:, label], len(spans)
-    return Occlusion(label, float(p[1, label]), float(p[0, label]), spans, falls[:n_spans], falls[n_spans:] if rows else None, n_frames)
+    return Occlusion(
+        label,
+        float(p[1, label]),
+        float(p[0, label]),
+        spans,
+        falls[:n_spans],
+        falls[n_spans:] if rows else None,
+        n_frames,
+    )
 
 
 def row_falls(clf: AudioClassifier, codes: Tensor, label: int) -> Tensor:
@@ -135,7 +148,9 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[T
     pieces, which = [], []
     for gap in hidden:
         if gap.shape != codes.shape:
-            raise AudioformerError(f"hidden {tuple(gap.shape)} must have the shape of the codes that are read, {tuple(codes.shape)}")
+            raise AudioformerError(
+                f"hidden {tuple(gap.shape)} must have the shape of the codes that are read, {tuple(codes.shape)}"
+            )
         seen = torch.where(gap, -1, codes)
         for start in starts:
             piece = seen[:, start : start + clf.window]
@@ -161,7 +176,9 @@ def model_codes(clf: AudioClassifier, codes: Tensor) -> Tensor:
     if config.rows == "frames":
         raise AudioformerError(f"{clf.name}: reads frames of numbers, no codes to hide; take an AudioFormer checkpoint")
     if codes.ndim != 2 or codes.is_floating_point() or len(codes) < config.n_codebooks or codes.shape[1] < 1:
-        raise AudioformerError(f"codes {tuple(codes.shape)} must be whole numbers ({config.n_codebooks} or more rows, frames)")
+        raise AudioformerError(
+            f"codes {tuple(codes.shape)} must be whole numbers ({config.n_codebooks} or more rows, frames)"
+        )
     return codes[: config.n_codebooks].long().cpu()
 
 

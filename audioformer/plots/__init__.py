@@ -4,7 +4,7 @@
     plots.codes        code grid, error by number of codebooks
     plots.codebook     use of entries, their map, a clip's entries, entries of a class
     plots.plane        vectors in two dimensions: codebook entries, arrows
-    plots.map          a map of sounds: labels, predictions, confidence, errors
+    plots.sound_map    a map of sounds: labels, predictions, confidence, errors
     plots.tokens       token sequences with BOA, EOA, MASK and PAD
     plots.attention    who looks at whom, rotary scores by distance
     plots.layers       where the parameters are, a quantity by layer
@@ -33,11 +33,11 @@ from audioformer.plots import (
     frames,
     importance,
     layers,
-    map,
     masking,
     plane,
     predictions,
     probes,
+    sound_map,
     theme,
     timeline,
     tokens,
@@ -46,6 +46,24 @@ from audioformer.plots import (
 from audioformer.plots.theme import plot_config, show
 
 __all__ = [
-    "ablation", "attention", "audio", "codebook", "codes", "contrast", "frames", "importance", "layers", "map", "masking", "plane",
-    "plot_config", "predictions", "probes", "show", "theme", "timeline", "tokens", "training",
-]  # fmt: skip
+    "ablation",
+    "attention",
+    "audio",
+    "codebook",
+    "codes",
+    "contrast",
+    "frames",
+    "importance",
+    "layers",
+    "masking",
+    "plane",
+    "plot_config",
+    "predictions",
+    "probes",
+    "show",
+    "sound_map",
+    "theme",
+    "timeline",
+    "tokens",
+    "training",
+]

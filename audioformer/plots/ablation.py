@@ -44,18 +44,29 @@ def ablation(rows: Sequence[dict], *, theme: str = "light", title: str | None = 
     for place, data in enumerate(dict.fromkeys(row["data"] for row in rows)):
         mine = [row for row in rows if row["data"] == data]
         figure.add_scatter(
-            x=[row["ours"] for row in mine], y=[names[row["title"]] for row in mine], name=data, mode="markers",
+            x=[row["ours"] for row in mine],
+            y=[names[row["title"]] for row in mine],
+            name=data,
+            mode="markers",
             marker={"size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)]},
             error_x={"type": "data", "array": [row["fold_std"] or 0 for row in mine], "thickness": 1.2, "width": 3},
             customdata=[[row["n_cells"], _told(row)] for row in mine],
             hovertemplate=data + "<br>%{y}<br>accuracy %{x:.3f}, %{customdata[0]} runs%{customdata[1]}<extra></extra>",
-        )  # fmt: skip
+        )
         best = max(mine, key=lambda row: row["ours"])
         told.append(f"{data}: best {best['ours']:.2f} ({best['title']}), chance {mine[0]['chance']:.2f}")
     for chance in sorted({row["chance"] for row in rows}):
         figure.add_vline(x=chance, annotation_text="chance", annotation_position="top right")
     n_lines = len(names) + sum(name.count("<br>") for name in names.values())
     alt = f"Accuracy of each row of the ablation. {'; '.join(told)}."
-    finish(figure, alt, x="Accuracy (share of clips)", y="", theme=theme, title=title, height=120 + 14 * (len(names) + n_lines))
+    finish(
+        figure,
+        alt,
+        x="Accuracy (share of clips)",
+        y="",
+        theme=theme,
+        title=title,
+        height=120 + 14 * (len(names) + n_lines),
+    )
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure.update_xaxes(range=[0, 1.02])

@@ -18,7 +18,9 @@ from audioformer.plots.theme import SOUND_SCALE, as_array, finish, same_length
 MAX_WRITTEN = 12  # positions, beyond which numbers in the cells cannot be read
 
 
-def attention_map(weights, names: Sequence[str] | None = None, *, theme: str = "light", title: str | None = None) -> go.Figure:
+def attention_map(
+    weights, names: Sequence[str] | None = None, *, theme: str = "light", title: str | None = None
+) -> go.Figure:
     """One head's weights: a row for each position that looks, a column for each that is looked at.
 
     Args:
@@ -40,17 +42,25 @@ def attention_map(weights, names: Sequence[str] | None = None, *, theme: str = "
     weights = as_array(weights, "weights", 2).astype(np.float64)
     n = len(weights)
     if weights.shape != (n, n) or weights.min() < 0 or np.abs(weights.sum(1) - 1).max() > 1e-3:
-        raise AudioformerError(f"weights {weights.shape} must be square with rows that sum to 1; softmax over the last axis gives that")
+        raise AudioformerError(
+            f"weights {weights.shape} must be square with rows that sum to 1; softmax over the last axis gives that"
+        )
     if names is not None:
         same_length(n, len(names), "weights", "names")
     labels = list(range(n)) if names is None else [f"{i} {name}" for i, name in enumerate(names)]
     figure = go.Figure(
         go.Heatmap(
-            z=np.round(weights, 4), x=labels, y=labels, zmin=0, colorscale=SOUND_SCALE, name="attention",
-            texttemplate="%{z:.2f}" if n <= MAX_WRITTEN else None, colorbar={"title": {"text": "Weight"}, "thickness": 12},
+            z=np.round(weights, 4),
+            x=labels,
+            y=labels,
+            zmin=0,
+            colorscale=SOUND_SCALE,
+            name="attention",
+            texttemplate="%{z:.2f}" if n <= MAX_WRITTEN else None,
+            colorbar={"title": {"text": "Weight"}, "thickness": 12},
             hovertemplate="position %{y}<br>looks at %{x}<br>weight %{z:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     entropy = -(weights * np.log(np.maximum(weights, 1e-12))).sum(1).mean()
     alt = f"Attention of {n} positions; on average a position spreads its weight over {np.exp(entropy):.1f} of them."
     finish(figure, alt, x="Looked at (position)", y="Looking (position)", theme=theme, title=title, height=420)
@@ -83,11 +93,15 @@ def likeness(cosines, *, theme: str = "light", title: str | None = None) -> go.F
         raise AudioformerError(f"cosines {cosines.shape} must be square, from -1 to 1; multiply vectors of length 1")
     figure = go.Figure(
         go.Heatmap(
-            z=np.round(cosines, 3), zmin=float(cosines.min()), zmax=1, colorscale=SOUND_SCALE, name="likeness",
+            z=np.round(cosines, 3),
+            zmin=float(cosines.min()),
+            zmax=1,
+            colorscale=SOUND_SCALE,
+            name="likeness",
             colorbar={"title": {"text": "Cosine"}, "thickness": 12},
             hovertemplate="positions %{y} and %{x}<br>cosine %{z:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     pairs = cosines[~np.eye(n, dtype=bool)].mean()
     alt = f"Likeness of {n} positions; mean cosine of neighbours {np.diagonal(cosines, 1).mean():.2f}, of all pairs {pairs:.2f}."
     finish(figure, alt, x="Compared with (position)", y="Position", theme=theme, title=title, height=420)
@@ -119,9 +133,13 @@ def score_by_distance(
         values = as_array(values, name, 1)
         same_length(len(distances), len(values), "distances", name)
         figure.add_scatter(
-            x=distances, y=values, mode="lines", name=name, line={"width": 2, "dash": DASHES[place % len(DASHES)]},
+            x=distances,
+            y=values,
+            mode="lines",
+            name=name,
+            line={"width": 2, "dash": DASHES[place % len(DASHES)]},
             hovertemplate=f"{name}<br>distance %{{x}}<br>score %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
     alt = f"Score against distance from {distances.min()} to {distances.max()} positions for {', '.join(scores)}."
     finish(figure, alt, x="Distance (positions)", y="Score (query · key)", theme=theme, title=title)
     return figure.update_layout(showlegend=True)

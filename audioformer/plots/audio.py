@@ -138,12 +138,18 @@ def log_mel(
     top = float(level_db.max())
     figure = go.Figure(
         go.Heatmap(
-            z=np.clip(np.round(level_db), -120, 120).astype(np.int8), x0=(step - 1) * hop_s / 2, dx=hop_s * step,
-            y=[f"{hz:.0f} Hz" for hz in band_hz], colorscale=SOUND_SCALE, zmin=top - range_db, zmax=top, name="log-mel",
+            z=np.clip(np.round(level_db), -120, 120).astype(np.int8),
+            x0=(step - 1) * hop_s / 2,
+            dx=hop_s * step,
+            y=[f"{hz:.0f} Hz" for hz in band_hz],
+            colorscale=SOUND_SCALE,
+            zmin=top - range_db,
+            zmax=top,
+            name="log-mel",
             colorbar={"title": {"text": "Level (dB)"}, "thickness": 12},
             hovertemplate="%{x:.3f} s<br>%{y}<br>%{z} dB<extra></extra>",
         )
-    )  # fmt: skip
+    )
     loudest = band_hz[np.unravel_index(values.argmax(), values.shape)[0]]
     alt = (
         f"Log-mel spectrogram of {duration_s:.2f} s in {len(band_hz)} bands; the loudest cell is near {loudest:.0f} Hz."

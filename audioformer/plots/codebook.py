@@ -1,6 +1,6 @@
 """Pictures of a codebook: how evenly it is used, where its entries lie, which a clip uses, which tell a class.
 
-`audioformer.codebook` computes what is drawn here. Shapes: K codebooks (rows), V entries, T frames.
+`audioformer.explain.codebook` computes what is drawn here. Shapes: K codebooks (rows), V entries, T frames.
 """
 
 from __future__ import annotations
@@ -35,13 +35,18 @@ def usage(counts, *, theme: str = "light", title: str | None = None) -> go.Figur
     for k, row in enumerate(shares, 1):
         used = np.sort(row[row > 0])[::-1]
         figure.add_scatter(
-            x=np.arange(1, len(used) + 1), y=100 * used, name=f"row {k}", mode="lines" if len(used) > 1 else "markers",
+            x=np.arange(1, len(used) + 1),
+            y=100 * used,
+            name=f"row {k}",
+            mode="lines" if len(used) > 1 else "markers",
             line={"dash": ("solid", "dash", "dot")[(k - 1) // 8 % 3]},
             hovertemplate=f"row {k}: the %{{x}}. most used<br>%{{y:.3f}} % of frames<extra></extra>",
-        )  # fmt: skip
+        )
     in_use = (shares > 0).sum(1)
     alt = f"Use of {size} entries by rank in {n_rows} rows; in use are {', '.join(map(str, in_use))} of them."
-    finish(figure, alt, x="Entries, most used first (rank)", y="Share of frames (%)", theme=theme, title=title, height=340)
+    finish(
+        figure, alt, x="Entries, most used first (rank)", y="Share of frames (%)", theme=theme, title=title, height=340
+    )
     figure.update_layout(margin={"t": 88 if title else 56})
     figure.update_xaxes(type="log", dtick=1, range=[-0.05, np.log10(size) + 0.05])
     return figure.update_yaxes(type="log", dtick=1)
@@ -66,13 +71,19 @@ def perplexities(values, in_use, codebook_size: int, *, theme: str = "light", ti
     values, in_use = as_array(values, "values", 1), as_array(in_use, "in_use", 1)
     same_length(len(values), len(in_use), "values", "in_use")
     if max(values.max(), in_use.max()) > codebook_size * (1 + 1e-6):
-        raise AudioformerError(f"perplexity {values.max():.0f} or entries in use {in_use.max()} exceed the codebook size {codebook_size}")
+        raise AudioformerError(
+            f"perplexity {values.max():.0f} or entries in use {in_use.max()} exceed the codebook size {codebook_size}"
+        )
     rows = np.arange(1, len(values) + 1)
     figure = go.Figure()
     for name, heights, unit in (("entries in use", in_use, "entries"), ("perplexity", values, "perplexity")):
         figure.add_bar(x=rows, y=heights, name=name, hovertemplate=f"row %{{x}}<br>%{{y:.0f}} {unit}<extra></extra>")
-    figure.add_hline(y=codebook_size, annotation_text=f"all {codebook_size} entries", annotation_position="bottom right")
-    alt = f"Perplexity of rows 1 to {len(rows)}, out of {codebook_size}: {', '.join(f'{value:.0f}' for value in values)}."
+    figure.add_hline(
+        y=codebook_size, annotation_text=f"all {codebook_size} entries", annotation_position="bottom right"
+    )
+    alt = (
+        f"Perplexity of rows 1 to {len(rows)}, out of {codebook_size}: {', '.join(f'{value:.0f}' for value in values)}."
+    )
     finish(figure, alt, x="Codebook (row)", y="Entries (number)", theme=theme, title=title, height=300)
     figure.update_layout(barmode="group", margin={"t": 64 if title else 36})
     return figure.update_xaxes(dtick=1 if len(rows) <= 12 else 4)
@@ -108,24 +119,57 @@ def entry_map(
     hover = "entry %{customdata[0]}<br>used %{customdata[1]} times<extra></extra>"
     groups = [
         ("never used", ~used, {"size": 5, "symbol": "circle-open", "color": INK[theme][1], "opacity": 0.5}),
-        ("used", used, {"size": 7, "color": np.log10(np.maximum(counts[used], 1)), "colorscale": SOUND_SCALE, "cmin": 0,
-                        "line": {"width": 0.5, "color": INK[theme][1]}, "colorbar": _ticks(counts.max())}),
-        ("in this clip", in_clip > 0, {"size": 9 + 4 * np.log2(1 + in_clip[in_clip > 0]), "symbol": "circle-open",
-                                       "line": {"width": 2}, "color": _colours(theme)[5]}),
-    ]  # fmt: skip
+        (
+            "used",
+            used,
+            {
+                "size": 7,
+                "color": np.log10(np.maximum(counts[used], 1)),
+                "colorscale": SOUND_SCALE,
+                "cmin": 0,
+                "line": {"width": 0.5, "color": INK[theme][1]},
+                "colorbar": _ticks(counts.max()),
+            },
+        ),
+        (
+            "in this clip",
+            in_clip > 0,
+            {
+                "size": 9 + 4 * np.log2(1 + in_clip[in_clip > 0]),
+                "symbol": "circle-open",
+                "line": {"width": 2},
+                "color": _colours(theme)[5],
+            },
+        ),
+    ]
     for name, members, marker in groups:
         if members.any():
             more = "entry %{customdata[0]}<br>%{customdata[2]} frames of this clip<extra></extra>"
             figure.add_scatter(
-                x=points[members, 0], y=points[members, 1], customdata=about[members], mode="markers", name=name, marker=marker,
+                x=points[members, 0],
+                y=points[members, 1],
+                customdata=about[members],
+                mode="markers",
+                name=name,
+                marker=marker,
                 hovertemplate=more if name == "in this clip" else hover,
-            )  # fmt: skip
+            )
     if marked is not None:
-        figure.add_annotation(x=points[marked, 0], y=points[marked, 1], text=f"entry {marked}", showarrow=True, arrowhead=2, ax=36, ay=-36,
-                              arrowcolor=INK[theme][0], font={"color": INK[theme][0]})  # fmt: skip
+        figure.add_annotation(
+            x=points[marked, 0],
+            y=points[marked, 1],
+            text=f"entry {marked}",
+            showarrow=True,
+            arrowhead=2,
+            ax=36,
+            ay=-36,
+            arrowcolor=INK[theme][0],
+            font={"color": INK[theme][0]},
+        )
     axes = [f"Principal component {i} ({share:.0%} of variance)" for i, share in enumerate(shares, 1)]
-    alt = f"Map of {len(points)} entries, {used.sum()} of them used; the plane shows {shares.sum():.0%} of their variance" + (
-        f"; this clip uses {(in_clip > 0).sum()}." if clip is not None else "."
+    alt = (
+        f"Map of {len(points)} entries, {used.sum()} of them used; the plane shows {shares.sum():.0%} of their variance"
+        + (f"; this clip uses {(in_clip > 0).sum()}." if clip is not None else ".")
     )
     finish(figure, alt, x=axes[0], y=axes[1], theme=theme, title=title, height=440)
     return figure.update_layout(margin={"t": 68 if title else 40}, legend={"itemsizing": "constant"})
@@ -161,9 +205,14 @@ def entries_over_time(
     for name, members, colour, size in (("frames", ~here, colours[0], 5), (f"entry {marked}", here, colours[5], 9)):
         if members.any():
             figure.add_scatter(
-                x=middle_s[members], y=heights[members], customdata=codes[members], mode="markers", name=name, hovertemplate=hover,
+                x=middle_s[members],
+                y=heights[members],
+                customdata=codes[members],
+                mode="markers",
+                name=name,
+                hovertemplate=hover,
                 marker={"size": size, "color": colour, "symbol": "circle" if name == "frames" else "diamond"},
-            )  # fmt: skip
+            )
     alt = f"{len(codes)} frames use {n_used} entries, drawn at their place on the first principal component."
     finish(figure, alt, x=TIME, y="Principal component 1", theme=theme, title=title)
     figure.update_xaxes(range=[0, len(codes) / frame_rate])
@@ -196,10 +245,16 @@ def typical_entries(
     for c, name in enumerate(names):
         best = z[c].argsort(kind="stable")[::-1][:n_entries]
         figure.add_scatter(
-            x=z[c, best], y=[name] * len(best), mode="markers", name=name, marker={"size": 9, "color": _colours(theme)[0], "opacity": 0.8},
-            customdata=np.stack([best, np.exp(delta[c, best])], 1), showlegend=False,
-            hovertemplate=name + "<br>entry %{customdata[0]}<br>%{customdata[1]:.1f} times the odds elsewhere<br>z %{x:.1f}<extra></extra>",
-        )  # fmt: skip
+            x=z[c, best],
+            y=[name] * len(best),
+            mode="markers",
+            name=name,
+            marker={"size": 9, "color": _colours(theme)[0], "opacity": 0.8},
+            customdata=np.stack([best, np.exp(delta[c, best])], 1),
+            showlegend=False,
+            hovertemplate=name
+            + "<br>entry %{customdata[0]}<br>%{customdata[1]:.1f} times the odds elsewhere<br>z %{x:.1f}<extra></extra>",
+        )
         figure.add_annotation(x=z[c, best[0]], y=name, text=str(best[0]), xanchor="left", xshift=8)
     tops = ", ".join(f"{name}: {z[c].argmax()}" for c, name in enumerate(names[:10]))
     alt = f"The {n_entries} most typical entries of {len(names)} classes by log-odds; the first of each is {tops}."
@@ -212,7 +267,9 @@ def _shares(counts) -> np.ndarray:
     """(K, V) counts to shares that sum to 1 in each row."""
     counts = as_array(counts, "counts", 2).astype(np.float64)
     if (counts < 0).any() or (counts.sum(1) == 0).any():
-        raise AudioformerError("counts must be 0 or more, with at least one code in each row; count the codes of some clip first")
+        raise AudioformerError(
+            "counts must be 0 or more, with at least one code in each row; count the codes of some clip first"
+        )
     return counts / counts.sum(1, keepdims=True)
 
 
@@ -231,4 +288,9 @@ def _colours(theme: str) -> Sequence[str]:
 def _ticks(largest: int) -> dict:
     """Colour bar of log10 counts with plain numbers at it."""
     powers = np.arange(int(np.log10(max(largest, 1))) + 1)
-    return {"title": {"text": "Times used"}, "tickvals": powers, "ticktext": [f"{10**p:,}" for p in powers], "thickness": 12}
+    return {
+        "title": {"text": "Times used"},
+        "tickvals": powers,
+        "ticktext": [f"{10**p:,}" for p in powers],
+        "thickness": 12,
+    }

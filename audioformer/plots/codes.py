@@ -71,11 +71,20 @@ def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light", tit
     frame_s = 1 / frame_rate
     figure = go.Figure(
         go.Heatmap(
-            z=shade, customdata=codes.astype(np.int32), x0=frame_s / 2, dx=frame_s, y=np.arange(1, n_rows + 1), zmin=0, zmax=top,
-            colorscale=scale, showscale=False, name="codes", ygap=1 if n_rows <= 16 else 0,
+            z=shade,
+            customdata=codes.astype(np.int32),
+            x0=frame_s / 2,
+            dx=frame_s,
+            y=np.arange(1, n_rows + 1),
+            zmin=0,
+            zmax=top,
+            colorscale=scale,
+            showscale=False,
+            name="codes",
+            ygap=1 if n_rows <= 16 else 0,
             hovertemplate="codebook %{y}<br>%{x:.3f} s<br>code %{customdata}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     alt = (
         f"Code grid: {n_rows} codebooks by {n_frames} frames ({n_frames / frame_rate:.2f} s), "
         f"{len(np.unique(codes[0]))} different codes in codebook 1."

@@ -18,7 +18,13 @@ MAX_WRITTEN = 12  # vectors, beyond which numbers in the cells cannot be read
 
 
 def similarity(
-    cosines, n_rows: int, clip_names: Sequence[str], anchors: str = "row1", *, theme: str = "light", title: str | None = None
+    cosines,
+    n_rows: int,
+    clip_names: Sequence[str],
+    anchors: str = "row1",
+    *,
+    theme: str = "light",
+    title: str | None = None,
 ) -> go.Figure:
     """Similarity matrix over all (clip, row) pairs, with the positives framed.
 
@@ -50,28 +56,52 @@ def similarity(
     shown = cosines[lines].copy()
     shown[np.arange(len(lines)), lines] = np.nan
     clip_of = np.arange(len(names)) // n_rows
-    kind = np.where(clip_of[lines][:, None] == clip_of, "positive: pulled together", "negative: pushed apart").astype(object)
+    kind = np.where(clip_of[lines][:, None] == clip_of, "positive: pulled together", "negative: pushed apart").astype(
+        object
+    )
     kind[np.arange(len(lines)), lines] = "itself: left out"
     figure = go.Figure(
         go.Heatmap(
-            z=np.round(shown, 4), x=names, y=[names[line] for line in lines], customdata=kind, zmin=-1, zmax=1, xgap=1, ygap=1,
-            colorscale=CODE_SCALE, name="similarity", texttemplate="%{z:.2f}" if len(names) <= MAX_WRITTEN else None,
-            colorbar={"title": {"text": "Cosine"}, "thickness": 12}, hoverongaps=False,
+            z=np.round(shown, 4),
+            x=names,
+            y=[names[line] for line in lines],
+            customdata=kind,
+            zmin=-1,
+            zmax=1,
+            xgap=1,
+            ygap=1,
+            colorscale=CODE_SCALE,
+            name="similarity",
+            texttemplate="%{z:.2f}" if len(names) <= MAX_WRITTEN else None,
+            colorbar={"title": {"text": "Cosine"}, "thickness": 12},
+            hoverongaps=False,
             hovertemplate="%{y} and %{x}<br>cosine %{z:.3f}<br>%{customdata}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     per_clip = 1 if anchors == "row1" else n_rows
     for clip in range(len(clip_names)):
         figure.add_shape(
-            type="rect", x0=clip * n_rows - 0.5, x1=(clip + 1) * n_rows - 0.5, y0=clip * per_clip - 0.5,
-            y1=(clip + 1) * per_clip - 0.5, line={"width": 3, "dash": "solid", "color": "#D55E00"},
-        )  # fmt: skip
+            type="rect",
+            x0=clip * n_rows - 0.5,
+            x1=(clip + 1) * n_rows - 0.5,
+            y0=clip * per_clip - 0.5,
+            y1=(clip + 1) * per_clip - 0.5,
+            line={"width": 3, "dash": "solid", "color": "#D55E00"},
+        )
     positive = clip_of[lines][:, None] == clip_of
     alt = (
         f"Similarity of {len(lines)} anchors with {len(names)} vectors of {len(clip_names)} clips; mean cosine "
         f"{np.nanmean(shown[positive]):.2f} among positives, {np.nanmean(shown[~positive]):.2f} among negatives."
     )
     height = 130 + min(34, 700 // len(names)) * len(lines)
-    finish(figure, alt, x="Compared with (clip, row)", y="Anchor (clip, row)", theme=theme, title=title, height=max(240, height))
+    finish(
+        figure,
+        alt,
+        x="Compared with (clip, row)",
+        y="Anchor (clip, row)",
+        theme=theme,
+        title=title,
+        height=max(240, height),
+    )
     figure.update_xaxes(type="category", showgrid=False)
     return figure.update_yaxes(autorange="reversed", type="category", showgrid=False)

@@ -18,7 +18,13 @@ BLANK = {"light": "#f3f4f6", "dark": "#20262e"}
 
 
 def hidden_frames(
-    frames, hidden, frame_rate: float, *, what: str = "Number in the frame", theme: str = "light", title: str | None = None
+    frames,
+    hidden,
+    frame_rate: float,
+    *,
+    what: str = "Number in the frame",
+    theme: str = "light",
+    title: str | None = None,
 ) -> go.Figure:
     """What the model is shown: its input with the hidden frames covered.
 
@@ -43,10 +49,18 @@ def hidden_frames(
     frame_s = 1 / frame_rate
     figure = go.Figure(
         go.Heatmap(
-            z=shown, x0=frame_s / 2, dx=frame_s, zmin=low, zmax=high, colorscale="Cividis", name="visible", colorbar={"thickness": 12},
-            hovertemplate="%{x:.3f} s<br>number %{y}<br>%{z:.2f}<extra></extra>", hoverongaps=False,
+            z=shown,
+            x0=frame_s / 2,
+            dx=frame_s,
+            zmin=low,
+            zmax=high,
+            colorscale="Cividis",
+            name="visible",
+            colorbar={"thickness": 12},
+            hovertemplate="%{x:.3f} s<br>number %{y}<br>%{z:.2f}<extra></extra>",
+            hoverongaps=False,
         )
-    )  # fmt: skip
+    )
     _cover(figure, hidden, frame_rate, theme)
     alt = f"{int(hidden.sum())} of {hidden.size} frames are hidden ({hidden.mean():.0%}), in {len(gaps(hidden))} gaps."
     finish(figure, alt.replace("%)", " %)"), x=TIME, y=what, theme=theme, title=title)
@@ -88,23 +102,45 @@ def guesses(
     place = np.broadcast_to(np.where(hidden, "hidden", "visible"), codes.shape)
     figure = go.Figure(
         go.Heatmap(
-            z=np.where(right, confidence, -confidence).astype(np.float32), x0=frame_s / 2, dx=frame_s,
-            y=np.arange(1, len(codes) + 1), zmin=-1, zmax=1, colorscale=scale, ygap=1 if len(codes) <= 16 else 0, name="guesses",
-            customdata=np.stack([codes, guessed], -1).astype(np.int32), text=place,
+            z=np.where(right, confidence, -confidence).astype(np.float32),
+            x0=frame_s / 2,
+            dx=frame_s,
+            y=np.arange(1, len(codes) + 1),
+            zmin=-1,
+            zmax=1,
+            colorscale=scale,
+            ygap=1 if len(codes) <= 16 else 0,
+            name="guesses",
+            customdata=np.stack([codes, guessed], -1).astype(np.int32),
+            text=place,
             colorbar={"thickness": 12, "tickvals": [-1, 0, 1], "ticktext": ["surely wrong", "unsure", "surely right"]},
             hovertemplate="codebook %{y}<br>%{x:.3f} s, %{text}<br>true code %{customdata[0]}<br>guess %{customdata[1]}"
             "<br>confidence %{z:.2f} (minus: wrong)<extra></extra>",
         )
-    )  # fmt: skip
+    )
     line = {"color": COVER.get(theme, COVER["light"]), "width": 4}
     for first, stop in gaps(~hidden):
         figure.add_shape(type="line", x0=first / frame_rate, x1=stop / frame_rate, y0=0.4, y1=0.4, line=line)
     asked = right[:, hidden]
-    shares = ", ".join(f"codebook {k + 1} {share:.0%}" for k, share in enumerate(asked.mean(1))) if hidden.any() else "none hidden"
+    shares = (
+        ", ".join(f"codebook {k + 1} {share:.0%}" for k, share in enumerate(asked.mean(1)))
+        if hidden.any()
+        else "none hidden"
+    )
     alt = f"Guessed codes in {int(hidden.sum())} hidden of {hidden.size} frames, share that is right: {shares}."
-    finish(figure, alt.replace("%", " %"), x=TIME, y="Codebook (row)", theme=theme, title=title, height=140 + 22 * min(len(codes), 16))
+    finish(
+        figure,
+        alt.replace("%", " %"),
+        x=TIME,
+        y="Codebook (row)",
+        theme=theme,
+        title=title,
+        height=140 + 22 * min(len(codes), 16),
+    )
     figure.update_xaxes(range=[0, hidden.size / frame_rate], showgrid=False)
-    return figure.update_yaxes(range=[len(codes) + 0.6, 0.2], tickmode="array", tickvals=row_ticks(len(codes)), showgrid=False)
+    return figure.update_yaxes(
+        range=[len(codes) + 0.6, 0.2], tickmode="array", tickvals=row_ticks(len(codes)), showgrid=False
+    )
 
 
 def gaps(hidden) -> list[tuple[int, int]]:
@@ -120,12 +156,19 @@ def gaps(hidden) -> list[tuple[int, int]]:
 
 def _check(n_frames: int, hidden: np.ndarray, frame_rate: float) -> None:
     if hidden.size != n_frames or frame_rate <= 0:
-        raise AudioformerError(f"hidden has {hidden.size} of {n_frames} frames at frame_rate={frame_rate}; lengths must agree, rate > 0")
+        raise AudioformerError(
+            f"hidden has {hidden.size} of {n_frames} frames at frame_rate={frame_rate}; lengths must agree, rate > 0"
+        )
 
 
 def _cover(figure: go.Figure, hidden: np.ndarray, frame_rate: float, theme: str) -> None:
     """A grey plate over each gap."""
     for first, stop in gaps(hidden):
         figure.add_vrect(
-            x0=first / frame_rate, x1=stop / frame_rate, fillcolor=COVER.get(theme, COVER["light"]), opacity=1, line_width=0, layer="above"
+            x0=first / frame_rate,
+            x1=stop / frame_rate,
+            fillcolor=COVER.get(theme, COVER["light"]),
+            opacity=1,
+            line_width=0,
+            layer="above",
         )

@@ -38,15 +38,32 @@ def growth(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
         mine = [row for row in rows if row["kind"] == kind]
         for column, (key, unit) in enumerate((("ours", "s"), ("peak_mb", "MB")), 1):
             figure.add_scatter(
-                x=[row["tokens"] for row in mine], y=[row[key] for row in mine], name=name, mode="lines+markers", legendgroup=kind,
-                showlegend=column == 1, line={"dash": DASHES[place % len(DASHES)]}, marker={"symbol": ("circle", "diamond")[place]},
-                text=[row["case"] for row in mine], hovertemplate=f"%{{text}}<br>%{{x}} tokens<br>%{{y:.3g}} {unit}<extra></extra>",
-                row=1, col=column,
-            )  # fmt: skip
+                x=[row["tokens"] for row in mine],
+                y=[row[key] for row in mine],
+                name=name,
+                mode="lines+markers",
+                legendgroup=kind,
+                showlegend=column == 1,
+                line={"dash": DASHES[place % len(DASHES)]},
+                marker={"symbol": ("circle", "diamond")[place]},
+                text=[row["case"] for row in mine],
+                hovertemplate=f"%{{text}}<br>%{{x}} tokens<br>%{{y:.3g}} {unit}<extra></extra>",
+                row=1,
+                col=column,
+            )
         if mine:
             first, last = mine[0], mine[-1]
-            told.append(f"{name}: {first['ours']:.3g} s for {first['tokens']} tokens, {last['ours']:.3g} s for {last['tokens']}")
-    finish(figure, f"Time and memory against the number of tokens. {'; '.join(told)}.", x="Tokens", y="Time (s)", theme=theme, title=title,
-           height=320)  # fmt: skip
+            told.append(
+                f"{name}: {first['ours']:.3g} s for {first['tokens']} tokens, {last['ours']:.3g} s for {last['tokens']}"
+            )
+    finish(
+        figure,
+        f"Time and memory against the number of tokens. {'; '.join(told)}.",
+        x="Tokens",
+        y="Time (s)",
+        theme=theme,
+        title=title,
+        height=320,
+    )
     figure.update_yaxes(title_text="Peak memory (MB)", row=1, col=2)
     return figure.update_xaxes(type="log").update_yaxes(type="log")

@@ -16,9 +16,15 @@ from audioformer.plots.theme import INK, OKABE_ITO, as_array, finish, same_lengt
 
 
 def over_time(
-    maps: Mapping[str, Sequence[float]], frame_rate: float, label: str, *, events: Iterable[tuple[str, float, float]] = (),
-    even: float = 0.0, theme: str = "light", title: str | None = None,
-) -> go.Figure:  # fmt: skip
+    maps: Mapping[str, Sequence[float]],
+    frame_rate: float,
+    label: str,
+    *,
+    events: Iterable[tuple[str, float, float]] = (),
+    even: float = 0.0,
+    theme: str = "light",
+    title: str | None = None,
+) -> go.Figure:
     """How important each moment is, by one or several ways of asking.
 
     Args:
@@ -50,9 +56,13 @@ def over_time(
         times = (np.arange(first) + 0.5) / frame_rate
         line = {"width": 1.8, "dash": DASHES[place % len(DASHES)]}
         figure.add_scatter(
-            x=times, y=values, mode="lines", name=name, line=line,
+            x=times,
+            y=values,
+            mode="lines",
+            name=name,
+            line=line,
             hovertemplate=f"{name}<br>%{{x:.2f}} s<br>%{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
+        )
         highest.append(f"{name} is highest at {times[int(values.argmax())]:.2f} s")
     figure.add_hline(even, line={"width": 1, "color": INK[theme][1], "dash": "dot"})
     for event, start, end in events:
@@ -80,17 +90,23 @@ def faithfulness(found, chance, label: str, *, theme: str = "light", title: str 
     """
     figure, blue, warm = go.Figure(), OKABE_ITO[0], OKABE_ITO[5]
     lines = [
-        ("only these shown", found.share, found.insertion, blue, "solid"), ("these hidden", found.share, found.deletion, warm, "solid"),
-        ("shown, random", chance.share, chance.insertion, blue, "dot"), ("hidden, random", chance.share, chance.deletion, warm, "dot"),
-    ]  # fmt: skip
+        ("only these shown", found.share, found.insertion, blue, "solid"),
+        ("these hidden", found.share, found.deletion, warm, "solid"),
+        ("shown, random", chance.share, chance.insertion, blue, "dot"),
+        ("hidden, random", chance.share, chance.deletion, warm, "dot"),
+    ]
     for name, share, values, colour, dash in lines:
         share, values = as_array(share, "share", 1), as_array(values, name, 1)
         same_length(len(share), len(values), "share", name)
         figure.add_scatter(
-            x=100 * share, y=values, mode="lines+markers", name=name, line={"width": 2, "dash": dash, "color": colour},
+            x=100 * share,
+            y=values,
+            mode="lines+markers",
+            name=name,
+            line={"width": 2, "dash": dash, "color": colour},
             marker={"size": 5, "symbol": "circle" if dash == "solid" else "circle-open"},
             hovertemplate=f"{name}<br>%{{x:.0f}} % of the clip<br>p = %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
     alt = (
         f"Probability of {label.replace('_', ' ')} by share of the clip, most important first: area {found.insertion_area:.2f} if "
         f"only that is shown, {found.deletion_area:.2f} if it is hidden; in random order {chance.insertion_area:.2f} and "

@@ -15,7 +15,9 @@ from audioformer.plots.predictions import DASHES
 from audioformer.plots.theme import CODE_SCALE, as_array, finish, same_length
 
 
-def ladder(distances, steps, label: str, *, theme: str = "light", title: str | None = None, max_lines: int = 6) -> go.Figure:
+def ladder(
+    distances, steps, label: str, *, theme: str = "light", title: str | None = None, max_lines: int = 6
+) -> go.Figure:
     """Distance to the original by number of codebooks, one line a moment of training, the latest the thickest.
 
     Args:
@@ -40,17 +42,22 @@ def ladder(distances, steps, label: str, *, theme: str = "light", title: str | N
     figure = go.Figure()
     for index, colour in zip(drawn, sample_colorscale(CODE_SCALE, places.tolist()), strict=True):
         figure.add_scatter(
-            x=n_codebooks, y=distances[index], mode="lines+markers", name=f"step {steps[index]}",
+            x=n_codebooks,
+            y=distances[index],
+            mode="lines+markers",
+            name=f"step {steps[index]}",
             line={"color": colour, "width": 3 if index == drawn[-1] else 1.5},
             hovertemplate=f"step {steps[index]}<br>%{{x}} codebooks<br>%{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
     first, last = distances[-1][[0, -1]]
     alt = f"{label} after step {steps[-1]}: {first:.3f} with 1 codebook, {last:.3f} with {distances.shape[1]}."
     finish(figure, alt, x="Codebooks used", y=label, theme=theme, title=title)
     return figure.update_xaxes(dtick=1 if len(n_codebooks) <= 12 else 4)
 
 
-def loss_terms(steps, curves: Mapping[str, Sequence[float]], *, theme: str = "light", title: str | None = None) -> go.Figure:
+def loss_terms(
+    steps, curves: Mapping[str, Sequence[float]], *, theme: str = "light", title: str | None = None
+) -> go.Figure:
     """The terms of a loss over training; each has a unit of its own, so read slopes, not heights.
 
     Args:
@@ -70,9 +77,13 @@ def loss_terms(steps, curves: Mapping[str, Sequence[float]], *, theme: str = "li
     for place, (name, values) in enumerate(curves.items()):
         same_length(len(values), len(steps), name, "steps")
         figure.add_scatter(
-            x=steps, y=list(values), mode="lines", name=name, line={"dash": DASHES[place % len(DASHES)]},
+            x=steps,
+            y=list(values),
+            mode="lines",
+            name=name,
+            line={"dash": DASHES[place % len(DASHES)]},
             hovertemplate=f"{name}<br>step %{{x}}<br>%{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
         told.append(f"{name} {values[-1]:.3f}")
     alt = f"Terms of the loss up to step {steps[-1]}, at the end: {', '.join(told)}."
     return finish(figure, alt, x="Training step", y="Loss term (own unit each)", theme=theme, title=title)

@@ -16,9 +16,14 @@ MOST_TICKS = 24  # numbers under an axis, beyond which they touch
 
 
 def parameters(
-    counts: Mapping[str, int], *, what: str = "parameters", of: str = "part", whole: bool = True, theme: str = "light",
+    counts: Mapping[str, int],
+    *,
+    what: str = "parameters",
+    of: str = "part",
+    whole: bool = True,
+    theme: str = "light",
     title: str | None = None,
-) -> go.Figure:  # fmt: skip
+) -> go.Figure:
     """How many numbers each part of a model learns, or how many of something else there are of each kind.
 
     Args:
@@ -45,10 +50,15 @@ def parameters(
     total = values.sum()
     figure = go.Figure(
         go.Bar(
-            x=values, y=list(counts), orientation="h", text=[f"{n:,} ({n / total:.0%})" if whole else f"{n:,}" for n in values.tolist()],
-            textposition="auto", name=what, hovertemplate=f"%{{y}}<br>%{{x:,}} {what}<extra></extra>",
+            x=values,
+            y=list(counts),
+            orientation="h",
+            text=[f"{n:,} ({n / total:.0%})" if whole else f"{n:,}" for n in values.tolist()],
+            textposition="auto",
+            name=what,
+            hovertemplate=f"%{{y}}<br>%{{x:,}} {what}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     most = max(counts, key=counts.get)
     alt = f"{total:,} {what}; most of them, {counts[most] / total * 100:.0f} %, in {most}."
     if not whole:
@@ -58,9 +68,14 @@ def parameters(
 
 
 def by_layer(
-    values: Mapping[str, Sequence[float]], label: str, *, x: str = "Layer (0: embeddings)", first: int = 0, theme: str = "light",
+    values: Mapping[str, Sequence[float]],
+    label: str,
+    *,
+    x: str = "Layer (0: embeddings)",
+    first: int = 0,
+    theme: str = "light",
     title: str | None = None,
-) -> go.Figure:  # fmt: skip
+) -> go.Figure:
     """One quantity after the embeddings and after every block, or for each of other numbered things.
 
     Args:
@@ -81,10 +96,14 @@ def by_layer(
     for place, (name, line) in enumerate(values.items()):
         line = as_array(line, name, 1)
         figure.add_scatter(
-            x=list(range(first, first + len(line))), y=line, mode="lines+markers", name=name, marker={"size": 7, "symbol": place},
+            x=list(range(first, first + len(line))),
+            y=line,
+            mode="lines+markers",
+            name=name,
+            marker={"size": 7, "symbol": place},
             line={"width": 2, "dash": DASHES[place % len(DASHES)]},
             hovertemplate=f"{name}<br>{x} %{{x}}<br>%{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
     ends = "; ".join(f"{name} from {line[0]:.2f} to {line[-1]:.2f}" for name, line in values.items())
     finish(figure, f"{label} by {x.split(' (')[0].lower()}: {ends}.", x=x, y=label, theme=theme, title=title)
     if max(map(len, values.values()), default=0) <= MOST_TICKS:

@@ -55,12 +55,20 @@ def hidden_codes(
     n_rows, n_frames = mask.shape
     figure = go.Figure(
         go.Heatmap(
-            z=states, text=np.asarray(STATES)[states], x0=frame_s / 2, dx=frame_s, y=np.arange(1, n_rows + 1), zmin=-0.5, zmax=3.5,
-            colorscale=flat_steps(LIGHT if theme == "light" else DARK), ygap=1 if n_rows <= 16 else 0, name="codes",
+            z=states,
+            text=np.asarray(STATES)[states],
+            x0=frame_s / 2,
+            dx=frame_s,
+            y=np.arange(1, n_rows + 1),
+            zmin=-0.5,
+            zmax=3.5,
+            colorscale=flat_steps(LIGHT if theme == "light" else DARK),
+            ygap=1 if n_rows <= 16 else 0,
+            name="codes",
             colorbar={"tickvals": list(range(4)), "ticktext": STATES, "thickness": 12},
             hovertemplate="codebook %{y}<br>%{x:.3f} s<br>%{text}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     finish(figure, f"{alt}.", x=TIME, y="Codebook (row)", theme=theme, title=title, height=130 + 20 * min(n_rows, 16))
     figure.update_xaxes(range=[0, n_frames / frame_rate], showgrid=False)
     return figure.update_yaxes(autorange="reversed", tickmode="array", tickvals=row_ticks(n_rows), showgrid=False)

@@ -14,7 +14,19 @@ from audioformer.errors import AudioformerError
 from audioformer.plots.theme import INK, OKABE_ITO, ON_DARK, as_array, finish, same_length
 
 X, Y = "First feature", "Second feature"
-SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "star", "hexagon", "bowtie", "hourglass")
+SYMBOLS = (
+    "circle",
+    "square",
+    "diamond",
+    "cross",
+    "x",
+    "triangle-up",
+    "triangle-down",
+    "star",
+    "hexagon",
+    "bowtie",
+    "hourglass",
+)
 
 
 def entries(points, codebook, codes, *, theme: str = "light", title: str | None = None) -> go.Figure:
@@ -37,30 +49,53 @@ def entries(points, codebook, codes, *, theme: str = "light", title: str | None 
         >>> len(entries([[0.0, 1.0]], [[0.0, 0.0], [1.0, 1.0]], [0]).data)
         3
     """
-    points, codebook, codes = as_array(points, "points", 2), as_array(codebook, "codebook", 2), as_array(codes, "codes", 1)
+    points, codebook, codes = (
+        as_array(points, "points", 2),
+        as_array(codebook, "codebook", 2),
+        as_array(codes, "codes", 1),
+    )
     same_length(len(points), len(codes), "points", "codes")
     if points.shape[1] != 2 or codebook.shape[1] != 2:
-        raise AudioformerError(f"points {points.shape} and codebook {codebook.shape} must have two features each to be drawn in a plane")
+        raise AudioformerError(
+            f"points {points.shape} and codebook {codebook.shape} must have two features each to be drawn in a plane"
+        )
     if codes.min() < 0 or codes.max() >= len(codebook):
-        raise AudioformerError(f"codes range over {codes.min()}..{codes.max()}; the codebook has entries 0..{len(codebook) - 1}")
+        raise AudioformerError(
+            f"codes range over {codes.min()}..{codes.max()}; the codebook has entries 0..{len(codebook) - 1}"
+        )
     chosen = codebook[codes]
     gap = np.full(len(points), np.nan)
     figure = go.Figure(
         go.Scatter(
-            x=np.stack([points[:, 0], chosen[:, 0], gap], 1).ravel(), y=np.stack([points[:, 1], chosen[:, 1], gap], 1).ravel(),
-            mode="lines", line={"width": 1, "color": INK[theme][1]}, opacity=0.5, name="what is left over", hoverinfo="skip",
+            x=np.stack([points[:, 0], chosen[:, 0], gap], 1).ravel(),
+            y=np.stack([points[:, 1], chosen[:, 1], gap], 1).ravel(),
+            mode="lines",
+            line={"width": 1, "color": INK[theme][1]},
+            opacity=0.5,
+            name="what is left over",
+            hoverinfo="skip",
             hovertemplate="",
         )
-    )  # fmt: skip
+    )
     figure.add_scatter(
-        x=points[:, 0], y=points[:, 1], mode="markers", name="vectors", marker={"size": 6}, customdata=codes,
+        x=points[:, 0],
+        y=points[:, 1],
+        mode="markers",
+        name="vectors",
+        marker={"size": 6},
+        customdata=codes,
         hovertemplate="(%{x:.2f}, %{y:.2f})<br>code %{customdata}<extra></extra>",
-    )  # fmt: skip
+    )
     figure.add_scatter(
-        x=codebook[:, 0], y=codebook[:, 1], mode="markers+text" if len(codebook) <= 32 else "markers", name="entries",
-        text=[str(v) for v in range(len(codebook))], textposition="top center", marker={"size": 11, "symbol": "diamond"},
+        x=codebook[:, 0],
+        y=codebook[:, 1],
+        mode="markers+text" if len(codebook) <= 32 else "markers",
+        name="entries",
+        text=[str(v) for v in range(len(codebook))],
+        textposition="top center",
+        marker={"size": 11, "symbol": "diamond"},
         hovertemplate="entry %{text}<br>(%{x:.2f}, %{y:.2f})<extra></extra>",
-    )  # fmt: skip
+    )
     left_over = np.sqrt(((points - chosen) ** 2).sum(1).mean())
     alt = f"{len(points)} vectors in a plane and {len(codebook)} entries; root mean square distance to the chosen entry {left_over:.2f}."
     return _square(finish(figure, alt, x=X, y=Y, theme=theme, title=title, height=380))
@@ -91,17 +126,38 @@ def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light", 
     colours = OKABE_ITO if theme == "light" else ON_DARK
     turn = np.linspace(0, 2 * np.pi, 121)
     circle = {"width": 1, "dash": "dot", "color": INK[theme][1]}
-    figure = go.Figure(go.Scatter(x=np.cos(turn), y=np.sin(turn), mode="lines", line=circle, name="length 1",
-                                  hoverinfo="skip", hovertemplate=""))  # fmt: skip
+    figure = go.Figure(
+        go.Scatter(
+            x=np.cos(turn),
+            y=np.sin(turn),
+            mode="lines",
+            line=circle,
+            name="length 1",
+            hoverinfo="skip",
+            hovertemplate="",
+        )
+    )
     for (x, y), name, group in zip(vectors.tolist(), names, groups.tolist(), strict=True):
         figure.add_scatter(
-            x=[0, x], y=[0, y], mode="lines+markers+text", text=["", name], textposition="top center", name=name,
+            x=[0, x],
+            y=[0, y],
+            mode="lines+markers+text",
+            text=["", name],
+            textposition="top center",
+            name=name,
             line={"width": 2.5, "color": colours[group % 8], "dash": ("solid", "dash", "dot", "dashdot")[group % 4]},
-            marker={"size": [0, 14], "symbol": "arrow", "angleref": "previous", "color": colours[group % 8], "line": {"width": 0}},
+            marker={
+                "size": [0, 14],
+                "symbol": "arrow",
+                "angleref": "previous",
+                "color": colours[group % 8],
+                "line": {"width": 0},
+            },
             hovertemplate=f"{name}<br>(%{{x:.3f}}, %{{y:.3f}})<extra></extra>",
-        )  # fmt: skip
+        )
     alt = f"{len(vectors)} arrows from the origin: " + ", ".join(
-        f"{name} points to {np.degrees(np.arctan2(y, x)):.0f} degrees" for name, (x, y) in zip(names, vectors, strict=True)
+        f"{name} points to {np.degrees(np.arctan2(y, x)):.0f} degrees"
+        for name, (x, y) in zip(names, vectors, strict=True)
     )
     figure = _square(finish(figure, f"{alt}.", x=X, y=Y, theme=theme, title=title, height=380))
     return figure.update_layout(showlegend=False)
@@ -135,10 +191,14 @@ def points(points, labels: Sequence[str], *, theme: str = "light", title: str | 
         numbers = np.flatnonzero([label == kind for label in labels])
         name = kind.replace("_", " ")
         figure.add_scatter(
-            x=points[numbers, 0], y=points[numbers, 1], mode="markers", name=name, customdata=numbers,
+            x=points[numbers, 0],
+            y=points[numbers, 1],
+            mode="markers",
+            name=name,
+            customdata=numbers,
             marker={"size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)], "color": colours[place % len(colours)]},
             hovertemplate=f"{name}<br>number %{{customdata}}<br>(%{{x:.2f}}, %{{y:.2f}})<extra></extra>",
-        )  # fmt: skip
+        )
     alt = f"Map of {len(points)} sounds of {len(kinds)} kinds: {', '.join(kind.replace('_', ' ') for kind in kinds)}."
     figure = _square(finish(figure, alt, x=X, y=Y, theme=theme, title=title, height=440))
     return figure.update_layout(margin={"t": 68})

@@ -18,9 +18,15 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 def top_labels(
-    labels: Sequence[str], probabilities, *, chance: float | None = None, what: str = "Probability", of: str = "Label",
-    theme: str = "light", title: str | None = None,
-) -> go.Figure:  # fmt: skip
+    labels: Sequence[str],
+    probabilities,
+    *,
+    chance: float | None = None,
+    what: str = "Probability",
+    of: str = "Label",
+    theme: str = "light",
+    title: str | None = None,
+) -> go.Figure:
     """Horizontal bars, the most probable label on top, beside the chance level; or another share of something else.
 
     Args:
@@ -47,17 +53,26 @@ def top_labels(
     names = [str(label).replace("_", " ") for label in labels]
     figure = go.Figure(
         go.Bar(
-            x=probabilities, y=[_plain(name) for name in names], orientation="h", name=what,
-            text=[f"{p:.1%}" for p in probabilities], textposition="auto",
+            x=probabilities,
+            y=[_plain(name) for name in names],
+            orientation="h",
+            name=what,
+            text=[f"{p:.1%}" for p in probabilities],
+            textposition="auto",
             hovertemplate=f"%{{y}}<br>{what} %{{x:.3f}}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     told = "Most probable labels" if what == "Probability" else what
     alt = f"{told}: {', '.join(f'{n} {p:.0%}' for n, p in zip(names, probabilities, strict=True))}"
     finish(
-        figure, alt + (f"; chance is {chance:.0%}." if chance else "."), x=f"{what} (0 to 1)", y=of,
-        theme=theme, title=title, height=110 + 34 * len(names),
-    )  # fmt: skip
+        figure,
+        alt + (f"; chance is {chance:.0%}." if chance else "."),
+        x=f"{what} (0 to 1)",
+        y=of,
+        theme=theme,
+        title=title,
+        height=110 + 34 * len(names),
+    )
     if chance:
         figure.add_vline(x=chance, annotation_text=f"chance {chance:.0%}", annotation_position="bottom right")
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
@@ -65,9 +80,15 @@ def top_labels(
 
 
 def frame_scores(
-    scores, frame_rate: float, label_names: Sequence[str], *,
-    top_k: int = 3, theme: str = "light", title: str | None = None, max_points: int = 6_000,
-) -> go.Figure:  # fmt: skip
+    scores,
+    frame_rate: float,
+    label_names: Sequence[str],
+    *,
+    top_k: int = 3,
+    theme: str = "light",
+    title: str | None = None,
+    max_points: int = 6_000,
+) -> go.Figure:
     """Score of the leading labels in every frame of the clip.
 
     Args:
@@ -101,10 +122,13 @@ def frame_scores(
     for place, index in enumerate(leading):
         name = _plain(str(label_names[index]).replace("_", " "))
         figure.add_scatter(
-            x=times_s, y=means[:, place].astype(np.float32), name=name, mode="lines",
+            x=times_s,
+            y=means[:, place].astype(np.float32),
+            name=name,
+            mode="lines",
             line={"width": 1.5, "dash": DASHES[place % len(DASHES)]},
             hovertemplate=f"{name}<br>%{{x:.3f}} s<br>score %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
     best = str(label_names[leading[0]]).replace("_", " ")
     alt = f"Scores of {len(leading)} labels in each of {n_frames} frames; highest on average: {best}."
     finish(figure, alt, x=TIME, y="Score (0 to 1)", theme=theme, title=title)

@@ -34,7 +34,9 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
         raise AudioformerError("the benchmark has no rows; give it features, probes and a data set")
     data = list(dict.fromkeys(row["data"] for row in rows))
     names = list(dict.fromkeys(row["features"] for row in rows))
-    figure = make_subplots(1, len(data), shared_yaxes=True, subplot_titles=data if len(data) > 1 else None, horizontal_spacing=0.04)
+    figure = make_subplots(
+        1, len(data), shared_yaxes=True, subplot_titles=data if len(data) > 1 else None, horizontal_spacing=0.04
+    )
     colours, told = template(theme).layout.colorway, []
     kinds = list(dict.fromkeys(row["probe"] for row in rows))
     for column, own in enumerate(data, 1):
@@ -42,21 +44,40 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
         for place, kind in enumerate(kinds):
             marks = [row for row in panel if row["probe"] == kind]
             figure.add_scatter(
-                x=[row["ours"] for row in marks], y=[row["features"] for row in marks], name=kind, legendgroup=kind, mode="markers",
-                showlegend=column == 1, marker={"size": 9, "symbol": SYMBOLS.get(kind, "x"), "color": colours[place % len(colours)]},
-                error_x={"type": "data", "array": [row["seed_std"] or 0 for row in marks], "thickness": 1.2, "width": 3},
+                x=[row["ours"] for row in marks],
+                y=[row["features"] for row in marks],
+                name=kind,
+                legendgroup=kind,
+                mode="markers",
+                showlegend=column == 1,
+                marker={"size": 9, "symbol": SYMBOLS.get(kind, "x"), "color": colours[place % len(colours)]},
+                error_x={
+                    "type": "data",
+                    "array": [row["seed_std"] or 0 for row in marks],
+                    "thickness": 1.2,
+                    "width": 3,
+                },
                 customdata=[[row["unit"], row["n_folds"], row["n_features"], row["n_parameters"]] for row in marks],
                 hovertemplate=f"{own}, {kind}<br>%{{y}}<br>%{{customdata[0]}} %{{x:.3f}}, mean of %{{customdata[1]}} folds"
-                "<br>%{customdata[2]} numbers a clip, %{customdata[3]:,} parameters<extra></extra>", row=1, col=column,
-            )  # fmt: skip
+                "<br>%{customdata[2]} numbers a clip, %{customdata[3]:,} parameters<extra></extra>",
+                row=1,
+                col=column,
+            )
         chance, best = panel[0]["chance"], max(panel, key=lambda row: row["ours"])
-        figure.add_vline(x=chance, annotation_text=f"chance {chance:.2f}", annotation_position="bottom right", row=1, col=column)
+        figure.add_vline(
+            x=chance, annotation_text=f"chance {chance:.2f}", annotation_position="bottom right", row=1, col=column
+        )
         told.append(f"{own}: best {best['ours']:.2f} ({best['features']}, {best['probe']}), chance {chance:.2f}")
     alt = f"Scores of simple learners on frozen features. {'; '.join(told)}."
     finish(figure, alt, x="Score (0 to 1)", y="", theme=theme, title=title, height=150 + 30 * len(names))
     for column, own in enumerate(data, 1):
         unit = next(row["unit"] for row in rows if row["data"] == own)
-        figure.update_xaxes(title_text="mAP (0 to 1)" if unit == "mAP" else "Accuracy (share of clips)", range=[0, 1.02], row=1, col=column)
+        figure.update_xaxes(
+            title_text="mAP (0 to 1)" if unit == "mAP" else "Accuracy (share of clips)",
+            range=[0, 1.02],
+            row=1,
+            col=column,
+        )
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
     above = {"title": {"y": 0.98, "yanchor": "top"}, "margin": {"t": 110}} if title else {"margin": {"t": 60}}
     return figure.update_layout(legend={"y": 1.1}, **above)
@@ -65,7 +86,13 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
 def _beside(row: dict, rows: Sequence[dict]) -> str:
     """Where a mark has its name: to the right; of two marks nearly one above the other, higher and lower."""
     close = [one for one in rows if one is not row and 0.7 < one["trainable"] / row["trainable"] < 1.4]
-    return "middle right" if not close else "top right" if row["ours"] >= max(one["ours"] for one in close) else "bottom right"
+    return (
+        "middle right"
+        if not close
+        else "top right"
+        if row["ours"] >= max(one["ours"] for one in close)
+        else "bottom right"
+    )
 
 
 def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
@@ -86,13 +113,19 @@ def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None
         raise AudioformerError("the benchmark has no rows; give it at least one way to adapt")
     figure = go.Figure()
     figure.add_scatter(
-        x=[row["trainable"] for row in rows], y=[row["ours"] for row in rows], text=[row["case"] for row in rows], mode="markers+text",
-        textposition=[_beside(row, rows) for row in rows], marker={"size": 10}, showlegend=False, cliponaxis=False,
+        x=[row["trainable"] for row in rows],
+        y=[row["ours"] for row in rows],
+        text=[row["case"] for row in rows],
+        mode="markers+text",
+        textposition=[_beside(row, rows) for row in rows],
+        marker={"size": 10},
+        showlegend=False,
+        cliponaxis=False,
         error_y={"type": "data", "array": [row["fold_std"] or 0 for row in rows], "thickness": 1.2, "width": 3},
         customdata=[[row["unit"], row["parameters"], row["seconds"]] for row in rows],
         hovertemplate="%{text}<br>%{customdata[0]} %{y:.3f}<br>%{x:,} of %{customdata[1]:,} numbers learned, "
         "%{customdata[2]:.0f} s<extra></extra>",
-    )  # fmt: skip
+    )
     unit, chance = rows[0]["unit"], rows[0]["chance"]
     figure.add_hline(y=chance, annotation_text=f"chance {chance:.2f}", annotation_position="top right")
     told = ", ".join(f"{row['case']} {row['ours']:.2f} with {row['trainable']:,}" for row in rows)

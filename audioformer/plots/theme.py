@@ -35,9 +35,15 @@ def template(theme: str = "light") -> go.layout.Template:
         raise AudioformerError(f"theme={theme!r} is not known; use 'light' or 'dark'")
     ink, axis_ink, grid = INK[theme]
     axis = {
-        "gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "ticks": "outside", "tickcolor": grid, "ticklen": 4,
-        "tickfont": {"color": axis_ink}, "title": {"font": {"color": axis_ink, "size": 12}, "standoff": 6},
-    }  # fmt: skip
+        "gridcolor": grid,
+        "linecolor": grid,
+        "zerolinecolor": grid,
+        "ticks": "outside",
+        "tickcolor": grid,
+        "ticklen": 4,
+        "tickfont": {"color": axis_ink},
+        "title": {"font": {"color": axis_ink, "size": 12}, "standoff": 6},
+    }
     return go.layout.Template(
         layout={
             "font": {"family": FONT, "size": 12, "color": ink},
@@ -47,14 +53,17 @@ def template(theme: str = "light") -> go.layout.Template:
             "colorway": list(OKABE_ITO if theme == "light" else ON_DARK),
             "xaxis": axis,
             "yaxis": axis,
-            "hoverlabel": {"bgcolor": "#102a43" if theme == "light" else "#f0f4f8", "bordercolor": "rgba(0,0,0,0)",
-                           "font": {"family": FONT, "color": "#ffffff" if theme == "light" else "#102a43"}},
+            "hoverlabel": {
+                "bgcolor": "#102a43" if theme == "light" else "#f0f4f8",
+                "bordercolor": "rgba(0,0,0,0)",
+                "font": {"family": FONT, "color": "#ffffff" if theme == "light" else "#102a43"},
+            },
             "legend": {"font": {"color": axis_ink}, "orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": axis_ink, "activecolor": ink},
             "shapedefaults": {"line": {"color": axis_ink, "dash": "dot", "width": 1}},
             "annotationdefaults": {"font": {"color": axis_ink, "size": 11}, "showarrow": False},
-        },
-    )  # fmt: skip
+        }
+    )
 
 
 def finish(
@@ -75,9 +84,13 @@ def finish(
         The same figure.
     """
     figure.update_layout(
-        template=template(theme), meta={"alt": alt}, title=title, height=height, autosize=True,
+        template=template(theme),
+        meta={"alt": alt},
+        title=title,
+        height=height,
+        autosize=True,
         margin={"l": 64, "r": 16, "t": 44 if title else 16, "b": 48},
-    )  # fmt: skip
+    )
     figure.update_xaxes(title_text=x)
     figure.update_yaxes(title_text=y)
     return figure

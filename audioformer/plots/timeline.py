@@ -69,9 +69,15 @@ def stack(lanes: Sequence[Lane], duration_s: float, *, theme: str = "light", hei
     whole.update_xaxes(range=[0, duration_s], showgrid=False)
     whole.update_xaxes(title_text=TIME, row=len(lanes), col=1)
     whole.update_layout(
-        template=template(theme), height=height, hovermode="closest", margin={"l": 64, "r": 12, "t": 8, "b": 42},
-        meta={"alt": " ".join(lane.figure.layout.meta["alt"] for lane in lanes), "lanes": [lane.name for lane in lanes]},
-    )  # fmt: skip
+        template=template(theme),
+        height=height,
+        hovermode="closest",
+        margin={"l": 64, "r": 12, "t": 8, "b": 42},
+        meta={
+            "alt": " ".join(lane.figure.layout.meta["alt"] for lane in lanes),
+            "lanes": [lane.name for lane in lanes],
+        },
+    )
     return whole
 
 

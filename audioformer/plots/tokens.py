@@ -53,13 +53,20 @@ def strip(
     written_out = tokens.shape[1] <= MAX_WRITTEN
     figure = go.Figure(
         go.Heatmap(
-            z=kinds.astype(np.int8), text=written, y=names, zmin=-0.5, zmax=4.5, xgap=int(written_out), ygap=2, name="tokens",
+            z=kinds.astype(np.int8),
+            text=written,
+            y=names,
+            zmin=-0.5,
+            zmax=4.5,
+            xgap=int(written_out),
+            ygap=2,
+            name="tokens",
             texttemplate="%{text}" if written_out else None,
             colorscale=flat_steps([palette[colour] for colour in COLOURS]),
             colorbar={"tickvals": list(range(5)), "ticktext": KINDS, "thickness": 12},
             hovertemplate="sequence %{y}<br>position %{x}<br>%{text}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     counts = ", ".join(f"{int((kinds == k).sum())} {kind}" for k, kind in enumerate(KINDS) if (kinds == k).any())
     alt = f"{len(tokens)} token sequences of {tokens.shape[1]} positions: {counts}."
     finish(figure, alt, x="Position", y="Sequence", theme=theme, title=title, height=150 + 34 * min(len(tokens), 10))

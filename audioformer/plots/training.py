@@ -16,9 +16,13 @@ PLACES = ("top right", "top", "top left")
 
 
 def losses(
-    curves: Mapping[str, Sequence[float]], levels: Mapping[str, float] | None = None, *, first_step: int = 1, theme: str = "light",
+    curves: Mapping[str, Sequence[float]],
+    levels: Mapping[str, float] | None = None,
+    *,
+    first_step: int = 1,
+    theme: str = "light",
     title: str | None = None,
-) -> go.Figure:  # fmt: skip
+) -> go.Figure:
     """Loss curves with their reference levels.
 
     Args:
@@ -45,13 +49,20 @@ def losses(
             continue
         values = as_array(values, name, 1)
         figure.add_scatter(
-            x=list(range(first_step, first_step + len(values))), y=values, mode="lines", name=name,
+            x=list(range(first_step, first_step + len(values))),
+            y=values,
+            mode="lines",
+            name=name,
             line={"width": 2, "dash": DASHES[place % len(DASHES)]},
             hovertemplate=f"{name}<br>step %{{x}}<br>%{{y:.3f}} nats<extra></extra>",
-        )  # fmt: skip
+        )
         told.append(f"{name} from {values[0]:.2f} to {values[-1]:.2f} in {len(values)} steps")
     for place, (name, value) in enumerate((levels or {}).items()):  # side by side: low levels lie close together
-        figure.add_hline(y=value, annotation_text=f"{name} {value:.2f}", annotation_position=PLACES[place % len(PLACES)])
+        figure.add_hline(
+            y=value, annotation_text=f"{name} {value:.2f}", annotation_position=PLACES[place % len(PLACES)]
+        )
         told.append(f"{name} at {value:.2f}")
-    finish(figure, f"Loss by step: {'; '.join(told) or 'none yet'}.", x="Step", y="Loss (nats)", theme=theme, title=title)
+    finish(
+        figure, f"Loss by step: {'; '.join(told) or 'none yet'}.", x="Step", y="Loss (nats)", theme=theme, title=title
+    )
     return figure.update_layout(showlegend=len(figure.data) > 1)

@@ -2,7 +2,7 @@
 
     teaching.answers   what an exercise is, and how an answer differs from the right one
     teaching.players   sample, listen, show, slider, button, explore, watch, budget
-    teaching.codes ... the exercises and questions of one notebook each
+    teaching.n00_ready ... n16_scale   the exercises and questions of one notebook each
 
 A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
 prints a tick when it is right.
@@ -10,37 +10,31 @@ prints a tick when it is right.
 
 from __future__ import annotations
 
-from audioformer.teaching import (
-    attention,
-    autoencoder,
-    codes,
-    contrast,
-    encoder,
-    finetuning,
-    learnt,
-    live,
-    masking,
-    own_sounds,
-    pretraining,
-    quantisers,
-    ready,
-    rulers,
-    scale,
-    tokens,
-    why,
-)
+from importlib import import_module
+from pathlib import Path
+
 from audioformer.teaching.answers import Check, difference
 from audioformer.teaching.players import budget, button, explore, listen, sample, show, slider, watch
 
 __all__ = [
-    "CHECKS", "QUIZ", "Check", "budget", "button", "check", "difference", "explore", "hint", "listen", "quiz", "sample", "show", "slider",
+    "CHECKS",
+    "QUIZ",
+    "Check",
+    "budget",
+    "button",
+    "check",
+    "difference",
+    "explore",
+    "hint",
+    "listen",
+    "quiz",
+    "sample",
+    "show",
+    "slider",
     "watch",
-]  # fmt: skip
+]
 
-NOTEBOOKS = (
-    ready, codes, quantisers, tokens, attention, encoder, masking, contrast, pretraining, finetuning, learnt, why, autoencoder, rulers,
-    live, own_sounds, scale,
-)  # fmt: skip
+NOTEBOOKS = [import_module(f"{__name__}.{path.stem}") for path in sorted(Path(__file__).parent.glob("n[0-9]*.py"))]
 CHECKS = {name: check for notebook in NOTEBOOKS for name, check in notebook.CHECKS.items()}
 QUIZ = {name: question for notebook in NOTEBOOKS for name, question in notebook.QUIZ.items()}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from audioformer.audio import Waveform, to_batch
 from audioformer.errors import AudioformerError
-from audioformer.paths import samples_folder
+from audioformer.files import samples_folder
 
 
 def sample(label: str = "dog", number: int = 1) -> Path:
@@ -108,7 +108,9 @@ def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
         with capture_output() as shown:
             draw(choice.value)
         printed = [{"output_type": "stream", "name": "stdout", "text": shown.stdout}] if shown.stdout else []
-        drawn = [{"output_type": "display_data", "data": one.data, "metadata": one.metadata or {}} for one in shown.outputs]
+        drawn = [
+            {"output_type": "display_data", "data": one.data, "metadata": one.metadata or {}} for one in shown.outputs
+        ]
         below.outputs = (*printed, *drawn)
 
     choice.observe(redraw, names="value")

@@ -43,10 +43,22 @@ def wave(samples, sound: str = "original") -> dict:
 
 
 def picture(
-    values, step_s: float, *, name: str, unit: str, alt: str, low: float | None = None, high: float | None = None,
-    start_s: float = 0.0, weight: float = 0.3, colours: str = "viridis", row_names: Sequence[str] | None = None,
-    ticks: Sequence = (), digits: int = 0, id: str | None = None,
-) -> dict:  # fmt: skip
+    values,
+    step_s: float,
+    *,
+    name: str,
+    unit: str,
+    alt: str,
+    low: float | None = None,
+    high: float | None = None,
+    start_s: float = 0.0,
+    weight: float = 0.3,
+    colours: str = "viridis",
+    row_names: Sequence[str] | None = None,
+    ticks: Sequence = (),
+    digits: int = 0,
+    id: str | None = None,
+) -> dict:
     """Amounts over time as colours, row 0 at the bottom.
 
     Args:
@@ -75,10 +87,24 @@ def picture(
     high = float(values.max()) if high is None else high
     levels = np.clip((values - low) / ((high - low) or 1) * 255, 0, 255).round()
     return {
-        "id": id, "kind": "image", "name": name, "unit": unit, "weight": weight, "alt": alt, "data": packed(levels), "rows": len(values),
-        "columns": values.shape[1], "start_s": start_s, "step_s": step_s, "low": low, "high": high, "colours": colours,
-        "row_names": None if row_names is None else list(row_names), "ticks": [list(tick) for tick in ticks], "digits": digits,
-    }  # fmt: skip
+        "id": id,
+        "kind": "image",
+        "name": name,
+        "unit": unit,
+        "weight": weight,
+        "alt": alt,
+        "data": packed(levels),
+        "rows": len(values),
+        "columns": values.shape[1],
+        "start_s": start_s,
+        "step_s": step_s,
+        "low": low,
+        "high": high,
+        "colours": colours,
+        "row_names": None if row_names is None else list(row_names),
+        "ticks": [list(tick) for tick in ticks],
+        "digits": digits,
+    }
 
 
 def mel_bands(sample_rate: int) -> tuple[np.ndarray, list]:
@@ -87,7 +113,9 @@ def mel_bands(sample_rate: int) -> tuple[np.ndarray, list]:
     band_hz = filters @ np.linspace(0, sample_rate / 2, filters.shape[1]) / np.maximum(filters.sum(1), 1e-12)
     shown = [hz for hz in (500, 2000, 8000) if band_hz[0] <= hz <= band_hz[-1]]
     places = np.interp(shown, band_hz, (np.arange(N_MELS) + 0.5) / N_MELS)
-    return band_hz, [[float(place), f"{hz / 1000:g}k" if hz >= 1000 else str(hz)] for place, hz in zip(places, shown, strict=True)]
+    return band_hz, [
+        [float(place), f"{hz / 1000:g}k" if hz >= 1000 else str(hz)] for place, hz in zip(places, shown, strict=True)
+    ]
 
 
 def mel(samples, sample_rate: int) -> dict:
@@ -103,10 +131,19 @@ def mel(samples, sample_rate: int) -> dict:
     values = np.maximum.reduceat(values, np.arange(0, values.shape[1], step), axis=1)
     loudest = band_hz[np.unravel_index(values.argmax(), values.shape)[0]]
     lane = picture(
-        values, step * MEL_HOP / sample_rate, name="Frequency (Hz)", unit="dB", start_s=-MEL_HOP / sample_rate / 2, weight=0.34,
-        low=float(values.max()) - RANGE_DB, high=float(values.max()), row_names=[f"{hz:.0f} Hz" for hz in band_hz], id="mel",
-        ticks=ticks, alt=f"Log-mel spectrogram in {N_MELS} bands; the loudest cell is near {loudest:.0f} Hz.",
-    )  # fmt: skip
+        values,
+        step * MEL_HOP / sample_rate,
+        name="Frequency (Hz)",
+        unit="dB",
+        start_s=-MEL_HOP / sample_rate / 2,
+        weight=0.34,
+        low=float(values.max()) - RANGE_DB,
+        high=float(values.max()),
+        row_names=[f"{hz:.0f} Hz" for hz in band_hz],
+        id="mel",
+        ticks=ticks,
+        alt=f"Log-mel spectrogram in {N_MELS} bands; the loudest cell is near {loudest:.0f} Hz.",
+    )
     return {**lane, "short": "Hz"}
 
 
@@ -134,17 +171,37 @@ def codes(codes, frame_rate: float, ranks=None, marks=None, id: str | None = "co
     shown = range(n_rows) if n_rows <= 8 else range(0, n_rows, 4)
     alt = f"Code grid: {n_rows} codebooks by {grid.shape[1]} frames, {len(np.unique(grid[0]))} different codes in codebook 1."
     return {
-        "id": id, "kind": "codes", "name": "Codebook", "weight": 0.34, "alt": alt, "codes": grid.tolist(),
-        "shades": packed(np.round(shades)), "marks": None if marks is None else packed(marks), "start_s": 0.0, "step_s": 1 / frame_rate,
+        "id": id,
+        "kind": "codes",
+        "name": "Codebook",
+        "weight": 0.34,
+        "alt": alt,
+        "codes": grid.tolist(),
+        "shades": packed(np.round(shades)),
+        "marks": None if marks is None else packed(marks),
+        "start_s": 0.0,
+        "step_s": 1 / frame_rate,
         "ticks": [[1 - (row + 0.5) / n_rows, str(row + 1)] for row in shown],
-    }  # fmt: skip
+    }
 
 
 def lines(
-    series: Sequence[tuple[str, Sequence]], step_s: float, *, name: str, alt: str, unit: str = "", low: float = 0.0, high: float = 1.0,
-    start_s: float | None = None, chance: float | None = None, weight: float = 0.24, digits: int = 3, points: bool = False,
-    legend: str = "", id: str | None = None,
-) -> dict:  # fmt: skip
+    series: Sequence[tuple[str, Sequence]],
+    step_s: float,
+    *,
+    name: str,
+    alt: str,
+    unit: str = "",
+    low: float = 0.0,
+    high: float = 1.0,
+    start_s: float | None = None,
+    chance: float | None = None,
+    weight: float = 0.24,
+    digits: int = 3,
+    points: bool = False,
+    legend: str = "",
+    id: str | None = None,
+) -> dict:
     """Values over time as lines.
 
     Args:
@@ -164,13 +221,27 @@ def lines(
         id: to name the lane by elsewhere.
     """
     made = [
-        {"name": title, "values": [None if np.isnan(value) else round(float(value), 4) for value in values]} for title, values in series
+        {"name": title, "values": [None if np.isnan(value) else round(float(value), 4) for value in values]}
+        for title, values in series
     ]
     return {
-        "id": id, "kind": "lines", "name": name, "unit": unit, "weight": weight, "alt": alt, "lines": made, "low": low, "high": high,
-        "start_s": step_s / 2 if start_s is None else start_s, "step_s": step_s, "chance": chance, "digits": digits, "points": points,
-        "legend": legend, "ticks": [[0.02, f"{low:g}"], [0.95, f"{high:g}"]],
-    }  # fmt: skip
+        "id": id,
+        "kind": "lines",
+        "name": name,
+        "unit": unit,
+        "weight": weight,
+        "alt": alt,
+        "lines": made,
+        "low": low,
+        "high": high,
+        "start_s": step_s / 2 if start_s is None else start_s,
+        "step_s": step_s,
+        "chance": chance,
+        "digits": digits,
+        "points": points,
+        "legend": legend,
+        "ticks": [[0.02, f"{low:g}"], [0.95, f"{high:g}"]],
+    }
 
 
 def scores(values, frame_rate: float, label_names: Sequence[str], top_k: int = 3) -> dict:
@@ -202,8 +273,16 @@ def events(known: Iterable[tuple[str, float, float]]) -> dict:
     """
     made = [{"label": str(label), "start_s": float(start), "end_s": float(end)} for label, start, end in known]
     labels = list(dict.fromkeys(event["label"] for event in made))
-    said = "; ".join(f"{event['label'].replace('_', ' ')} {event['start_s']:.1f}-{event['end_s']:.1f} s" for event in made)
+    said = "; ".join(
+        f"{event['label'].replace('_', ' ')} {event['start_s']:.1f}-{event['end_s']:.1f} s" for event in made
+    )
     return {
-        "id": "events", "kind": "events", "name": "Events", "weight": 0.07 * max(2, len(labels)), "events": made, "labels": labels,
-        "alt": f"Known events: {said}.", "ticks": [],
-    }  # fmt: skip
+        "id": "events",
+        "kind": "events",
+        "name": "Events",
+        "weight": 0.07 * max(2, len(labels)),
+        "events": made,
+        "labels": labels,
+        "alt": f"Known events: {said}.",
+        "ticks": [],
+    }

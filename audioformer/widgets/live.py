@@ -81,10 +81,15 @@ class Line:
             self._push(samples, first, rate)
             heard = self.listener.label(window_s)
             answer = {
-                "received": self.received, "lost": self.lost, "time_s": self.listener.duration_s, "kept_s": self.listener.kept_s,
-                "codes": _codes(self.listener, frames, ranks), "mel": mel_columns(self.listener, columns), "heard": _told(heard),
+                "received": self.received,
+                "lost": self.lost,
+                "time_s": self.listener.duration_s,
+                "kept_s": self.listener.kept_s,
+                "codes": _codes(self.listener, frames, ranks),
+                "mel": mel_columns(self.listener, columns),
+                "heard": _told(heard),
                 **_who(self.listener.classifier),
-            }  # fmt: skip
+            }
         return {**answer, "work_ms": round(1000 * (time.perf_counter() - began), 1)}
 
     def _push(self, samples: np.ndarray, first: int, rate: int) -> None:
@@ -114,7 +119,13 @@ def mel_columns(listener: LiveListener, first: int) -> dict:
     margin = -(-N_FFT // 2 // MEL_HOP)  # columns whose windows reach over the edge of what is computed
     end = max(0, (listener.n_samples - N_FFT // 2) // MEL_HOP + 1)
     first = min(max(first, -(-kept // MEL_HOP)), end)
-    about = {"first": first, "rows": N_MELS, "columns": end - first, "step_s": MEL_HOP / rate, "ticks": mel_bands(rate)[1]}
+    about = {
+        "first": first,
+        "rows": N_MELS,
+        "columns": end - first,
+        "step_s": MEL_HOP / rate,
+        "ticks": mel_bands(rate)[1],
+    }
     if first == end:
         return {**about, "data": ""}
     start = max(first - margin, -(-kept // MEL_HOP))
@@ -138,7 +149,10 @@ def _codes(listener: LiveListener, first: int, ranks: np.ndarray | None) -> dict
 def _told(heard: Heard | None) -> dict | None:
     if heard is None:
         return None
-    labels = [{"label": label.replace("_", " "), "p": round(p, 4)} for label, p in zip(heard.labels, heard.probabilities, strict=True)]
+    labels = [
+        {"label": label.replace("_", " "), "p": round(p, 4)}
+        for label, p in zip(heard.labels, heard.probabilities, strict=True)
+    ]
     return {"start_s": heard.start_s, "end_s": heard.end_s, "level_db": round(heard.level_db, 1), "labels": labels}
 
 
@@ -149,7 +163,13 @@ def _who(classifier: AudioClassifier | None) -> dict:
 
 
 def _whole(value, low: int, high: int, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or not low <= value <= high or int(value) != value:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or value != value
+        or not low <= value <= high
+        or int(value) != value
+    ):
         raise AudioformerError(f"{what}={str(value)[:40]!r} must be a whole number from {low} to {high}")
     return int(value)
 

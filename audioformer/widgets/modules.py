@@ -46,11 +46,15 @@ def bundle(module: str) -> str:
         if name in done:
             return
         if not (STATIC / name).is_file():
-            raise AudioformerError(f"{name}: no such module; there are {', '.join(sorted(path.name for path in STATIC.glob('*.js')))}")
+            raise AudioformerError(
+                f"{name}: no such module; there are {', '.join(sorted(path.name for path in STATIC.glob('*.js')))}"
+            )
         text = (STATIC / name).read_text(encoding="utf-8")
         for needed in IMPORT.findall(text):
             add(needed)
-        done[name] = re.sub(r"^export (?=class|function|async function|const|let)", "", IMPORT.sub("", text), flags=re.MULTILINE)
+        done[name] = re.sub(
+            r"^export (?=class|function|async function|const|let)", "", IMPORT.sub("", text), flags=re.MULTILINE
+        )
 
     add(module)
     return "\n".join(done.values()) + ADAPTER

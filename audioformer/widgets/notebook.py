@@ -62,7 +62,11 @@ def timeline(
     codec = codec or (classifier.codec if classifier is not None else load_codec("compact"))
     waveform = as_waveform(sound, sample_rate, codec.sample_rate)
     samples, codes = waveform.samples[0].cpu().numpy(), codec.encode(waveform)[0].cpu().numpy()
-    shown = [lanes.wave(samples), lanes.mel(samples, codec.sample_rate), lanes.codes(codes, codec.frame_rate, _ranks(codec))]
+    shown = [
+        lanes.wave(samples),
+        lanes.mel(samples, codec.sample_rate),
+        lanes.codes(codes, codec.frame_rate, _ranks(codec)),
+    ]
     if classifier is not None:
         values = classifier.frame_probabilities(classifier.codes(waveform))
         shown.append(lanes.scores(values, classifier.codec.frame_rate, classifier.label_names))
@@ -71,10 +75,14 @@ def timeline(
     decoded = codec.decode(codes, n_samples=len(samples))[0].mean(0).cpu().numpy()
     token = uuid4().hex if link is None else f"{link}-{abs(hash(samples.tobytes()))}"
     view = {
-        "token": token, "link": link or token, "duration_s": len(samples) / codec.sample_rate, "frame_rate": codec.frame_rate,
-        "lanes": [*shown, *more], "hear": [{"name": "original", "label": "original"}, {"name": "kept", "label": "codes"}],
+        "token": token,
+        "link": link or token,
+        "duration_s": len(samples) / codec.sample_rate,
+        "frame_rate": codec.frame_rate,
+        "lanes": [*shown, *more],
+        "hear": [{"name": "original", "label": "original"}, {"name": "kept", "label": "codes"}],
         "sounds": {"original": wav_base64(samples, codec.sample_rate), "kept": wav_base64(decoded, codec.sample_rate)},
-    }  # fmt: skip
+    }
     return _widget_class()(value=json.dumps(view), can_hear=True, codes=codes, codec=codec)
 
 
@@ -119,7 +127,12 @@ def _widget_class() -> type:
             elif event.get("name") == "hear":
                 row, frame = int(event["row"]), int(event["frame"])
                 sound = held_code(self._codes[:row, frame], self._codec)
-                told = {"row": row, "frame": frame, "code": int(self._codes[row - 1, frame]), "number": event.get("number")}
+                told = {
+                    "row": row,
+                    "frame": frame,
+                    "code": int(self._codes[row - 1, frame]),
+                    "number": event.get("number"),
+                }
                 self.reply = json.dumps({**told, "wav": wav_base64(sound, self._codec.sample_rate)})
 
     return TimelineWidget

@@ -56,19 +56,28 @@ def sound_map(
         >>> sound_map([[0, 0], [1, 1]], ["dog", "cat"]).selection                   # doctest: +SKIP
         []
     """
-    from audioformer.embedding_map import align  # here: it needs the codebook, and that the widgets' sounds
+    from audioformer.explain.embedding_map import align  # here: it needs the codebook, and that the widgets' sounds
 
     given = dict(maps) if isinstance(maps, Mapping) else {"": maps}
     points = {str(name): np.asarray(one, np.float64) for name, one in given.items()}
     names = _names(sounds, len(labels)) if names is None else [str(name) for name in names]
     lengths = [len(names), *([] if sounds is None else [len(sounds)])]
     shapes = [one.shape for one in points.values()]
-    if not shapes or any(shape != (len(labels), 2) for shape in shapes) or any(length != len(labels) for length in lengths):
-        raise AudioformerError(f"{len(labels)} labels need as many points (n, 2), sounds and names, not {shapes} and {lengths}")
+    if (
+        not shapes
+        or any(shape != (len(labels), 2) for shape in shapes)
+        or any(length != len(labels) for length in lengths)
+    ):
+        raise AudioformerError(
+            f"{len(labels)} labels need as many points (n, 2), sounds and names, not {shapes} and {lengths}"
+        )
     if not all(np.isfinite(one).all() for one in points.values()):
         raise AudioformerError("maps hold NaN or infinite numbers; check the model that gave them")
     last = list(points.values())[-1]
-    shown = [{"name": name, "points": np.round(one if one is last else align(one, last), 4).tolist()} for name, one in points.items()]
+    shown = [
+        {"name": name, "points": np.round(one if one is last else align(one, last), 4).tolist()}
+        for name, one in points.items()
+    ]
     alt = f"Map of {len(labels)} sounds, {len(set(labels))} labels. Arrow keys walk, Enter plays, space selects."
     said = [str(one).replace("_", " ") for one in labels]
     value = {"maps": shown, "labels": said, "names": names, "alt": alt, "sound": sounds is not None}
@@ -112,6 +121,8 @@ def _widget_class() -> type:
             elif event.get("name") == "hear" and self._sounds is not None:
                 index = int(event["index"])
                 heard = as_waveform(self._sounds[index], self._rate, PLAY_HZ).samples[0].cpu().numpy()
-                self.reply = json.dumps({"index": index, "number": event.get("number"), "wav": wav_base64(heard, PLAY_HZ)})
+                self.reply = json.dumps(
+                    {"index": index, "number": event.get("number"), "wav": wav_base64(heard, PLAY_HZ)}
+                )
 
     return SoundMapWidget

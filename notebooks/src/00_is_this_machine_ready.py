@@ -33,8 +33,8 @@ import audioformer as af
 from audioformer import plots
 from audioformer.cli import main
 from audioformer.cli.check import as_text
-from audioformer.paths import samples_folder
-from audioformer.readiness import examine
+from audioformer.files import samples_folder
+from audioformer.install.readiness import examine
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import wrap
 

@@ -28,7 +28,7 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
-from audioformer.filling import fill, guess, random_gap
+from audioformer.explain.fill import fill, guess, random_gap
 from audioformer.losses import masked_code_loss, mlm_chance
 from audioformer.masking import mask_positions, mask_tokens
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider

@@ -31,10 +31,10 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
-from audioformer.corpus import Corpus, prepare
-from audioformer.datasets import open_dataset
+from audioformer.data.corpus import Corpus, prepare
+from audioformer.data.datasets import open_dataset
+from audioformer.files import samples_folder
 from audioformer.optim import schedule_factor
-from audioformer.paths import samples_folder
 from audioformer.pretrain import MaskedModelling, PretrainConfig, pretrain_preset
 from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train

@@ -30,16 +30,16 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
-from audioformer.baseline import accuracy, dataset_features, fit_svm
-from audioformer.benches import cells
-from audioformer.benches.ablation_table import reading
-from audioformer.corpus import Corpus, prepare
-from audioformer.datasets import open_dataset
+from audioformer.data.corpus import Corpus, prepare
+from audioformer.data.datasets import open_dataset
+from audioformer.data.synth import write_scenes
+from audioformer.evaluation.baseline import accuracy, dataset_features, fit_svm
+from audioformer.evaluation.benches import cells
+from audioformer.evaluation.benches.ablation_table import reading
 from audioformer.finetune import FinetuneConfig, FineTuning, finetune_preset
 from audioformer.losses import cross_entropy, ft2_loss, mpc_floor
 from audioformer.metrics import wilson_interval
 from audioformer.pretrain import MaskedModelling, PretrainConfig
-from audioformer.synth import write_scenes
 from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, watch
 from audioformer.train import train
 
@@ -326,9 +326,13 @@ for row in whole["rows"]:
     if row["data"] == "digits" and row["gain"] is not None:
         versus = next(r for r in whole["rows"] if r["data"] == "digits" and r["row"] == row["versus"])
         gains = 100 * (np.mean(row["accuracies"], 1) - np.mean(versus["accuracies"], 1))  # one number for each speaker
-        half = 2.57 * gains.std(ddof=1) / len(gains) ** 0.5  # Student's t of six values: 95 % lie within 2.57 standard errors
+        half = (
+            2.57 * gains.std(ddof=1) / len(gains) ** 0.5
+        )  # Student's t of six values: 95 % lie within 2.57 standard errors
         word = "shows" if abs(gains.mean()) > half else "-"
-        print(f"{row['title'][:32]:32} {gains.mean():+6.1f} ± {half:4.1f}  {word:5}", *[f"{gain:+6.1f}" for gain in gains])
+        print(
+            f"{row['title'][:32]:32} {gains.mean():+6.1f} ± {half:4.1f}  {word:5}", *[f"{gain:+6.1f}" for gain in gains]
+        )
 
 # %% [markdown]
 # What is left are three losses: the frozen model, much weight on the contrast, the low temperature. FT2 and FT1 are level again,
@@ -345,6 +349,7 @@ for row in whole["rows"]:
 # eighty codings of every clip; and how a sound changes from frame to frame need not be learnt by attention, for which 240
 # clips are few. Its card says how it was measured, each fold held out in turn; the classic rival's score on the same folds stands
 # below it:
+
 
 # %%
 def print_scores(model):

@@ -28,12 +28,12 @@ import torch
 
 import audioformer as af
 from audioformer import plots
-from audioformer.codebook import entry_map
-from audioformer.datasets import open_dataset
+from audioformer.data.datasets import open_dataset
+from audioformer.data.synth import write_scenes
+from audioformer.evaluation.features import open_encoder
 from audioformer.explain.attention import attention_maps, mean_distance, mean_entropy, rollout, shrink
-from audioformer.features import open_encoder
+from audioformer.explain.codebook import entry_map
 from audioformer.metrics import chance, retrieval_at_k
-from audioformer.synth import write_scenes
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 from audioformer.widgets import sound_map
 

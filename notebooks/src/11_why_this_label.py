@@ -29,7 +29,8 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
-from audioformer.datasets import open_dataset
+from audioformer.data.datasets import open_dataset
+from audioformer.data.synth import write_scenes
 from audioformer.explain.attention import rollout_frames
 from audioformer.explain.faithfulness import (
     block_order,
@@ -43,7 +44,6 @@ from audioformer.explain.faithfulness import (
 from audioformer.explain.gradients import integrated_gradients, log_odds, token_vectors
 from audioformer.explain.occlusion import hidden_probabilities, occlusion
 from audioformer.masking import mask_positions
-from audioformer.synth import write_scenes
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import wrap
 

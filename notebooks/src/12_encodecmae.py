@@ -31,15 +31,15 @@ from torch.testing import assert_close
 import audioformer as af
 from audioformer import plots
 from audioformer.checkpoint import bundled_names
-from audioformer.corpus import Corpus, prepare
-from audioformer.datasets import open_dataset
-from audioformer.encodecmae_guess import guess_clip, guess_sounds
-from audioformer.filling import fill
-from audioformer.frames import sound_frames, sound_inputs
-from audioformer.gap_masking import gap_mask, pack_visible, unpack_visible
-from audioformer.mae_config import ROW_WEIGHTS, mae_preset
-from audioformer.paths import samples_folder
-from audioformer.pretrain_encodecmae import FrameModelling, MAERecipe, mae_recipe
+from audioformer.data.corpus import Corpus, prepare
+from audioformer.data.datasets import open_dataset
+from audioformer.encodecmae.config import ROW_WEIGHTS, mae_preset
+from audioformer.encodecmae.frames import sound_frames, sound_inputs
+from audioformer.encodecmae.guess import guess_clip, guess_sounds
+from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
+from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe, mae_recipe
+from audioformer.explain.fill import fill
+from audioformer.files import samples_folder
 from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
 

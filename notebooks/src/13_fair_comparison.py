@@ -31,13 +31,13 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import hear, plots
-from audioformer.benches.cells import shipped
-from audioformer.benches.probe import ProbeData, probe_table, run_cells
-from audioformer.benches.vectors import ClipVectors
 from audioformer.checkpoint import bundled_names
+from audioformer.data.synth import synth_clip, write_scenes
+from audioformer.evaluation.benches.cells import shipped
+from audioformer.evaluation.benches.probe import ProbeData, probe_table, run_cells
+from audioformer.evaluation.benches.vectors import ClipVectors
+from audioformer.evaluation.probe import probe, score, split_groups
 from audioformer.metrics import wilson_interval
-from audioformer.probe import probe, score, split_groups
-from audioformer.synth import synth_clip, write_scenes
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 
 SEED = 7

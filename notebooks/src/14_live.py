@@ -33,7 +33,7 @@ import audioformer as af
 from audioformer import plots
 from audioformer.live import LiveListener
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
-from audioformer.teaching.live import answered
+from audioformer.teaching.n14_live import answered
 from audioformer.widgets import live, timeline
 
 print("nothing here is random: no seed")

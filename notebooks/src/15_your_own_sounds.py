@@ -32,15 +32,15 @@ import torch
 import audioformer as af
 from audioformer import plots
 from audioformer.audio import save_audio
-from audioformer.baseline import accuracy, dataset_features, fit_svm
-from audioformer.benches.cells import shipped
 from audioformer.cli import main
-from audioformer.corpus import Corpus, prepare
-from audioformer.datasets import open_dataset
+from audioformer.data.corpus import Corpus, prepare
+from audioformer.data.datasets import open_dataset
+from audioformer.data.synth import synth_clip
+from audioformer.evaluation.baseline import accuracy, dataset_features, fit_svm
+from audioformer.evaluation.benches.cells import shipped
 from audioformer.finetune import FinetuneConfig, FineTuning
 from audioformer.metrics import confusion_matrix, wilson_interval
 from audioformer.predict import window_starts
-from audioformer.synth import synth_clip
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
 
@@ -131,7 +131,10 @@ if not any(MY_SOUNDS.glob("[!.]*.csv")):
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("filename", "label", "fold", "group"), *lines])
     sounds = open_dataset("folder", MY_SOUNDS)
-print(*(path.name for path in MY_SOUNDS.glob("[!.]*.csv")), {f"day {day}": sum(clip.fold == day for clip in sounds) for day in (1, 2)})
+print(
+    *(path.name for path in MY_SOUNDS.glob("[!.]*.csv")),
+    {f"day {day}": sum(clip.fold == day for clip in sounds) for day in (1, 2)},
+)
 
 # %% [markdown]
 # ## 3 · Codes, once

@@ -33,11 +33,11 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
-from audioformer.corpus import Corpus, prepare
-from audioformer.datasets import open_dataset
+from audioformer.data.corpus import Corpus, prepare
+from audioformer.data.datasets import open_dataset
 from audioformer.encoder import Encoder
+from audioformer.files import samples_folder
 from audioformer.metrics import average_precision
-from audioformer.paths import samples_folder
 from audioformer.pretrain import MaskedModelling, PretrainConfig, pretrain_preset
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 
@@ -280,9 +280,15 @@ check("scale.precision", my_precision)
 
 # %%
 AUDIOSET_2M = {
-    "AudioFormer FT1": 53.9, "CED base": 50.0, "EAT large": 49.5, "BEATs iter3+": 48.6,
-    "Audio-MAE": 47.3, "PaSST": 47.1, "AST": 45.9, "PANNs": 43.1,
-}  # fmt: skip
+    "AudioFormer FT1": 53.9,
+    "CED base": 50.0,
+    "EAT large": 49.5,
+    "BEATs iter3+": 48.6,
+    "Audio-MAE": 47.3,
+    "PaSST": 47.1,
+    "AST": 45.9,
+    "PANNs": 43.1,
+}
 shares = [value / 100 for value in AUDIOSET_2M.values()]
 show(plots.predictions.top_labels(list(AUDIOSET_2M), shares, what="Reported mAP", of="Model"))
 

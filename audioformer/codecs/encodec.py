@@ -1,0 +1,273 @@
+"""EnCodec, 24 kHz mono and 48 kHz stereo: the published codec behind the same interface as our own.
+
+Défossez et al. 2022 (arXiv 2210.13438), through their package `encodec` 0.1.1. In the data path it stands where
+`compact` stands: sound in, codes (B, K, T) out. The package keeps the bit rate as hidden state; here the number of
+codebooks is an argument, and the rows are the same ones that the package returns.
+
+Shapes: B clips, C channels, N samples, K codebooks, T frames, V entries per codebook, D = 128 latent width,
+S segments (48 kHz only).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Callable
+from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
+
+from audioformer.audio import to_batch
+from audioformer.codec import Codec
+from audioformer.codecs.encodec_fast import Memory, run_stretch
+from audioformer.codecs.encodec_files import RELEASES, find_weights, import_encodec, read_weights
+from audioformer.codecs.stream import SegmentWalk
+from audioformer.errors import AudioformerError
+from audioformer.rvq import quantise
+
+LICENCE = "CC BY-NC 4.0 (the PyPI release encodec 0.1.1, code and weights): not for commercial use"
+
+# A long clip is decoded in pieces, so that an hour does not need the memory of an hour; a clip that fits is one piece,
+# hence bit-equal to the package. 4 frames of left context cover the under 2 that a causal output depends on.
+PIECE_FRAMES = 4500  # 60 s at 75 frames/s
+CONTEXT_FRAMES = 4
+
+
+class EncodecCodec(Codec):
+    """EnCodec as it was published for 24 kHz: mono, strictly causal, one pass over the whole clip.
+
+    Args:
+        model: an `encodec.EncodecModel` with its weights.
+        name: "encodec_24khz".
+    """
+
+    look_ahead_s = 0.0
+    first_frames = 7  # the last convolution mirrors the first 7 frames to before the clip
+    ends_in_silence = False
+    licence = LICENCE
+
+    def __init__(self, model: nn.Module, name: str) -> None:
+        super().__init__()
+        self.model = model.requires_grad_(False)
+        self.name = name
+        self.sample_rate = model.sample_rate
+        self.channels = model.channels
+        self.hop_length = math.prod(model.encoder.ratios)
+        self.n_codebooks = model.quantizer.n_q
+        self.codebook_size = model.quantizer.bins
+        self.eval()
+
+    def codebooks(self) -> Tensor:
+        """(K, V, D) float32: the vectors that the codes stand for."""
+        return torch.stack([layer.codebook for layer in self.model.quantizer.vq.layers])
+
+    @torch.no_grad()
+    def encode_scaled(
+        self, waveform, sample_rate: int | None = None, n_codebooks: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Sound to codes, with the levels that were divided out before coding.
+
+        Args:
+            waveform: Waveform, array or tensor: (N,), (C, N) or (B, C, N), any rate, int or float.
+            sample_rate: Hz (a Waveform brings its own).
+            n_codebooks: rows wanted; None gives all.
+
+        Returns:
+            codes (B, K, T) int64, the same as `encode` gives, and scales (B, S) float32: the root mean square of each
+            segment, no unit. The 24 kHz codec normalises nothing: S = 1 and the scale is 1.
+
+        Raises:
+            AudioformerError: unusable waveform, or n_codebooks out of range.
+        """
+        n_codebooks = self._check_rows(n_codebooks)
+        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self.device)
+        return self._encode(samples, n_codebooks), self._scales(samples)
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor, n_samples: int | None = None, scales: Tensor | None = None) -> Tensor:
+        """Codes to sound.
+
+        Args:
+            codes: (B, K, T) or (K, T) integers in [0, V); the first K codebooks are used.
+            n_samples: cut the result to this length; None keeps all that was decoded.
+            scales: (B, S) or (S,) from `encode_scaled`; None decodes every segment at unit scale, so that the 48 kHz
+                codec gives back the sound but not its level.
+
+        Returns:
+            (B, channels, N) float32.
+
+        Raises:
+            AudioformerError: wrong shape, too many rows, a code outside [0, V), or scales of another clip.
+        """
+        codes = self._check_codes(codes)
+        lengths = self.segment_lengths(codes.shape[-1])
+        if scales is None:
+            scales = torch.ones(codes.shape[0], len(lengths))
+        scales = torch.atleast_2d(torch.as_tensor(scales, dtype=torch.float32)).to(codes.device)
+        if scales.shape != (codes.shape[0], len(lengths)):
+            raise AudioformerError(
+                f"scales have shape {tuple(scales.shape)}; these codes need {(codes.shape[0], len(lengths))}: "
+                "give the scales that encode_scaled returned with them"
+            )
+        return self._decode_segments(codes.split(lengths, dim=-1), scales)[..., :n_samples]
+
+    def segment_lengths(self, n_frames: int) -> list[int]:
+        """Frames in each separately coded segment of a clip of n_frames; they add up to n_frames. At 24 kHz: one."""
+        return [n_frames]
+
+    def _scales(self, samples: Tensor) -> Tensor:
+        return torch.ones(samples.shape[0], 1, device=samples.device)
+
+    def block_frames(self, start: int) -> int:
+        """16, 16, 32, then always 64 frames: cheap for short clips, fast for long ones."""
+        return min(64, max(16, start))
+
+    def encode_block(self, samples: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+        """See `Codec`; the memory is that of the convolutions and of the LSTM (causal.py)."""
+        remembered: Memory = {}
+        return run_stretch(self.model.encoder.model, samples, memory, remembered), remembered
+
+    def quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
+        """(B, D, n) latents to (B, n_codebooks, n) codes."""
+        layers = self.model.quantizer.vq.layers[:n_codebooks]
+        return quantise(latents.transpose(1, 2), [layer.codebook for layer in layers])
+
+    def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
+        layers, step = self.model.decoder.model, Fraction(1, self.hop_length)
+        lstm = lstm_index(layers)
+        hidden = layers[: lstm + 1](self.model.quantizer.decode(segments[0].transpose(0, 1)))
+        return _in_pieces(layers[lstm + 1 :], hidden, PIECE_FRAMES, CONTEXT_FRAMES, step) * scales[:, :, None]
+
+
+class SegmentedEncodecCodec(EncodecCodec):
+    """EnCodec as it was published for 48 kHz: stereo, not causal, in normalised segments of 1 s.
+
+    A clip is cut into segments of 48000 samples that start every 47520 (1 % overlap); the last ones may be shorter.
+    Each is divided by its own root mean square and coded alone. Codes and latents of all segments stand one after the
+    other along T, so T is a little more than N / 320 (150 frames for each 0.99 s) and frame t of segment s begins at
+    s * 0.99 s + t / 150 s. `segment_lengths` finds the borders again from T alone. The levels are not in the codes:
+    `encode_scaled` returns them, and `decode` takes them.
+    """
+
+    look_ahead_s = 1.0
+
+    def segment_lengths(self, n_frames: int) -> list[int]:
+        """Frames in each separately coded segment of a clip of n_frames; they add up to n_frames.
+
+        Every segment has 150 frames, the last 1 to 149. A clip that ends less than half a frame into its last segment
+        also ends before the last frame of the one before: then they have 149 and 1. So T = 150 (S - 1) + r tells S.
+
+        Example:
+            >>> load_encodec("encodec_48khz").segment_lengths(301)
+            [150, 150, 1]
+        """
+        full = self.model.segment_length // self.hop_length
+        n_before, last = divmod(n_frames, full)
+        if n_before and last == 0:
+            return [full] * (n_before - 1) + [full - 1, 1]
+        return [full] * n_before + [last]
+
+    def _cut(self, samples: Tensor) -> list[Tensor]:
+        """(B, C, N) into S overlapping segments (B, C, <= 48000)."""
+        starts = range(0, samples.shape[-1], self.model.segment_stride)
+        return [samples[..., start : start + self.model.segment_length] for start in starts]
+
+    def _scales(self, samples: Tensor) -> Tensor:
+        return torch.cat([_level(segment) for segment in self._cut(samples)], dim=-1).squeeze(1)
+
+    def walk(self, answer: Callable[[Tensor], Tensor]) -> SegmentWalk:
+        """A clip's way through the encoder, segment by segment."""
+        return SegmentWalk(self, answer, self.model.segment_length, self.model.segment_stride)
+
+    def encode_block(self, samples: Tensor, memory: None) -> tuple[Tensor, Tensor]:  # noqa: ARG002 - coded alone
+        """(B, C, <= 48000) a segment to its latents (B, D, n) and its level (B, 1, 1)."""
+        level = _level(samples)
+        return self.model.encoder(samples / level), level
+
+    def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
+        return self.model.decode(list(zip(segments, scales.split(1, dim=1), strict=True)))
+
+
+def load_encodec(name: str, device: str = "cpu", weights: str | os.PathLike | None = None) -> EncodecCodec:
+    """Open a published EnCodec. Its licence, CC BY-NC 4.0, forbids commercial use.
+
+    Args:
+        name: "encodec_24khz" or "encodec_48khz".
+        device: torch device.
+        weights: the checkpoint file or the folder that holds it; None looks in the folder of AUDIOFORMER_WEIGHTS and
+            in torch's hub cache, then downloads.
+
+    Returns:
+        Codec in evaluation mode. Torch's global random state is as it was.
+
+    Raises:
+        AudioformerError: unknown name, package or weights missing (the message says which file to put where), a wrong
+            hash, anything but tensors in the file, or no such device.
+
+    Example:
+        >>> codec = load_encodec("encodec_24khz", weights="weights/")
+        >>> codec.encode(torch.zeros(24000), 24000, n_codebooks=8).shape
+        torch.Size([1, 8, 75])
+    """
+    release = RELEASES.get(name)
+    if release is None:
+        raise AudioformerError(f"codec={name!r}: no such EnCodec; choose {' or '.join(RELEASES)}")
+    package = import_encodec()
+    path = find_weights(release, weights)
+    state = read_weights(release, path)
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's notice that weight_norm has a newer form
+        model = getattr(package.EncodecModel, release.factory)(pretrained=False)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise AudioformerError(
+            f"{path}: its tensors do not fit {name}; get {release.filename} from {release.url}"
+        ) from error
+    return to_device((SegmentedEncodecCodec if model.segment else EncodecCodec)(model, name), device)
+
+
+def to_device(codec: EncodecCodec, device: str) -> EncodecCodec:
+    """The codec, moved.
+
+    Raises:
+        AudioformerError: no such device here.
+    """
+    try:
+        return codec.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        raise AudioformerError(f"device={device!r} cannot be used ({str(error).splitlines()[0]}); try cpu") from error
+
+
+def lstm_index(layers: nn.Sequential) -> int:
+    """Where the LSTM is. It remembers the whole clip, so everything but it and its neighbours can run in pieces."""
+    return next(index for index, layer in enumerate(layers) if type(layer).__name__ == "SLSTM")
+
+
+def _in_pieces(
+    run: Callable[[Tensor], Tensor], signal: Tensor, piece: int, context: int, step: int | Fraction
+) -> Tensor:
+    """Run something causal along the last axis in pieces, with the same result as in one go.
+
+    Args:
+        run: (..., n) to (..., ceil(n / step)).
+        signal: (..., N).
+        piece: length of a piece, a multiple of step.
+        context: how far back an output may depend on the input, a multiple of step; computed again, then dropped.
+        step: input positions for one output position: 1/320 in the decoder.
+
+    Returns:
+        (..., ceil(N / step)).
+    """
+    results = []
+    for start in range(0, signal.shape[-1], piece):
+        lead = min(context, start)
+        results.append(run(signal[..., start - lead : start + piece])[..., int(lead / step) :])
+    return torch.cat(results, dim=-1)
+
+
+def _level(segment: Tensor) -> Tensor:
+    """Root mean square of the mono mix, (B, 1, 1), kept above zero: what the package divides a segment by."""
+    return segment.mean(1, keepdim=True).pow(2).mean(-1, keepdim=True).sqrt() + 1e-8

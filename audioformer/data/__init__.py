@@ -1,0 +1,1 @@
+"""Sound files and labels to prepared code corpora, and batches of them."""

@@ -1,0 +1,320 @@
+"""What a prepared data set looks like on disk, shared by `prepare` (writes) and `corpus` (reads).
+
+    CORPUS/corpus.json                            what it was made of and how: `CorpusInfo`
+    CORPUS/shard-00000-of-00004.arrow ...         Hugging Face `datasets` Arrow streams, one row a coded clip
+    CORPUS/shard-00000-of-00004.problems.json     only where clips of that shard could not be read
+
+K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16. A corpus may hold what EnCodecMAE reads
+as well: F numbers a frame, (F, T) flattened, as float16. Corpora made before clips said which other one is mixed into them
+("partner") are read as well: see `with_partners`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from audioformer.data.augment import AugmentConfig
+from audioformer.errors import AudioformerError
+from audioformer.files import atomic_path
+
+FORMAT_VERSION = 1
+INFO_NAME = "corpus.json"
+PARTNER = {"id": "partner", "group": "partner_group"}  # columns of a clip, and the same of the one mixed into it
+
+
+@dataclass(frozen=True)
+class CorpusInfo:
+    """Everything that decides what is in a corpus; two runs that differ in it never share a folder.
+
+    Attributes:
+        dataset: name of the layout it was read from.
+        clips_hash: checksum of all clip ids, labels, folds and splits, in order.
+        n_clips: clips in the data set.
+        label_names: classes, in the order of the label numbers.
+        multi_label: whether a clip may have several labels.
+        codec: name, fingerprint, sample_rate (Hz), frame_rate (Hz), codebook_size of the codec.
+        n_codebooks: K, rows kept.
+        variants: codings of each clip; number 0 is the clip as it is, the others are augmented.
+        augment: settings of AugmentConfig, or None.
+        clip_s: longest stretch coded, seconds; None codes whole clips.
+        seed: of the augmentation.
+        n_shards: files the corpus is cut into.
+        version: of this format.
+        frames: "latents" or "mel256", kept beside the codes for EnCodecMAE; None keeps codes only.
+    """
+
+    dataset: str
+    clips_hash: str
+    n_clips: int
+    label_names: tuple[str, ...]
+    multi_label: bool
+    codec: dict
+    n_codebooks: int
+    variants: int
+    augment: dict | None
+    clip_s: float | None
+    seed: int
+    n_shards: int
+    version: int = FORMAT_VERSION
+    frames: str | None = None
+
+    def differences(self, other: CorpusInfo) -> list[str]:
+        """What another run asked for differently, in words."""
+        mine, theirs = _plain(self), _plain(other)
+        return [
+            f"{name} {_short(mine[name])} there, {_short(theirs[name])} asked for"
+            for name in mine
+            if mine[name] != theirs[name]
+        ]
+
+
+def _plain(info: CorpusInfo) -> dict:
+    return json.loads(json.dumps(asdict(info)))
+
+
+def _short(value) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@dataclass(frozen=True)
+class Item:
+    """One coded clip.
+
+    Attributes:
+        id: of the clip; its variants share it.
+        codes: (K, T) int64.
+        labels: class numbers.
+        weights: one per label; below 1 only where clips were mixed.
+        fold: or None.
+        split: "train", "val", "test" or None.
+        group: source recording or speaker.
+        variant: 0 for the clip as it is.
+        events: (class number, onset_s, offset_s).
+        duration_s: length of the sound, seconds.
+        n_samples: the same in samples at the codec's rate.
+        frames: (F, T) float32, what an EnCodecMAE reads, if the corpus holds it.
+    """
+
+    id: str
+    codes: Tensor
+    labels: tuple[int, ...]
+    weights: tuple[float, ...]
+    fold: int | None
+    split: str | None
+    group: str
+    variant: int
+    events: tuple[tuple[int, float, float], ...]
+    duration_s: float
+    n_samples: int
+    frames: Tensor | None = None
+
+
+def write_info(folder: Path, info: CorpusInfo) -> None:
+    """Write corpus.json, whole or not at all."""
+    with atomic_path(folder / INFO_NAME) as temporary:
+        temporary.write_text(json.dumps(asdict(info), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_info(folder: Path) -> CorpusInfo:
+    """Read corpus.json.
+
+    Raises:
+        AudioformerError: no such folder or file, damaged, or of another format version.
+    """
+    path = folder / INFO_NAME
+    if not path.is_file():
+        raise AudioformerError(f"{folder}: is no corpus (has no {INFO_NAME}); make one with `audioformer prepare`")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != FORMAT_VERSION:
+            raise AudioformerError(
+                f"{path}: format {content['version']}, this audioformer reads {FORMAT_VERSION}; prepare it again"
+            )
+        content = {
+            "frames": None,
+            **content,
+        }  # there are corpora older than frames, and older than some steps of augmentation
+        content["augment"] = content["augment"] and asdict(AugmentConfig()) | content["augment"]
+        info = CorpusInfo(
+            **{f.name: content[f.name] for f in fields(CorpusInfo)} | {"label_names": tuple(content["label_names"])}
+        )
+        _check(info)
+        return info
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, AudioformerError):
+            raise
+        raise AudioformerError(f"{path}: damaged ({error!r}); prepare the corpus again in a new folder") from error
+
+
+def _check(info: CorpusInfo) -> None:
+    """KeyError or ValueError where a value cannot be used."""
+    for name in ("name", "fingerprint", "sample_rate", "frame_rate", "codebook_size"):
+        info.codec[name]
+    if not (info.n_shards >= 1 and info.n_codebooks >= 1 and info.codec["frame_rate"] > 0):
+        raise ValueError("n_shards, n_codebooks and frame_rate must be positive")
+
+
+def shard_path(folder: Path, index: int, n_shards: int) -> Path:
+    """File of one shard; index from 0."""
+    return folder / f"shard-{index:05d}-of-{n_shards:05d}.arrow"
+
+
+def problems_path(shard: Path) -> Path:
+    """File that lists the clips of a shard that could not be read."""
+    return shard.with_name(shard.stem + ".problems.json")
+
+
+def require_datasets() -> None:
+    """AudioformerError where Hugging Face `datasets` is not installed."""
+    try:
+        import datasets  # noqa: F401
+    except ImportError as error:
+        raise AudioformerError('a corpus needs the training extra; run `pip install "audioformer[train]"`') from error
+
+
+def corpus_features(with_frames: bool = False):
+    """Columns of a shard, as Hugging Face `datasets.Features`."""
+    from datasets import Features, Value
+
+    columns = {"frames": [Value("float16")]} if with_frames else {}  # (F, T) flattened
+    return Features(
+        {
+            **columns,
+            "id": Value("string"),
+            "variant": Value("int32"),
+            "labels": [Value("int32")],
+            "weights": [Value("float32")],  # one per label; below 1 only where clips were mixed
+            "fold": Value("int32"),
+            "split": Value("string"),
+            "group": Value("string"),
+            "duration_s": Value("float32"),
+            "n_samples": Value("int64"),  # at the codec's sample rate
+            "n_codebooks": Value("int32"),
+            "n_frames": Value("int32"),
+            "codes": [Value("uint16")],  # (K, T) flattened
+            "events": [{"label": Value("int32"), "onset_s": Value("float32"), "offset_s": Value("float32")}],
+            "partner": Value("string"),  # id of the clip mixed in; "" for none
+            "partner_group": Value("string"),
+        }
+    )
+
+
+def read_shards(paths: list[Path]):
+    """One Arrow table over all shards, memory-mapped by Hugging Face `datasets`."""
+    import pyarrow as pa
+    from datasets import Dataset, concatenate_datasets
+    from datasets.exceptions import DatasetsError
+
+    parts = []
+    for path in paths:
+        try:
+            parts.append(Dataset.from_file(str(path)))
+        except (pa.ArrowException, OSError, ValueError, TypeError, DatasetsError) as error:
+            raise AudioformerError(f"{path}: damaged ({error}); delete it and run the same prepare again") from error
+    return concatenate_datasets(parts).data.table
+
+
+def with_partners(table, mixes: bool):
+    """An Arrow table of rows with the columns of the clip mixed in: "" for none, null where none was written down.
+
+    Args:
+        table: of shards, new or from before there were these columns.
+        mixes: whether the augmentation mixes clips at all; variant 0, the clip itself, is never mixed.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    unmixed = pc.if_else(pc.equal(table.column("variant"), 0), "", pa.scalar(None, pa.string())) if mixes else ""
+    for name in PARTNER.values():
+        at = table.schema.get_field_index(name)
+        if at < 0:
+            column = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+            table = table.append_column(name, pc.coalesce(column, unmixed))
+        elif table.column(at).null_count:
+            table = table.set_column(at, name, pc.coalesce(table.column(at), unmixed))
+    return table
+
+
+def fits(table, name: str, values, wanted: bool = True) -> np.ndarray:
+    """Which rows of an Arrow table have one of some values in a column, or have none of them.
+
+    For "id" and "group" the clip mixed in must fit as well; where it is not known, every clip it can be: those of the same
+    fold and split.
+
+    Args:
+        table: rows, with partners.
+        name: of the column.
+        values: one, or several.
+        wanted: False for the rows that have none of the values.
+
+    Returns:
+        (n,) bool.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = [values] if isinstance(values, str | int | np.integer) else list(values)
+
+    def found(column) -> np.ndarray:
+        return (
+            pc.is_in(table.column(column), value_set=pa.array(values, type=table.schema.field(column).type)).to_numpy()
+            == wanted
+        )
+
+    own = found(name)
+    if name not in PARTNER:
+        return own
+    partner = table.column("partner")
+    mixed, known = pc.not_equal(partner, "").fill_null(True).to_numpy(), partner.is_valid().to_numpy()
+    fine = own & (found(PARTNER[name]) | ~mixed)
+    if known.all():
+        return fine
+    places = pc.binary_join_element_wise(
+        table.column("fold").cast(pa.string()), table.column("split"), "/", null_handling="replace"
+    )
+    mixable = pc.is_in(places, value_set=places.filter(pa.array(~own)).unique()).to_numpy()
+    return np.where(known, fine, own & ~mixable)
+
+
+class ListColumn:
+    """A column of lists, read row by row out of the file without copying.
+
+    Args:
+        column: Arrow chunked array of lists of numbers.
+    """
+
+    def __init__(self, column):
+        self.chunks = [
+            (chunk.offsets.to_numpy(), chunk.values.to_numpy(zero_copy_only=True)) for chunk in column.chunks
+        ]
+        self.ends = np.cumsum([len(chunk) for chunk in column.chunks])
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """All numbers of one row, flat."""
+        chunk = int(np.searchsorted(self.ends, row, side="right"))
+        offsets, values = self.chunks[chunk]
+        place = row - (int(self.ends[chunk - 1]) if chunk else 0)
+        return values[offsets[place] : offsets[place + 1]]
+
+
+def relabelled(table, names: tuple[str, ...], new_names: tuple[str, ...]):
+    """An Arrow table of rows with its class numbers, places in `names`, turned into places in `new_names`."""
+    import pyarrow as pa
+
+    if names == new_names:
+        return table.replace_schema_metadata(None)
+    place = [new_names.index(name) for name in names]
+    labels = [[place[number] for number in row] for row in table.column("labels").to_pylist()]
+    events = [
+        [{**event, "label": place[event["label"]]} for event in row] for row in table.column("events").to_pylist()
+    ]
+    for name, values in (("labels", labels), ("events", events)):
+        at = table.schema.get_field_index(name)
+        table = table.set_column(at, table.schema.field(at), pa.array(values, type=table.schema.field(at).type))
+    return table.replace_schema_metadata(None)

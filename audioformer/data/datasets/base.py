@@ -1,0 +1,254 @@
+"""What a data set is: a list of clips with labels, folds and sources. First step of every training run.
+
+Nothing is decoded here; `Clip.load` does that when the sound is wanted. All readers in this package give their clips in
+one fixed order, never follow a path out of the data set's folder, and explain what is missing and what to do about it.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from audioformer.audio import Waveform, load_audio
+from audioformer.errors import AudioformerError
+
+SOUND_ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
+Event = tuple[str, float, float]  # label, onset_s, offset_s
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One labelled stretch of sound.
+
+    Attributes:
+        id: unique within its data set.
+        path: sound file.
+        labels: none, one or several names.
+        fold: cross-validation fold, from 1; None where the data set has none.
+        split: "train", "val", "test" or None.
+        group: source recording or speaker; clips of one group must not be torn between training and test.
+        start_s: where in the file the clip begins, seconds.
+        duration_s: length, seconds; None for "to the end of the file".
+        events: (label, onset_s, offset_s) counted from the start of the clip.
+    """
+
+    id: str
+    path: Path
+    labels: tuple[str, ...] = ()
+    fold: int | None = None
+    split: str | None = None
+    group: str = ""
+    start_s: float = 0.0
+    duration_s: float | None = None
+    events: tuple[Event, ...] = ()
+
+    def load(self, sample_rate: int | None = None, mono: bool = False) -> Waveform:
+        """Decode the clip.
+
+        Args:
+            sample_rate: Hz to resample to; None keeps the file's own.
+            mono: average the channels.
+
+        Returns:
+            Waveform, samples (C, N).
+
+        Raises:
+            AudioformerError: as `load_audio`; also if the file ends before the clip starts.
+        """
+        return load_audio(self.path, sample_rate, mono, start_s=self.start_s, duration_s=self.duration_s)
+
+
+@dataclass(frozen=True)
+class AudioDataset:
+    """Clips and what they may be called.
+
+    Attributes:
+        name: of the layout ("esc50", "fsdd", ...).
+        root: folder it was read from.
+        clips: in a fixed order.
+        label_names: all classes, in the order of a classifier's outputs.
+        multi_label: True where a clip may have several labels (or none).
+        missing: ids that the CSV lists but the disk lacks (only where that is tolerated).
+        mix_within: fields of Clip that two clips must share to be mixed with each other, so that no test sound can
+            leak into training by way of a mixture.
+    """
+
+    name: str
+    root: Path
+    clips: tuple[Clip, ...]
+    label_names: tuple[str, ...]
+    multi_label: bool = False
+    missing: tuple[str, ...] = ()
+    mix_within: tuple[str, ...] = ("fold", "split")
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
+
+    def __getitem__(self, index: int) -> Clip:
+        return self.clips[index]
+
+    def label_indices(self, clip: Clip) -> list[int]:
+        """Positions of a clip's labels in `label_names`."""
+        return [self._label_index[label] for label in clip.labels]
+
+    def label_index(self, label: str) -> int:
+        """Position of one label in `label_names`."""
+        return self._label_index[label]
+
+    @property
+    def _label_index(self) -> dict[str, int]:
+        if "_index" not in self.__dict__:
+            object.__setattr__(self, "_index", {label: i for i, label in enumerate(self.label_names)})
+        return self.__dict__["_index"]
+
+    def select(self, folds=None, splits=None) -> AudioDataset:
+        """The same data set with fewer clips.
+
+        Args:
+            folds: fold numbers to keep; None keeps all.
+            splits: names of splits to keep; None keeps all.
+
+        Raises:
+            AudioformerError: no clip is left.
+        """
+        clips = tuple(
+            c for c in self.clips if (folds is None or c.fold in folds) and (splits is None or c.split in splits)
+        )
+        if not clips:
+            have = f"folds {sorted({c.fold for c in self.clips if c.fold is not None})}"
+            have += f", splits {sorted({c.split for c in self.clips if c.split is not None})}"
+            raise AudioformerError(f"folds={folds}, splits={splits}: no clip of {self.name} is left; it has {have}")
+        return AudioDataset(
+            self.name, self.root, clips, self.label_names, self.multi_label, self.missing, self.mix_within
+        )
+
+
+def require_folder(path: str | os.PathLike, what: str, layout: str) -> Path:
+    """An existing folder, or an error that describes the layout wanted."""
+    path = Path(path)
+    if path.is_file():
+        raise AudioformerError(f"{path}: is a file, {what} is a folder; expected {layout}")
+    if not path.is_dir():
+        raise AudioformerError(f"{path}: no such folder for {what}; expected {layout}")
+    return path
+
+
+def read_csv(path: Path, columns: tuple[str, ...], what: str) -> list[dict[str, str]]:
+    """Rows of a CSV file with a header, as dictionaries; values stripped.
+
+    Args:
+        path: the file, UTF-8 (with or without a byte-order mark).
+        columns: names that must be there; others are passed on.
+        what: data set it belongs to, for the message.
+
+    Raises:
+        AudioformerError: missing, not text, a column missing, a short row, or no rows at all.
+    """
+    lines = read_csv_rows(path, what)
+    header = [name.strip() for name in lines[0]] if lines else []
+    absent = [name for name in columns if name not in header]
+    if absent:
+        raise AudioformerError(
+            f"{path}: column {', '.join(absent)} is missing (has {', '.join(header) or 'nothing'}); {what} needs it"
+        )
+    rows = []
+    for number, values in enumerate(lines[1:], start=2):
+        if len(values) < len(header):
+            raise AudioformerError(
+                f"{path} line {number}: {len(values)} values for {len(header)} columns; complete the line"
+            )
+        rows.append({name: value.strip() for name, value in zip(header, values, strict=False)})
+    if not rows:
+        raise AudioformerError(f"{path}: lists no clips; {what} needs at least one line below the header")
+    return rows
+
+
+def read_csv_rows(path: Path, what: str) -> list[list[str]]:
+    """Lines of a CSV file without looking for a header; blank lines are left out."""
+    if not path.is_file():
+        raise AudioformerError(f"{path}: no such file; {what} lists its clips there")
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            return [row for row in csv.reader(file, skipinitialspace=True) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise AudioformerError(
+            f"{path}: not a readable CSV file ({error}); save it as UTF-8 text with commas"
+        ) from error
+
+
+def path_inside(folder: Path, name: str, listed_in: Path) -> Path:
+    """`folder / name` for a name that a CSV gives, never outside the folder.
+
+    A name that is spelled with other Unicode code points on disk (composed or decomposed accents) is found as well.
+
+    Raises:
+        AudioformerError: empty, absolute, or climbing out with "..".
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not name or "\0" in name or ".." in parts or name.startswith(("/", "\\")) or PureWindowsPath(name).drive:
+        raise AudioformerError(
+            f"{listed_in}: file name {name!r} leads out of {folder}; use names relative to that folder"
+        )
+    for form in () if name.isascii() else ("NFC", "NFD"):
+        spelled = folder / unicodedata.normalize(form, name)
+        if spelled.exists() and not (folder / name).exists():
+            return spelled
+    return folder / name
+
+
+def require_files(clips: list[Clip], listed_in: Path, allow_missing: bool) -> tuple[list[Clip], tuple[str, ...]]:
+    """Split clips into those whose file exists and the ids of those whose file does not.
+
+    Raises:
+        AudioformerError: any is missing and that is not allowed, or all are; or two clips share an id.
+    """
+    seen: set[str] = set()
+    for clip in clips:
+        if clip.id in seen:
+            raise AudioformerError(f"{listed_in}: lists {clip.id!r} twice; keep one line for each clip")
+        seen.add(clip.id)
+    present = [clip for clip in clips if clip.path.is_file()]
+    if len(present) == len(clips):
+        return present, ()
+    absent = [clip for clip in clips if not clip.path.is_file()]
+    if not present or not allow_missing:
+        raise AudioformerError(
+            f"{absent[0].path}: listed in {listed_in.name} but not there ({len(absent)} of {len(clips)} clips missing); "
+            "complete the download" + ("" if not present else ", or pass allow_missing=True to go on without them")
+        )
+    return present, tuple(clip.id for clip in absent)
+
+
+def sound_files(folder: Path) -> list[Path]:
+    """Sound files directly in a folder or below it, sorted by path; hidden files and folders are left out."""
+    found = []
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        found += [Path(where) / n for n in names if n.lower().endswith(SOUND_ENDINGS) and not n.startswith(".")]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def whole_number(text: str, column: str, path: Path) -> int:
+    """An integer out of a CSV cell."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise AudioformerError(f"{path}: {column}={text!r} is not a whole number; correct that line") from error
+
+
+def seconds(text: str, column: str, path: Path) -> float:
+    """A finite number of seconds, at least 0, out of a CSV cell."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise AudioformerError(f"{path}: {column}={text!r} is not a time in seconds; correct that line")
+    return value

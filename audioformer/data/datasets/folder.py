@@ -1,0 +1,80 @@
+"""Your own sounds: one sub-folder a class, or a CSV that names each file's labels.
+
+    ROOT/dog/*.wav, ROOT/rain/*.ogg ...           the folder's name is the label (sub-folders of it count too)
+    ROOT/*.csv                                    filename, label[, fold][, split][, group]; several labels: dog;rain
+
+The columns fold (from 1), split (train, val, test) and group (speaker, recording) keep related clips together.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from audioformer.data.datasets.base import (
+    AudioDataset,
+    Clip,
+    path_inside,
+    read_csv,
+    require_files,
+    require_folder,
+    sound_files,
+    whole_number,
+)
+from audioformer.errors import AudioformerError
+
+LAYOUT = "one sub-folder a class, or a CSV with the columns filename,label"
+SPLITS = ("train", "val", "test")
+
+
+def open_folder(root: str | os.PathLike, csv: str | None = None, allow_missing: bool = False) -> AudioDataset:
+    """Read a folder of labelled sounds.
+
+    Args:
+        root: the folder. A CSV directly in it is used; without one the sub-folders are the classes.
+        csv: name of the CSV, where there are several.
+        allow_missing: go on without the files that the CSV lists but the disk lacks.
+
+    Returns:
+        AudioDataset; label_names sorted; multi-label if any line of the CSV has several labels (or none).
+
+    Raises:
+        AudioformerError: no such folder, no sounds, several CSV files, a column or file missing, an unknown split.
+    """
+    root = require_folder(root, "a data set", LAYOUT)
+    if csv is not None:
+        return _from_csv(root, path_inside(root, csv, root), allow_missing)
+    tables = sorted(path for path in root.glob("*.csv") if not path.name.startswith("."))
+    if len(tables) > 1:
+        raise AudioformerError(f"{root}: holds {len(tables)} CSV files; choose one, e.g. csv={tables[0].name!r}")
+    return _from_csv(root, tables[0], allow_missing) if tables else _from_sub_folders(root)
+
+
+def _from_sub_folders(root: Path) -> AudioDataset:
+    clips = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        for path in sound_files(folder):
+            name = path.relative_to(root).as_posix()
+            clips.append(Clip(name, path, (folder.name,), group=name))
+    if not clips:
+        raise AudioformerError(f"{root}: no sound files in its sub-folders; expected {LAYOUT}")
+    return AudioDataset("folder", root, tuple(clips), tuple(sorted({clip.labels[0] for clip in clips})))
+
+
+def _from_csv(root: Path, table: Path, allow_missing: bool) -> AudioDataset:
+    clips = []
+    for row in read_csv(table, ("filename", "label"), "a data set"):
+        split = row.get("split") or None
+        if split is not None and split not in SPLITS:
+            raise AudioformerError(
+                f"{table}: {row['filename']} has split={split!r}; expected one of {', '.join(SPLITS)}"
+            )
+        fold = whole_number(row["fold"], "fold", table) if row.get("fold") else None
+        labels = tuple(dict.fromkeys(label.strip() for label in row["label"].split(";") if label.strip()))
+        path = path_inside(root, row["filename"], table)
+        clips.append(Clip(row["filename"], path, labels, fold, split, row.get("group") or row["filename"]))
+    clips, missing = require_files(clips, table, allow_missing)
+    names = tuple(sorted({label for clip in clips for label in clip.labels}))
+    if not names:
+        raise AudioformerError(f"{table}: no clip has a label; fill the label column")
+    return AudioDataset("folder", root, tuple(clips), names, any(len(clip.labels) != 1 for clip in clips), missing)

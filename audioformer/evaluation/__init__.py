@@ -1,0 +1,1 @@
+"""How good a model is: scores, frozen features under one ruler, and the benchmarks."""

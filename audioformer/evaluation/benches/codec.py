@@ -1,0 +1,154 @@
+"""How much of a sound a codec keeps, beside Opus at the same rates and above: all of it in one run.
+
+    audioformer bench codec ESC-10/audio --include '4-*' --codes-of train --classify esc50 ESC-10 '4-*'
+
+    ladder    distances with 1, 2, ... K codebooks: multi-scale log-mel, an ear's (loudness.py), the waveform's (SI-SDR)
+    kept      accuracy of a classifier trained on originals, on decoded sounds (kept.py)
+    codes     how many entries of each codebook are in use (codes.py)
+    cost      speed, size, what silence becomes
+
+Shapes: N samples, K codebooks, T frames, M = 3 measures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioformer.audio import load_audio
+from audioformer.codec import Codec
+from audioformer.codecs.distances import mel_distance, si_sdr_db
+from audioformer.codecs.loudness import loudness_distance
+from audioformer.errors import AudioformerError
+from audioformer.evaluation.benches import machine, row
+from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
+from audioformer.evaluation.benches.codes import code_counts, usage_rows
+from audioformer.evaluation.benches.opus import opus_rates, through_opus
+
+MEL, EAR, WAVE = range(3)
+RIVAL_KBPS = 12  # the peer in the table
+
+
+def bench_codec(
+    codec: Codec,
+    files: Sequence[Path],
+    max_s: float = 10.0,
+    progress: Callable[[str, int, int], None] | None = None,
+    codes_of: Sequence[Path] = (),
+    kept: Sequence[KeptTest] = (),
+) -> dict:
+    """Measure a codec.
+
+    Args:
+        codec: mono.
+        files: recordings it was not trained on.
+        max_s: at most this much of each, seconds.
+        progress: called with (what is measured, how much is done, of how much).
+        codes_of: recordings on which the use of codes is counted, whole; none takes `files`.
+        kept: classifier tests.
+
+    Returns:
+        The benchmark; each row names its "section". In the ladder "ours" is the log-mel distance (natural-log units),
+        beside "loudness_distance" (no unit) and "si_sdr_db" (dB), medians over files; peer is libopus at 12 kbit/s,
+        where Debian's opus-tools are installed; ratio is ours / peer, below 1 is closer.
+
+    Raises:
+        AudioformerError: no files, or one that cannot be read.
+    """
+    if not files:
+        raise AudioformerError("no sound files to measure on; check the folder and --include")
+    tell = progress or _quiet
+    rows = _distance_rows(codec, files, max_s, lambda done, total: tell("distances", done, total))
+    for test in kept:
+        rows += kept_rows(
+            codec, test, lambda done, total, name=test.dataset.name: tell(f"classifier on {name}", done, total)
+        )
+    counts = code_counts(codec, codes_of or files, lambda done, total: tell("codes", done, total))
+    rows += usage_rows(counts) + [_silence_row(codec), _size_row(codec)]
+    about = {
+        "codec": codec.name,
+        "fingerprint": codec.fingerprint,
+        "n_files": len(files),
+        "n_files_of_codes": len(codes_of or files),
+    }
+    return {"name": "codec", **about, "machine": machine(), "rows": rows}
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+    del what, done, total
+
+
+def _distance_rows(codec: Codec, files: Sequence[Path], max_s: float, tell: Callable[[int, int], None]) -> list[dict]:
+    ours: list[list[np.ndarray]] = []
+    peers: dict[int, list[np.ndarray]] = {kbps: [] for kbps in opus_rates()}
+    speeds = []
+    codec.decode(codec.encode(torch.zeros(codec.sample_rate), codec.sample_rate))  # the first time is slower
+    for done, path in enumerate(files, 1):
+        clip = load_audio(path, codec.sample_rate, mono=True).samples[0, : round(max_s * codec.sample_rate)]
+        ladder, spent_s = _ladder(codec, clip)
+        ours.append(ladder)
+        speeds.append(len(clip) / codec.sample_rate / spent_s)
+        for kbps, results in peers.items():
+            results.append(distances(through_opus(clip, codec.sample_rate, kbps), clip, codec.sample_rate))
+        tell(done, len(files))
+    peer = {kbps: np.median(results, 0) for kbps, results in peers.items()}
+    steps = np.median(ours, 0)
+    table = [_row(f"{k} codebooks, {codec.bandwidth_kbps(k):g} kbit/s", m, peer) for k, m in enumerate(steps, 1)]
+    table += [_row(f"Opus {kbps} kbit/s", m, peer) for kbps, m in peer.items()]
+    names = ("encoding speed", "decoding, all codebooks speed")
+    return table + [
+        row(name, float(speed), "times real time", section="cost")
+        for name, speed in zip(names, np.median(speeds, 0), strict=True)
+    ]
+
+
+def _ladder(codec: Codec, clip: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """((K, M) measures with 1..K codebooks, (2,) seconds spent encoding and decoding)."""
+    started = time.perf_counter()
+    codes = codec.encode(clip, codec.sample_rate)
+    encoded = time.perf_counter()
+    codec.decode(codes)
+    spent_s = np.array([encoded - started, time.perf_counter() - encoded])
+    heard = [codec.decode(codes[:, :k], len(clip))[0, 0] for k in range(1, codec.n_codebooks + 1)]
+    return np.stack([distances(decoded, clip, codec.sample_rate) for decoded in heard]), spent_s
+
+
+def distances(decoded: Tensor, original: Tensor, sample_rate: int) -> np.ndarray:
+    """(M,): log-mel distance, loudness distance, SI-SDR in dB of (N,) samples."""
+    mel, ear = (
+        mel_distance(decoded[None], original[None], sample_rate),
+        loudness_distance(decoded, original, sample_rate),
+    )
+    return np.array([float(mel), float(ear), float(si_sdr_db(decoded, original))])
+
+
+def _row(case: str, measured: np.ndarray, peer: dict[int, np.ndarray]) -> dict:
+    theirs = float(peer[RIVAL_KBPS][MEL]) if RIVAL_KBPS in peer else None
+    return row(
+        case,
+        float(measured[MEL]),
+        "log-mel distance",
+        theirs,
+        section="ladder",
+        loudness_distance=float(measured[EAR]),
+        si_sdr_db=float(measured[WAVE]),
+    )
+
+
+def _silence_row(codec: Codec) -> dict:
+    """Two seconds of digital silence there and back."""
+    silence = torch.zeros(2 * codec.sample_rate)
+    peak = float(codec.decode(codec.encode(silence, codec.sample_rate)).abs().max())
+    return row("silence after coding, peak", 20 * np.log10(max(peak, 1e-10)).item(), "dB of full scale", section="cost")
+
+
+def _size_row(codec: Codec) -> dict:
+    """Bytes of its tensors, two a number, as `train-codec` saves them."""
+    n_numbers = sum(tensor.numel() for tensor in codec.state_dict().values())
+    return row("weights, 16-bit", 2 * n_numbers / 1e6, "MB", section="cost")

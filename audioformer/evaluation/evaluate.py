@@ -1,0 +1,185 @@
+"""How good a checkpoint is on a data set: every clip is read, coded, classified and compared with its labels.
+
+    report = evaluate(audioformer.load("esc10"), open_dataset("esc50", "ESC-10").select(folds=[4]))
+
+The last step of the data path. Shapes: C classes of the checkpoint, T frames, S segments of 0.1 s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from audioformer.classify import AudioClassifier
+from audioformer.data.datasets import AudioDataset, Clip
+from audioformer.errors import AudioformerError
+from audioformer.metrics import (
+    SEGMENT_S,
+    best_thresholds,
+    classification_report,
+    events_to_segments,
+    multi_label_report,
+)
+from audioformer.predict import predict_codings
+
+GROUP, ACTIVE = 16, 0.5  # clips at a time; probability from which a class counts as heard, where none was chosen
+
+
+def evaluate(
+    classifier: AudioClassifier,
+    dataset: AudioDataset,
+    progress: Callable[[int, int], None] | None = None,
+    codings: int = 1,
+) -> dict:
+    """Classify a data set and compare.
+
+    Classes are matched by name, whatever their order; "Crying Baby" is "crying_baby". With one label a clip, clips of
+    classes that the checkpoint does not know are left out and counted. With several, only the classes that both know
+    are scored.
+
+    Args:
+        classifier: the checkpoint.
+        dataset: whole or selected.
+        progress: called with (clips done, clips in all).
+        codings: how often each clip is coded, see `AudioClassifier.codings`; event times come from the first.
+
+    Returns:
+        "metric" (its value), "metric_name" ("accuracy" or "mAP"), the same value under that name, further figures with
+        chance level and interval, "per_class", "confusion" (row = truth) with its "labels", "n", "left_out".
+
+    Raises:
+        AudioformerError: no class in common, nothing left, or a clip that cannot be read.
+    """
+    known = _shared(classifier, dataset)
+    several = classifier.multi_label or dataset.multi_label
+    clips = [clip for clip in dataset if several or (len(clip.labels) == 1 and clip.labels[0] in known)]
+    if not clips:
+        raise AudioformerError(f"{dataset.root}: no clip has a label that {classifier.name} knows; nothing to measure")
+    probabilities, segments = _predict(classifier, clips, known, progress, codings)
+    found = segments[1] >= thresholds_of(classifier) if segments else None
+    if several:
+        order = sorted(set(known.values()))
+        names = [classifier.label_names[c] for c in order]
+        truth = np.zeros((len(clips), len(classifier.label_names)), np.int64)
+        for row, clip in zip(truth, clips, strict=True):
+            row[[known[label] for label in clip.labels if label in known]] = 1
+        heard = (segments[0][:, order], found[:, order]) if segments else None
+        report = multi_label_report(probabilities[:, order], truth[:, order], names, heard)
+    else:
+        report = classification_report(
+            probabilities, np.array([known[clip.labels[0]] for clip in clips]), classifier.label_names
+        )
+    value, name = report.pop("score"), report.pop("metric")
+    left_out = Counter(label for clip in dataset for label in clip.labels if label not in known)
+    return {"metric": value, "metric_name": name, **report, "left_out": dict(left_out)}
+
+
+def thresholds_of(classifier: AudioClassifier) -> np.ndarray:
+    """(C,) probability from which each class counts as heard in a segment: as chosen and kept in config.json, else 0.5."""
+    chosen = classifier.config.get("frame_thresholds") or {}
+    return np.array([chosen.get(name, ACTIVE) for name in classifier.label_names])
+
+
+def choose_thresholds(
+    classifier: AudioClassifier, dataset: AudioDataset, progress: Callable[[int, int], None] | None = None
+) -> dict[str, float]:
+    """The probability from which each class counts as heard in a segment of 0.1 s, for the best F1 of its class.
+
+    Args:
+        classifier: with a frame head.
+        dataset: clips with event times, neither trained nor tested on: a validation part.
+        progress: called with (clips done, clips in all).
+
+    Returns:
+        Threshold by label, for every class with an event in the data set; to be kept as "frame_thresholds".
+
+    Raises:
+        AudioformerError: no frame head, no event times, or no class in common.
+    """
+    known = _shared(classifier, dataset)
+    _, segments = _predict(classifier, list(dataset), known, progress)
+    if segments is None:
+        raise AudioformerError(
+            f"{classifier.name} with {dataset.root}: thresholds need a frame head and clips with event times"
+        )
+    reference, probabilities = segments
+    chosen = best_thresholds(reference, probabilities)
+    return {
+        name: float(t)
+        for name, t, any_event in zip(classifier.label_names, chosen, reference.any(0), strict=True)
+        if any_event
+    }
+
+
+def _shared(classifier: AudioClassifier, dataset: AudioDataset) -> dict[str, int]:
+    """Class number in the checkpoint of every label of the data set that it knows."""
+    numbers = {_plain(name): number for number, name in enumerate(classifier.label_names)}
+    known = {name: numbers[_plain(name)] for name in dataset.label_names if _plain(name) in numbers}
+    if not known:
+        raise AudioformerError(
+            f"{classifier.name} knows {_some(classifier.label_names)}; {dataset.root} has {_some(dataset.label_names)}: "
+            "no class in common; choose another checkpoint or data set"
+        )
+    return known
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def _some(names) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+@dataclass
+class _Segments:
+    """Events of all clips, 0.1 s after 0.1 s: whether each class is heard, and how probable it was found."""
+
+    reference: list[np.ndarray]
+    found: list[np.ndarray]
+
+
+def _predict(
+    classifier: AudioClassifier, clips: list[Clip], known: dict[str, int], progress, codings=1
+) -> tuple[np.ndarray, tuple | None]:
+    """(n, C) probabilities, and (S, C) truth and probability of segments where events are known and predicted."""
+    with_events = bool(classifier.config.get("frame_head")) and any(clip.events for clip in clips)
+    probabilities, segments = [], _Segments([], [])
+    for start in range(0, len(clips), GROUP):
+        group = clips[start : start + GROUP]
+        codes = [_codes(classifier, clip, codings) for clip in group]
+        found = predict_codings(classifier.classifier, codes, classifier.window, classifier.multi_label)
+        probabilities += [prediction.probabilities.numpy() for prediction in found]
+        if with_events:
+            for clip, own in zip(group, codes, strict=True):
+                _add_segments(segments, classifier, clip, own[0], known)
+        if progress is not None:
+            progress(start + len(group), len(clips))
+    heard = (np.concatenate(segments.reference), np.concatenate(segments.found)) if with_events else None
+    return np.stack(probabilities), heard
+
+
+def _codes(classifier: AudioClassifier, clip: Clip, codings: int) -> list[torch.Tensor]:
+    try:
+        return classifier.codings(clip.load(classifier.codec.sample_rate, mono=True), codings)
+    except AudioformerError as error:
+        raise AudioformerError(f"clip {clip.id}: {error}") from error
+
+
+def _add_segments(
+    segments: _Segments, classifier: AudioClassifier, clip: Clip, codes: torch.Tensor, known: dict[str, int]
+) -> None:
+    """Note for each segment which classes are heard, and the largest probability of its frames."""
+    frames = classifier.frame_probabilities(codes)  # (T, C)
+    frame_rate, n_classes = classifier.codec.frame_rate, frames.shape[1]
+    events = [(known[label], onset_s, offset_s) for label, onset_s, offset_s in clip.events if label in known]
+    reference = events_to_segments(events, len(frames) / frame_rate, n_classes)
+    found = np.zeros(reference.shape, np.float32)
+    middles_s = (np.arange(len(frames)) + 0.5) / frame_rate
+    np.maximum.at(found, np.minimum((middles_s / SEGMENT_S).astype(int), len(found) - 1), frames)
+    segments.reference.append(reference)
+    segments.found.append(found)

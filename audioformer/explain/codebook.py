@@ -1,0 +1,303 @@
+"""What the entries of a codebook are: which are used, which lie close together, which tell a class, how they sound.
+
+Numbers and sounds only; `plots.codebook` draws them. Whatever concerns row k of a residual quantiser concerns what rows
+1 to k - 1 left over: an entry of row 1 is a sound, one of row 5 a small correction to one.
+
+Shapes: K codebooks (rows), V entries each, D width, T frames, C classes, N samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from audioformer.audio import Waveform, resample
+from audioformer.codec import Codec
+from audioformer.errors import AudioformerError
+from audioformer.evaluation.benches.codes import perplexity
+from audioformer.widgets.sounds import fade, held_code
+
+__all__ = [
+    "EntryMap",
+    "Example",
+    "class_counts",
+    "count",
+    "entry_column",
+    "entry_map",
+    "entry_sound",
+    "examples",
+    "log_odds",
+    "perplexity",
+]
+
+
+def count(clips: Iterable, codebook_size: int) -> np.ndarray:
+    """How often each entry of each row occurs.
+
+    Args:
+        clips: (K, T) integer codes of each clip, arrays or tensors.
+        codebook_size: V.
+
+    Returns:
+        (K, V) int64.
+
+    Raises:
+        AudioformerError: no clip, clips with different numbers of rows, or codes outside [0, V).
+
+    Example:
+        >>> count([[[0, 2, 2]], [[2]]], 3)
+        array([[1, 0, 3]])
+    """
+    total = None
+    for codes in clips:
+        codes = _checked(codes, codebook_size)
+        counts = np.stack([np.bincount(row, minlength=codebook_size) for row in codes])
+        if total is not None and counts.shape != total.shape:
+            raise AudioformerError(
+                f"one clip has {len(total)} rows of codes, another {len(counts)}; count clips of the same rows"
+            )
+        total = counts if total is None else total + counts
+    if total is None:
+        raise AudioformerError("no clip to count the codes of; give at least one (K, T) array")
+    return total
+
+
+def class_counts(clips: Iterable, labels: Iterable, n_classes: int, codebook_size: int) -> np.ndarray:
+    """How often each entry occurs in the clips of each class; a clip with several labels counts for each of them.
+
+    Args:
+        clips: (K, T) codes of each clip; of a corpus: `[item.codes for item in corpus]`.
+        labels: class number, or several, of each clip; of a corpus: `[item.labels for item in corpus]`.
+        n_classes: C.
+        codebook_size: V.
+
+    Returns:
+        (C, K, V) int64; zeros for a class without clips.
+
+    Raises:
+        AudioformerError: lengths differ, a label outside [0, C), or codes that `count` refuses.
+    """
+    clips, labels = list(clips), [np.atleast_1d(np.asarray(label, dtype=np.int64)) for label in labels]
+    if not clips or len(clips) != len(labels):
+        raise AudioformerError(
+            f"{len(clips)} clips but {len(labels)} labels; give one label, or one list of labels, a clip"
+        )
+    total = np.zeros((n_classes, *np.shape(clips[0])[:1], codebook_size), np.int64)
+    for codes, numbers in zip(clips, labels, strict=True):
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= n_classes):
+            raise AudioformerError(
+                f"label {numbers.tolist()} is outside 0..{n_classes - 1}; n_classes must cover all labels"
+            )
+        counts = count([codes], codebook_size)
+        if counts.shape != total.shape[1:]:
+            raise AudioformerError(
+                f"one clip has {total.shape[1]} rows of codes, another {len(counts)}; count clips of the same rows"
+            )
+        total[np.unique(numbers)] += counts
+    return total
+
+
+def log_odds(inside: np.ndarray, outside: np.ndarray, strength: float = 500.0) -> tuple[np.ndarray, np.ndarray]:
+    """Which entries are typical for a class: log-odds ratio against the rest, kept honest by a prior.
+
+    With counts y (inside), y' (outside), their sums n, n', and a prior a_v = strength * (y_v + y'_v) / (n + n'):
+
+        delta_v = log (y_v + a_v) / (n + a_0 - y_v - a_v)  -  log (y'_v + a_v) / (n' + a_0 - y'_v - a_v)
+        var_v  ~= 1 / (y_v + a_v) + 1 / (y'_v + a_v),        z_v = delta_v / sqrt(var_v)
+
+    Source: Monroe, Colaresi and Quinn 2008, "Fightin' Words", Political Analysis 16(4), equations 16, 20 and 22: the
+    informative Dirichlet prior draws rare entries to the common usage, so that one chance occurrence makes no hero.
+    Frames next to each other are alike, so z overstates how sure one can be: it is for ranking, not for testing.
+
+    Args:
+        inside: (..., V) counts in the class.
+        outside: (..., V) counts in all others.
+        strength: a_0, the prior's weight in frames.
+
+    Returns:
+        delta (natural log units) and z (no unit), (..., V) float64; both 0 for entries that never occur.
+
+    Raises:
+        AudioformerError: shapes differ, nothing on one side, or strength not above 0.
+    """
+    inside, outside = np.asarray(inside, np.float64), np.asarray(outside, np.float64)
+    if inside.shape != outside.shape or not strength > 0:
+        raise AudioformerError(
+            f"counts {inside.shape} and {outside.shape}, strength={strength}; shapes must agree, strength exceed 0"
+        )
+    totals = inside.sum(-1, keepdims=True), outside.sum(-1, keepdims=True)
+    if (totals[0] == 0).any() or (totals[1] == 0).any():
+        raise AudioformerError(
+            "one side has no codes at all; compare a class that has clips with others that have some"
+        )
+    occurs = inside + outside > 0
+    prior = np.where(occurs, strength * (inside + outside) / (totals[0] + totals[1]), 1.0)
+    sides = [
+        np.log(y + prior) - np.log(np.maximum(n + strength - y - prior, 1e-9))
+        for y, n in zip((inside, outside), totals, strict=True)
+    ]
+    delta = np.where(occurs, sides[0] - sides[1], 0.0)
+    return delta, delta / np.sqrt(1 / (inside + prior) + 1 / (outside + prior))
+
+
+@dataclass(frozen=True)
+class EntryMap:
+    """A codebook in the plane.
+
+    Attributes:
+        points: (V, 2) in the units of the codebook.
+        shares: (2,) of the variance that each axis shows, 0 to 1.
+    """
+
+    points: np.ndarray
+    shares: np.ndarray
+
+
+def entry_map(entries) -> EntryMap:
+    """Lay the entries of one codebook into the plane in which they spread most (principal components).
+
+    Args:
+        entries: (V, D) vectors, V and D at least 2.
+
+    Returns:
+        EntryMap. Neighbours on the map may lie far apart in what it leaves out: `shares` says how much that is.
+
+    Raises:
+        AudioformerError: another shape, or not finite.
+    """
+    entries = np.asarray(torch.as_tensor(entries).detach().cpu(), np.float64)
+    if entries.ndim != 2 or min(entries.shape) < 2 or not np.isfinite(entries).all():
+        raise AudioformerError(f"entries have shape {entries.shape}; expected finite (V, D), both at least 2")
+    centred = entries - entries.mean(0)
+    _, lengths, directions = np.linalg.svd(centred, full_matrices=False)
+    directions = (
+        directions[:2] * np.sign(directions[:2][[0, 1], np.abs(directions[:2]).argmax(1)])[:, None]
+    )  # SVD leaves signs open
+    return EntryMap(centred @ directions.T, lengths[:2] ** 2 / max((lengths**2).sum(), 1e-30))
+
+
+def entry_column(clips: Iterable, row: int, entry: int, codebook_size: int) -> np.ndarray:
+    """What to hear an entry with: itself under the codes of the rows above that it most often stands under.
+
+    Args:
+        clips: (K, T) codes of each clip.
+        row: 1 to K.
+        entry: 0 to V - 1.
+        codebook_size: V.
+
+    Returns:
+        (row,) int64, the last one `entry`. The commonest whole column above it, of equally common ones the smallest.
+        Rows below are left out: they would only correct it.
+
+    Raises:
+        AudioformerError: no such row or entry, or an entry of row 2 or later that none of the clips uses.
+    """
+    if row == 1:
+        _in_range(entry, codebook_size)
+        return np.array([entry], np.int64)
+    found = []
+    for codes in clips:
+        codes = _checked(codes, codebook_size)
+        _in_range(entry, codebook_size, row, len(codes))
+        found.append(codes[: row - 1, codes[row - 1] == entry].T)
+    columns = np.concatenate(found) if found else np.zeros((0, row - 1), np.int64)
+    if not len(columns):
+        raise AudioformerError(
+            f"no clip here uses entry {entry} of row {row}, and it means nothing without the rows above; choose another"
+        )
+    columns, times = np.unique(columns, axis=0, return_counts=True)
+    return np.append(columns[times.argmax()], entry)
+
+
+def entry_sound(column, codec: Codec, hold_s: float = 0.5) -> np.ndarray:
+    """The sound of an entry: a column from `entry_column`, held; (N,) float32 at the codec's rate, ends faded.
+
+    Raises:
+        AudioformerError: codes that the codec does not have.
+    """
+    return held_code(column, codec, hold_s)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A place where real sound is coded with an entry.
+
+    Attributes:
+        clip: its name.
+        time_s: middle of the frame, seconds from the clip's beginning.
+        distance: from what is quantised there to the entry, in the units of the codebook.
+        samples: (N,) float32 cut from around it, at the codec's rate, ends faded.
+    """
+
+    clip: str
+    time_s: float
+    distance: float
+    samples: np.ndarray
+
+
+def examples(
+    codec: Codec, clips: Mapping[str, Waveform], row: int, entry: int, n_best: int = 3, length_s: float = 0.5
+) -> list[Example]:
+    """The best real examples of an entry: frames that are coded with it and lie nearest to it.
+
+    Args:
+        codec: whose frames follow each other without segments (compact, encodec_24khz).
+        clips: sounds by name; coded here, one after the other.
+        row: 1 to K.
+        entry: 0 to V - 1.
+        n_best: examples wanted; fewer where fewer are found.
+        length_s: of each cut, seconds; two cuts of a clip lie at least so far apart.
+
+    Returns:
+        Nearest first; none if no clip uses the entry.
+
+    Raises:
+        AudioformerError: no such row or entry, an unusable clip, or n_best or length_s not above 0.
+    """
+    _in_range(entry, codec.codebook_size, row, codec.n_codebooks)
+    if n_best < 1 or not length_s > 0:
+        raise AudioformerError(f"n_best={n_best}, length_s={length_s}: both must be above 0")
+    books, found = codec.codebooks(), []
+    for name, sound in clips.items():
+        codes, residual = codec.encode(sound, n_codebooks=row)[0], codec.latents(sound)[0].T  # (row, T) and (T, D)
+        residual = residual - sum((books[k][codes[k]] for k in range(row - 1)), torch.zeros_like(residual))
+        places = (codes[row - 1] == entry).nonzero()[:, 0]
+        distances = (residual[places] - books[row - 1][entry]).norm(dim=-1)
+        apart, taken = length_s * codec.frame_rate, []
+        for index in distances.argsort(stable=True).tolist():
+            place = int(places[index])
+            if len(taken) < n_best and all(abs(place - other) >= apart for other in taken):
+                taken.append(place)
+                found.append((float(distances[index]), name, (place + 0.5) / codec.frame_rate))
+    best = sorted(found)[:n_best]
+    return [
+        Example(name, time_s, distance, _cut(clips[name], time_s, length_s, codec.sample_rate))
+        for distance, name, time_s in best
+    ]
+
+
+def _cut(sound: Waveform, time_s: float, length_s: float, sample_rate: int) -> np.ndarray:
+    """(N,) float32 of the channels' mean around a time, inside the clip."""
+    samples = resample(sound.samples.mean(0), sound.sample_rate, sample_rate).numpy()
+    start = max(0, min(round((time_s - length_s / 2) * sample_rate), len(samples) - round(length_s * sample_rate)))
+    return fade(samples[start : start + round(length_s * sample_rate)], sample_rate)
+
+
+def _checked(codes, codebook_size: int) -> np.ndarray:
+    """(K, T) int64, or an error."""
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.size == 0 or not np.issubdtype(codes.dtype, np.integer):
+        raise AudioformerError(f"codes have shape {codes.shape}, {codes.dtype}; expected integers (K, T) of one clip")
+    if codes.min() < 0 or codes.max() >= codebook_size:
+        raise AudioformerError(f"codes range over {codes.min()}..{codes.max()}; entries are 0..{codebook_size - 1}")
+    return codes.astype(np.int64)
+
+
+def _in_range(entry: int, codebook_size: int, row: int = 1, n_rows: int = 1) -> None:
+    if not 1 <= row <= n_rows or not 0 <= entry < codebook_size:
+        raise AudioformerError(
+            f"row={row}, entry={entry}: rows are 1..{n_rows}, entries 0..{codebook_size - 1}; choose one of those"
+        )

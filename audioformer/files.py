@@ -1,0 +1,121 @@
+"""Where the folders that come with audioformer are: in a clone beside the package, in an installed wheel inside it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audioformer.errors import AudioformerError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def samples_folder() -> Path:
+    """Folder of the bundled sound clips.
+
+    Raises:
+        AudioformerError: this installation came without them.
+
+    Example:
+        >>> sorted(samples_folder().rglob("*.ogg"))[0].suffix
+        '.ogg'
+    """
+    return _folder("data_samples")
+
+
+def notebooks_folder() -> Path:
+    """Folder of the notebooks.
+
+    Raises:
+        AudioformerError: this installation came without them.
+    """
+    return _folder("notebooks")
+
+
+def assets_folder() -> Path:
+    """Folder of the bundled weights: `codecs/NAME` and `checkpoints/NAME`. It may be missing in a half-made clone."""
+    return PACKAGE / "assets"
+
+
+def _folder(name: str) -> Path:
+    for parent in (PACKAGE, PACKAGE.parent):  # wheel, clone
+        if (parent / name).is_dir():
+            return parent / name
+    raise AudioformerError(f"{name}: not in {PACKAGE} nor beside it; install audioformer again or clone the repository")
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Write to a temporary neighbour, then rename: a reader sees the old file or the whole new one, never half.
+
+    Args:
+        path: final name; its folder is made if missing.
+
+    Yields:
+        Path to write to (same ending as `path`).
+
+    Raises:
+        AudioformerError: the folder cannot be made or written (full disk, no permission).
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        os.chmod(temporary, 0o644)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise AudioformerError(
+            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder"
+        ) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            temporary.unlink()
+
+
+def writable_folder(folder: str | os.PathLike) -> Path:
+    """Make a folder and see that files can be written there, before an hour of work depends on it.
+
+    Raises:
+        AudioformerError: it cannot be made or written.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Args:
+        path: its folder is made if missing.
+        tensors: by name.
+        metadata: strings kept beside them.
+
+    Raises:
+        AudioformerError: the folder cannot be written, e.g. because the disk is full.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with atomic_path(path) as temporary:
+        try:
+            save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary), metadata=metadata)
+        except SafetensorError as error:
+            raise AudioformerError(
+                f"{path}: cannot be written ({error}); free space or choose another folder"
+            ) from error

@@ -1,0 +1,1 @@
+"""Is this machine ready, and everything for a room without internet."""

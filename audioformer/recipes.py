@@ -1,0 +1,155 @@
+"""Fine-tuning recipes: what can be set, and the named ones.
+
+Source: AudioFormer (arXiv 2308.07221) and the scripts its authors published; ours are marked. As far as these scripts
+tell, the authors stop on the score of AudioSet's evaluation set. Here clips that are neither trained on nor tested on
+decide: `audioformer finetune --held-out-split val`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+
+from audioformer.adapt import AdaptConfig
+from audioformer.config import TrainConfig, check_names, require, require_counts, require_stretches
+from audioformer.errors import AudioformerError
+
+METHODS = ("ft1", "ft2", "probe")
+HIDDEN_RUN = 5  # `token_span` of our recipes
+_AS20K = TrainConfig(
+    n_steps=12_850, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=1285, patience=3
+)
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """A whole fine-tuning recipe."""
+
+    train: TrainConfig
+    method: str = "ft1"  # "ft1", "ft2", or "probe": the linear layer alone learns
+    alpha: float = 0.8  # FT2's share of the classification loss (authors: 0.8, later 0.97)
+    temperature: float = 0.05  # FT2's (authors: 0.05, later 0.03)
+    token_mask: float = 0.0  # share of the codes hidden in training, as augmentation (authors: 0; 0.1 for FSD50K)
+    token_span: int = 1  # frames hidden together; more than one is ours
+    row_dropout: float = 0.0  # ours: share of the clips that keep only their first rows in training (rows="summed")
+    crop_s: float = 10.0  # longest stretch, seconds; the window of the finished classifier
+    min_crop_s: float = 10.0  # shortest stretch
+    label_smoothing: float = 0.0
+    time_bins: int = 1  # ours: so many equal stretches of the window are also read one by one, so that the order counts
+    keep_tables: bool = (
+        False  # ours: token embeddings stay as they start; codes that training hardly holds keep their meaning
+    )
+    frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
+    base_rates: bool = (
+        False  # ours: heads with several labels a clip start at how common labels are (arXiv 1708.02002, 4.1)
+    )
+    adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
+
+    def __post_init__(self):
+        """Refuse an unknown method, a value out of range, or two losses that are not computed together."""
+        check_names([self.method], METHODS, "the list of fine-tuning methods")
+        if not (0 <= self.alpha <= 1 and 0 <= self.row_dropout <= 1 and 0 <= self.token_mask < 1):
+            told = f"alpha={self.alpha} and row_dropout={self.row_dropout} must lie in [0, 1], token_mask={self.token_mask} in [0, 1)"
+            raise AudioformerError(told)
+        require_counts(self, "token_span", "time_bins")
+        require_stretches(self)
+        require(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing} must lie in [0, 1); try 0.1")
+        require(self.temperature > 0, f"temperature={self.temperature} must be above 0; the authors have 0.05")
+        if self.method == "ft2" and self.frame_head:
+            raise AudioformerError(
+                "ft2 weighs two losses, of labels and contrast; a frame head's has no share: use ft1 with frame_head"
+            )
+        if self.method == "probe":
+            require(self.time_bins == 1, f"a probe reads one vector a clip: time_bins={self.time_bins} must be 1")
+            object.__setattr__(self, "adapt", AdaptConfig("linear"))
+
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+FINETUNE_PRESETS = {
+    # the authors' ESC-50 run: 5 s, lr 1e-5, batch 32, <= 20 epochs of 1600 clips, patience 3 epochs
+    "paper-esc50": FinetuneConfig(
+        TrainConfig(
+            n_steps=1000, batch_size=32, learning_rate=1e-5, schedule="constant", validate_every=50, patience=3
+        ),
+        crop_s=5.0,
+        min_crop_s=5.0,
+    ),
+    # the authors' AS-20K run: 10 s, lr 1e-4, batch 16, <= 10 epochs of 20,550 clips, patience 3
+    "paper-as20k": FinetuneConfig(_AS20K),
+    # their two runs of FT2 there: the first from the pre-trained rows, the second from the model of a first
+    "paper-as20k-ft2": FinetuneConfig(_AS20K, method="ft2", alpha=0.8, temperature=0.05),
+    "paper-as20k-ft2-again": FinetuneConfig(
+        replace(_AS20K, learning_rate=1e-5), method="ft2", alpha=0.97, temperature=0.03
+    ),
+    # the authors' FSD50K run, from their AudioSet model: as AS-20K, 4 epochs of 36,796 clips, a tenth of the codes hidden
+    "paper-fsd50k": FinetuneConfig(
+        TrainConfig(
+            n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3
+        ),
+        token_mask=0.1,
+    ),
+    # ours: first all classes of synthetic sound, one a clip; from there on, or from a pre-trained model, esc10 and scenes
+    "synthetic": FinetuneConfig(
+        TrainConfig(n_steps=400, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.15,
+        token_span=HIDDEN_RUN,
+        crop_s=5.0,
+        min_crop_s=3.5,
+        label_smoothing=0.1,
+    ),
+    "esc10": FinetuneConfig(
+        TrainConfig(n_steps=300, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.15,
+        token_span=HIDDEN_RUN,
+        crop_s=5.0,
+        min_crop_s=3.5,
+        label_smoothing=0.1,
+    ),
+    "scratch": FinetuneConfig(  # for a fresh model with subsampling whose embeddings start as the codec's vectors: the bundled esc10
+        TrainConfig(n_steps=960, batch_size=32, learning_rate=1e-3, weight_decay=0.05, average=0.99),
+        token_mask=0.15,
+        token_span=HIDDEN_RUN,
+        crop_s=5.0,
+        min_crop_s=3.5,
+        label_smoothing=0.1,
+        keep_tables=True,
+    ),
+    "digits": FinetuneConfig(  # for a fresh model whose embeddings start as the codec's vectors: see assets/train_bundled.sh
+        TrainConfig(n_steps=800, batch_size=64, learning_rate=1.5e-3, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.15,
+        token_span=HIDDEN_RUN,
+        crop_s=1.5,
+        min_crop_s=1.5,
+        label_smoothing=0.1,
+        time_bins=8,
+        keep_tables=True,
+    ),
+    "scenes": FinetuneConfig(
+        TrainConfig(n_steps=700, batch_size=12, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
+        token_mask=0.1,
+        token_span=HIDDEN_RUN,
+        crop_s=5.0,
+        min_crop_s=4.0,
+        frame_head=True,
+        base_rates=True,
+    ),
+    # ours: the frozen model reads every clip once, whole, and the linear layer learns from that
+    "probe": FinetuneConfig(
+        TrainConfig(n_steps=2000, batch_size=256, learning_rate=0.01, weight_decay=0.1),
+        method="probe",
+        crop_s=5.0,
+        min_crop_s=5.0,
+        label_smoothing=0.1,
+    ),
+    "test": FinetuneConfig(
+        TrainConfig(n_steps=4, batch_size=4, learning_rate=1e-3, save_every=2), crop_s=1.0, min_crop_s=1.0
+    ),
+}
+
+
+def finetune_preset(name: str) -> FinetuneConfig:
+    """A named recipe; AudioformerError if unknown."""
+    check_names([name], list(FINETUNE_PRESETS), "the list of fine-tuning presets")
+    return FINETUNE_PRESETS[name]

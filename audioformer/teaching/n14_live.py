@@ -1,0 +1,103 @@
+"""Exercises and quiz of notebook 14, live.
+
+Shapes: N samples, T frames, A answers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from audioformer.teaching.answers import Check
+
+
+def _known(n_samples: int, hop_length: int, look_ahead: int) -> int:  # noqa: ARG001 - the codec has its own look-ahead
+    """Frames that a small codec's stream has given out after so much sound; its look-ahead is one hop."""
+    from audioformer.codecs.compact import CompactCodec, CompactConfig
+
+    sizes = CompactConfig(
+        hop_length=hop_length,
+        n_codebooks=1,
+        codebook_size=4,
+        d_latent=2,
+        d_encoder=2,
+        n_encoder_blocks=1,
+        d_decoder=2,
+        n_decoder_blocks=1,
+    )
+    stream = CompactCodec(sizes).eval().stream()
+    stream.push(torch.zeros(n_samples))
+    return stream.n_frames
+
+
+def answered(every_s: float, work_s: float, n_chunks: int) -> Tensor:
+    """A model that takes a while, chunks that do not wait: which chunk each of its answers is about.
+
+    Chunk c is whole at (c + 1) * every_s. The model takes the newest whole chunk that it has not looked at yet, works for
+    work_s, and looks again; it waits where there is nothing new.
+
+    Args:
+        every_s: length of a chunk, seconds.
+        work_s: one answer, seconds.
+        n_chunks: chunks in all.
+
+    Returns:
+        (A,) int64 numbers of chunks from 0, rising.
+
+    Example:
+        >>> answered(0.5, 1.2, 6)
+        tensor([0, 2, 4, 5])
+    """
+    found, now = [], 0.0
+    while not found or found[-1] < n_chunks - 1:
+        newest = min(int(now / every_s + 1e-9), n_chunks) - 1
+        if newest < 0 or (found and newest <= found[-1]):
+            newest = found[-1] + 1 if found else 0
+            now = (newest + 1) * every_s
+        found.append(newest)
+        now += work_s
+    return torch.tensor(found)
+
+
+def _numbers(n: int, seed: int) -> Tensor:
+    return torch.randn(n, generator=torch.Generator().manual_seed(seed))
+
+
+CHECKS = {
+    "live.known": Check(
+        lambda: [(24_000, 320, 320), (640, 320, 320), (639, 320, 320), (100, 320, 320), (5_000, 256, 256)],
+        _known,
+        "What lies in the look-ahead does not count. Of the rest, only whole hops: // rounds down. It cannot be less than 0.",
+    ),
+    "live.keep": Check(
+        lambda: [
+            (_numbers(5, 0), _numbers(3, 1), 6),
+            (_numbers(2, 2), _numbers(3, 3), 10),
+            (_numbers(4, 4), _numbers(9, 5), 4),
+        ],
+        lambda kept, new, n_most: torch.cat([kept, new])[-n_most:],
+        "torch.cat([kept, new]) is all there is; x[-n:] are its last n, or all of it where there are fewer.",
+    ),
+    "live.lateness": Check(
+        lambda: [(0.5, 0.1, 4), (0.5, 0.8, 4), (0.25, 0.25, 3)],
+        lambda every_s, work_s, n_chunks: torch.tensor(
+            [work_s + c * max(0.0, work_s - every_s) for c in range(n_chunks)]
+        ),
+        "Chunk c is whole at (c + 1) * every_s. Its work begins then, or when the work on the chunk before it has ended, whichever is "
+        "later: keep that moment in a variable.",
+    ),
+}
+QUIZ = {
+    "live.chunks": (
+        "c",
+        "a code is given out only when nothing that comes can change it, so it cannot depend on where the sound was cut.",
+    ),
+    "live.slow": (
+        "b",
+        "sound that is dropped leaves a hole in the codes that no later answer can mend; a label that is skipped is out of date anyway.",
+    ),
+    "live.window": (
+        "a",
+        "three fifths of the window are still dog. A shorter window turns sooner, and is less sure of either.",
+    ),
+}
