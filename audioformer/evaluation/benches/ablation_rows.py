@@ -146,7 +146,7 @@ ABLATION_PRESETS = {
 
 
 def ablation_preset(name: str) -> AblationConfig:
-    """ "laptop", "gpu" or "test"; AudioformerError if unknown."""
+    """Named ablation: "laptop", "gpu" or "test"; AudioformerError if unknown."""
     check_names([name], list(ABLATION_PRESETS), "the list of ablation presets")
     return ABLATION_PRESETS[name]
 
