@@ -116,7 +116,7 @@ FINETUNE_PRESETS = {
         label_smoothing=0.1,
         keep_tables=True,
     ),
-    "digits": FinetuneConfig(  # for a fresh model whose embeddings start as the codec's vectors: see assets/train_bundled.sh
+    "digits": FinetuneConfig(  # for a fresh model whose embeddings start as the codec's vectors: see scripts/train_bundled.sh
         TrainConfig(n_steps=800, batch_size=64, learning_rate=1.5e-3, head_factor=2.0, weight_decay=0.05, average=0.99),
         token_mask=0.15,
         token_span=HIDDEN_RUN,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that made the bundled codec and checkpoints and their scores, in order: about 3 hours on 2 cores.
-#   bash audioformer/assets/train_bundled.sh DATA OUT
+#   bash scripts/train_bundled.sh DATA OUT
 # DATA holds esc10/ (ESC-50 layout, folds 1-4), fsdd/ (takes 5-49) and librosa_examples/; OUT receives data, codes and
 # runs. Every step goes on where it was stopped. The weights that ship were made before the last changes to the
 # synthetic sounds, and sums on another processor round differently: expect the same scores, not the same bytes.
