@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from audioformer.errors import AudioformerError
+from audioformer.install.readiness import require_free_port
 from audioformer_app import door
 from audioformer_app.kept import give_memory_back
 from audioformer_app.reader import notebook_route
@@ -100,27 +99,6 @@ def _launch_for_others(demo, port: int, password: str | None, options: dict) -> 
     with door.certificate(names, addresses) as made:
         print(door.what_to_tell(port, names, addresses, made.fingerprint, password), file=sys.stderr, flush=True)
         demo.launch(ssl_certfile=str(made.certificate), ssl_keyfile=str(made.key), ssl_verify=False, **options)
-
-
-def require_free_port(host: str, port: int) -> None:
-    """Refuse a port that cannot be used, with what to do instead.
-
-    Raises:
-        AudioformerError: out of range, taken, or needing more rights.
-    """
-    if not isinstance(port, int) or not 1 <= port <= 65535:
-        raise AudioformerError(f"port={port!r} must be a whole number from 1 to 65535; try 7860")
-    with socket.socket() as probe:
-        if os.name == "posix":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left may be taken again at once
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            other = port + 1 if port < 65535 else 7860
-            raise AudioformerError(
-                f"port {port} cannot be used ({error.strerror}): perhaps another audioformer app is running; "
-                f"stop it, or start this one with `audioformer app --port {other}`"
-            ) from error
 
 
 def taught_route(taught):

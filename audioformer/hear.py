@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from audioformer.audio import check_waveform, resample
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.features import FrameEncoder, open_encoder
+from audioformer.evaluation.features import FrameEncoder, open_encoder, summarise
 
 SAMPLE_RATE = 48_000  # Hz, of the audio given in
 TOGETHER_S = 120.0  # clips pass together up to this much sound, seconds
@@ -107,16 +107,6 @@ def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
         (n, 2 D) float32.
     """
     return torch.cat([summarise(model.frames(clips)) for clips in _groups(audio)])
-
-
-def summarise(frames: Tensor) -> Tensor:
-    """(n, T, D) frames to (n, 2 D): mean over time, then standard deviation (0 for a single frame).
-
-    Example:
-        >>> summarise(torch.tensor([[[1.0], [3.0]]]))
-        tensor([[2., 1.]])
-    """
-    return torch.cat([frames.mean(1), frames.std(1, correction=0)], 1)
 
 
 def _groups(audio: Tensor) -> tuple[Tensor, ...]:

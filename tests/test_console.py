@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from audioformer.cli.console import Progress, Result, clock, complain, plain, print_result, table
-from audioformer.cli.parser import numbers, words
+from audioformer.cli.options import numbers, words
 from audioformer.cli.settings import names_of, override
 from audioformer.cli.training import _timed, step_line
 from audioformer.errors import AudioformerError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from audioformer.cli.bench import cells, write_results
 from audioformer.cli.console import Progress, Result, stoppable, table
-from audioformer.cli.parser import add_verb, at_least_one, numbers, words
+from audioformer.cli.options import add_verb, at_least_one, numbers, words
 from audioformer.cli.settings import add_set, override
 
 if TYPE_CHECKING:

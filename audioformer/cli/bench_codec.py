@@ -7,7 +7,7 @@ import time
 
 from audioformer.cli.bench import cells
 from audioformer.cli.console import Progress, Result, clock, note, table
-from audioformer.cli.parser import add_codec, add_verb, seconds, words
+from audioformer.cli.options import add_codec, add_verb, seconds, words
 
 SECTIONS = {
     "ladder": (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from audioformer.cli.bench import cells
 from audioformer.cli.console import Progress, Result, table
-from audioformer.cli.parser import add_verb, at_least_one, seconds
+from audioformer.cli.options import add_verb, at_least_one, seconds
 
 
 def add_to(benches) -> None:

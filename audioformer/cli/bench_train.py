@@ -6,7 +6,7 @@ import argparse
 
 from audioformer.cli.bench import cells
 from audioformer.cli.console import Progress, Result, table
-from audioformer.cli.parser import add_verb, at_least_one
+from audioformer.cli.options import add_verb, at_least_one
 
 
 def add_to(benches) -> None:

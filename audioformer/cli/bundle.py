@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from audioformer.cli.console import Progress, Result, stoppable
-from audioformer.cli.parser import add_verb, words
+from audioformer.cli.options import add_verb, words
 
 
 def add_verbs(verbs) -> None:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from audioformer.cli.console import Progress, Result
-from audioformer.cli.parser import add_verb, at_least_one
+from audioformer.cli.options import add_verb, at_least_one
 from audioformer.install.readiness import NOTE, OK, WRONG, Finding, examine
 
 MARKS = {OK: "ok  ", NOTE: "note", WRONG: "FIX "}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from audioformer.cli.console import Progress, Result, complain, table
-from audioformer.cli.parser import add_codec, add_verb, at_least_one
+from audioformer.cli.options import add_codec, add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
 ENDINGS = (".npz", ".npy", ".safetensors")

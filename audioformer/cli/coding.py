@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from audioformer.cli.console import Result
-from audioformer.cli.parser import add_codec, add_verb, at_least_one
+from audioformer.cli.options import add_codec, add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
 

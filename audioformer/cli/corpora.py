@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from audioformer.cli.console import note
-from audioformer.cli.parser import numbers, words
+from audioformer.cli.options import numbers, words
 from audioformer.errors import AudioformerError
 
 if TYPE_CHECKING:
@@ -97,6 +97,15 @@ def choose(arguments: argparse.Namespace) -> Chosen:
     measured = joined.subset(_shuffled(n_kept, len(joined))) if held_out else ()
     note(f"{len(clips)} coded clips to train on, {len(measured)} held out")
     return Chosen(clips, measured)
+
+
+def load_codebooks(arguments: argparse.Namespace, clips):
+    """The vectors that the codes of a corpus stand for, (K, V, D)."""
+    from audioformer.codec import load_codec, require_fingerprint
+
+    codec = load_codec(arguments.codec or clips.codec["name"], weights=arguments.weights)
+    require_fingerprint(codec, clips.codec["fingerprint"], "the corpus")
+    return codec.codebooks()
 
 
 def _open(text: str) -> tuple[Corpus, dict]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audioformer.cli.classify import add_codings, open_classifier
 from audioformer.cli.console import Progress, Result, clock, note, table
-from audioformer.cli.parser import add_codec, add_verb
+from audioformer.cli.options import add_codec, add_verb
 from audioformer.cli.prepare import add_dataset, open_chosen
 
 

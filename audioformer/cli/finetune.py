@@ -6,9 +6,8 @@ import argparse
 from dataclasses import replace
 
 from audioformer.cli.console import Progress, Result
-from audioformer.cli.corpora import Chosen, add_corpora, choose
-from audioformer.cli.parser import add_codec, add_verb
-from audioformer.cli.pretrain import load_codebooks
+from audioformer.cli.corpora import Chosen, add_corpora, choose, load_codebooks
+from audioformer.cli.options import add_codec, add_verb
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError

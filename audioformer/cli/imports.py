@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from audioformer.cli.console import Result
-from audioformer.cli.parser import add_codec, add_verb, at_least_one
+from audioformer.cli.options import add_codec, add_verb, at_least_one
 
 
 def add_verbs(verbs) -> None:

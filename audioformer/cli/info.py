@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from audioformer.cli.console import Result, table
-from audioformer.cli.parser import add_verb
+from audioformer.cli.options import add_verb
 
 PACKAGES = (
     "torch",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audioformer.cli.console import Progress, Result, clock, note, stoppable
-from audioformer.cli.parser import add_codec, add_verb, at_least_one, numbers, seconds, seed, words
+from audioformer.cli.options import add_codec, add_verb, at_least_one, numbers, seconds, seed, words
 from audioformer.cli.settings import parse
 from audioformer.errors import AudioformerError
 

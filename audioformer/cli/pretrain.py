@@ -8,8 +8,8 @@ from pathlib import Path
 
 from audioformer.cli import pretrain_encodecmae
 from audioformer.cli.console import Result, note
-from audioformer.cli.corpora import Chosen, add_corpora, choose
-from audioformer.cli.parser import add_codec, add_verb, at_least_one
+from audioformer.cli.corpora import Chosen, add_corpora, choose, load_codebooks
+from audioformer.cli.options import add_codec, add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError
@@ -120,15 +120,6 @@ def _task(arguments: argparse.Namespace, config, chosen: Chosen, start, rows: li
 
     codebooks = load_codebooks(arguments, chosen.clips) if config.init_from_codebooks and start is None else None
     return MaskedModelling(config, chosen.clips, chosen.clips.codec, chosen.held_out, rows, codebooks, start)
-
-
-def load_codebooks(arguments: argparse.Namespace, clips):
-    """The vectors that the codes of a corpus stand for, (K, V, D)."""
-    from audioformer.codec import load_codec, require_fingerprint
-
-    codec = load_codec(arguments.codec or clips.codec["name"], weights=arguments.weights)
-    require_fingerprint(codec, clips.codec["fingerprint"], "the corpus")
-    return codec.codebooks()
 
 
 def _row_by_row(arguments: argparse.Namespace, config, chosen: Chosen, start, rows: list[int]) -> dict | None:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 
 from audioformer.cli.console import Result, note
-from audioformer.cli.corpora import choose
+from audioformer.cli.corpora import choose, load_codebooks
 from audioformer.cli.settings import override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError
@@ -66,8 +66,6 @@ def _fitted(arguments: argparse.Namespace, sizes, clips):
     from audioformer.encodecmae.pretrain import fitting_sizes
 
     if sizes.frames == "quantised":
-        from audioformer.cli.pretrain import load_codebooks
-
         codebooks = load_codebooks(arguments, clips)
         return fitting_sizes(sizes, clips.codec, codebooks.shape[2]), codebooks
     if clips.info.frames != sizes.frames:

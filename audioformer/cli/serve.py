@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from audioformer.cli.console import Result, note
-from audioformer.cli.parser import add_verb, at_least_one
+from audioformer.cli.options import add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
 LAB_COPY = "audioformer-notebooks"

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 from audioformer.cli.console import Progress, Result, clock, stoppable
-from audioformer.cli.parser import add_verb, at_least_one, seconds, seed, words
+from audioformer.cli.options import add_verb, at_least_one, seconds, seed, words
 
 
 def add_verbs(verbs) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audioformer.cli.console import Progress, Result, clock, note, stoppable
-from audioformer.cli.parser import add_verb, at_least_one
+from audioformer.cli.options import add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
 from audioformer.config import check_names
 

@@ -253,6 +253,16 @@ def _open_checkpoint(name: str, rows: range | None, layer: int | None) -> FrameE
     return TransformerFrames(model, codec, config.get("recipe", {}).get("crop_s", WINDOW_S), rows, layer)
 
 
+def summarise(frames: Tensor) -> Tensor:
+    """(n, T, D) frames to (n, 2 D): mean over time, then standard deviation (0 for a single frame).
+
+    Example:
+        >>> summarise(torch.tensor([[[1.0], [3.0]]]))
+        tensor([[2., 1.]])
+    """
+    return torch.cat([frames.mean(1), frames.std(1, correction=0)], 1)
+
+
 def encoder_parameters(codec: Codec) -> int:
     """Learned numbers between sound and latent."""
     named = ((name.removeprefix("model."), parameter.numel()) for name, parameter in codec.named_parameters())

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -73,17 +74,12 @@ def examine(port: int = 7860) -> Iterator[Finding]:
         ("notebooks", look_at_notebooks),
     ]
     looks += [("recordings", look_at_recordings), ("port", lambda: look_at_port(port)), ("disk", look_at_disk)]
-    _require_port(port)
+    require_port(port)
     for name, look in looks:
         try:
             yield look()
         except AudioformerError as error:
             yield Finding(name, WRONG, str(error), "install audioformer again, or clone the repository once more")
-
-
-def _require_port(port: int) -> None:
-    if not 1 <= port <= 65535:
-        raise AudioformerError(f"port={port} must be a whole number from 1 to 65535; try 7860")
 
 
 def look_at_python() -> Finding:
@@ -294,14 +290,38 @@ def look_at_recordings() -> Finding:
 
 def look_at_port(port: int) -> Finding:
     """Whether the app could take the port now."""
-    from audioformer_app.serve import require_free_port
-
     try:
         require_free_port("127.0.0.1", port)
     except AudioformerError as error:
         found, _, advice = str(error).partition("; ")
         return Finding("port", WRONG, found, advice)
     return Finding("port", OK, f"{port} is free")
+
+
+def require_port(port: int) -> None:
+    """Refuse a number that is no TCP port."""
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        raise AudioformerError(f"port={port!r} must be a whole number from 1 to 65535; try 7860")
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Refuse a port that cannot be used, with what to do instead.
+
+    Raises:
+        AudioformerError: out of range, taken, or needing more rights.
+    """
+    require_port(port)
+    with socket.socket() as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left may be taken again at once
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            other = port + 1 if port < 65535 else 7860
+            raise AudioformerError(
+                f"port {port} cannot be used ({error.strerror}): perhaps another audioformer app is running; "
+                f"stop it, or start this one with `audioformer app --port {other}`"
+            ) from error
 
 
 def look_at_disk() -> Finding:

@@ -20,9 +20,8 @@ from audioformer.checkpoint import weights_hash
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import clip_features
-from audioformer.evaluation.features import open_encoder
+from audioformer.evaluation.features import open_encoder, summarise
 from audioformer.files import write_tensors
-from audioformer.hear import summarise
 
 STATISTICS = "statistics"  # of log-mel bands and cepstra, baseline.py: 338 of them
 TIMED_S, TIMES = 20.0, 2  # sound that speed is measured on, how often
