@@ -17,6 +17,8 @@
 Run it with `audioformer app`, `make app`, or `python -m audioformer_app`.
 """
 
+import audioformer  # noqa: F401  (before torch: it sets how OpenMP's waiting threads wait)
+
 __all__ = ["build_app", "launch"]
 
 

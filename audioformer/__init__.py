@@ -12,12 +12,20 @@ for EnCodecMAE, `FineTuning`) with a recipe (`pretrain_preset`, `finetune_preset
 records. `audioformer.hear` holds HEAR's interface, `audioformer.plots` the figures.
 
 Everything below loads when it is first used, so that importing the package stays quick.
+
+OpenMP's waiting threads sleep: torch divides its work among one thread per core, and by default each of them spins while
+it waits for the others. Beside two busy programs the codec then runs at 1 to 2 times real time instead of about 100. The
+policy is read once, when torch loads, so `import audioformer` sets it first; a policy that you set yourself stays. Where
+`import torch` comes before `import audioformer`, it comes too late: `torch.set_num_threads(1)` helps then.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads; child processes take it over
 
 _HOME = {
     "AudioformerError": "errors",

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+import audioformer  # noqa: F401  (sets how OpenMP waits, before any test file imports torch)
+
 for variable, value in {
     "AUDIOFORMER_OFFLINE": "1",
     "HF_HUB_OFFLINE": "1",
