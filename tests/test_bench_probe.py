@@ -26,7 +26,7 @@ from audioformer.data.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import clip_features
 from audioformer.evaluation.benches.adapt import RATES, AdaptBench, run_cells
-from audioformer.evaluation.benches.cells import kept, shipped, spread
+from audioformer.evaluation.benches.cells import remembered, shipped, spread
 from audioformer.evaluation.benches.probe import ProbeData, folds_of
 from audioformer.evaluation.benches.vectors import ClipVectors, dataset_vectors, speeds
 from audioformer.hear import summarise
@@ -183,10 +183,10 @@ def test_several_labels_a_clip_are_scored_by_map(tmp_path):
 
 def test_a_damaged_record_is_measured_again(tmp_path):
     path = tmp_path / "cells" / "a.json"
-    assert kept(path, lambda: {"score": 1}) == {"score": 1}
-    assert kept(path, lambda: {"score": 2}) == {"score": 1}
+    assert remembered(path, lambda: {"score": 1}) == {"score": 1}
+    assert remembered(path, lambda: {"score": 2}) == {"score": 1}
     path.write_text("{")
-    assert kept(path, lambda: {"score": 3}) == {"score": 3}
+    assert remembered(path, lambda: {"score": 3}) == {"score": 3}
 
 
 def test_spreads_are_over_seeds_and_over_folds():

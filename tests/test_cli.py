@@ -23,7 +23,7 @@ from tiny import RATE, tiny_codec, tone, tone_folder
 from audioformer.audio import save_audio
 from audioformer.checkpoint import load_checkpoint
 from audioformer.cli import main
-from audioformer.cli.bench import BENCHES
+from audioformer.cli.bench_options import BENCHES
 from audioformer.cli.console import Progress
 from audioformer.cli.parser import VERBS, build_parser
 from audioformer.codec import load_codec, load_codes

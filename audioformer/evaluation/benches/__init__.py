@@ -4,7 +4,11 @@
 
 Last in the data path; one module each. Every benchmark gives
 {"name", "machine", "rows": [{"case", "ours", "peer", "unit", "ratio", ...}]}: peer and ratio (ours / peer) are None
-where there is nothing to compare with. Its options are in the module `cli/bench_NAME.py`.
+where there is nothing to compare with. At the foot of its module stand
+
+    run(arguments, show)     measures; arguments: its options (cli/bench_options.py); show(text): how far it is
+    COLUMNS                  {heading: key of a row}, the table as text
+    as_markdown(document)    the table in results.md, where it has an output folder
 """
 
 from __future__ import annotations

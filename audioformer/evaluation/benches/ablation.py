@@ -1,10 +1,10 @@
-"""Which part of the recipe helps, and by how much: every row of `variants.py` on every fold with every seed.
+"""Which part of the recipe helps, and by how much: every row of `ablation_rows.py` on every fold with every seed.
 
     audioformer bench ablation --esc10 ESC-10 --digits FSDD -o runs/ablation --preset laptop
 
     OUT/corpora/      codes of the recordings and of synthetic clips (`prepare`)
     OUT/pretrained/   a model for each (data, fold, seed, row, masking): shared by the rows of the table that need it
-    OUT/cells/        one JSON file for each (data, row, fold, seed), written when it is done
+    OUT/cells/        one JSON file for each (data, row, fold, seed) and settings, written when it is done
 
 Whatever is there is taken up again, so a kill loses one cell at most. The fold that a cell is measured on takes part in
 nothing that is trained here: not in pre-training, not in mixtures, not in any choice. The bundled codec, which makes the
@@ -15,29 +15,32 @@ Shapes: K rows, T frames.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
 
-from audioformer.codec import Codec
+from audioformer.codec import Codec, load_codec
+from audioformer.config import check_names
 from audioformer.data.corpus import Corpus, Item, join, prepare
 from audioformer.data.datasets import AudioDataset, open_dataset
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.benches import ablation_table
 from audioformer.evaluation.benches.ablation_rows import (
     SVM,
     VARIANTS,
     AblationConfig,
     DataSpec,
     Variant,
+    ablation_preset,
     finetune_config,
 )
-from audioformer.files import atomic_path
+from audioformer.evaluation.benches.cells import read_record, remembered
 from audioformer.finetune import FinetuneConfig, FineTuning, finetune_preset
 from audioformer.frozen_head import FrozenHead
 from audioformer.model import AudioFormer
@@ -59,7 +62,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Its file, without ending."""
+        """As in the name of its file."""
         return f"{self.data}/{self.row}-fold{self.fold}-seed{self.seed}"
 
 
@@ -148,8 +151,8 @@ class Bench:
         self.say(f"{self.spec.name}: features for the baseline")
         return dict(zip((clip.id for clip in self.dataset), dataset_features(self.dataset), strict=True))
 
-    def settings(self, cell: Cell) -> str:
-        """Hash of everything that decides a cell's number."""
+    def path(self, cell: Cell) -> Path:
+        """Where a cell's record is, by its name and a hash of everything that decides its number."""
         everything = (
             VARIANTS[cell.row],
             self.config.to_dict(),
@@ -158,18 +161,14 @@ class Bench:
             self.codec.fingerprint,
         )
         everything += ("own codings do not repel",) if VARIANTS[cell.row].method == "ft2" else ()
-        return hashlib.sha256(repr(everything).encode()).hexdigest()[:16]
+        settings = hashlib.sha256(repr(everything).encode()).hexdigest()[:16]
+        return self.folder / "cells" / f"{cell.name}-{settings}.json"
 
     def measure(self, cell: Cell) -> dict:
         """Train and test one cell; its record."""
         variant, started = VARIANTS[cell.row], time.perf_counter()
         result = self._svm(cell) if variant.method == SVM else self._finetuned(cell, variant)
-        return {
-            **asdict(cell),
-            **result,
-            "seconds": round(time.perf_counter() - started, 2),
-            "settings": self.settings(cell),
-        }
+        return {**asdict(cell), **result, "seconds": round(time.perf_counter() - started, 2)}
 
     def _svm(self, cell: Cell) -> dict:
         from audioformer.evaluation.baseline import accuracy, fit_svm
@@ -250,7 +249,7 @@ def _probing(config: FinetuneConfig) -> FinetuneConfig:
 
 
 def cells_of(bench: Bench, rows: Sequence[str], folds: Sequence[int] | None, seeds: Sequence[int]) -> Iterator[Cell]:
-    """Every cell that is asked for: fold by fold, so that each finished fold compares all rows. The SVM has no seed."""
+    """Every cell: fold by fold, so that each finished fold compares all rows. The SVM has no seed."""
     for seed in seeds:
         for fold in bench.folds if folds is None else [f for f in bench.folds if f in folds]:
             for row in rows:
@@ -258,38 +257,42 @@ def cells_of(bench: Bench, rows: Sequence[str], folds: Sequence[int] | None, see
                     yield Cell(bench.spec.name, row, fold, 0 if row == SVM else seed)
 
 
-def cell_path(folder: Path, cell: Cell) -> Path:
-    """Where a cell's record is."""
-    return folder / "cells" / f"{cell.name}.json"
-
-
-def read_cell(folder: Path, cell: Cell, settings: str | None = None) -> dict | None:
-    """A finished cell's record; None if it is not there.
-
-    Raises:
-        AudioformerError: damaged, or measured with other settings.
-    """
-    path = cell_path(folder, cell)
-    if not path.is_file():
-        return None
+def run(arguments: argparse.Namespace, show: Say) -> dict:
+    """Measure what is missing; the table of all that is there, also after Ctrl-C ("stopped")."""
+    config, folder = ablation_preset(arguments.preset), Path(arguments.output)
+    rows = arguments.only or list(VARIANTS)
+    check_names(rows, list(VARIANTS), "the list of rows")
+    roots = {name: Path(root) for name in config.data() if (root := getattr(arguments, name))}
+    if not roots:
+        raise AudioformerError("nothing to measure on; give --esc10 DIR or --digits DIR or both")
+    codec, stopped = load_codec(arguments.codec, weights=arguments.weights), False
+    seeds = range(arguments.seeds or config.n_seeds)
+    benches = [Bench(config.data()[name], config, root, folder, codec, show) for name, root in roots.items()]
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        measured = record["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise AudioformerError(f"{path}: damaged result ({error!r}); delete it to measure it again") from error
-    if settings is not None and measured != settings:
-        raise AudioformerError(
-            f"{path}: was measured with another preset, codec or data; choose another folder or delete it"
-        )
-    return record
+        for bench in benches:
+            for cell in cells_of(bench, rows, arguments.folds, seeds):
+                record = remembered(bench.path(cell), partial(bench.measure, cell))
+                show(f"{cell.name}: accuracy {record['accuracy']:.3f}")
+    except KeyboardInterrupt:
+        stopped = True
+    every = [(bench, cell) for bench in benches for cell in cells_of(bench, list(VARIANTS), None, seeds)]
+    records = {cell.name: read_record(bench.path(cell)) for bench, cell in every}
+    missing = [name for name, record in records.items() if record is None]
+    about = {"preset": arguments.preset, "codec": codec.name, "fingerprint": codec.fingerprint}
+    if missing:
+        show(f"{len(missing)} cells of the whole table are not measured yet")
+    return ablation_table.ablation_table([r for r in records.values() if r], missing, **about) | (
+        {"stopped": True} if stopped else {}
+    )
 
 
-def run_cells(bench: Bench, cells: Iterable[Cell]) -> Iterator[dict]:
-    """Measure what is not there yet; yields every record, as soon as it is on disk."""
-    for cell in cells:
-        record = read_cell(bench.folder, cell, bench.settings(cell))
-        if record is None:
-            record = bench.measure(cell)
-            with atomic_path(cell_path(bench.folder, cell)) as temporary:
-                temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        yield record
+as_markdown = ablation_table.as_markdown
+COLUMNS = {
+    "row": "case",
+    "accuracy": "ours",
+    "± seeds": "seed_std",
+    "± folds": "fold_std",
+    "gain": "gain",
+    "± error": "gain_error",
+    "cells": "n_cells",
+}

@@ -13,6 +13,7 @@ Shapes: none.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +24,15 @@ from pathlib import Path
 import numpy as np
 
 from audioformer.adapt import ADAPTATIONS, counts
+from audioformer.checkpoint import weights_hash
+from audioformer.config import check_names
 from audioformer.data.corpus import Corpus
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
-from audioformer.evaluation.benches.cells import kept, spread
+from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.probe import split_groups
-from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.finetune import FinetuneConfig, FineTuning, finetune_preset
+from audioformer.pretrain import load_pretrained
 from audioformer.train import train
 
 RATES = {
@@ -146,7 +150,7 @@ def run_cells(
                 decides = json.dumps([about, bench.given, RATES[name]])
                 path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
                 say(f"{name}, fold {fold}, seed {seed}")
-                yield kept(path, partial(bench.measure, about))
+                yield remembered(path, partial(bench.measure, about))
 
 
 def adapt_table(records: Sequence[dict], multi_label: bool, **about) -> dict:
@@ -199,3 +203,27 @@ def as_markdown(document: dict) -> str:
     first = document["rows"][0]
     told = f"{first['unit']}, {first['n_folds']} folds, {first['n_seeds']} seeds, {first['n_train']:.0f} coded clips to learn from"
     return f"# Adapting a pre-trained model\n\n{told}, chance {first['chance']:.3f}\n\n" + "\n".join(lines) + "\n"
+
+
+def run(arguments: argparse.Namespace, show: Say) -> dict:
+    """Measure what is missing; the table of everything."""
+    names, corpus = arguments.only or ADAPTATIONS, Corpus.open(arguments.corpus)
+    check_names(names, list(ADAPTATIONS), "the list of adaptations")
+    config = arguments.override(finetune_preset(arguments.preset), arguments.changes)
+    model = load_pretrained(arguments.start, expect=corpus.codec)[0]
+    bench = AdaptBench(corpus, model, weights_hash(model.state_dict()), config, arguments.per_class)
+    folds = [fold for fold in bench.folds if arguments.folds is None or fold in arguments.folds]
+    records = list(run_cells(bench, names, folds, range(arguments.seeds), Path(arguments.output), show))
+    about = {"start": arguments.start, "preset": arguments.preset, "per_class": arguments.per_class}
+    return adapt_table(records, corpus.multi_label, **about)
+
+
+COLUMNS = {
+    "what learns": "case",
+    "learned numbers": "trainable",
+    "score": "ours",
+    "± seeds": "seed_std",
+    "± folds": "fold_std",
+    "score / full": "ratio",
+    "seconds": "seconds",
+}

@@ -13,7 +13,15 @@ from audioformer.files import assets_folder, atomic_path
 from audioformer.metrics import Spread
 
 
-def kept(path: Path, measure: Callable[[], dict]) -> dict:
+def read_record(path: Path) -> dict | None:
+    """A finished record; None where there is none, or a damaged one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def remembered(path: Path, measure: Callable[[], dict]) -> dict:
     """A record from disk, or measured and written; a damaged file is measured again.
 
     Args:
@@ -23,10 +31,9 @@ def kept(path: Path, measure: Callable[[], dict]) -> dict:
     Raises:
         AudioformerError: the folder cannot be written.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        record = measure()
+    if (record := read_record(path)) is not None:
+        return record
+    record = measure()
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(record) + "\n", encoding="utf-8")
     return record

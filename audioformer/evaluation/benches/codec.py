@@ -12,6 +12,7 @@ Shapes: N samples, K codebooks, T frames, M = 3 measures.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,11 +22,12 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import load_audio
-from audioformer.codec import Codec
+from audioformer.codec import Codec, load_codec
 from audioformer.codecs.distances import mel_distance, si_sdr_db
 from audioformer.codecs.loudness import loudness_distance
+from audioformer.data.datasets import open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.benches import machine, row
+from audioformer.evaluation.benches import machine, row, sound_files
 from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
 from audioformer.evaluation.benches.codes import code_counts, usage_rows
 from audioformer.evaluation.benches.opus import opus_rates, through_opus
@@ -152,3 +154,52 @@ def _size_row(codec: Codec) -> dict:
     """Bytes of its tensors, two a number, as `train-codec` saves them."""
     n_numbers = sum(tensor.numel() for tensor in codec.state_dict().values())
     return row("weights, 16-bit", 2 * n_numbers / 1e6, "MB", section="cost")
+
+
+def run(arguments: argparse.Namespace, show: Callable[[str], None]) -> dict:
+    """Measure with the options of the command line."""
+    files = sound_files(arguments.folders, arguments.include or ["*"])
+    codes_of = sound_files(arguments.codes_of, exclude=arguments.exclude)
+    kept = [KeptTest(open_dataset(name, root), names.split(",")) for name, root, names in arguments.classify]
+    for test in kept:
+        test.split()  # refused now, not after minutes
+    codec = load_codec(arguments.codec, weights=arguments.weights)
+
+    def progress(what: str, done: int, total: int) -> None:
+        show(f"{what}: {done} of {total} files")
+
+    document = bench_codec(codec, files, arguments.max_seconds, progress, codes_of, kept)
+    if document["rows"][0]["peer"] is None:
+        show("no peer: install Debian's opus-tools to see Opus in the same table")
+    return document
+
+
+def headline(document: dict) -> str:
+    """What the tables are about."""
+    return f"{document['codec']} on {document['n_files']} files (medians)"
+
+
+SECTIONS = {  # by the rows' "section": title, {heading: key}
+    "ladder": (
+        "Distance to the original",
+        {
+            "case": "case",
+            "value": "ours",
+            "ratio to Opus 12": "ratio",
+            "loudness distance": "loudness_distance",
+            "SI-SDR (dB)": "si_sdr_db",
+        },
+    ),
+    "kept": (
+        "What a classifier trained on originals still knows",
+        {
+            "tested on": "case",
+            "accuracy": "ours",
+            "loss (points)": "loss_points",
+            "mean loss of 50 resampled classifiers": "mean_loss_points",
+            "deviation": "loss_std",
+        },
+    ),
+    "codes": ("Codes in use", {"case": "case", "share": "ours", "perplexity": "perplexity"}),
+    "cost": ("Cost", {"case": "case", "value": "ours", "unit": "unit"}),
+}

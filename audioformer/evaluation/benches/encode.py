@@ -11,6 +11,7 @@ Shapes: B clips, N samples, K codebooks, T frames, D latent width.
 
 from __future__ import annotations
 
+import argparse
 import math
 import statistics
 import time
@@ -176,3 +177,11 @@ def matrix_rate(size: int = 1024, repeats: int = 10, dtype: torch.dtype = torch.
         a @ b
         times.append(time.perf_counter() - started)
     return 2 * size**3 / min(times[1:]) / 1e9
+
+
+def run(arguments: argparse.Namespace, show: Callable[[str], None]) -> dict:
+    """Measure with the options of the command line."""
+    return bench_encode(arguments.clips, arguments.seconds, arguments.repeats, arguments.weights, show)
+
+
+COLUMNS = {"case": "case", "value": "ours", "unit": "unit", "ratio to the package": "ratio", "equal codes": "identical"}

@@ -11,6 +11,7 @@ Shapes: B clips, T frames.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import gc
 import os
@@ -163,3 +164,18 @@ def _timed(run: Callable[[], None]) -> float:
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
+
+
+def run(arguments: argparse.Namespace, show: Callable[[str], None]) -> dict:
+    """Measure with the options of the command line."""
+    return bench_growth(preset(arguments.preset, n_codebooks=1), arguments.longest, arguments.largest, progress=show)
+
+
+COLUMNS = {
+    "case": "case",
+    "seconds": "ours",
+    "tokens": "tokens",
+    "tokens/s": "tokens_per_s",
+    "peak (MB)": "peak_mb",
+    "exponent": "growth",
+}

@@ -14,6 +14,7 @@ Shapes: n clips, F features, C classes.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +26,12 @@ import numpy as np
 import torch
 
 from audioformer.checkpoint import bundled_names
+from audioformer.config import check_names
 from audioformer.data.datasets import AudioDataset, open_dataset
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
-from audioformer.evaluation.benches.cells import kept, spread
-from audioformer.evaluation.benches.vectors import STATISTICS, ClipVectors, dataset_vectors
+from audioformer.evaluation.benches.cells import remembered, spread
+from audioformer.evaluation.benches.vectors import STATISTICS, ClipVectors, dataset_vectors, speeds
 from audioformer.evaluation.probe import GRIDS, probe, score
 from audioformer.metrics import chance
 
@@ -153,7 +155,7 @@ def run_cells(
                     decides = json.dumps([about, identity, GRIDS[name], train.tolist(), test.tolist()])
                     path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
                     say(f"{data.name}: {model.name}, {name}, fold {fold}, seed {seed}")
-                    yield kept(path, partial(_measure, about, data, vectors, train, test, device))
+                    yield remembered(path, partial(_measure, about, data, vectors, train, test, device))
 
 
 def _measure(
@@ -242,3 +244,31 @@ def as_markdown(document: dict) -> str:
 
 def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def run(arguments: argparse.Namespace, show: Say) -> dict:
+    """Measure what is missing; the table of everything."""
+    probes, folder = arguments.probes or PROBES, Path(arguments.output)
+    check_names(probes, list(GRIDS), "the list of probes")
+    data = [ProbeData.open(name, root, arguments.folds) for name in DATA if (root := getattr(arguments, name))]
+    if not data:
+        raise AudioformerError("nothing to measure on; give --esc10 DIR, --digits DIR, --scenes DIR or --folder DIR")
+    names = dict.fromkeys([*(arguments.features or FEATURES), *arguments.checkpoint])
+    models, records = [ClipVectors(name, arguments.device) for name in names], []
+    for own in data:
+        records += run_cells(own, models, probes, range(arguments.seeds), folder, show, arguments.device)
+    show("speed")
+    timed = [*models, ClipVectors("log-mel", arguments.device)]
+    return probe_table(records, data, models, None if arguments.no_speed else speeds(timed, data[0].dataset.clips))
+
+
+COLUMNS = {
+    **{name: name for name in ("data", "features", "probe")},
+    "score": "ours",
+    "± seeds": "seed_std",
+    "± folds": "fold_std",
+    "chance": "chance",
+    "size": "n_features",
+    "parameters": "n_parameters",
+    "speed / log-mel": "speed_ratio",
+}

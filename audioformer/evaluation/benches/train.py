@@ -12,6 +12,7 @@ Shapes: B clips, S positions, V codebook size.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from audioformer.codecs.encodec_files import torchaudio_or_stand_in
-from audioformer.config import EncoderConfig, MaskConfig
+from audioformer.config import EncoderConfig, MaskConfig, preset
 from audioformer.encoder import Encoder, MLMHead
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
@@ -235,4 +236,20 @@ HF_NAMES = {  # applied in order
     "head.dense": "cls.predictions.transform.dense",
     "head.norm": "cls.predictions.transform.LayerNorm",
     "head.bias": "cls.predictions.bias",
+}
+
+
+def run(arguments: argparse.Namespace, show: Callable[[str], None]) -> dict:
+    """Measure with the options of the command line."""
+    sizes = SIZES if arguments.preset == "default" else preset("test", n_codebooks=1)
+    return bench_train(sizes, arguments.batch, max(3, arguments.positions), arguments.steps, show)
+
+
+COLUMNS = {
+    "case": "case",
+    "ours (tokens/s)": "ours",
+    "Hugging Face": "peer",
+    "ratio": "ratio",
+    "loss (nats)": "loss",
+    "theirs": "loss_peer",
 }

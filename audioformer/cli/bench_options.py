@@ -1,0 +1,182 @@
+"""The options of every benchmark. They stand here, apart from what measures, so that `--help` loads no torch."""
+
+from __future__ import annotations
+
+import argparse
+
+from audioformer.cli.options import add_codec, add_verb, at_least_one, numbers, seconds, words
+from audioformer.cli.settings import add_set, override
+
+PROBE_DATA = {
+    "esc10": "ESC-10 or ESC-50 in its published layout: each fold held out, accuracy",
+    "digits": "Free Spoken Digit Dataset in its published layout: each speaker held out, accuracy",
+    "scenes": "scenes of `audioformer synth`, or any set of that layout with several labels a clip: mAP",
+    "folder": "your own sounds: one sub-folder a class, or a CSV with the columns filename,label",
+}
+
+
+def _add_output(parser: argparse.ArgumentParser, holds: str, seeds: int | None, folds: str = "") -> None:
+    """The folder of a benchmark that goes on where it stopped, and how much of it to measure."""
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help=f"for {holds}; continued if it is there")
+    parser.add_argument("--folds", type=numbers, metavar="1,2", help=f"folds to hold out (default all{folds})")
+    default = "the preset's, 3" if seeds is None else seeds
+    parser.add_argument("--seeds", type=at_least_one, default=seeds, metavar="N", help=f"seeds (default {default})")
+
+
+def add_codec_bench(benches, run) -> None:
+    """Add `bench codec`."""
+    about = (
+        "How much of a sound the codec keeps with each number of codebooks. Multi-scale log-mel distance, loudness "
+        "distance (a listening proxy) and SI-SDR, medians over files, beside Opus at 6, 12 and 24 kbit/s if Debian's "
+        "opus-tools are installed; which codes are in use; speed, size, silence; and, with --classify, what a "
+        "classifier trained on originals still knows of decoded sounds."
+    )
+    example = (
+        "audioformer bench codec ESC-10/audio --include '4-*' --codes-of ESC-10/audio --exclude '4-*' "
+        "--classify esc50 ESC-10 '4-*'"
+    )
+    parser = add_verb(benches, "codec", run, about, example)
+    add = parser.add_argument
+    add("folders", nargs="+", metavar="DIR", help="recordings the codec was not trained on")
+    about = "only files whose name fits, e.g. '4-*'; may be repeated"
+    add("--include", action="append", metavar="PATTERN", help=about)
+    add("--max-seconds", type=seconds, default=10.0, metavar="S", help="of each file, seconds (default 10)")
+    about = (
+        "count which codes are in use on these recordings, whole, e.g. those it was trained on; may be repeated "
+        "(default: those measured)"
+    )
+    add("--codes-of", action="append", default=[], metavar="DIR", help=about)
+    about = "leave files out of --codes-of; may be repeated"
+    add("--exclude", action="append", default=[], metavar="PATTERN", help=about)
+    about = (
+        "train a classifier on the data set's clips (esc50, fsdd, folder) but for the files that fit PATTERNS (with "
+        "commas between them), and test it on those, original and decoded; may be repeated"
+    )
+    add("--classify", action="append", nargs=3, default=[], metavar=("DATASET", "ROOT", "PATTERNS"), help=about)
+    add_codec(parser)
+
+
+def add_encode(benches, run) -> None:
+    """Add `bench encode`."""
+    about = (
+        "How fast many clips are coded. EnCodec 24 kHz beside the package encodec called clip by clip, with the share "
+        "of equal codes; the bundled codec; and the limit that the processor's matrix rate sets. Needs encodec "
+        "(CC BY-NC 4.0)."
+    )
+    parser = add_verb(benches, "encode", run, about, "audioformer bench encode --clips 16 --seconds 5")
+    add = parser.add_argument
+    add("--clips", type=at_least_one, default=16, metavar="B", help="clips (default 16)")
+    add("--seconds", type=seconds, default=5.0, metavar="S", help="length of each, seconds (default 5)")
+    add("--repeats", type=at_least_one, default=3, metavar="N", help="rounds (default 3)")
+    add("--weights", metavar="PATH", help="published weights; without, random ones of the same format")
+
+
+def add_train(benches, run) -> None:
+    """Add `bench train`."""
+    about = (
+        "Tokens per second of a masked-language-model step, beside Hugging Face's RoFormer. Same sizes (5.1 million "
+        "weights), same start, same batch, same loss, in 32 bits and under bfloat16 autocast; medians. Needs "
+        "transformers."
+    )
+    parser = add_verb(benches, "train", run, about, "audioformer bench train --json")
+    add = parser.add_argument
+    add("--batch", type=at_least_one, default=8, metavar="B", help="clips (default 8)")
+    about = "tokens a clip, at least 3 (default 376: 5 s)"
+    add("--positions", type=at_least_one, default=376, metavar="S", help=about)
+    add("--steps", type=at_least_one, default=8, metavar="N", help="measured steps of each (default 8)")
+    add("--preset", choices=("default", "test"), default="default", help="sizes (test: tiny)")
+
+
+def add_growth(benches, run) -> None:
+    """Add `bench growth`."""
+    about = "How time and memory grow: one clip of 1 s to 10 min read, 1 to 64 clips of 5 s in a training step."
+    parser = add_verb(benches, "growth", run, about, "audioformer bench growth --longest 60 --figure growth.html")
+    add = parser.add_argument
+    about = "leave longer clips out, seconds (default 600)"
+    add("--longest", type=seconds, default=600.0, metavar="S", help=about)
+    add("--largest", type=at_least_one, default=64, metavar="B", help="leave larger batches out (default 64)")
+    add("--preset", default="tiny", metavar="NAME", help="sizes: tiny (default), small, paper, test")
+    add("--figure", metavar="FILE", help="also write a figure, .html (needs plotly)")
+
+
+def add_ablation(benches, run) -> None:
+    """Add `bench ablation`."""
+    about = (
+        "Which part of the recipe helps, and by how much. From scratch, linear probe, FT1, FT2 (MPC), single rows, "
+        "shared and summed encoders, maskings, synthetic sound, alpha and temperature: on ESC-10 with each fold held "
+        "out and on spoken digits with each speaker held out, beside chance and a support vector machine. Every result "
+        "is a file of its own: after Ctrl-C or a kill the same command continues, and at most one result is lost; "
+        "results.json, results.md and results.html hold whatever is there."
+    )
+    example = "audioformer bench ablation --esc10 ESC-10 -o runs/ablation --only scratch,ft1,ft2"
+    parser = add_verb(benches, "ablation", run, about, example)
+    add = parser.add_argument
+    add("--esc10", metavar="DIR", help="ESC-10 or ESC-50 in its published layout")
+    add("--digits", metavar="DIR", help="Free Spoken Digit Dataset in its published layout")
+    _add_output(parser, "codes, models and results", None, "; for digits: speakers, by number")
+    about = "laptop (default; eleven hours of one core), gpu, test"
+    add("--preset", default="laptop", metavar="NAME", help=about)
+    add("--only", type=words, metavar="ROW,...", help="rows of the table: svm, scratch, probe, ft1, ... (default all)")
+    add_codec(parser)
+
+
+def add_probe(benches, run) -> None:
+    """Add `bench probe`."""
+    about = (
+        "One ruler for all features. Frozen vectors, the same small probes and folds for everything: log-mel "
+        "statistics, codec latents, codes, AudioFormer, EnCodecMAE. All choices are made inside the training folds. "
+        "Vectors and results stay in the output folder: the same command continues; results.json, results.md and "
+        "results.html hold the table and the figure."
+    )
+    example = "audioformer bench probe --esc10 ESC-10 --digits FSDD -o runs/probe"
+    parser = add_verb(benches, "probe", run, about, example)
+    add = parser.add_argument
+    for name, text in PROBE_DATA.items():
+        add(f"--{name}", metavar="DIR", help=text)
+    _add_output(parser, "vectors and results", 3, "; for digits: speakers, by number")
+    about = (
+        "statistics, log-mel, codec:NAME, codes:NAME:rows=1-3, or a checkpoint: pretrained, runs/mine:rows=1-3, "
+        "runs/mine:layer=2 (default: all of these that are bundled)"
+    )
+    add("--features", type=words, metavar="NAME,...", help=about)
+    add("--checkpoint", type=words, default=(), metavar="NAME,...", help="checkpoints to measure beside --features")
+    about = "linear, knn, svm, mlp (default all but mlp: HEAR's, slow)"
+    add("--probes", type=words, metavar="NAME,...", help=about)
+    add("--device", default="cpu", metavar="NAME", help="torch device (default cpu)")
+    add("--no-speed", action="store_true", help="leave the measurement of speed out")
+
+
+def add_adapt(benches, run) -> None:
+    """Add `bench adapt`."""
+    about = (
+        "Five ways to adapt one pre-trained model to labelled clips: the linear layer alone, biases, adapters, "
+        "low-rank updates (LoRA), everything; with the numbers each learns and its time. Every fold is held out in "
+        "turn; each way's learning rate is chosen inside the other folds. Finished results stay: the same command "
+        "continues."
+    )
+    example = (
+        "audioformer bench adapt runs/esc50-codes --from pretrained -o runs/adapt --per-class 8 --set train.n_steps=100"
+    )
+    parser = add_verb(benches, "adapt", run, about, example)
+    add = parser.add_argument
+    add("corpus", metavar="CORPUS", help="folder of `audioformer prepare`, with labels and folds")
+    about = "pre-trained model (default the bundled one)"
+    add("--from", dest="start", default="pretrained", metavar="DIR", help=about)
+    _add_output(parser, "results", 1)
+    add("--preset", default="esc10", metavar="NAME", help="recipe of `audioformer finetune` (default esc10)")
+    add("--only", type=words, metavar="NAME,...", help="linear, bias, adapter, lora, full (default all)")
+    about = "learn from at most N clips of each class (default all)"
+    add("--per-class", type=at_least_one, metavar="N", help=about)
+    add_set(parser)
+    parser.set_defaults(override=override)  # a benchmark knows nothing of the command line
+
+
+BENCHES = {
+    "codec": add_codec_bench,
+    "encode": add_encode,
+    "train": add_train,
+    "growth": add_growth,
+    "ablation": add_ablation,
+    "probe": add_probe,
+    "adapt": add_adapt,
+}
