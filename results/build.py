@@ -1,0 +1,257 @@
+"""Writes the tables of README and of the pages in results/ from the stored results.
+
+    python results/build.py            write them
+    python results/build.py --check    fail when a page is not what the stored results say
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of `TABLES`. Text around tables is written by hand.
+Stored results: `audioformer/assets/results/*.json` (what `audioformer bench NAME` wrote), the scores in each
+`audioformer/assets/checkpoints/*/config.json`, and the JSON files of this folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ASSETS = HERE.parent / "audioformer" / "assets"
+PAGES = [HERE.parent / "README.md", *sorted(HERE.glob("*.md"))]
+MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+FEATURES = {  # in the order of the page
+    "statistics": "log-mel and MFCC statistics, made by hand",
+    "log-mel": "mean and deviation of log-mel bands",
+    "codec:compact": "the codec's latents, continuous",
+    "codes:compact:rows=1": "its codes, row 1",
+    "codes:compact:rows=1-3": "its codes, rows 1-3",
+    "codes:compact": "its codes, all 8 rows",
+    "runs/pretrained-rows:rows=1": "AudioFormer, the authors' separate rows: row 1",
+    "runs/pretrained-rows:rows=1-3": "AudioFormer, separate rows: rows 1-3 side by side",
+    "pretrained": "AudioFormer, summed rows",
+    "encodecmae-tiny": "EnCodecMAE",
+}
+ADAPTATIONS = {
+    "linear": "the linear layer alone",
+    "bias": "the biases",
+    "adapter": "adapters",
+    "lora": "LoRA",
+    "full": "everything",
+}
+
+
+def read(path: Path):
+    """A JSON document."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def bench(name: str) -> dict:
+    """What `audioformer bench NAME` stored."""
+    return read(ASSETS / "results" / f"{name}.json")
+
+
+def here(name: str) -> dict:
+    """A document of this folder."""
+    return read(HERE / f"{name}.json")
+
+
+def scores(checkpoint: str) -> list[dict]:
+    """Scores of a bundled checkpoint, those of its config.json first."""
+    more = [row for row in here("recipes")["rows"] if row["checkpoint"] == checkpoint]
+    return read(ASSETS / "checkpoints" / checkpoint / "config.json")["scores"] + more
+
+
+def table(head: list[str], rows: list[list]) -> str:
+    """Markdown; None is an empty cell."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |" for line in lines)
+
+
+def seeds(values: list[float]) -> str:
+    """Scores of several training runs in one cell."""
+    return "1 seed" if len(values) == 1 else "seeds " + ", ".join(f"{value:.3f}" for value in values)
+
+
+def recipes(checkpoints: tuple[str, ...]) -> str:
+    """Scores of bundled checkpoints with the command behind each."""
+    rows = []
+    for checkpoint in checkpoints:
+        for score in scores(checkpoint):
+            spread = score["spread"] if "spread" in score else seeds(score["seeds"])
+            value = f"{score['metric']} **{score['value']:.3f}**"
+            rows.append(
+                [f"`{checkpoint}`", score["data"], value, spread, f"{score['chance']:.3f}", f"`{score['command']}`"]
+            )
+    return table(["model", "data", "score", "spread", "chance", "command"], rows)
+
+
+def classic() -> str:
+    """The classic method beside the recipes."""
+    ours = {name: scores(name)[0]["value"] for name in ("esc10", "digits")}
+    ours["known"] = scores("digits")[1]["value"]
+    cells = {row["data"]: row for row in bench("ablation")["rows"] if row["row"] == "svm"}
+    known = here("recipes")["classic_known_speakers"]
+    command = "`audioformer bench ablation --esc10 esc10 --digits fsdd --only svm -o runs/classic`"
+    rows = [
+        ["ESC-10, each of four folds held out", cells["esc10"]["ours"], ours["esc10"], command],
+        ["digits, each of six speakers held out", cells["digits"]["ours"], ours["digits"], "the same"],
+        ["digits of known speakers, takes 5-13", known["value"], ours["known"], "the lines below"],
+    ]
+    rows = [[data, f"{svm:.3f}", f"{our:.3f}", "0.100", command] for data, svm, our, command in rows]
+    lines = table(["data", "classic method", "recipe", "chance", "command of the classic method"], rows)
+    return "\n".join([lines, "", "```python", *known["command"], "```"])
+
+
+def tried(name: str) -> str:
+    """The log of what was tried: when, on what, how it scored, whether it stayed."""
+    rows = [
+        [entry["date"], entry["tried"], entry["on"], entry["score"], entry["before"]]
+        + [{True: "yes", False: "no", None: "-"}[entry["kept"]], entry.get("note")]
+        for entry in here("tried")[name]
+    ]
+    return table(["date", "what was tried", "measured on", "score", "before", "kept", "note"], rows)
+
+
+def features() -> str:
+    """Frozen features: a line each, data sets and classifiers across."""
+    cells = {(row["features"], row["data"], row["probe"]): row for row in bench("probe")["rows"]}
+    columns = [(data, probe) for probe in ("linear", "svm", "knn", "mlp") for data in ("esc10", "digits", "scenes")]
+    titles = {"esc10": "ESC-10", "digits": "digits", "scenes": "scenes"}
+    names = {"linear": "linear layer", "svm": "SVM", "knn": "nearest neighbours", "mlp": "HEAR's MLP"}
+    head = ["features", "name", "size", *(f"{titles[data]}, {names[probe]}" for data, probe in columns)]
+    rows = []
+    for name, title in FEATURES.items():
+        size = cells[name, "esc10", "linear"]["n_features"]
+        rows.append([title, f"`{name}`", size, *(f"{cells[(name, *column)]['ours']:.3f}" for column in columns)])
+    chance = [f"{cells[('statistics', *column)]['chance']:.3f}" for column in columns]
+    return table(head, [*rows, ["chance", None, None, *chance]])
+
+
+def adaptation() -> str:
+    """What to train of a pre-trained model."""
+    rows = [
+        [ADAPTATIONS[row["case"]], f"{row['trainable']:,}", f"{row['ours']:.3f} ± {row['fold_std']:.3f}"]
+        + [", ".join(f"{score:.3f}" for score in row["folds"].values()), f"{row['seconds']:.0f}"]
+        for row in bench("adapt")["rows"]
+    ]
+    head = ["what is trained", "numbers trained", "accuracy ± deviation over folds", "folds", "seconds a fold"]
+    return table(head, rows)
+
+
+def ablation() -> str:
+    """One thing changed at a time, on both data sets."""
+    cells = {(row["data"], row["row"]): row for row in bench("ablation")["rows"]}
+    rows = []
+    for row in dict.fromkeys(name for _, name in cells):
+        line = [cells["esc10", row]["title"]]
+        for data in ("esc10", "digits"):
+            cell = cells[data, row]
+            gain = None if cell["gain"] is None else f"{100 * cell['gain']:+.1f} ± {100 * cell['gain_error']:.1f}"
+            line += [f"{cell['ours']:.3f}", gain]
+        rows.append(line)
+    return table(["row", "ESC-10", "gain", "digits of unseen speakers", "gain"], rows)
+
+
+def numbers(row: dict, name: str) -> str:
+    """One value, or those of several runs."""
+    return row["joined"].join(f"{value:,}" for value in row[name] or [])
+
+
+def speed() -> str:
+    """Ours beside a package that does the same, in one run."""
+    document = here("speed")
+    rows = [
+        [row["case"], f"{numbers(row, 'ours')} {row['unit']}", numbers(row, "peer"), row["peer_name"]]
+        + [numbers(row, "ratio"), numbers(row, "limit"), document["machines"][row["machine"]], f"`{row['command']}`"]
+        for row in document["rows"]
+    ]
+    return table(["what", "ours", "beside it", "which is", "ratio", "limit", "machine", "command"], rows)
+
+
+def growth() -> str:
+    """Time and memory by length of the clip."""
+    rows = [[row["clip_s"], row["seconds"], row["mb"]] for row in here("speed")["growth"]["rows"]]
+    return table(["clip, seconds", "time, seconds", "memory, MB"], rows)
+
+
+def codec() -> str:
+    """The bundled codec beside Opus."""
+    rows = []
+    for row in here("codec")["rows"]:
+        name = "Opus" if row["codebooks"] is None else f"`compact`, {row['codebooks']}"
+        line = [name, row["kbit_s"]]
+        for data in ("esc10", "digits"):
+            cell = row[data]
+            line += [f"{cell['distance']:.3f}", cell["si_sdr_db"], f"{cell['accuracy']:.3f} ({cell['points_lost']})"]
+        rows.append(line)
+    head = ["codec, codebooks", "kbit/s"]
+    for data in ("ESC-10", "digits"):
+        head += [f"{data}: distance", f"{data}: SI-SDR, dB", f"{data}: accuracy (points lost)"]
+    return table(head, rows)
+
+
+def summary() -> str:
+    """The five lines of README."""
+    esc10, unseen, known, scenes = scores("esc10")[0], scores("digits")[0], scores("digits")[1], scores("scenes")[0]
+    cells = {(row["data"], row["row"]): row["ours"] for row in bench("ablation")["rows"]}
+    code = here("speed")["rows"][0]
+    rows = [
+        ["ten everyday sounds (ESC-10, each fold held out in turn)", f"accuracy **{esc10['value']:.3f}**"]
+        + ["0.100", f"{cells['esc10', 'svm']:.3f}"]
+        + ["Ahead of the classic method by about one standard error over the folds. [Recipes](results/recipes.md)"],
+        ["spoken digits, each speaker held out in turn", f"accuracy **{unseen['value']:.3f}**", "0.100"]
+        + [f"{cells['digits', 'svm']:.3f}"]
+        + [
+            f"Some voices are much harder than others; known speakers {known['value']:.3f}. [Recipes](results/recipes.md)"
+        ],
+        ["51 kinds of sound in synthetic scenes", f"mAP **{scenes['value']:.3f}**", f"{scenes['chance']:.3f}", None]
+        + ["Synthetic sound only: this says nothing about recordings. [Recipes](results/recipes.md)"],
+        ["pre-training, then FT1, beside a fresh model (ESC-10)"]
+        + [f"accuracy **{cells['esc10', 'ft1']:.3f}** beside {cells['esc10', 'scratch']:.3f}", "0.100"]
+        + [f"{cells['esc10', 'svm']:.3f}"]
+        + ["With models and data of this size pre-training shows no gain. [Ablation](results/ablation.md)"],
+        ["coding with EnCodec, same codes", f"**{code['ratio'][0]:.1f}** times as fast as its package", None, None]
+        + ["On one kind of processor; 1.4 to 1.8 times on another. [Speed](results/speed.md)"],
+    ]
+    return table(["what", "result", "chance", "classic method", "what to keep in mind"], rows)
+
+
+TABLES = {
+    "summary": summary,
+    "recipes": lambda: recipes(("esc10", "digits", "scenes")),
+    "probes": lambda: recipes(("encodecmae-esc10", "encodecmae-digits")),
+    "classic": classic,
+    "tried_esc10": lambda: tried("esc10"),
+    "tried_digits": lambda: tried("digits"),
+    "tried_scenes": lambda: tried("scenes"),
+    "tried_ablation": lambda: tried("ablation"),
+    "tried_codec": lambda: tried("codec"),
+    "features": features,
+    "adaptation": adaptation,
+    "ablation": ablation,
+    "speed": speed,
+    "growth": growth,
+    "codec": codec,
+}
+
+
+def current(page: Path) -> str:
+    """The page's text with all its tables from the stored results."""
+    text = page.read_text(encoding="utf-8")
+    return MARKED.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[3]}", text)
+
+
+def main(check: bool) -> int:
+    """Write the pages, or name those that are stale; 1 if there are any."""
+    stale = [page for page in PAGES if current(page) != page.read_text(encoding="utf-8")]
+    for page in stale:
+        if check:
+            print(f"{page.name}: its tables are not those of the stored results; run `python results/build.py`")
+        else:
+            page.write_text(current(page), encoding="utf-8")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""README and the pages in results/: what they say can be typed, opened and found in the stored results."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from audioformer.cli.parser import VERBS, build_parser
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = sorted((ROOT / "results").glob("*.md"))
+GUIDES = [README, *PAGES, ROOT / "app" / "README.md"]
+
+
+def text(page):
+    return page.read_text(encoding="utf-8")
+
+
+def commands(page):
+    """Whole commands of a page: lines to type, and table cells that hold nothing else."""
+    joined = text(page).replace("\\\n", " ")
+    typed = re.findall(r"^(?:\$ | {4})(?:\.venv/bin/)?(audioformer .+?)(?: +#.*)?$", joined, re.MULTILINE)
+    return typed + re.findall(r"\| `(audioformer [^`]+)` \|", joined)
+
+
+def mentioned(page):
+    """Verbs that a page names, with or without their options."""
+    return re.findall(r"`(?:\.venv/bin/)?audioformer ([a-z][a-z-]*)[` ]", text(page))
+
+
+def test_the_tables_are_those_of_the_stored_results():
+    done = subprocess.run(
+        [sys.executable, ROOT / "results" / "build.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_stale_table_is_noticed(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "results")
+    import build
+
+    page = tmp_path / "speed.md"
+    page.write_text(text(ROOT / "results" / "speed.md").replace("44.9", "99.9"), encoding="utf-8")
+    monkeypatch.setattr(build, "PAGES", [page])
+    assert build.main(check=True) == 1
+    assert "speed.md" in capsys.readouterr().out
+    assert build.main(check=False) == 0
+    assert text(page) == text(ROOT / "results" / "speed.md")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "README"], ids=lambda page: page.stem)
+def test_a_page_asks_a_question_and_answers_it_with_numbers_of_its_tables(page):
+    question, answer, *rest = text(page).split("\n\n")
+    assert question.startswith("# ")
+    assert question.endswith("?")
+    tables = "\n".join(line for line in "\n".join(rest).splitlines() if line.startswith("|"))
+    assert not [number for number in re.findall(r"\d\.\d+", answer) if number not in tables]
+
+
+def test_readme_is_read_in_a_minute():
+    assert len(text(README).splitlines()) <= 120
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_links_and_named_files_are_there(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", text(page)):
+        assert link.startswith("http") or (page.parent / link).exists(), link
+    for path in re.findall(r"`((?:audioformer|app|scripts|results|notebooks)/[^`*\s]*)`", text(page)):
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"^ \S.{26}(\w+\.py) ", text(page), re.MULTILINE):  # the drawing
+        assert (ROOT / "audioformer" / module).is_file(), module
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_the_command_line_takes_every_command(page):
+    for command in commands(page):
+        one = re.sub(r"--folds [FS]\b", "--folds 1", command)  # the tables name a fold F, a speaker S
+        build_parser().parse_args(shlex.split(one)[1:])
+    assert set(mentioned(page)) <= set(VERBS)
+
+
+def test_the_python_of_readme_does_what_its_comments_say(tmp_path, monkeypatch):
+    (sound,) = (ROOT / "data_samples" / "audio").glob("1-900000-A-0.ogg")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_dog.wav").write_bytes(sound.read_bytes())
+    code = re.search(r"```python\n(.*?)```", text(README), re.DOTALL)[1]
+    names = {}
+    exec(code, names)
+    assert names["codes"].shape[:2] == (1, 8)
+    assert names["codes"].dtype == torch.int64
+    shapes = re.search(r"embed\(.*\((\d+),\)", code)
+    assert names["classifier"].embed("my_dog.wav").shape == (int(shapes[1]),)
+    assert names["classifier"].classify("my_dog.wav", top_k=3).labels[0] == "dog"
