@@ -807,7 +807,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(capsys, tmp_path
         assert main([*words, "-o", str(tmp_path / "parts")]) == 130
     out, err = capsys.readouterr()
     assert out == ""
-    assert "the same command goes on from there" in err.splitlines()[-1]
+    assert "the same command continues from there" in err.splitlines()[-1]
     assert "Traceback" not in err
     assert main([*words, "-o", str(tmp_path / "parts")]) == 0
     for whole in sorted((tmp_path / "whole").rglob("*")):
@@ -841,7 +841,7 @@ def test_a_real_ctrl_c_in_a_process_of_its_own(tmp_path):
         out, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert out == ""
-    assert f"audioformer: stopped; the state is saved in {tmp_path / 'p'}: the same command goes on from there" in err
+    assert f"audioformer: stopped; the state is saved in {tmp_path / 'p'}: the same command continues from there" in err
     assert "Traceback" not in err
     assert (tmp_path / "p" / "state.pt").is_file()
 

@@ -29,7 +29,7 @@ FIGURES = {  # module and function of audioformer.plots, title
 
 def add_verbs(verbs) -> None:
     """Add `bench`, and every benchmark below it."""
-    about = "Measure what the kit claims, beside a peer in the same run."
+    about = "Measure quality and speed, each beside another method or package in the same run."
     parser = verbs.add_parser(
         "bench", help=about, description=about + " Each has options of its own: audioformer bench NAME --help"
     )

@@ -16,7 +16,7 @@ PROBE_DATA = {
 
 
 def _add_output(parser: argparse.ArgumentParser, holds: str, seeds: int | None, folds: str = "") -> None:
-    """The folder of a benchmark that goes on where it stopped, and how much of it to measure."""
+    """The folder of a benchmark that continues where it stopped, and how much of it to measure."""
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help=f"for {holds}; continued if it is there")
     parser.add_argument("--folds", type=numbers, metavar="1,2", help=f"folds to hold out (default all{folds})")
     default = "the preset's, 3" if seeds is None else seeds
@@ -123,7 +123,7 @@ def add_ablation(benches, run) -> None:
 def add_probe(benches, run) -> None:
     """Add `bench probe`."""
     about = (
-        "One ruler for all features. Frozen vectors, the same small probes and folds for everything: log-mel "
+        "Frozen features of all kinds, read by the same small probes on the same folds: log-mel "
         "statistics, codec latents, codes, AudioFormer, EnCodecMAE. All choices are made inside the training folds. "
         "Vectors and results stay in the output folder: the same command continues; results.json, results.md and "
         "results.html hold the table and the figure."

@@ -15,14 +15,16 @@ def add_verbs(verbs) -> None:
 
     about = (
         "Put everything for a room without internet into a folder, for a USB stick. Packages as installed here, with weights, "
-        "samples, notebooks and install scripts; for this system and this Python. A second run goes on where one was stopped."
+        "samples, notebooks and install scripts; for this system and this Python. A second run continues where the first was stopped."
     )
     parser = add_verb(verbs, "bundle", run, about, "audioformer bundle -o stick/audioformer")
     parser.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="folder to fill, made if missing; about 0.5 GB"
     )
     shown = ",".join(EXTRAS)
-    parser.add_argument("--extras", type=words, default=EXTRAS, metavar="A,B", help=f"parts to serve (default {shown})")
+    parser.add_argument(
+        "--extras", type=words, default=EXTRAS, metavar="A,B", help=f"parts of audioformer to include (default {shown})"
+    )
 
 
 def run(arguments: argparse.Namespace) -> Result:

@@ -16,9 +16,7 @@ ENDINGS = (".npz", ".npy", ".safetensors")
 
 def add_verbs(verbs) -> None:
     """Add `classify` and `embed`."""
-    about = (
-        "Say what sounds are. A file that cannot be read is reported; the others are still classified (exit status 2)."
-    )
+    about = "Name the sound in each file. A file that cannot be read is reported; the others are still classified (exit status 2)."
     classify = add_verb(
         verbs, "classify", run_classify, about, "audioformer classify dog.ogg rain.wav --top-k 3 --json"
     )
@@ -74,7 +72,7 @@ def open_classifier(arguments: argparse.Namespace):
 
 
 class _Each:
-    """Files one by one; a bad one is reported and the rest go on. An only file that is bad is an error."""
+    """Files one by one; a bad one is reported and the rest are read. An only file that is bad is an error."""
 
     def __init__(self, files: list[str]):
         self.files, self.n_bad = files, 0

@@ -37,16 +37,16 @@ class Result:
 
 
 class Stopped(Exception):
-    """Ctrl-C, with what was saved and how to go on."""
+    """Ctrl-C, with what was saved and how to continue."""
 
 
 @contextlib.contextmanager
 def stoppable(folder: str | Path) -> Iterator[None]:
-    """Turn Ctrl-C into a line that says how to go on."""
+    """Turn Ctrl-C into a line that says how to continue."""
     try:
         yield
     except KeyboardInterrupt:
-        raise Stopped(f"stopped; the state is saved in {folder}: the same command goes on from there") from None
+        raise Stopped(f"stopped; the state is saved in {folder}: the same command continues from there") from None
 
 
 def print_result(result: Result, as_json: bool) -> None:

@@ -42,10 +42,10 @@ def add_corpora(parser: argparse.ArgumentParser) -> None:
         help="folder of `audioformer prepare`; several must share the codec; a choice for one of them alone is written behind it: "
         "runs/esc50:folds=1,2,3:variants=0",
     )
-    group = parser.add_argument_group("choice of clips (everything by default, but for the split test)")
+    group = parser.add_argument_group("choice of clips (default: all except those of the split test)")
     group.add_argument("--folds", type=numbers, metavar="1,2", help="train on these folds only")
     group.add_argument(
-        "--not-folds", type=numbers, metavar="4", help="never see these folds (clips without a fold stay)"
+        "--not-folds", type=numbers, metavar="4", help="leave these folds out (clips without a fold stay)"
     )
     group.add_argument(
         "--split",
@@ -54,7 +54,7 @@ def add_corpora(parser: argparse.ArgumentParser) -> None:
         help="train on these splits only: train, val, test (default: not on test)",
     )
     group.add_argument("--groups", type=words, metavar="A,B", help="train on these sources or speakers only")
-    group.add_argument("--not-groups", type=words, metavar="A,B", help="never see these sources or speakers")
+    group.add_argument("--not-groups", type=words, metavar="A,B", help="leave these sources or speakers out")
     group.add_argument(
         "--held-out-folds", type=numbers, metavar="4", help="measure on these folds, never train on them"
     )
@@ -69,7 +69,7 @@ def add_corpora(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.0,
         metavar="P",
-        help="measure on about this share, 0 to 0.5; no source is torn apart",
+        help="measure on about this share, 0 to 0.5; clips of one source stay together",
     )
 
 

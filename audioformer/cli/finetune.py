@@ -17,7 +17,7 @@ SCRATCH = "none"
 
 def add_verbs(verbs) -> None:
     """Add `finetune`."""
-    about = "Fine-tune a pre-trained model on the labels of a corpus. Ctrl-C saves; the same command goes on."
+    about = "Fine-tune a pre-trained model on the labels of a corpus. Ctrl-C saves; the same command continues."
     example = (
         "audioformer finetune runs/esc50 --from runs/tiny --method ft1 --preset esc10 -o runs/esc50-classifier "
         "--folds 1-4 --held-out-folds 5"
@@ -29,7 +29,7 @@ def add_verbs(verbs) -> None:
         dest="start",
         required=True,
         metavar="DIR",
-        help="pre-trained model, or a classifier to go on from with other labels: folder, bundled name or hub id; none = from scratch",
+        help="pre-trained model, or a classifier to train further with other labels: folder, bundled name or hub id; none = from scratch",
     )
     parser.add_argument(
         "--method",
@@ -40,13 +40,13 @@ def add_verbs(verbs) -> None:
     parser.add_argument(
         "--adapt",
         choices=("linear", "bias", "adapter", "lora", "full"),
-        help="what learns beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers put in; lora: "
+        help="what is trained beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers put in; lora: "
         "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
     )
     presets = (
         "esc10 (default), scratch (made for --from none --model bundled --set model.subsampling=4), digits (made for --from none "
         "--model bundled), scenes, synthetic, probe (the linear layer alone; every clip is read once), test; the authors': "
-        "paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, paper-fsd50k (these stop by themselves, with "
+        "paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, paper-fsd50k (these stop early, with "
         "--held-out-split val or folds to watch)"
     )
     parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)

@@ -12,7 +12,7 @@ def add_verbs(verbs) -> None:
     """Add `import-encodecmae`."""
     about = (
         "Turn a published EnCodecMAE checkpoint (its authors' model.pt, either version) into a folder that finetune and embed take. "
-        "Nothing in the file is executed; its licence stays its authors'."
+        "Nothing in the file is executed; the licence of its authors still applies."
     )
     parser = add_verb(
         verbs, "import-encodecmae", run, about, "audioformer import-encodecmae model.pt -o runs/encodecmae-base"
@@ -20,7 +20,11 @@ def add_verbs(verbs) -> None:
     parser.add_argument("file", metavar="FILE", help="model.pt, or the same as .safetensors")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the checkpoint")
     parser.add_argument(
-        "--heads", type=at_least_one, default=12, metavar="H", help="attention heads, which no file tells (default 12)"
+        "--heads",
+        type=at_least_one,
+        default=12,
+        metavar="H",
+        help="number of attention heads, which the file does not say (default 12)",
     )
     add_codec(parser, default="encodec_24khz")
 

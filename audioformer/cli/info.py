@@ -30,9 +30,7 @@ PACKAGES = (
 
 def add_verbs(verbs) -> None:
     """Add `info`."""
-    about = (
-        "Versions, device, bundled codecs and checkpoints with their measured scores and the commands that gave them."
-    )
+    about = "Show versions, device, bundled codecs and checkpoints with their measured scores and the commands that gave them."
     add_verb(verbs, "info", run, about, "audioformer info --json")
 
 

@@ -79,12 +79,12 @@ def add_verbs(verbs) -> None:
     """Add `prepare`."""
     about = (
         "Code every clip of a data set once and write a corpus that training reads. Finished parts are kept: after Ctrl-C, a crash or "
-        "a full disk the same command goes on where it stopped."
+        "a full disk the same command continues where it stopped."
     )
     example = "audioformer prepare ESC-50 --dataset esc50 -o runs/esc50-corpus --variants 8 --augment strong"
     parser = add_verb(verbs, "prepare", run, about, example)
     add_dataset(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="CORPUS", help="folder to write or to go on with")
+    parser.add_argument("-o", "--output", required=True, metavar="CORPUS", help="folder to write, or to continue")
     add_codec(parser)
     parser.add_argument("--codebooks", type=at_least_one, metavar="K", help="codebook rows to keep (default all)")
     parser.add_argument(

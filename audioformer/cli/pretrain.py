@@ -22,7 +22,7 @@ def add_verbs(verbs) -> None:
     about = (
         "Pre-train a model to guess hidden codes; no labels are used. With separate rows (the authors' way) every codebook row is a run "
         "of its own, DIR/row1, DIR/row2, ..., joined into DIR at the end. --method encodecmae hides frames instead and guesses codes. "
-        "Ctrl-C saves; the same command goes on."
+        "Ctrl-C saves; the same command continues."
     )
     example = "audioformer pretrain runs/esc50 runs/scenes --preset tiny -o runs/tiny --held-out-share 0.05 --set train.n_steps=500"
     parser = add_verb(verbs, "pretrain", run, about, example)
@@ -42,7 +42,7 @@ def add_verbs(verbs) -> None:
         "--codebooks", type=at_least_one, metavar="K", help="rows the model uses (default: the preset's)"
     )
     parser.add_argument(
-        "--from", dest="start", metavar="DIR", help="go on from a pre-trained model; its sizes replace the preset's"
+        "--from", dest="start", metavar="DIR", help="start from a pre-trained model; its sizes replace the preset's"
     )
     parser.add_argument(
         "--only-row",
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> Result:
     chosen = choose(arguments)
     start = load_pretrained(arguments.start, expect=chosen.clips.codec)[0] if arguments.start else None
     if start is not None and not isinstance(start, AudioFormer):
-        raise AudioformerError(f"--from {arguments.start}: is an EnCodecMAE; go on with --method encodecmae")
+        raise AudioformerError(f"--from {arguments.start}: is an EnCodecMAE; use --method encodecmae")
     model = start.config if start else replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"])
     changes = [f"model.rows={arguments.rows}"] if arguments.rows else []
     changes += [f"model.n_codebooks={arguments.codebooks}"] if arguments.codebooks else []

@@ -31,7 +31,9 @@ def add_verbs(verbs) -> None:
         action="store_true",
         help="also answer other computers of this network, over https (default: this one only)",
     )
-    about = "ask for a password at the door, at least 6 letters; without WORD one is made and printed (default: no password)"
+    about = (
+        "ask visitors for a password of at least 6 letters; without WORD one is made and printed (default: no password)"
+    )
     app.add_argument("--password", nargs="?", const="", metavar="WORD", help=about)
     app.add_argument("--open", action="store_true", help="open the page in a browser")
     app.add_argument(

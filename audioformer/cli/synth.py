@@ -14,10 +14,10 @@ def add_verbs(verbs) -> None:
     """Add `synth`."""
     about = (
         "Write labelled synthetic sound scenes with event times. The layout is that of ESC-50, with meta/events.csv; --kind clips writes "
-        "one sound a clip. The same seed gives the same sound; an interrupted run goes on where it stopped."
+        "one sound a clip. The same seed gives the same sound; an interrupted run continues where it stopped."
     )
     parser = add_verb(verbs, "synth", run, about, "audioformer synth -o runs/scenes --clips 200 --seed 1 --duration 10")
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write or to go on with")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write, or to continue")
     parser.add_argument("--clips", type=at_least_one, required=True, metavar="N", help="how many")
     parser.add_argument("--seed", type=seed, default=0, metavar="S", help="0 to 4294967295 (default 0)")
     parser.add_argument("--kind", choices=("scenes", "clips"), default="scenes", help="default scenes")

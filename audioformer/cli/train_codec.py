@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs) -> None:
     """Add `train-codec`."""
-    about = "Train a compact codec on folders of sound (each folder is drawn from equally often). Ctrl-C saves; the same command goes on."
+    about = "Train a compact codec on folders of sound (each folder is drawn from equally often). Ctrl-C saves; the same command continues."
     example = "audioformer train-codec ESC-50/audio my-recordings -o runs/codec --preset laptop --exclude '5-*'"
     parser = add_verb(verbs, "train-codec", run, about, example)
     parser.add_argument(
@@ -41,21 +41,23 @@ def add_verbs(verbs) -> None:
         help="file names never to train on, e.g. '5-*'; may be repeated",
     )
     parser.add_argument(
-        "--start", metavar="CODEC", help="name or folder of a compact codec to go on from, instead of random weights"
+        "--start", metavar="CODEC", help="name or folder of a compact codec to start from, instead of random weights"
     )
-    parser.add_argument(
-        "--name", metavar="NAME", help="how the codec calls itself (default: name of the output folder)"
-    )
+    parser.add_argument("--name", metavar="NAME", help="name of the codec (default: name of the output folder)")
     parser.add_argument(
         "--listen",
         action="append",
         default=[],
         metavar="FILE",
-        help="recording to decode again and again while training, best one that is left out: OUTPUT/listen/index.html plays it beside "
+        help="recording to decode during training, best one that is not trained on: OUTPUT/listen/index.html plays it beside "
         "its spectrograms and the ladder; may be repeated",
     )
     parser.add_argument(
-        "--listen-every", type=at_least_one, default=1_000, metavar="N", help="steps between two visits (default 1000)"
+        "--listen-every",
+        type=at_least_one,
+        default=1_000,
+        metavar="N",
+        help="steps between two decodings (default 1000)",
     )
     add_set(parser)
 
