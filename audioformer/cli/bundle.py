@@ -19,7 +19,11 @@ def add_verbs(verbs) -> None:
     )
     parser = add_verb(verbs, "bundle", run, about, "audioformer bundle -o stick/audioformer")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="DIR", help="folder to fill, made if missing; about 0.5 GB"
+        "-o",
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder to fill, made if missing; about 0.6 GB with the CPU build of torch",
     )
     shown = ",".join(EXTRAS)
     parser.add_argument(
