@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audioformer.checkpoint import BUNDLED, bundled_names
-from audioformer.codec import Codec, load_codec
+from audioformer.checkpoint import bundled_names, find_checkpoint
+from audioformer.codec import Codec
+from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer
 from audioformer.plots.codes import colour_ranks
@@ -69,7 +70,7 @@ def _kind(name: str) -> str | None:
     None as well for those that read frames instead of codes (EnCodecMAE): here codes are hidden, changed and explained.
     """
     try:
-        config = json.loads((BUNDLED / name / "config.json").read_text())
+        config = json.loads((find_checkpoint(name) / "config.json").read_text())
         return None if "frames" in config["model"] else config.get("kind")
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -34,9 +34,9 @@ _HOME = {
     "save_audio": "audio",
     "log_mel": "audio",
     "Codec": "codec",
-    "load_codec": "codec",
-    "load_codes": "codec",
-    "save_codes": "codec",
+    "load_codec": "codecs",
+    "load_codes": "codecs.codes_file",
+    "save_codes": "codecs.codes_file",
     "open_dataset": "data.datasets",
     "Corpus": "data.corpus",
     "AudioFormer": "model",
@@ -62,7 +62,9 @@ if TYPE_CHECKING:
     from audioformer.audio import Waveform, load_audio, log_mel, save_audio
     from audioformer.classifier import Classifier
     from audioformer.classify import AudioClassifier, Prediction, load
-    from audioformer.codec import Codec, load_codec, load_codes, save_codes
+    from audioformer.codec import Codec
+    from audioformer.codecs import load_codec
+    from audioformer.codecs.codes_file import load_codes, save_codes
     from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, preset
     from audioformer.data.corpus import Corpus
     from audioformer.data.datasets import open_dataset

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from audioformer import files
 from audioformer.errors import AudioformerError
-from audioformer.files import assets_folder, atomic_path, write_tensors
+from audioformer.files import atomic_path, write_tensors
 
-BUNDLED = assets_folder() / "checkpoints"
 FORMAT = 1
 HUB_FILES = ["config.json", "model.safetensors", "README.md"]
 
@@ -37,20 +37,17 @@ def versions() -> dict[str, str]:
 
 def bundled_names() -> list[str]:
     """Names of the checkpoints that ship with the package, sorted."""
-    return sorted(p.name for p in BUNDLED.iterdir() if (p / "config.json").is_file()) if BUNDLED.is_dir() else []
+    return files.bundled_names("checkpoints")
 
 
 def find_checkpoint(name: str | os.PathLike) -> Path:
-    """Folder of a checkpoint: a path that exists, else a bundled name, else a Hugging Face Hub id ("user/model").
+    """Folder of a checkpoint: a bundled name, else a path that exists, else a Hugging Face Hub id ("user/model").
 
     Raises:
         AudioformerError: none of these, or the hub cannot be reached.
     """
-    folder = Path(name)
-    if folder.is_dir():
+    if folder := files.bundled_or_folder(name, "checkpoints"):
         return folder
-    if str(name) in bundled_names():
-        return BUNDLED / str(name)
     if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")) and "\\" not in str(name):
         return _from_hub(str(name))
     raise AudioformerError(

@@ -23,7 +23,8 @@ from audioformer.audio import Waveform, load_audio, to_batch
 from audioformer.backbone import read_shape
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.codec import Codec, load_codec, require_fingerprint
+from audioformer.codec import Codec, require_fingerprint
+from audioformer.codecs import load_codec
 from audioformer.encodecmae.frames import sound_inputs
 from audioformer.errors import AudioformerError
 from audioformer.predict import CodesPrediction, overlaid, predict_codes, predict_codings, window_starts

@@ -44,6 +44,30 @@ def assets_folder() -> Path:
     return PACKAGE / "assets"
 
 
+def bundled_names(kind: str) -> list[str]:
+    """Names of the bundled "codecs" or "checkpoints", sorted: folders of the assets that hold a `config.json`."""
+    return sorted(path.parent.name for path in (assets_folder() / kind).glob("*/config.json"))
+
+
+def bundled_or_folder(name: str | os.PathLike, kind: str) -> Path | None:
+    """Where a codec or checkpoint is.
+
+    A bundled name is the bundled one even where the present directory holds a folder of that name; "./NAME", or a
+    `Path`, means the folder.
+
+    Args:
+        name: bundled name or path of a folder.
+        kind: "codecs" or "checkpoints".
+
+    Returns:
+        An existing folder, or None.
+    """
+    bundled = assets_folder() / kind / name if str(name) in bundled_names(kind) else None
+    if bundled is not None and isinstance(name, str):
+        return bundled
+    return Path(name) if Path(name).is_dir() else bundled
+
+
 def _folder(name: str) -> Path:
     for parent in (PACKAGE, PACKAGE.parent):  # wheel, clone
         if (parent / name).is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from audioformer.codec import load_codec
+from audioformer.codecs import load_codec
 from audioformer.codecs.encodec_files import RELEASES, import_encodec
 
 FACTORIES = {"encodec_24khz": "encodec_model_24khz", "encodec_48khz": "encodec_model_48khz"}

@@ -12,7 +12,7 @@ from tiny import RATE, tiny_codec, tone
 
 from audioformer.audio import load_audio, save_audio
 from audioformer.cli import main
-from audioformer.codec import load_codec
+from audioformer.codecs import load_codec
 from audioformer.codecs.distances import mel_distance, si_sdr_db
 from audioformer.data.datasets import open_dataset
 from audioformer.data.synth import synth_clip

@@ -17,7 +17,7 @@ from audioformer.audio import save_audio
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classify import load
 from audioformer.cli import main
-from audioformer.codec import load_codec
+from audioformer.codecs import load_codec
 from audioformer.codecs.compact import save_compact
 from audioformer.config import preset
 from audioformer.data.augment import AugmentConfig

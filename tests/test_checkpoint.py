@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from audioformer.checkpoint import find_checkpoint, load_checkpoint, push_to_hub
 from audioformer.classify import load
 from audioformer.config import preset
 from audioformer.errors import AudioformerError
+from audioformer.files import assets_folder
 from audioformer.finetune import FineTuning, finetune_preset
 from audioformer.model import AudioFormer
 from audioformer.pretrain import load_pretrained
@@ -276,3 +278,10 @@ def test_the_hash_of_weights_tells_models_apart():
     assert weights_hash(STATE) == weights_hash(dict(reversed(STATE.items())))
     assert weights_hash(STATE) != weights_hash({**STATE, "n": torch.tensor([4])})
     assert weights_hash(STATE) != weights_hash({"b": STATE["a"], "n": STATE["n"]})
+
+
+def test_a_folder_with_a_bundled_name_does_not_hide_the_bundled_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("esc10").mkdir()
+    assert find_checkpoint("esc10") == assets_folder() / "checkpoints" / "esc10"
+    assert find_checkpoint("./esc10") == find_checkpoint(Path("esc10")) == Path("esc10")

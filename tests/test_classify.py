@@ -264,7 +264,7 @@ def test_load_opens_what_finetuning_wrote(tmp_path):
 
     codec = tiny_codec()
     save_compact(codec, tmp_path / "codec")
-    from audioformer.codec import load_codec
+    from audioformer.codecs import load_codec
 
     codec = load_codec(tmp_path / "codec")
     task = FineTuning(

@@ -26,7 +26,8 @@ from audioformer.cli import main
 from audioformer.cli.bench_options import BENCHES
 from audioformer.cli.console import Progress
 from audioformer.cli.parser import VERBS, build_parser
-from audioformer.codec import load_codec, load_codes
+from audioformer.codecs import load_codec
+from audioformer.codecs.codes_file import load_codes
 from audioformer.codecs.compact import save_compact
 from audioformer.model import codebook_vectors
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from safetensors.torch import load_file, save_file
 from tiny import RATE, tiny_codec
 
 from audioformer.audio import Waveform
-from audioformer.codec import load_codec, load_codes, require_fingerprint, save_codes
+from audioformer.cli import main
+from audioformer.codec import require_fingerprint
+from audioformer.codecs import load_codec
+from audioformer.codecs.codes_file import load_codes, save_codes
 from audioformer.codecs.compact import save_compact
 from audioformer.errors import AudioformerError
 
@@ -106,26 +110,71 @@ def test_a_file_of_codes_comes_back_as_it_was(codec, tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["my codes é.safetensors"]
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"\x08" + b"\0" * 7 + b"not json"])
-def test_a_damaged_file_of_codes_is_refused(tmp_path, content):
-    (tmp_path / "codes.safetensors").write_bytes(content)
-    with pytest.raises(AudioformerError, match="not a file of codes"):
-        load_codes(tmp_path / "codes.safetensors")
+def codes_file(path, codes, n_samples="5", file_format="audioformer-codes-1", **more):
+    """A file of codes as somebody else may write it."""
+    metadata = {"codec": "tiny", "fingerprint": "0", "n_samples": n_samples, "format": file_format}
+    save_file({"codes": codes, **more}, str(path), metadata)
+    return path
 
 
-def test_a_truncated_file_of_codes_is_refused(codec, tmp_path):
-    save_codes(tmp_path / "a.safetensors", torch.zeros(1, 3, 500, dtype=torch.long), codec, 9)
-    (tmp_path / "b.safetensors").write_bytes((tmp_path / "a.safetensors").read_bytes()[:-40])
-    with pytest.raises(AudioformerError, match="not a file of codes"):
-        load_codes(tmp_path / "b.safetensors")
+ONE = torch.zeros(1, 3, 5, dtype=torch.int32)
 
 
-def test_other_safetensors_and_missing_files_are_refused(tmp_path):
-    save_file({"weights": torch.zeros(2)}, str(tmp_path / "w.safetensors"))
-    with pytest.raises(AudioformerError, match="not a file of codes"):
-        load_codes(tmp_path / "w.safetensors")
-    with pytest.raises(AudioformerError, match="no such file"):
-        load_codes(tmp_path / "nothing.safetensors")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"codes": torch.zeros((), dtype=torch.int32)},
+            r"shape \(\) of I32; expected integers \(clips, rows, frames\)",
+        ),
+        ({"codes": ONE[0]}, r"shape \(3, 5\)"),
+        ({"codes": ONE[..., :0]}, r"shape \(1, 3, 0\)"),
+        ({"codes": ONE.float()}, "of F32; expected integers"),
+        ({"codes": ONE.to(torch.complex64)}, "not a file of codes|of C64; expected integers"),
+        ({"codes": torch.zeros(1, 65, 1, dtype=torch.int8)}, "65 rows and 1 frames; at most 64 rows"),
+        ({"codes": torch.zeros(100_000, 1, 12, dtype=torch.int8)}, "100000 clips .*1100000 frames in all"),
+        ({"codes": ONE, "n_samples": "-4"}, "n_samples=-4 must be 1 to"),
+        ({"codes": ONE, "n_samples": "9" * 30}, "n_samples=9* must be 1 to"),
+        ({"codes": ONE, "n_samples": "1.5"}, "not a file of codes"),
+        ({"codes": ONE, "file_format": "audioformer-codes-9"}, "format 'audioformer-codes-9', not"),
+        ({"codes": ONE, "scales": torch.tensor([[float("nan")]])}, "scales are not numbers above 0"),
+        ({"codes": ONE, "scales": torch.ones(())}, "scales are not numbers above 0"),
+    ],
+)
+def test_a_file_of_codes_that_promises_nonsense_is_refused(tmp_path, content, message):
+    with pytest.raises(AudioformerError, match=message):
+        load_codes(codes_file(tmp_path / "codes.safetensors", **content))
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "other tensors", "missing"])
+def test_what_is_no_file_of_codes_is_refused(codec, tmp_path, damage):
+    path = tmp_path / "codes.safetensors"
+    save_codes(path, ONE, codec, 9)
+    if damage == "missing":
+        path.unlink()
+    elif damage == "other tensors":
+        save_file({"weights": torch.zeros(2)}, str(path))
+    else:
+        path.write_bytes(path.read_bytes()[:-40] if damage == "cut" else b"")
+    with pytest.raises(AudioformerError, match="no such file" if damage == "missing" else "not a file of codes"):
+        load_codes(path)
+
+
+def test_decode_writes_one_clip_and_no_more_than_two_hours(tmp_path, capsys):
+    save_compact(codec := tiny_codec(), tmp_path / "codec")
+    for codes, message in ((ONE.repeat(2, 1, 1), "holds 2 clips"), (ONE[:, :1, :1].repeat(1, 1, 560_000), "is longer")):
+        save_codes(tmp_path / "many.safetensors", codes, codec, 9)
+        words = [str(tmp_path / "many.safetensors"), "-o", str(tmp_path / "a.wav"), "--codec", str(tmp_path / "codec")]
+        assert main(["decode", *words]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_fingerprint_is_computed_once_and_again_when_the_codebooks_change():
+    codec = tiny_codec(seed=3)
+    first = codec.fingerprint
+    assert codec.fingerprint is first
+    codec.rvq.codebooks.mul_(2)
+    assert codec.fingerprint != first
 
 
 def test_fingerprints_tell_codecs_apart(codec):
@@ -150,6 +199,13 @@ def test_save_and_load_keep_codes_sound_and_fingerprint(codec, tmp_path):
     again = load_codec(str(tmp_path / "c"))
     assert torch.equal(again.encode(sound, RATE), codes)
     assert torch.equal(again.decode(codes), back.decode(codes))
+
+
+def test_a_folder_with_a_bundled_name_does_not_hide_the_bundled_codec(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_compact(tiny_codec(), "compact")
+    assert load_codec("compact").n_codebooks == 8
+    assert load_codec("./compact").name == load_codec(Path("compact")).name == "tiny"
 
 
 def test_unknown_codecs_are_refused_by_name():

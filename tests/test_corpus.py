@@ -18,7 +18,7 @@ from torch import nn
 
 from audioformer.cli.corpora import choose
 from audioformer.cli.parser import build_parser
-from audioformer.codec import Codec
+from audioformer.codecs.stream import BlockCodec
 from audioformer.data.augment import AugmentConfig
 from audioformer.data.corpus import Corpus, join, prepare
 from audioformer.data.corpus_format import read_shards, shard_path
@@ -28,7 +28,7 @@ from audioformer.errors import AudioformerError
 RATE = 8000
 
 
-class TinyCodec(Codec):
+class TinyCodec(BlockCodec):
     """A real residual quantiser over random projections of 80-sample frames: seeded, 100 frames a second."""
 
     name, sample_rate, channels, hop_length, n_codebooks, codebook_size = "tiny", RATE, 1, 80, 3, 32

@@ -9,8 +9,12 @@ import pytest
 import torch
 from encodec_files import publish, published, tone
 
+from audioformer.audio import load_audio, save_audio
+from audioformer.cli import main
 from audioformer.codecs import encodec as encodec_codec
+from audioformer.codecs.codes_file import load_codes
 from audioformer.codecs.encodec import load_encodec
+from audioformer.codecs.encodec_files import RELEASES
 from audioformer.errors import AudioformerError
 
 
@@ -208,3 +212,20 @@ def test_48_khz_level_is_in_the_scale_not_in_the_codes(pair_48):
     torch.testing.assert_close(smaller * 4, scales)
     assert (loud == quiet).float().mean() > 0.99
     torch.testing.assert_close(scales, samples.mean(1).pow(2).mean(-1, keepdim=True).sqrt())
+
+
+def test_48_khz_keeps_its_level_on_the_way_through_a_file(pair_48, tmp_path_factory, tmp_path, capsys):
+    codec, model = pair_48
+    samples = tone(model, 1.2)[0] * torch.linspace(0.05, 1, 57600)
+    save_audio(tmp_path / "in.wav", samples, 48_000)
+    weights = next(tmp_path_factory.getbasetemp().glob(f"*/{RELEASES['encodec_48khz'].filename}"))
+    codes, options = str(tmp_path / "c.safetensors"), ["--weights", str(weights)]
+    assert main(["encode", str(tmp_path / "in.wav"), "-o", codes, "--codec", "encodec_48khz", *options]) == 0
+    assert main(["decode", codes, "-o", str(tmp_path / "out.wav"), *options]) == 0
+    capsys.readouterr()
+    found, sound = load_codes(codes), load_audio(tmp_path / "in.wav")
+    expected, scales = codec.encode_scaled(sound)
+    assert torch.equal(found.codes, expected)
+    assert torch.equal(found.scales, scales)
+    decoded = codec.decode(expected, 57600, scales)[0].clamp(-1, 1)
+    torch.testing.assert_close(load_audio(tmp_path / "out.wav").samples, decoded, atol=1e-3, rtol=0)

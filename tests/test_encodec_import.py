@@ -121,7 +121,7 @@ def test_a_missing_package_is_named_with_what_to_install(missing):
     code = f"""
     import sys
     sys.modules[{missing!r}] = None
-    from audioformer.codec import load_codec
+    from audioformer.codecs import load_codec
     from audioformer.errors import AudioformerError
     try:
         load_codec("encodec_24khz")

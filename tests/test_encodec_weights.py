@@ -12,7 +12,7 @@ import pytest
 import torch
 from encodec_files import publish
 
-from audioformer.codecs import encodec_weights
+from audioformer.codecs import encodec_files
 from audioformer.codecs.encodec import load_encodec
 from audioformer.codecs.encodec_files import RELEASES, cache_folder, find_weights, read_weights
 from audioformer.errors import AudioformerError
@@ -34,7 +34,7 @@ def _own_cache(monkeypatch, tmp_path):
     original = dict(RELEASES)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch home"))
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
-    for variable in (encodec_weights.FOLDER_VARIABLE, *encodec_weights.OFFLINE_VARIABLES):
+    for variable in (encodec_files.FOLDER_VARIABLE, *encodec_files.OFFLINE_VARIABLES):
         monkeypatch.delenv(variable, raising=False)
     yield
     RELEASES.update(original)
@@ -45,7 +45,7 @@ def no_server(monkeypatch):
     """The release's address leads nowhere: a port of this machine that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(encodec_weights.Release, "url", f"http://127.0.0.1:{listener.getsockname()[1]}/x.th")
+        monkeypatch.setattr(encodec_files.Release, "url", f"http://127.0.0.1:{listener.getsockname()[1]}/x.th")
         yield
 
 
@@ -181,7 +181,7 @@ def server(tmp_path, monkeypatch):
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         root = f"http://127.0.0.1:{running.server_port}/"
-        monkeypatch.setattr(encodec_weights.Release, "url", property(lambda release: root + release.filename))
+        monkeypatch.setattr(encodec_files.Release, "url", property(lambda release: root + release.filename))
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield Handler
         running.shutdown()
@@ -214,6 +214,6 @@ def publish_bytes(content: bytes, folder) -> None:
         old.unlink()
     path = publish(STATE, NAME, folder)
     path.write_bytes(content)
-    digits = encodec_weights.hashlib.sha256(content).hexdigest()[:8]
+    digits = encodec_files.hashlib.sha256(content).hexdigest()[:8]
     renamed = path.rename(folder / f"{NAME}-{digits}.th")
-    RELEASES[NAME] = encodec_weights.Release(renamed.name, RELEASES[NAME].root_url, RELEASES[NAME].factory)
+    RELEASES[NAME] = encodec_files.Release(renamed.name, RELEASES[NAME].root_url, RELEASES[NAME].factory)

@@ -8,7 +8,7 @@ import torch
 from app_weights import make_weights
 
 from audioformer import load
-from audioformer.codec import load_codec
+from audioformer.codecs import load_codec
 from audioformer.data.corpus import Item, describe_codec
 from audioformer.errors import AudioformerError
 from audioformer.frozen_head import FrozenHead, quick

@@ -12,7 +12,7 @@ import torch
 from tiny import RATE, tone, tone_folder
 
 from audioformer.audio import save_audio
-from audioformer.codec import load_codec
+from audioformer.codecs import load_codec
 from audioformer.codecs import train_compact as module
 from audioformer.codecs.compact import CompactCodec
 from audioformer.codecs.crops import CropSampler

@@ -65,7 +65,7 @@ def add_codings(parser: argparse.ArgumentParser) -> None:
 def open_classifier(arguments: argparse.Namespace):
     """The checkpoint that the options name, with its codec."""
     from audioformer.classify import load
-    from audioformer.codec import load_codec
+    from audioformer.codecs import load_codec
 
     codec = load_codec(arguments.codec, weights=arguments.weights) if arguments.codec or arguments.weights else None
     return load(arguments.checkpoint, codec=codec)

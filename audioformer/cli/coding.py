@@ -36,15 +36,16 @@ def add_verbs(verbs) -> None:
 def run_encode(arguments: argparse.Namespace) -> Result:
     """Sound file to codes file."""
     from audioformer.audio import load_audio
-    from audioformer.codec import load_codec, save_codes
+    from audioformer.codecs import load_codec
+    from audioformer.codecs.codes_file import save_codes
 
     if Path(arguments.output).suffix != ".safetensors":
         raise AudioformerError(f"{arguments.output}: codes are kept in a .safetensors file; end the name in that")
     codec = load_codec(arguments.codec, weights=arguments.weights)
-    rows = codec._check_rows(arguments.codebooks)
+    rows = codec.check_rows(arguments.codebooks)
     waveform = load_audio(arguments.file, codec.sample_rate)
-    codes = codec.encode(waveform, n_codebooks=rows)
-    save_codes(arguments.output, codes, codec, waveform.samples.shape[-1])
+    codes, scales = codec.encode_scaled(waveform, n_codebooks=rows)
+    save_codes(arguments.output, codes, codec, waveform.samples.shape[-1], scales)
     document = {
         "file": arguments.file,
         "output": arguments.output,
@@ -66,8 +67,10 @@ def run_encode(arguments: argparse.Namespace) -> Result:
 
 def run_decode(arguments: argparse.Namespace) -> Result:
     """Codes file to sound file."""
-    from audioformer.audio import save_audio
-    from audioformer.codec import load_codec, load_codes, require_fingerprint
+    from audioformer.audio import MAX_DURATION_S, save_audio
+    from audioformer.codec import require_fingerprint
+    from audioformer.codecs import load_codec
+    from audioformer.codecs.codes_file import load_codes
 
     file = load_codes(arguments.file)
     codec = load_codec(arguments.codec or file.codec, weights=arguments.weights)
@@ -77,7 +80,17 @@ def run_decode(arguments: argparse.Namespace) -> Result:
         raise AudioformerError(
             f"--codebooks {rows}: {Path(arguments.file).name} holds {file.codes.shape[1]}; choose 1 to that"
         )
-    samples = codec.decode(file.codes[:, :rows], n_samples=file.n_samples)[0]
+    n_clips, _, n_frames = file.codes.shape
+    if n_clips > 1:
+        raise AudioformerError(
+            f"{Path(arguments.file).name}: holds {n_clips} clips, and this writes one; in Python decode takes all"
+        )
+    if n_frames / codec.frame_rate > MAX_DURATION_S * 1.02:
+        raise AudioformerError(
+            f"{Path(arguments.file).name}: {n_frames / codec.frame_rate:.0f} s is longer than the {MAX_DURATION_S:.0f} s "
+            "that are decoded; cut the sound first"
+        )
+    samples = codec.decode(file.codes[:, :rows], file.n_samples, file.scales)[0]
     save_audio(arguments.output, samples, codec.sample_rate)
     duration_s = samples.shape[-1] / codec.sample_rate
     document = {

@@ -101,7 +101,8 @@ def choose(arguments: argparse.Namespace) -> Chosen:
 
 def load_codebooks(arguments: argparse.Namespace, clips):
     """The vectors that the codes of a corpus stand for, (K, V, D)."""
-    from audioformer.codec import load_codec, require_fingerprint
+    from audioformer.codec import require_fingerprint
+    from audioformer.codecs import load_codec
 
     codec = load_codec(arguments.codec or clips.codec["name"], weights=arguments.weights)
     require_fingerprint(codec, clips.codec["fingerprint"], "the corpus")

@@ -31,7 +31,7 @@ def add_verbs(verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Convert."""
-    from audioformer.codec import load_codec
+    from audioformer.codecs import load_codec
     from audioformer.encodecmae.convert import import_encodecmae
 
     codec = load_codec(arguments.codec, weights=arguments.weights)

@@ -69,11 +69,12 @@ def _device() -> dict:
 
 
 def _folders(kind: str) -> list[tuple[Path, dict]]:
-    """Bundled folders of a kind with their config.json; a damaged one is left out."""
-    from audioformer.files import assets_folder
+    """Bundled folders of a kind with their config.json: those that load by name; a damaged one is left out."""
+    from audioformer.files import assets_folder, bundled_names
 
     found = []
-    for path in sorted((assets_folder() / kind).glob("*/config.json")):
+    for name in bundled_names(kind):
+        path = assets_folder() / kind / name / "config.json"
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -118,7 +118,7 @@ def add_verbs(verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Code a data set."""
-    from audioformer.codec import load_codec
+    from audioformer.codecs import load_codec
     from audioformer.data.corpus import prepare
 
     dataset = open_chosen(arguments)

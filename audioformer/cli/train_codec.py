@@ -72,7 +72,7 @@ class Recipe:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Train a codec."""
-    from audioformer.codec import load_codec
+    from audioformer.codecs import load_codec
     from audioformer.codecs.compact import load_compact
     from audioformer.codecs.crops import CropSampler
     from audioformer.codecs.listening_log import ListeningLog

@@ -1,1 +1,35 @@
 """The codecs behind `load_codec`: compact and EnCodec, streaming, training and their measures."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from audioformer.codec import Codec
+
+
+def load_codec(
+    name: str | os.PathLike = "compact", device: str = "cpu", weights: str | os.PathLike | None = None
+) -> Codec:
+    """Open a codec by name or folder.
+
+    Args:
+        name: "compact" (bundled), "encodec_24khz", "encodec_48khz", or a folder written by `audioformer train-codec`; a
+            folder with one of these names is opened as "./compact".
+        device: torch device.
+        weights: for EnCodec, the folder or file of its published checkpoint.
+
+    Returns:
+        Codec in evaluation mode.
+
+    Raises:
+        AudioformerError: unknown name, missing or damaged weights (the message says which file to put where).
+    """
+    if isinstance(name, str) and name.startswith("encodec_"):
+        from audioformer.codecs.encodec import load_encodec
+
+        return load_encodec(name, device=device, weights=weights)
+    from audioformer.codecs.compact import load_compact
+
+    return load_compact(name, device=device)

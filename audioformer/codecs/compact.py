@@ -25,13 +25,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audioformer.audio import mel_filters
-from audioformer.codec import Codec
 from audioformer.codecs.spectra import HOPS_PER_WINDOW, cosine_transform, mel_to_bins, overlap_add, stft_frames
+from audioformer.codecs.stream import BlockCodec
 from audioformer.errors import AudioformerError
-from audioformer.files import assets_folder, atomic_path, write_tensors
+from audioformer.files import atomic_path, bundled_names, bundled_or_folder, write_tensors
 from audioformer.rvq import ResidualVQ
 
-BUNDLED = assets_folder() / "codecs"
 LOWEST, POWER, QUIETEST = 1e-4, 0.3, 1e-5
 FREE_LEVEL = (
     0.1  # root mean square of the free part of a latent, fixed: left to itself it grows and the codebooks cannot follow
@@ -91,7 +90,7 @@ class FrameBlock(nn.Module):
         return x + self.scale * self.narrow(F.gelu(self.widen(self.norm(y))))
 
 
-class CompactCodec(Codec):
+class CompactCodec(BlockCodec):
     """The bundled codec; `load_codec("compact")` gives the trained one.
 
     Args:
@@ -207,7 +206,7 @@ class CompactCodec(Codec):
         return min(128, max(32, start))
 
     def encode_block(self, samples: Tensor, memory: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
-        """See `Codec`; the memory holds the frames that each block's convolution still needs."""
+        """See `BlockCodec`; the memory holds the frames that each block's convolution still needs."""
         features, log_mel = (
             frames[:, 1:-1] for frames in self.analyse(samples[:, 0])
         )  # the outer two lack a neighbour
@@ -222,7 +221,8 @@ class CompactCodec(Codec):
         """(B, D, n) latents to (B, n_codebooks, n) codes."""
         return self.rvq.quantise(latents.transpose(1, 2), n_codebooks)
 
-    def _decode(self, codes: Tensor) -> Tensor:
+    def _decode(self, codes: Tensor, scales: Tensor) -> Tensor:
+        del scales
         c, hop = self.config, self.hop_length
         past = c.n_decoder_blocks * (c.kernel - 1 - c.decoder_look_ahead) + 1
         future = c.n_decoder_blocks * c.decoder_look_ahead + 1
@@ -289,12 +289,12 @@ def load_compact(name: str | os.PathLike = "compact", device: str = "cpu") -> Co
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    folder = Path(name) if Path(name).is_dir() else BUNDLED / str(name)
-    if not (folder / "config.json").is_file():
-        known = sorted(p.name for p in BUNDLED.iterdir() if p.is_dir()) if BUNDLED.is_dir() else []
+    folder = bundled_or_folder(name, "codecs")
+    if folder is None or not (folder / "config.json").is_file():
+        known = [*bundled_names("codecs"), "encodec_24khz", "encodec_48khz"]
         raise AudioformerError(
-            f"codec {str(name)!r} is not known; use one of {', '.join([*known, 'encodec_24khz', 'encodec_48khz'])}, or a folder "
-            "written by `audioformer train-codec`"
+            f"codec {str(name)!r} is not known; use one of {', '.join(known)}, or a folder written by "
+            "`audioformer train-codec`"
         )
     try:
         about = json.loads((folder / "config.json").read_text())

@@ -66,7 +66,7 @@ def _together(codec: Codec, samples: Tensor, n_codebooks: int | None) -> Tensor:
     on_cpu = next(codec.parameters()).device.type == "cpu"
     if type(codec) is not EncodecCodec or not on_cpu:
         return codec.encode(samples, codec.sample_rate, n_codebooks)
-    n_codebooks, layers = codec._check_rows(n_codebooks), codec.model.encoder.model
+    n_codebooks, layers = codec.check_rows(n_codebooks), codec.model.encoder.model
     lstm = lstm_index(layers)
 
     @torch.no_grad()

@@ -13,17 +13,15 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
 
-from audioformer.audio import to_batch
-from audioformer.codec import Codec
 from audioformer.codecs.encodec_fast import Memory, run_stretch
 from audioformer.codecs.encodec_files import RELEASES, find_weights, import_encodec, read_weights
-from audioformer.codecs.stream import SegmentWalk
+from audioformer.codecs.stream import BlockCodec, SegmentStream
 from audioformer.errors import AudioformerError
 from audioformer.rvq import quantise
 
@@ -35,7 +33,7 @@ PIECE_FRAMES = 4500  # 60 s at 75 frames/s
 CONTEXT_FRAMES = 4
 
 
-class EncodecCodec(Codec):
+class EncodecCodec(BlockCodec):
     """EnCodec as it was published for 24 kHz: mono, strictly causal, one pass over the whole clip.
 
     Args:
@@ -57,88 +55,33 @@ class EncodecCodec(Codec):
         self.hop_length = math.prod(model.encoder.ratios)
         self.n_codebooks = model.quantizer.n_q
         self.codebook_size = model.quantizer.bins
+        vectors = torch.stack([layer.codebook for layer in model.quantizer.vq.layers])
+        self.register_buffer("_codebooks", vectors, persistent=False)
         self.eval()
 
     def codebooks(self) -> Tensor:
-        """(K, V, D) float32: the vectors that the codes stand for."""
-        return torch.stack([layer.codebook for layer in self.model.quantizer.vq.layers])
-
-    @torch.no_grad()
-    def encode_scaled(
-        self, waveform, sample_rate: int | None = None, n_codebooks: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Sound to codes, with the levels that were divided out before coding.
-
-        Args:
-            waveform: Waveform, array or tensor: (N,), (C, N) or (B, C, N), any rate, int or float.
-            sample_rate: Hz (a Waveform brings its own).
-            n_codebooks: rows wanted; None gives all.
-
-        Returns:
-            codes (B, K, T) int64, the same as `encode` gives, and scales (B, S) float32: the root mean square of each
-            segment, no unit. The 24 kHz codec normalises nothing: S = 1 and the scale is 1.
-
-        Raises:
-            AudioformerError: unusable waveform, or n_codebooks out of range.
-        """
-        n_codebooks = self._check_rows(n_codebooks)
-        samples = to_batch(waveform, sample_rate, self.sample_rate, self.channels).to(self.device)
-        return self._encode(samples, n_codebooks), self._scales(samples)
-
-    @torch.no_grad()
-    def decode(self, codes: Tensor, n_samples: int | None = None, scales: Tensor | None = None) -> Tensor:
-        """Codes to sound.
-
-        Args:
-            codes: (B, K, T) or (K, T) integers in [0, V); the first K codebooks are used.
-            n_samples: cut the result to this length; None keeps all that was decoded.
-            scales: (B, S) or (S,) from `encode_scaled`; None decodes every segment at unit scale, so that the 48 kHz
-                codec gives back the sound but not its level.
-
-        Returns:
-            (B, channels, N) float32.
-
-        Raises:
-            AudioformerError: wrong shape, too many rows, a code outside [0, V), or scales of another clip.
-        """
-        codes = self._check_codes(codes)
-        lengths = self.segment_lengths(codes.shape[-1])
-        if scales is None:
-            scales = torch.ones(codes.shape[0], len(lengths))
-        scales = torch.atleast_2d(torch.as_tensor(scales, dtype=torch.float32)).to(codes.device)
-        if scales.shape != (codes.shape[0], len(lengths)):
-            raise AudioformerError(
-                f"scales have shape {tuple(scales.shape)}; these codes need {(codes.shape[0], len(lengths))}: "
-                "give the scales that encode_scaled returned with them"
-            )
-        return self._decode_segments(codes.split(lengths, dim=-1), scales)[..., :n_samples]
-
-    def segment_lengths(self, n_frames: int) -> list[int]:
-        """Frames in each separately coded segment of a clip of n_frames; they add up to n_frames. At 24 kHz: one."""
-        return [n_frames]
-
-    def _scales(self, samples: Tensor) -> Tensor:
-        return torch.ones(samples.shape[0], 1, device=samples.device)
+        """(K, V, D) float32."""
+        return self._codebooks
 
     def block_frames(self, start: int) -> int:
         """16, 16, 32, then always 64 frames: cheap for short clips, fast for long ones."""
         return min(64, max(16, start))
 
     def encode_block(self, samples: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
-        """See `Codec`; the memory is that of the convolutions and of the LSTM (causal.py)."""
+        """See `BlockCodec`; the memory is that of the convolutions and of the LSTM."""
         remembered: Memory = {}
         return run_stretch(self.model.encoder.model, samples, memory, remembered), remembered
 
     def quantise(self, latents: Tensor, n_codebooks: int) -> Tensor:
         """(B, D, n) latents to (B, n_codebooks, n) codes."""
-        layers = self.model.quantizer.vq.layers[:n_codebooks]
-        return quantise(latents.transpose(1, 2), [layer.codebook for layer in layers])
+        return quantise(latents.transpose(1, 2), self._codebooks[:n_codebooks])
 
-    def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
+    def _decode(self, codes: Tensor, scales: Tensor) -> Tensor:
+        del scales
         layers, step = self.model.decoder.model, Fraction(1, self.hop_length)
         lstm = lstm_index(layers)
-        hidden = layers[: lstm + 1](self.model.quantizer.decode(segments[0].transpose(0, 1)))
-        return _in_pieces(layers[lstm + 1 :], hidden, PIECE_FRAMES, CONTEXT_FRAMES, step) * scales[:, :, None]
+        hidden = layers[: lstm + 1](self.model.quantizer.decode(codes.transpose(0, 1)))
+        return _in_pieces(layers[lstm + 1 :], hidden, PIECE_FRAMES, CONTEXT_FRAMES, step)
 
 
 class SegmentedEncodecCodec(EncodecCodec):
@@ -153,6 +96,10 @@ class SegmentedEncodecCodec(EncodecCodec):
 
     look_ahead_s = 1.0
 
+    def __init__(self, model: nn.Module, name: str) -> None:
+        super().__init__(model, name)
+        self.segment_length, self.segment_stride = model.segment_length, model.segment_stride
+
     def segment_lengths(self, n_frames: int) -> list[int]:
         """Frames in each separately coded segment of a clip of n_frames; they add up to n_frames.
 
@@ -163,30 +110,41 @@ class SegmentedEncodecCodec(EncodecCodec):
             >>> load_encodec("encodec_48khz").segment_lengths(301)
             [150, 150, 1]
         """
-        full = self.model.segment_length // self.hop_length
+        full = self.segment_length // self.hop_length
         n_before, last = divmod(n_frames, full)
         if n_before and last == 0:
             return [full] * (n_before - 1) + [full - 1, 1]
         return [full] * n_before + [last]
 
-    def _cut(self, samples: Tensor) -> list[Tensor]:
-        """(B, C, N) into S overlapping segments (B, C, <= 48000)."""
-        starts = range(0, samples.shape[-1], self.model.segment_stride)
-        return [samples[..., start : start + self.model.segment_length] for start in starts]
+    def n_scales(self, n_frames: int) -> int:
+        """S, one for each segment."""
+        return len(self.segment_lengths(n_frames))
 
-    def _scales(self, samples: Tensor) -> Tensor:
+    def scales(self, samples: Tensor) -> Tensor:
+        """(B, S) root mean square of each segment of (B, C, N)."""
         return torch.cat([_level(segment) for segment in self._cut(samples)], dim=-1).squeeze(1)
 
-    def walk(self, answer: Callable[[Tensor], Tensor]) -> SegmentWalk:
-        """A clip's way through the encoder, segment by segment."""
-        return SegmentWalk(self, answer, self.model.segment_length, self.model.segment_stride)
+    def latent_blocks(self, samples: Tensor) -> Iterator[tuple[Tensor, slice]]:
+        """See `Codec`: the blocks are the segments."""
+        for segment in self._cut(samples):
+            yield self.encode_segment(segment)[0], slice(None)
 
-    def encode_block(self, samples: Tensor, memory: None) -> tuple[Tensor, Tensor]:  # noqa: ARG002 - coded alone
+    def encode_segment(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, <= 48000) a segment to its latents (B, D, n) and its level (B, 1, 1)."""
         level = _level(samples)
         return self.model.encoder(samples / level), level
 
-    def _decode_segments(self, segments: tuple[Tensor, ...], scales: Tensor) -> Tensor:
+    def stream(self, n_codebooks: int | None = None, every_s: float = 0.0) -> SegmentStream:
+        """As `BlockCodec.stream`; codes come by the segment, whatever `every_s` is."""
+        return SegmentStream(self, self.check_rows(n_codebooks), every_s)
+
+    def _cut(self, samples: Tensor) -> Iterator[Tensor]:
+        """(B, C, N) into S overlapping segments (B, C, <= 48000)."""
+        for start in range(0, samples.shape[-1], self.segment_stride):
+            yield samples[..., start : start + self.segment_length]
+
+    def _decode(self, codes: Tensor, scales: Tensor) -> Tensor:
+        segments = codes.split(self.segment_lengths(codes.shape[-1]), dim=-1)
         return self.model.decode(list(zip(segments, scales.split(1, dim=1), strict=True)))
 
 

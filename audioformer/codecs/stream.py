@@ -7,141 +7,105 @@
 
 A code is a decision between distances that may be nearly equal, and floats added in another order give another last
 bit; which order, a library decides by the shape of the arrays. So a clip is always computed in the same blocks of the
-same shapes, whether it comes whole or in portions: what a block does not know yet is zero, and only codes that do not
-depend on it are given out. From block to block the codec hands on what its causal layers remember.
+same shapes, whether it comes whole (`BlockCodec.latent_blocks`) or in portions (`CodecStream`): what a block does not
+know yet is zero, and only codes that do not depend on it are given out. From block to block the codec hands on what its
+causal layers remember.
 
 Shapes: B clips, C channels, N samples, K codebooks, T frames, D width of a latent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from audioformer.audio import Waveform, to_batch
+from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
 
-if TYPE_CHECKING:
-    from audioformer.codec import Codec
 
+class BlockCodec(Codec):
+    """A codec whose encoder is causal but for a short look-ahead: it works through a clip in blocks of fixed shapes.
 
-class Walk:
-    """A clip on its way through an encoder, block by block: the one path of whole clips and of streams.
-
-    Args:
-        codec: says how long a block is (`block_frames`), what it reads around it (`past_samples`, `future_samples`),
-            how many frames must be whole before the first is known (`first_frames`), and computes it (`encode_block`).
-        answer: latents (B, D, n) of a block to what is wanted of them, (B, ..., n).
-    """
-
-    def __init__(self, codec: Codec, answer: Callable[[Tensor], Tensor]):
-        self.codec, self.answer = codec, answer
-        self.samples = None  # (B, C, .) from `past_samples` before the present block on
-        self.memory = None  # what the causal layers remember of all before
-        self.start = self.given = self.n_samples = 0  # first frame of the block; frames given out; samples taken
-
-    def take(self, samples: Tensor) -> list[Tensor]:
-        """Add samples (B, C, N); the answers of all blocks that are whole now."""
-        if self.samples is None:
-            self.samples = samples.new_zeros(*samples.shape[:2], self.codec.past_samples)
-        self.samples, answers = torch.cat([self.samples, samples], -1), []
-        self.n_samples += samples.shape[-1]
-        while self.samples.shape[-1] >= self._window:
-            n_frames = self.codec.block_frames(self.start)
-            latents, self.memory = self.codec.encode_block(self.samples[..., : self._window], self.memory)
-            answers.append(self.answer(latents)[..., self.given - self.start :])
-            self.start = self.given = self.start + n_frames
-            self.samples = self.samples[..., n_frames * self.codec.hop_length :]
-        self.samples = self.samples.clone()  # lets go of the whole blocks' samples
-        return answers
-
-    def known(self) -> int:
-        """How many frames do not depend on sound still to come."""
-        frames = max(0, self.n_samples - self.codec.future_samples) // self.codec.hop_length
-        return frames if frames >= self.codec.first_frames else 0
-
-    def peek(self) -> list[Tensor]:
-        """Answers of the present block that are known and not given out yet; the rest of it counts as silent."""
-        known = self.known()
-        if known <= self.given:
-            return []
-        window = F.pad(self.samples, (0, self._window - self.samples.shape[-1]))
-        answer = self.answer(self.codec.encode_block(window, self.memory)[0])
-        answer = answer[..., self.given - self.start : known - self.start]
-        self.given = known
-        return [answer]
-
-    def finish(self) -> list[Tensor]:
-        """Answers of all that is left, now that the clip is over: ceil(N / hop) frames in all."""
-        n_frames, answers = -(-self.n_samples // self.codec.hop_length), []
-        if self.codec.ends_in_silence:
-            missing = n_frames * self.codec.hop_length - self.n_samples + self.codec.future_samples
-            answers += self.take(self.samples.new_zeros(*self.samples.shape[:2], missing))
-        answers += self.peek()
-        if self.given < n_frames:  # frames that the encoder fills up in its own way
-            latents, _ = self.codec.encode_block(self.samples, self.memory)
-            answers.append(self.answer(latents)[..., self.given - self.start :])
-            self.given = n_frames
-        return answers
-
-    @property
-    def _window(self) -> int:
-        """Samples that the present block reads."""
-        frames = self.codec.block_frames(self.start)
-        return self.codec.past_samples + frames * self.codec.hop_length + self.codec.future_samples
-
-
-class SegmentWalk:
-    """The same for a codec that cuts clips into segments and codes each alone, once it is whole (EnCodec at 48 kHz).
-
-    Args:
-        codec: whose `encode_block` gives latents and level of a segment.
-        answer: latents (B, D, n) of a segment to what is wanted of them, (B, ..., n).
-        length: of a segment, samples; the last ones of a clip are shorter.
-        stride: from the beginning of one to that of the next, samples.
+    Subclasses implement `block_frames` and `encode_block`.
 
     Attributes:
-        levels: (B, 1) of each segment answered so far: what it was divided by.
+        past_samples: that a block of frames reads before its own; what reaches further back is in its memory.
+        future_samples: that it reads after its own.
+        first_frames: frames that must be whole before the first of a clip is known.
+        ends_in_silence: what follows a clip counts as silence; else the encoder fills its last frame in its own way.
     """
 
-    def __init__(self, codec: Codec, answer: Callable[[Tensor], Tensor], length: int, stride: int):
-        self.codec, self.answer, self.length, self.stride = codec, answer, length, stride
-        self.samples, self.levels, self.n_samples, self.given = None, [], 0, 0
+    past_samples: int = 0
+    future_samples: int = 0
+    first_frames: int = 1
+    ends_in_silence: bool = True
 
-    def take(self, samples: Tensor) -> list[Tensor]:
-        """Add samples (B, C, N); the answers of all segments that are whole now."""
-        self.samples = samples if self.samples is None else torch.cat([self.samples, samples], -1)
-        self.n_samples += samples.shape[-1]
-        answers = []
-        while self.samples.shape[-1] >= self.length:
-            answers.append(self._next())
-        self.samples = self.samples.clone()
-        return answers
+    def block_frames(self, start: int) -> int:
+        """Frames of the block that begins at frame `start`: short ones first, so that short clips cost little."""
+        raise NotImplementedError
 
-    def known(self) -> int:
-        """No frame of a segment is known before it is whole."""
-        return self.given
+    def encode_block(self, samples: Tensor, memory) -> tuple[Tensor, object]:
+        """Latents of the next block.
 
-    def finish(self) -> list[Tensor]:
-        """Answers of the segments that are left, now that the clip is over."""
-        answers = []
-        while self.samples.shape[-1]:
-            answers.append(self._next())
-        return answers
+        Args:
+            samples: (B, C, past_samples + n * hop_length + future_samples).
+            memory: what the block before returned; None at the clip's beginning.
 
-    def _next(self) -> Tensor:
-        latents, level = self.codec.encode_block(self.samples[..., : self.length], None)
-        self.samples = self.samples[..., self.stride :]
-        self.levels.append(level[:, 0])
-        return self.answer(latents)
+        Returns:
+            latents (B, D, n) and the memory for the next block.
+        """
+        raise NotImplementedError
+
+    def block_samples(self, start: int) -> int:
+        """Samples that the block that begins at frame `start` reads."""
+        return self.past_samples + self.block_frames(start) * self.hop_length + self.future_samples
+
+    def known_frames(self, n_samples: int) -> int:
+        """How many frames do not depend on sound after the first n_samples."""
+        frames = max(0, n_samples - self.future_samples) // self.hop_length
+        return frames if frames >= self.first_frames else 0
+
+    def latent_blocks(self, samples: Tensor) -> Iterator[tuple[Tensor, slice]]:
+        """See `Codec`."""
+        n_frames, start, memory = -(-samples.shape[-1] // self.hop_length), 0, None
+        silence = n_frames * self.hop_length + self.future_samples - samples.shape[-1] if self.ends_in_silence else 0
+        known = self.known_frames(samples.shape[-1] + silence)
+        samples = F.pad(samples, (self.past_samples, silence))
+        while (missing := start * self.hop_length + self.block_samples(start) - samples.shape[-1]) <= 0:
+            block = samples[..., start * self.hop_length :][..., : self.block_samples(start)]
+            latents, memory = self.encode_block(block, memory)
+            yield latents, slice(None)
+            start += self.block_frames(start)
+        rest = samples[..., start * self.hop_length :]
+        if known > start:  # frames that do not depend on what follows the clip
+            yield self.encode_block(F.pad(rest, (0, missing)), memory)[0], slice(known - start)
+        if known < n_frames:  # frames that the encoder fills up in its own way
+            yield self.encode_block(rest, memory)[0], slice(max(0, known - start), None)
+
+    def stream(self, n_codebooks: int | None = None, every_s: float = 0.0) -> CodecStream:
+        """Sound to codes while it comes in, in chunks of any size; together they are exactly those of `encode`.
+
+        Args:
+            n_codebooks: rows wanted, 1 to `self.n_codebooks`; None gives all.
+            every_s: sound to collect between two answers, seconds; 0 gives every code as soon as it can be known.
+
+        Returns:
+            CodecStream with `push(samples)` and `finish()`.
+
+        Raises:
+            AudioformerError: n_codebooks out of range, or a negative time.
+        """
+        if not 0 <= every_s < float("inf"):
+            raise AudioformerError(f"every_s={every_s} is no time to wait; give 0 or more seconds")
+        return CodecStream(self, self.check_rows(n_codebooks), every_s)
 
 
 class CodecStream:
-    """Codes of one sound while it is still coming in; made by `Codec.stream`.
+    """Codes of one sound while it is still coming in; made by `BlockCodec.stream`.
 
     The look-ahead is the codec's (`look_ahead_s`), and memory does not grow with the sound. Each push that makes a
     frame known computes the block it is in; where pushes are so short that this costs too much, `every_s` has the
@@ -154,21 +118,20 @@ class CodecStream:
 
     Attributes:
         n_frames: frames given out so far.
+        scales: (1, S) levels divided out of the codes given out so far, as `encode_scaled` returns them.
         look_ahead_s: future sound that a frame depends on, seconds. EnCodec at 24 kHz mirrors the beginning of a clip:
             there the first 7 frames (93 ms) become known together.
     """
 
-    def __init__(self, codec: Codec, n_codebooks: int, every_s: float = 0.0):
+    def __init__(self, codec: BlockCodec, n_codebooks: int, every_s: float = 0.0):
         self.codec, self.n_codebooks, self.n_frames = codec, n_codebooks, 0
         self.look_ahead_s = codec.look_ahead_s
+        self.scales = torch.ones(1, 0)
         self._every = every_s * codec.frame_rate
-        self._walk = codec.walk(lambda latents: codec.quantise(latents, n_codebooks))
         self._finished = False
-
-    @property
-    def scales(self) -> Tensor | None:
-        """(1, S) levels of the segments given out so far, as `encode_scaled` returns; None: nothing is divided out."""
-        return torch.cat(self._walk.levels, -1) if getattr(self._walk, "levels", None) else None
+        self._samples = torch.zeros(1, codec.channels, codec.past_samples, device=codec.device)  # of the present block
+        self._n_samples = 0  # samples of the sound so far
+        self._start, self._memory = 0, None  # first frame of the present block; what was remembered before it
 
     @torch.no_grad()
     def push(self, samples) -> Tensor:
@@ -182,14 +145,12 @@ class CodecStream:
 
         Raises:
             AudioformerError: the stream is finished, or samples of another rate, shape or not finite. Then nothing
-                was added, and the stream goes on.
+                was added, and the stream continues.
         """
         self._check_open()
         samples = self._checked(samples)
-        answers = self._walk.take(samples) if samples.shape[-1] else []
-        if self._walk.known() - self._walk.given >= max(1, self._every):
-            answers += self._walk.peek()
-        return self._joined(answers)
+        self._n_samples += samples.shape[-1]
+        return self._joined(self._take(samples))
 
     @torch.no_grad()
     def finish(self) -> Tensor:
@@ -203,13 +164,59 @@ class CodecStream:
         """
         self._check_open()
         self._finished = True
-        return self._joined(self._walk.finish() if self._walk.n_samples else [])
+        return self._joined(self._rest() if self._n_samples else [])
 
-    def _joined(self, answers: list[Tensor]) -> Tensor:
-        nothing = torch.zeros(1, self.n_codebooks, 0, dtype=torch.int64, device=self.codec.device)
-        codes = torch.cat([nothing, *answers], -1)
-        self.n_frames += codes.shape[-1]
+    def _take(self, samples: Tensor) -> list[Tensor]:
+        """Codes of all blocks that are whole now, and if it is time those known of the present block."""
+        codes = self._whole_blocks(samples)
+        n_new = self.codec.known_frames(self._n_samples) - self._n_given(codes)
+        return codes + self._known(self._n_samples, codes) if n_new >= max(1, self._every) else codes
+
+    def _n_given(self, codes: list[Tensor]) -> int:
+        """Frames given out before, and those in the parts of the present answer."""
+        return self.n_frames + sum(part.shape[-1] for part in codes)
+
+    def _whole_blocks(self, samples: Tensor) -> list[Tensor]:
+        codec, codes = self.codec, []
+        self._samples = torch.cat([self._samples, samples], -1)
+        while self._samples.shape[-1] >= (n_samples := codec.block_samples(self._start)):
+            latents, self._memory = codec.encode_block(self._samples[..., :n_samples], self._memory)
+            codes.append(self._quantised(latents, codes))
+            self._samples = self._samples[..., codec.block_frames(self._start) * codec.hop_length :]
+            self._start += codec.block_frames(self._start)
+        self._samples = self._samples.clone()  # lets go of the whole blocks' samples
         return codes
+
+    def _known(self, n_samples: int, codes: list[Tensor]) -> list[Tensor]:
+        """Codes of the present block that do not depend on sound after n_samples; the rest of it counts as silent."""
+        known = self.codec.known_frames(n_samples)
+        if known <= self._n_given(codes):
+            return []
+        missing = self.codec.block_samples(self._start) - self._samples.shape[-1]
+        latents, _ = self.codec.encode_block(F.pad(self._samples, (0, missing)), self._memory)
+        return [self._quantised(latents, codes)[..., : known - self._n_given(codes)]]
+
+    def _rest(self) -> list[Tensor]:
+        """Codes of all that is left, now that the sound is over: ceil(N / hop) frames in all."""
+        codec, n_samples, codes = self.codec, self._n_samples, []
+        n_frames = -(-n_samples // codec.hop_length)
+        if codec.ends_in_silence:
+            n_samples = n_frames * codec.hop_length + codec.future_samples
+            codes += self._whole_blocks(self._samples.new_zeros(1, codec.channels, n_samples - self._n_samples))
+        codes += self._known(n_samples, codes)
+        if self._n_given(codes) < n_frames:  # frames that the encoder fills up in its own way
+            codes.append(self._quantised(codec.encode_block(self._samples, self._memory)[0], codes))
+        return codes
+
+    def _quantised(self, latents: Tensor, codes: list[Tensor]) -> Tensor:
+        """Codes of the present block without those that were given out before."""
+        return self.codec.quantise(latents, self.n_codebooks)[..., self._n_given(codes) - self._start :]
+
+    def _joined(self, codes: list[Tensor]) -> Tensor:
+        nothing = torch.zeros(1, self.n_codebooks, 0, dtype=torch.int64, device=self.codec.device)
+        joined = torch.cat([nothing, *codes], -1)
+        self.n_frames += joined.shape[-1]
+        return joined
 
     def _check_open(self) -> None:
         if self._finished:
@@ -225,10 +232,35 @@ class CodecStream:
                 )
             samples = samples.samples
         samples = torch.as_tensor(samples)
-        wanted = (1, 2) if channels == 1 else (2,)
-        if samples.dim() not in wanted or (samples.dim() == 2 and samples.shape[0] != channels):
+        dimensions = (1, 2) if channels == 1 else (2,)
+        if samples.dim() not in dimensions or (samples.dim() == 2 and samples.shape[0] != channels):
             shapes = "(N,) or (1, N)" if channels == 1 else f"({channels}, N)"
             raise AudioformerError(f"chunk has shape {tuple(samples.shape)}; {self.codec.name} takes {shapes}, any N")
         if samples.shape[-1] == 0:
             return torch.zeros(1, channels, 0, device=self.codec.device)
         return to_batch(samples, rate, rate, channels).to(self.codec.device)
+
+
+class SegmentStream(CodecStream):
+    """The same for a codec that cuts clips into segments and codes each alone, once it is whole (EnCodec at 48 kHz).
+
+    The codec has `segment_length` and `segment_stride` (samples) and `encode_segment`.
+    """
+
+    def _take(self, samples: Tensor) -> list[Tensor]:
+        self._samples, codes = torch.cat([self._samples, samples], -1), []
+        while self._samples.shape[-1] >= self.codec.segment_length:
+            codes.append(self._segment())
+        return codes
+
+    def _rest(self) -> list[Tensor]:
+        codes = []
+        while self._samples.shape[-1]:
+            codes.append(self._segment())
+        return codes
+
+    def _segment(self) -> Tensor:
+        latents, level = self.codec.encode_segment(self._samples[..., : self.codec.segment_length])
+        self._samples = self._samples[..., self.codec.segment_stride :].clone()
+        self.scales = torch.cat([self.scales.to(level.device), level[:, 0]], -1)
+        return self.codec.quantise(latents, self.n_codebooks)

@@ -146,7 +146,7 @@ def _describe(dataset, codec, n_codebooks, variants, seed, config: AugmentConfig
         label_names=tuple(dataset.label_names),
         multi_label=dataset.multi_label,
         codec=describe_codec(codec),
-        n_codebooks=codec._check_rows(n_codebooks),
+        n_codebooks=codec.check_rows(n_codebooks),
         variants=variants,
         augment=asdict(config) if config is not None and variants > 1 else None,
         clip_s=clip_s,

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from audioformer.audio import log_mel
 from audioformer.checkpoint import load_checkpoint
-from audioformer.codec import Codec, load_codec, require_fingerprint
+from audioformer.codec import Codec, require_fingerprint
+from audioformer.codecs import load_codec
 from audioformer.codecs.compact import pieces
 from audioformer.encodecmae.frames import sound_frames
 from audioformer.encodecmae.model import EncodecMAE

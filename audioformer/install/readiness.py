@@ -183,13 +183,13 @@ def first_sample() -> Path:
 
 def look_at_models() -> Finding:
     """Every bundled checkpoint, loaded; the classifiers are given a clip. Their connections to elsewhere are counted."""
-    from audioformer.checkpoint import BUNDLED, bundled_names, load_checkpoint
+    from audioformer.checkpoint import bundled_names, load_checkpoint
     from audioformer.classify import load
 
     _watch_connections()
     said = []
     for name in bundled_names():
-        if load_checkpoint(BUNDLED / name)[1]["kind"] == "classifier":
+        if load_checkpoint(name)[1]["kind"] == "classifier":
             answer = load(name).classify(first_sample(), top_k=1)
             said.append(f"{name} says {answer.labels[0]} ({answer.probabilities[0]:.0%})")
         else:

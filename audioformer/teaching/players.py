@@ -164,7 +164,7 @@ def explore(sound, **options) -> None:
     if os.environ.get("AUDIOFORMER_RENDERER"):
         from audioformer import plots
         from audioformer.classify import as_waveform
-        from audioformer.codec import load_codec
+        from audioformer.codecs import load_codec
 
         codec = options.get("codec") or load_codec("compact")
         codes = codec.encode(as_waveform(sound, options.get("sample_rate"), codec.sample_rate))[0]

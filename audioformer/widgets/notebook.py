@@ -22,7 +22,8 @@ from torch import Tensor
 
 from audioformer.audio import Waveform
 from audioformer.classify import AudioClassifier, as_waveform
-from audioformer.codec import Codec, load_codec
+from audioformer.codec import Codec
+from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
 from audioformer.widgets import lanes
 from audioformer.widgets.modules import bundle, style

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import torch
 
-from audioformer.codec import Codec, load_codec
+from audioformer.codec import Codec
+from audioformer.codecs import load_codec
 from audioformer.config import check_names
 from audioformer.data.corpus import Corpus, Item, join, prepare
 from audioformer.data.datasets import AudioDataset, open_dataset

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import load_audio
-from audioformer.codec import Codec, load_codec
+from audioformer.codec import Codec
+from audioformer.codecs import load_codec
 from audioformer.codecs.distances import mel_distance, si_sdr_db
 from audioformer.codecs.loudness import loudness_distance
 from audioformer.data.datasets import open_dataset

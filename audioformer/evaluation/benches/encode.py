@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from audioformer.codec import load_codec
+from audioformer.codecs import load_codec
 from audioformer.codecs.encode_many import encode_many
 from audioformer.codecs.encodec import EncodecCodec
 from audioformer.codecs.encodec_files import import_encodec
