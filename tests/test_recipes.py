@@ -44,26 +44,16 @@ def recipe(request, tmp_path_factory):
 
 
 def test_recipes_are_those_of_the_authors(recipe):
-    config = finetune_preset(recipe[0])
-    assert (config.crop_s, config.train.learning_rate, config.train.batch_size, config.train.patience) == (
-        10.0,
-        1e-4,
-        16,
-        3,
-    )
-    assert config.train.schedule == "constant"
+    config, steps = finetune_preset(recipe[0]), finetune_preset(recipe[0]).train
+    assert (config.crop_s, steps.learning_rate, steps.batch_size, steps.patience) == (10.0, 1e-4, 16, 3)
+    assert steps.schedule == "constant"
     assert config.token_mask == (0.1 if recipe[0] == "paper-fsd50k" else 0.0)
     assert config.token_span == 1
-    assert config.train.n_steps * 16 == pytest.approx(
-        4 * 36_796 if recipe[0] == "paper-fsd50k" else 10 * 20_550, rel=1e-3
-    )
+    clips = 4 * 36_796 if recipe[0] == "paper-fsd50k" else 10 * 20_550
+    assert steps.n_steps * 16 == pytest.approx(clips, rel=1e-3)
     paper = pretrain_preset("paper")
-    assert (paper.crop_s, paper.mask.mask_ratio, paper.train.batch_size, paper.train.learning_rate) == (
-        10.0,
-        0.25,
-        66,
-        1e-4,
-    )
+    assert (paper.crop_s, paper.mask.mask_ratio) == (10.0, 0.25)
+    assert (paper.train.batch_size, paper.train.learning_rate) == (66, 1e-4)
     assert paper.train.n_steps * 66 == pytest.approx(12 * 1_932_574, rel=2e-3)
     assert (paper.model.rows, paper.mask.span, paper.mask.replace_mask) == ("separate", 1, 1.0)
 
@@ -110,72 +100,53 @@ def test_pretraining_runs_on_both_layouts_together_with_evaluation_sound_left_ou
     assert "test" not in {item.split for item in task.sampler.clips}
 
 
-SMALL = "model.d_model=32 model.n_layers=1 model.n_heads=2 model.d_ff=64 train.n_steps=2 train.batch_size=2 train.bf16=false".split()
-SHORT = "train.n_steps=2 train.batch_size=2 train.validate_every=1".split()
-
-
-def changes(settings: list[str]) -> list[str]:
-    return [word for setting in settings for word in ("--set", setting)]
+SMALL = (
+    "--set model.d_model=32 --set model.n_layers=1 --set model.n_heads=2 --set model.d_ff=64 "
+    "--set train.n_steps=2 --set train.batch_size=2 --set train.bf16=false"
+)
+TWO_STEPS = "--set train.n_steps=2 --set train.batch_size=2"
+SHORT = f"{TWO_STEPS} --set train.validate_every=1"
 
 
 def test_from_the_published_folders_to_the_evaluation_set_on_the_command_line(tmp_path, capsys, monkeypatch):
-    """AudioSet, then on to FSD50K, as the authors go; no command but the last ones reads what is evaluated."""
+    """AudioSet, then on to FSD50K, as the authors do; no command but the last ones reads what is evaluated."""
     audioset(tmp_path / "AudioSet")
     with (tmp_path / "AudioSet" / "balanced_train_segments.csv").open("a") as table:
-        table.write(
-            'val_video04, 0.000, 10.000, "/m/09x0r"\n'
-        )  # its checksum makes it one of the 5 % that are set aside
+        # its checksum makes it one of the 5 % that are set aside
+        table.write('val_video04, 0.000, 10.000, "/m/09x0r"\n')
     sound(tmp_path / "AudioSet" / "audio" / "val_video04.wav")
     fsd50k(tmp_path / "FSD50K")
     save_compact(tiny_codec(), tmp_path / "codec")
     monkeypatch.chdir(tmp_path)
 
-    def told(*words: str) -> tuple[dict, str]:
-        assert main([*words, "--json"]) == 0
+    def run(command: str) -> tuple[dict, str]:
+        assert main([*command.split(), "--json"]) == 0
         out, err = capsys.readouterr()
         return json.loads(out), err
 
-    told("prepare", "AudioSet", "--dataset", "audioset", "--codec", "codec", "-o", "codes")
-    told(
-        "prepare",
-        "AudioSet",
-        "--dataset",
-        "audioset",
-        "--option",
-        "parts=balanced,eval",
-        "--codec",
-        "codec",
-        "-o",
-        "as20k",
-    )
-    told("prepare", "FSD50K", "--dataset", "fsd50k", "--codec", "codec", "-o", "fsd")
-    document, err = told("pretrain", "codes", "--preset", "paper", *changes(SMALL), "-o", "rows")
+    run("prepare AudioSet --dataset audioset --codec codec -o codes")
+    run("prepare AudioSet --dataset audioset --option parts=balanced,eval --codec codec -o as20k")
+    run("prepare FSD50K --dataset fsd50k --codec codec -o fsd")
+    document, err = run(f"pretrain codes --preset paper {SMALL} -o rows")
     assert "audioset: 1 coded clips of the split test are left out" in err
     assert document["n_clips"] == 4
     steps = [("rows", "paper-as20k"), ("rows", "paper-as20k-ft2"), ("paper-as20k-ft2", "paper-as20k-ft2-again")]
     for start, name in steps:
-        recipe = ["--from", start, "--preset", name, *changes(SHORT)]
-        document, err = told("finetune", "as20k", *recipe, "--held-out-split", "val", "-o", name)
+        document, err = run(f"finetune as20k --from {start} --preset {name} {SHORT} --held-out-split val -o {name}")
         assert (document["method"], document["n_held_out"]) == ("ft2" if "ft2" in name else "ft1", 1)
         assert "mAP" in document["validation"]
         assert "none are held out" not in err
-    words = ["--preset", "paper-fsd50k", *changes(SHORT), "--held-out-split", "val", "-o", "classifier"]
-    told("finetune", "fsd", "--from", "paper-as20k", *words)
-    for data, checkpoint in (("audioset", "paper-as20k"), ("fsd50k", "classifier")):
-        root = {"audioset": "AudioSet", "fsd50k": "FSD50K"}[data]
-        part = ["--option", "parts=eval", "--checkpoint", checkpoint, "--codec", "codec"]
-        document, _ = told("evaluate", root, "--dataset", data, *part)
+    run(f"finetune fsd --from paper-as20k --preset paper-fsd50k {SHORT} --held-out-split val -o classifier")
+    for root, data, checkpoint in (("AudioSet", "audioset", "paper-as20k"), ("FSD50K", "fsd50k", "classifier")):
+        command = f"evaluate {root} --dataset {data} --option parts=eval --checkpoint {checkpoint} --codec codec"
+        document, _ = run(command)
         assert (document["metric_name"], document["n"]) == ("mAP", 1)
         assert {"mAUC", "d_prime"} <= set(document)
-    _, err = told(
-        "finetune", "as20k", "--from", "rows", "--preset", "paper-as20k", *changes(SHORT[:2]), "-o", "unwatched"
-    )
+    _, err = run(f"finetune as20k --from rows --preset paper-as20k {TWO_STEPS} -o unwatched")
     assert "it runs to the end; see --held-out-split val" in err
-    told(
-        "pretrain", "codes", "--split", "test", "--preset", "paper", *changes(SMALL), "--codebooks", "1", "-o", "named"
-    )
-    told("prepare", "AudioSet", "--dataset", "audioset", "--option", "parts=eval", "--codec", "codec", "-o", "eval")
-    assert main(["pretrain", "eval", "--preset", "paper", *changes(SMALL), "-o", "none"]) == 2
+    run(f"pretrain codes --split test --preset paper {SMALL} --codebooks 1 -o named")
+    run("prepare AudioSet --dataset audioset --option parts=eval --codec codec -o eval")
+    assert main(f"pretrain eval --preset paper {SMALL} -o none".split()) == 2
     assert "all clips chosen are of the split test; --split test trains on them" in capsys.readouterr().err
 
 
