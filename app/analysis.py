@@ -173,7 +173,7 @@ def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[st
     read = known.get(classifier.codec.fingerprint) if classifier.classifier.config.rows != "frames" else None
     read = classifier.codes(waveform) if read is None else read
     found = classifier.scan(read)
-    prediction = classifier.told(found, waveform.duration_s, TOP_K)
+    prediction = classifier.name_labels(found, waveform.duration_s, TOP_K)
     return Verdict(
         checkpoint,
         tuple(prediction.labels),

@@ -67,11 +67,11 @@ def available_checkpoints() -> list[str]:
 def _kind(name: str) -> str | None:
     """What a bundled checkpoint is, from its config.json; None if that cannot be read.
 
-    None as well for those that read frames instead of codes (EnCodecMAE): here codes are hidden, changed and explained.
+    None as well for models of other methods: here an AudioFormer's codes are hidden, changed and explained.
     """
     try:
         config = json.loads((find_checkpoint(name) / "config.json").read_text())
-        return None if "frames" in config["model"] else config.get("kind")
+        return config.get("kind") if config.get("method", "audioformer") == "audioformer" else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -149,7 +149,7 @@ class Models:
             found = taught.classifier
         else:
             found = self._open("checkpoint", name, self.checkpoints, load)
-        found.each = self._crew.map
+        found.map_batches = self._crew.map
         return found
 
     def guesser(self) -> Guesser:

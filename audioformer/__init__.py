@@ -7,8 +7,8 @@ transformer learns them as a masked language model, a classifier is fine-tuned o
     codes = af.load_codec("compact").encode(af.load_audio("dog.ogg"))
     af.load("esc10").classify("dog.ogg").labels
 
-To train one: `open_dataset`, then `audioformer.data.prepare.prepare`, `Corpus.open`, a task (`MaskedModelling`, `FrameModelling`
-for EnCodecMAE, `FineTuning`) with a recipe (`pretrain_preset`, `finetune_preset`), and `audioformer.train.train`, a loop of
+To train one: `open_dataset`, then `audioformer.data.prepare.prepare`, `Corpus.open`, a task (`MaskedModelling`,
+`FineTuning`) with a recipe (`pretrain_preset`, `finetune_preset`), and `audioformer.train.train`, a loop of
 records. `audioformer.hear` holds HEAR's interface, `audioformer.plots` the figures.
 
 Everything below loads when it is first used, so that importing the package stays quick.
@@ -40,18 +40,16 @@ _HOME = {
     "open_dataset": "data.datasets",
     "Corpus": "data.corpus",
     "AudioFormer": "model",
-    "EncodecMAE": "encodecmae.model",
     "Classifier": "classifier",
     "EncoderConfig": "config",
     "MaskConfig": "config",
     "TrainConfig": "config",
-    "preset": "config",
+    "preset": "recipes",
     "MaskedModelling": "pretrain",
-    "pretrain_preset": "pretrain",
+    "pretrain_preset": "recipes",
     "load_pretrained": "pretrain",
-    "FrameModelling": "encodecmae.pretrain",
     "FineTuning": "finetune",
-    "finetune_preset": "finetune",
+    "finetune_preset": "recipes",
     "load": "classify",
     "AudioClassifier": "classify",
     "Prediction": "classify",
@@ -65,15 +63,14 @@ if TYPE_CHECKING:
     from audioformer.codec import Codec
     from audioformer.codecs import load_codec
     from audioformer.codecs.codes_file import load_codes, save_codes
-    from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, preset
+    from audioformer.config import EncoderConfig, MaskConfig, TrainConfig
     from audioformer.data.corpus import Corpus
     from audioformer.data.datasets import open_dataset
-    from audioformer.encodecmae.model import EncodecMAE
-    from audioformer.encodecmae.pretrain import FrameModelling
     from audioformer.errors import AudioformerError
-    from audioformer.finetune import FineTuning, finetune_preset
+    from audioformer.finetune import FineTuning
     from audioformer.model import AudioFormer
-    from audioformer.pretrain import MaskedModelling, load_pretrained, pretrain_preset
+    from audioformer.pretrain import MaskedModelling, load_pretrained
+    from audioformer.recipes import finetune_preset, preset, pretrain_preset
 
 
 def __getattr__(name: str):

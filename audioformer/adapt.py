@@ -20,7 +20,6 @@ Between classifier and fine-tuning. D width, R rank, A width of an adapter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -28,31 +27,8 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from audioformer.classifier import Classifier
-from audioformer.config import Config, check_names, require, require_counts
+from audioformer.config import AdaptConfig
 from audioformer.errors import AudioformerError
-
-ADAPTATIONS = ("linear", "bias", "adapter", "lora", "full")
-SUB_LAYER_ENDS = (
-    "attention.out",
-    "contract",
-    "feed_forward.2",
-)  # the last matrix of a sub-layer, in either kind of model
-
-
-@dataclass(frozen=True)
-class AdaptConfig(Config):
-    """What learns, and how much of it."""
-
-    name: str = "full"  # "linear", "bias", "adapter", "lora" or "full"
-    rank: int = 8  # R of lora
-    scale: float = 16.0  # of lora, divided by the rank: updates of different ranks then learn at like rates
-    width: int = 32  # A of adapter
-
-    def __post_init__(self):
-        """Refuse an unknown name or sizes that cannot work."""
-        check_names([self.name], list(ADAPTATIONS), "the list of adaptations")
-        require_counts(self, "rank", "width")
-        require(self.scale > 0, f"scale={self.scale} must be above 0; twice the rank is usual")
 
 
 class LowRank(nn.Module):
@@ -119,7 +95,7 @@ def adapt(classifier: Classifier, config: AdaptConfig) -> None:
             for name, parameter in encoder.named_parameters():
                 parameter.requires_grad_(name.endswith("bias"))
         elif config.name == "adapter":
-            _learn_adapters(encoder, config.width)
+            _learn_adapters(encoder, config.width, classifier.backbone.sub_layer_ends)
         elif config.name == "lora":
             for _, linear in list(_matrices(encoder)):
                 parametrize.register_parametrization(
@@ -134,9 +110,9 @@ def rebuild(model: nn.Module, about: dict) -> None:
         model: changed in place.
         about: the checkpoint's config.json.
     """
-    adapted = about.get("adapt", {})
+    adapted, backbone = about.get("adapt", {}), getattr(model, "backbone", model)
     for row in adapted.get("encoders", ()):
-        _insert_adapters(getattr(model, "backbone", model).encoders[row], adapted["width"])
+        _insert_adapters(backbone.encoders[row], adapted["width"], backbone.sub_layer_ends)
 
 
 def describe(classifier: Classifier, config: AdaptConfig) -> dict:
@@ -182,7 +158,7 @@ def _adapters(encoder: nn.Module) -> list[Adapted]:
     return [module for module in encoder.modules() if isinstance(module, Adapted)]
 
 
-def _learn_adapters(encoder: nn.Module, width: int) -> None:
+def _learn_adapters(encoder: nn.Module, width: int, sub_layer_ends: tuple[str, ...]) -> None:
     """New adapters in a frozen encoder, or those it has."""
     there = _adapters(encoder)
     for adapter in there:
@@ -194,11 +170,11 @@ def _learn_adapters(encoder: nn.Module, width: int) -> None:
         adapter.down.requires_grad_(True)
         adapter.up.requires_grad_(True)
     if not there:
-        _insert_adapters(encoder, width)
+        _insert_adapters(encoder, width, sub_layer_ends)
 
 
-def _insert_adapters(encoder: nn.Module, width: int) -> None:
+def _insert_adapters(encoder: nn.Module, width: int, sub_layer_ends: tuple[str, ...]) -> None:
     for name, linear in list(_matrices(encoder)):
-        if name.endswith(SUB_LAYER_ENDS):
+        if name.endswith(sub_layer_ends):
             parent, _, last = name.rpartition(".")
             setattr(encoder.get_submodule(parent), last, Adapted(linear, width).to(linear.weight.device))

@@ -77,7 +77,7 @@ class SelfAttention(nn.Module):
         table: Tensor,
         padding: Tensor | None = None,
         need_weights: bool = False,
-        wanted: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Mix information between positions.
 
@@ -87,26 +87,26 @@ class SelfAttention(nn.Module):
             padding: (B, S) bool, True = PAD: looked at by nobody. None = no padding, which is faster.
             need_weights: compute the attention weights step by step and return them; the output is the same to
                 rounding, the fused kernel is faster and never holds (S, S) in memory.
-            wanted: (B, W) int64, the positions that are to look; None = all, W = S.
+            positions: (B, W) int64, the positions that look; None = all, W = S.
 
         Returns:
             output (B, W, D), weights (B, H, W, S) or None; weights[b, h, i] says where position i looks and sums to 1
             (before dropout).
         """
-        q, k, v = self._project(hidden, wanted)
-        q = rotate(q, table if wanted is None else table[:, wanted][:, :, None])
+        q, k, v = self._project(hidden, positions)
+        q = rotate(q, table if positions is None else table[:, positions][:, :, None])
         k = rotate(k, table)
         if self.rotary_value:
             v = rotate(v, table)
         mixed, weights = attend(q, k, v, padding, need_weights, self.dropout if self.training else 0.0)
         return self.out(mixed.transpose(1, 2).flatten(2)), weights
 
-    def _project(self, hidden: Tensor, wanted: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _project(self, hidden: Tensor, positions: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, H, W, d), keys and values (B, H, S, d); queries only of the positions that look."""
-        if wanted is None:
+        if positions is None:
             return self.qkv(hidden).unflatten(-1, (3, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4).unbind()
         width = hidden.shape[-1]
-        q = F.linear(pick(hidden, wanted), self.qkv.weight[:width], self.qkv.bias[:width])
+        q = F.linear(pick(hidden, positions), self.qkv.weight[:width], self.qkv.bias[:width])
         kv = F.linear(hidden, self.qkv.weight[width:], self.qkv.bias[width:])
         k, v = kv.unflatten(-1, (2, self.n_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
         return q.unflatten(-1, (self.n_heads, self.head_dim)).transpose(1, 2), k, v
@@ -145,6 +145,6 @@ def _slow_fused(q: Tensor, k: Tensor) -> bool:
     return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.shape[-2] * k.shape[-2] <= FUSED_BEYOND
 
 
-def pick(hidden: Tensor, wanted: Tensor) -> Tensor:
+def pick(hidden: Tensor, positions: Tensor) -> Tensor:
     """(B, S, D) vectors and (B, W) positions to the (B, W, D) vectors at those positions."""
-    return hidden.gather(1, wanted[:, :, None].expand(-1, -1, hidden.shape[-1]))
+    return hidden.gather(1, positions[:, :, None].expand(-1, -1, hidden.shape[-1]))

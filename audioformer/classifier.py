@@ -1,10 +1,10 @@
-"""The classifier: AudioFormer or EnCodecMAE, a mean over positions and one linear layer.
+"""The classifier: AudioFormer, a mean over positions and one linear layer.
 
 The last model in the data path. Source: AudioFormer (arXiv 2308.07221), fine-tuning methods 1 and 2 as drawn by its
 authors. A mean knows what sounds but not when: our option `time_bins` also reads the clip's beginning, middle and end one
 by one, a temporal pyramid (spatial pyramids: Lazebnik et al., CVPR 2006), by a clock that a learned gate lets run.
-Shapes: B clips, K codebook rows, R rows encoded, T frames, S positions (T + 2, with BOA and EOA; EnCodecMAE: T), D width,
-C classes, G time bins.
+Shapes: B clips, K codebook rows, R rows encoded, T frames, S positions (T + 2, with BOA and EOA), D width, C classes,
+G time bins.
 """
 
 from __future__ import annotations
@@ -16,15 +16,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from audioformer.backbone import build
-from audioformer.config import EncoderConfig
-from audioformer.encodecmae.config import EncodecMAEConfig
-from audioformer.encodecmae.frames import FrameBatch, collate_inputs
-from audioformer.encodecmae.model import EncodecMAE
+from audioformer.config import Config
 from audioformer.encoder import init_weights
 from audioformer.errors import AudioformerError
-from audioformer.model import AudioFormer, mean_pool
-from audioformer.tokens import TokenBatch, code_positions
+from audioformer.methods import build
+from audioformer.model import Backbone, mean_pool
 
 
 @dataclass
@@ -49,28 +45,23 @@ class ClassifierOutput:
 class Classifier(nn.Module):
     """AudioFormer, mean over positions, one linear layer (fine-tuning method 1; method 2 adds a loss, not a layer).
 
-    It reads row 1 if rows="separate" (the authors'), the mean of the rows' vectors if "shared", all rows if "summed".
-    EnCodecMAE takes AudioFormer's place if the configuration is one of its own.
+    It reads row 1 if rows="separate" (the authors'), the mean of the rows' vectors if "shared", all rows if "summed". The model of
+    another method (methods.py) takes AudioFormer's place if the configuration is one of its own.
 
     Args:
-        config: shape of the encoder.
+        config: shape of the model.
         n_classes: C.
         frame_head: a second linear layer for class scores per frame (events with times).
         time_bins: G; with more than one, each G-th of the clip adds to its logits through weights of its own. A gate learns
             which frames count as time, so that a pause before a word does not push it into later bins.
     """
 
-    def __init__(
-        self, config: EncoderConfig | EncodecMAEConfig, n_classes: int, frame_head: bool = False, time_bins: int = 1
-    ):
+    def __init__(self, config: Config, n_classes: int, frame_head: bool = False, time_bins: int = 1):
         super().__init__()
         if n_classes < 1 or time_bins < 1:
             raise AudioformerError(f"n_classes={n_classes} and time_bins={time_bins} must be at least 1")
         self.config = config
         self.backbone = build(config, heads=False)
-        self.of_frames = (
-            slice(None) if config.rows == "frames" else slice(1, -1)
-        )  # positions that are frames, not BOA or EOA
         self.head = nn.Linear(config.d_model, n_classes)
         self.frame_head = nn.Linear(config.d_model, n_classes) if frame_head else None
         self.head_of_bins = nn.Linear(time_bins * config.d_model, n_classes, bias=False) if time_bins > 1 else None
@@ -79,7 +70,7 @@ class Classifier(nn.Module):
 
     @classmethod
     def from_pretrained(
-        cls, model: AudioFormer | EncodecMAE, n_classes: int, frame_head: bool = False, time_bins: int = 1
+        cls, model: Backbone, n_classes: int, frame_head: bool = False, time_bins: int = 1
     ) -> Classifier:
         """A classifier with a copy of a pre-trained model's encoders and a fresh head."""
         classifier = cls(model.config, n_classes, frame_head, time_bins)
@@ -87,9 +78,9 @@ class Classifier(nn.Module):
         classifier.backbone.encoders = encoders.requires_grad_(True).train()
         return classifier
 
-    def collate(self, clips: Sequence) -> TokenBatch | FrameBatch:
-        """Clips, (K, T_i) codes or (F, T_i) frames as this model reads them, to the batch that it takes."""
-        return collate_inputs(self.config, clips)
+    def collate(self, clips: Sequence):
+        """Clips as this model reads them, to the batch that it takes; see `Backbone.collate`."""
+        return self.backbone.collate(clips)
 
     def forward(
         self, tokens: Tensor, padding: Tensor | None = None, need_frames: bool = False, need_rows: bool = False
@@ -100,7 +91,7 @@ class Classifier(nn.Module):
         the mean of the same heads' logits at every position: `frame_logits` shows where a decision comes from.
 
         Args:
-            tokens: (B, K, S) int64, or (B, F, T) float32 for EnCodecMAE: from `collate`.
+            tokens: (B, K, S) int64, of `collate`.
             padding: (B, S) bool, True = PAD; None = none.
             need_frames: also give logits per frame, from the frame head if there is one.
             need_rows: also give every row's vector, frozen rows without gradient (method 2).
@@ -111,7 +102,7 @@ class Classifier(nn.Module):
         Raises:
             AudioformerError: need_rows with one vector per clip, or any reason of the backbone.
         """
-        if need_rows and self.config.rows in ("summed", "frames"):
+        if need_rows and self.config.rows not in ("separate", "shared"):
             raise AudioformerError(
                 f"rows={self.config.rows!r} has one vector per clip; FT2 (MPC) needs rows='separate' or 'shared'"
             )
@@ -122,19 +113,20 @@ class Classifier(nn.Module):
         output = ClassifierOutput(self.head(embedding), embedding, row_embeddings=rows if need_rows else None)
         if not need_frames and self.head_of_bins is None:
             return output
-        everywhere = torch.zeros(tokens.shape[0], tokens.shape[2], dtype=torch.bool, device=tokens.device)
-        padding = everywhere if padding is None else padding
-        beyond = padding if self.config.rows == "frames" else ~code_positions(padding)[:, 1:-1]  # (B, T)
-        frames = (hidden[:, 0] if only_first else hidden.mean(1))[:, self.of_frames]  # (B, T, D)
+        if padding is None:
+            padding = torch.zeros(tokens.shape[0], tokens.shape[2], dtype=torch.bool, device=tokens.device)
+        beyond = self.backbone.frame_padding(padding)  # (B, T)
+        frames = (hidden[:, 0] if only_first else hidden.mean(1))[:, self.backbone.frame_slice]  # (B, T, D)
         of_bins = None if self.head_of_bins is None else self._bin_logits(frames, beyond)
         if of_bins is not None:
             output.logits = output.logits + of_bins.sum(1)
         if need_frames:
             output.frame_logits, output.frame_padding = (self.frame_head or self.head)(frames), beyond
             if of_bins is not None and self.frame_head is None:
-                output.frame_logits = (
-                    output.frame_logits + of_bins * (~padding).sum(1)[:, None, None]
-                )  # mean: that of the clip
+                n_positions = (~padding).sum(1)[
+                    :, None, None
+                ]  # times which the mean over positions is the clip's logits
+                output.frame_logits = output.frame_logits + of_bins * n_positions
         return output
 
     def _bin_logits(self, frames: Tensor, beyond: Tensor) -> Tensor:

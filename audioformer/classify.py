@@ -20,16 +20,18 @@ from torch.nn import functional as F
 
 from audioformer.adapt import rebuild
 from audioformer.audio import Waveform, load_audio, to_batch
-from audioformer.backbone import read_shape
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, require_fingerprint
 from audioformer.codecs import load_codec
-from audioformer.encodecmae.frames import sound_inputs
 from audioformer.errors import AudioformerError
-from audioformer.predict import CodesPrediction, overlaid, predict_codes, predict_codings, window_starts
+from audioformer.methods import read_config
+from audioformer.predict import CodesPrediction, join_windows, predict_codes, predict_codings, window_starts
 
-SCANNED = 2  # windows at a time: more are no faster on a CPU, and several threads share them out better
+SCAN_BATCH = 2  # windows at a time: more are no faster on a CPU, and several threads share them out better
+
+
+Sound = str | os.PathLike | Waveform | np.ndarray | Tensor  # whatever `classify` takes
 
 
 @dataclass(frozen=True)
@@ -71,61 +73,61 @@ class AudioClassifier:
     Args:
         classifier: the model.
         codec: whose codes it reads.
-        config: config.json of the checkpoint.
-        name: how it was asked for.
+        about: config.json of the checkpoint.
+        name: of the checkpoint, as the caller gave it.
 
     Attributes:
-        each: runs batches of windows, see `predict_codes`.
+        map_batches: runs batches of windows, see `predict_codes`.
     """
 
-    def __init__(self, classifier: Classifier, codec: Codec, config: dict, name: str):
-        self.classifier, self.codec, self.config, self.name = classifier.eval(), codec, config, name
-        self.each: Callable = map
-        self.label_names: list[str] = list(config["label_names"])
-        self.multi_label = bool(config["multi_label"])
-        self.window_s = float(config["window_s"])
+    def __init__(self, classifier: Classifier, codec: Codec, about: dict, name: str):
+        self.classifier, self.codec, self.about, self.name = classifier.eval(), codec, about, name
+        self.map_batches: Callable = map
+        self.label_names: list[str] = list(about["label_names"])
+        self.multi_label = bool(about["multi_label"])
+        self.window_s = float(about["window_s"])
         self.window = round(self.window_s * codec.frame_rate)
 
-    def codes(
-        self, sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None = None
-    ) -> Tensor:
-        """What the model reads of a file, Waveform or array: (K, T) codes, or (F, T) frames if it is an EnCodecMAE.
+    @property
+    def reads_codes(self) -> bool:
+        """False if the model reads frames of numbers, so that no code of its input can be hidden or changed."""
+        return self.classifier.backbone.reads_codes
+
+    def codes(self, sound: Sound, sample_rate: int | None = None) -> Tensor:
+        """What the model reads of a file, Waveform or array: (K, T) codes, or (F, T) frames of numbers.
 
         Raises:
             AudioformerError: unusable file or waveform.
         """
-        waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        return sound_inputs(self.classifier.config, self.codec, waveform)
+        return self._read(as_waveform(sound, sample_rate, self.codec.sample_rate))
 
-    def codings(self, waveform: Waveform, n: int) -> list[Tensor]:
-        """Read one sound n times, each time started 1 / n of a codec frame later, with silence at the end instead: n of (K, T).
+    def _read(self, waveform: Waveform) -> Tensor:
+        """(K, T) or (F, T) of a waveform from `as_waveform`."""
+        return self.classifier.backbone.read(self.codec, waveform)[0].cpu()
 
-        Where frames begin is chance, and the codes depend on it: ours, labels averaged over several readings are steadier.
+    def codings(self, sound: Sound, n: int, sample_rate: int | None = None) -> list[Tensor]:
+        """Code one sound n times, each time started 1 / n of a codec frame later, with silence at the end instead: n of (K, T).
+
+        Where frames begin is chance, and the codes depend on it: ours, labels averaged over several codings are steadier.
 
         Raises:
             AudioformerError: n < 1, or unusable sound.
         """
         if not isinstance(n, int | np.integer) or n < 1:
             raise AudioformerError(f"codings={n!r} must be a whole number of at least 1")
-        waveform = as_waveform(waveform, None, self.codec.sample_rate)
-        late = min(self.codec.hop_length, waveform.samples.shape[1] - 1)
-        starts = [i * late // n for i in range(n)]
+        waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
+        last = min(self.codec.hop_length, waveform.samples.shape[1] - 1)
+        starts = [i * last // n for i in range(n)]
         return [
-            self.codes(replace(waveform, samples=F.pad(waveform.samples[:, start:], (0, start)))) for start in starts
+            self._read(replace(waveform, samples=F.pad(waveform.samples[:, start:], (0, start)))) for start in starts
         ]
 
-    def classify(
-        self,
-        sound: str | os.PathLike | Waveform | np.ndarray | Tensor,
-        top_k: int = 5,
-        sample_rate: int | None = None,
-        codings: int = 1,
-    ) -> Prediction:
+    def classify(self, sound: Sound, top_k: int = 5, sample_rate: int | None = None, codings: int = 1) -> Prediction:
         """Label a sound.
 
         Args:
             sound: file name, Waveform, or samples (N,) / (C, N) together with sample_rate.
-            top_k: labels wanted, at least 1; more than there are gives all.
+            top_k: number of labels, at least 1; more than there are gives all.
             sample_rate: Hz, for bare samples.
             codings: how often the sound is coded, see `codings`; probabilities are averaged.
 
@@ -138,37 +140,35 @@ class AudioClassifier:
         if not isinstance(top_k, int | np.integer) or top_k < 1:
             raise AudioformerError(f"top_k={top_k!r} must be a whole number of at least 1")
         waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        found = predict_codings(self.classifier, [self.codings(waveform, codings)], self.window, self.multi_label)[0]
-        return self.told(found, waveform.duration_s, top_k)
+        if codings == 1:
+            prediction = self.classify_codes(self._read(waveform))
+        else:
+            several = [self.codings(waveform, codings)]
+            prediction = predict_codings(self.classifier, several, self.window, self.multi_label)[0]
+        return self.name_labels(prediction, waveform.duration_s, top_k)
 
-    def told(self, found: CodesPrediction, duration_s: float, top_k: int = 5) -> Prediction:
-        """What was found in the codes of a sound of so many seconds, the best labels first."""
-        order = found.probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
+    def name_labels(self, prediction: CodesPrediction, duration_s: float, top_k: int = 5) -> Prediction:
+        """The prediction for the codes of a sound of so many seconds with names of labels, the best first."""
+        order = prediction.probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
         return Prediction(
-            [self.label_names[i] for i in order],
-            [float(found.probabilities[i]) for i in order],
-            self.label_names,
-            found.window_probabilities.numpy(),
-            found.window_starts.numpy().astype(np.float32) / self.codec.frame_rate,
-            self.window_s,
-            duration_s,
-            self.name,
-            self.multi_label,
+            labels=[self.label_names[i] for i in order],
+            probabilities=[float(prediction.probabilities[i]) for i in order],
+            label_names=self.label_names,
+            window_probabilities=prediction.window_probabilities.numpy(),
+            window_start_s=prediction.window_starts.numpy().astype(np.float32) / self.codec.frame_rate,
+            window_s=self.window_s,
+            duration_s=duration_s,
+            checkpoint=self.name,
+            multi_label=self.multi_label,
         )
 
-    def classify_codes(self, codes: Tensor, hidden: Tensor | None = None) -> CodesPrediction:
-        """What the model says about codes (K, T), with MASK where `hidden` (K, T) is True: for those who change codes and look."""
-        return predict_codes(
-            self.classifier, [codes], self.window, self.multi_label, hidden=None if hidden is None else [hidden]
-        )[0]
+    def classify_codes(self, codes: Tensor, target_mask: Tensor | None = None) -> CodesPrediction:
+        """Prediction for codes (K, T), with MASK where `target_mask` (K, T) is True: for those who change codes and look."""
+        masks = None if target_mask is None else [target_mask]
+        return predict_codes(self.classifier, [codes], self.window, self.multi_label, target_masks=masks)[0]
 
     @torch.no_grad()
-    def embed(
-        self,
-        sound: str | os.PathLike | Waveform | np.ndarray | Tensor,
-        frames: bool = False,
-        sample_rate: int | None = None,
-    ) -> np.ndarray:
+    def embed(self, sound: Sound, frames: bool = False, sample_rate: int | None = None) -> np.ndarray:
         """The vector that the classifier's decision is linear in, but for what time bins add.
 
         Args:
@@ -185,18 +185,14 @@ class AudioClassifier:
         codes = self.codes(sound, sample_rate)
         if not frames:
             return self.classify_codes(codes).embedding.numpy()
-        rows = [0] if self.classifier.config.rows == "separate" else None
-
-        starts, found = window_starts(codes.shape[1], self.window), []
+        backbone = self.classifier.backbone
+        rows = [0] if backbone.config.rows == "separate" else None
+        starts, vectors = window_starts(codes.shape[1], self.window), []
         for start in starts:
             batch = self.classifier.collate([codes[:, start : start + self.window]])
-            found.append(
-                self.classifier.backbone(batch.tokens, batch.padding, rows)
-                .hidden[0]
-                .mean(0)[self.classifier.of_frames]
-                .float()
-            )
-        return overlaid(starts, found).numpy()
+            hidden = backbone(batch.tokens, batch.padding, rows).hidden[0]  # (R, S, D)
+            vectors.append(hidden.mean(0)[backbone.frame_slice].float())
+        return join_windows(starts, vectors).numpy()
 
     def frame_probabilities(self, codes: Tensor) -> np.ndarray:
         """(T, C) class probabilities per codec frame, from the frame head or, without one, the clip's own head."""
@@ -205,13 +201,17 @@ class AudioClassifier:
     def scan(self, codes: Tensor) -> CodesPrediction:
         """What the model says about codes (K, T), as a whole and frame by frame, in one reading."""
         return predict_codes(
-            self.classifier, [codes], self.window, self.multi_label, SCANNED, each=self.each, need_frames=True
+            self.classifier,
+            [codes],
+            self.window,
+            self.multi_label,
+            SCAN_BATCH,
+            need_frames=True,
+            map_batches=self.map_batches,
         )[0]
 
 
-def as_waveform(
-    sound: str | os.PathLike | Waveform | np.ndarray | Tensor, sample_rate: int | None, target_hz: int
-) -> Waveform:
+def as_waveform(sound: Sound, sample_rate: int | None, target_hz: int) -> Waveform:
     """File, Waveform or bare samples to a mono Waveform at one rate.
 
     Raises:
@@ -243,22 +243,20 @@ def load(name: str | os.PathLike = "esc10", device: str = "cpu", codec: Codec | 
     Raises:
         AudioformerError: unknown, damaged, not a classifier, or made for another codec.
     """
-    state, config = load_checkpoint(name)
-    if config["kind"] != "classifier":
+    state, about = load_checkpoint(name)
+    if about["kind"] != "classifier":
         raise AudioformerError(
-            f"{name}: is {config['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)"
+            f"{name}: is {about['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)"
         )
     try:
-        classifier = Classifier(
-            read_shape(config), len(config["label_names"]), config["frame_head"], config.get("time_bins", 1)
-        )
-        rebuild(classifier, config)
+        n_classes = len(about["label_names"])
+        classifier = Classifier(read_config(about), n_classes, about["frame_head"], about.get("time_bins", 1))
+        rebuild(classifier, about)
         classifier.load_state_dict(state)
-        codec_name, fingerprint = config["codec"]["name"], config["codec"]["fingerprint"]
+        codec_name, fingerprint = about["codec"]["name"], about["codec"]["fingerprint"]
     except (KeyError, TypeError, RuntimeError) as error:
-        raise AudioformerError(
-            f"{name}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise AudioformerError(f"{name}: damaged checkpoint ({reason}); copy or train it again") from error
     codec = codec if codec is not None else load_codec(codec_name, device=device)
     require_fingerprint(codec, fingerprint, f"checkpoint {name}")
-    return AudioClassifier(classifier.to(device), codec, config, str(name))
+    return AudioClassifier(classifier.to(device), codec, about, str(name))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from audioformer.errors import AudioformerError
 
@@ -115,6 +115,8 @@ class EncoderConfig(Config):
     per frame; one encoder, one prediction head per row).
     """
 
+    method: ClassVar[str] = "audioformer"  # whose model this is the shape of (methods.py)
+
     codebook_size: int = 1024  # V, codes per codebook row
     n_codebooks: int = 3  # K, rows the model uses: the first K that the codec gives
     d_model: int = 256  # D, width of a hidden vector
@@ -156,13 +158,19 @@ class EncoderConfig(Config):
         """Width of one attention head."""
         return self.d_model // self.n_heads
 
+    @property
+    def reads(self) -> str:
+        """What the model reads, in words."""
+        groups = f", {self.subsampling} frames a position" if self.subsampling > 1 else ""
+        return f"rows = {self.rows}, {self.n_codebooks} codebooks{groups}"
+
 
 @dataclass(frozen=True)
 class MaskConfig(Config):
     """How much of a clip is hidden for the masked language model, and in what shape.
 
     The defaults are the authors': a quarter of the codes, each on its own, always replaced by MASK. BERT's mix is
-    (0.8, 0.1, 0.1); EnCodecMAE hides runs of 15 frames, because a lone gap is easy to guess from its neighbours.
+    (0.8, 0.1, 0.1). A lone gap is easy to guess from its neighbours; longer spans are harder.
     """
 
     mask_ratio: float = 0.25  # share of each clip's codes to predict, 0 < ratio < 1; at least one code is hidden
@@ -180,36 +188,6 @@ class MaskConfig(Config):
         require(
             abs(total - 1) < 1e-6, f"replace_mask + replace_random + replace_keep = {total:g} must be 1; try 1, 0, 0"
         )
-
-
-PRESETS = {
-    # RoFormer-base: what the AudioFormer authors' width and depth are *assumed* to be (they are not published).
-    "paper": EncoderConfig(d_model=768, n_layers=12, n_heads=12, d_ff=3072, attention_dropout=0.1),
-    "small": EncoderConfig(d_model=384, n_layers=6, n_heads=6, d_ff=1536),
-    "tiny": EncoderConfig(d_model=256, n_layers=4, n_heads=4, d_ff=1024),
-    "test": EncoderConfig(d_model=32, n_layers=2, n_heads=2, d_ff=64, dropout=0.0),
-}
-
-
-def preset(name: str, **changes) -> EncoderConfig:
-    """A named model size, with single fields changed.
-
-    Args:
-        name: "paper" (12 x 768), "small" (6 x 384), "tiny" (4 x 256) or "test" (2 x 32).
-        **changes: fields of EncoderConfig.
-
-    Returns:
-        EncoderConfig.
-
-    Raises:
-        AudioformerError: unknown preset or field, or a value out of range.
-
-    Example:
-        >>> preset("tiny", rows="summed", n_codebooks=8).n_codebooks
-        8
-    """
-    check_names([name], list(PRESETS), "the list of presets")
-    return PRESETS[name].with_changes(**changes)
 
 
 @dataclass(frozen=True)
@@ -254,3 +232,22 @@ class TrainConfig(Config):
             self.batch_size % self.accumulate == 0,
             f"batch_size={self.batch_size} must be a multiple of accumulate={self.accumulate}",
         )
+
+
+ADAPTATIONS = ("linear", "bias", "adapter", "lora", "full")
+
+
+@dataclass(frozen=True)
+class AdaptConfig(Config):
+    """What learns, and how much of it."""
+
+    name: str = "full"  # "linear", "bias", "adapter", "lora" or "full"
+    rank: int = 8  # R of lora
+    scale: float = 16.0  # of lora, divided by the rank: updates of different ranks then learn at like rates
+    width: int = 32  # A of adapter
+
+    def __post_init__(self):
+        """Refuse an unknown name or sizes that cannot work."""
+        check_names([self.name], list(ADAPTATIONS), "the list of adaptations")
+        require_counts(self, "rank", "width")
+        require(self.scale > 0, f"scale={self.scale} must be above 0; twice the rank is usual")

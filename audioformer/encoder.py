@@ -184,15 +184,15 @@ class Block(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(
-        self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool, wanted: Tensor | None = None
+        self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool, positions: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, S, D) to (B, W, D), and the attention weights (B, H, W, S) if asked for; W = S unless (B, W) are wanted."""
-        stays = hidden if wanted is None else pick(hidden, wanted)
+        """(B, S, D) to (B, W, D), and the attention weights (B, H, W, S) if asked for; W = S unless (B, W) positions are given."""
+        stays = hidden if positions is None else pick(hidden, positions)
         if self.pre_norm:
-            mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights, wanted)
+            mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights, positions)
             hidden = stays + self.dropout(mixed)
             return hidden + self.dropout(self._feed_forward(self.feed_forward_norm(hidden))), weights
-        mixed, weights = self.attention(hidden, table, padding, need_weights, wanted)
+        mixed, weights = self.attention(hidden, table, padding, need_weights, positions)
         hidden = self.attention_norm(stays + self.dropout(mixed))
         return self.feed_forward_norm(hidden + self.dropout(self._feed_forward(hidden))), weights
 
@@ -214,7 +214,9 @@ class Encoder(nn.Module):
         self.subsampling = Subsampling(config.d_model, config.subsampling, NORM_EPS) if config.subsampling > 1 else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(config.d_model, NORM_EPS) if config.norm == "pre" else nn.Identity()
-        self.checkpointing = False  # as the argument gradient_checkpointing, for a whole run
+        self.checkpointing = (
+            False  # in training, compute each block again on the way back: a third more time, far less memory
+        )
         self.register_buffer("rotary", rotary_table(config.max_positions, config.head_dim), persistent=False)
         self.apply(init_weights)
 
@@ -225,8 +227,7 @@ class Encoder(nn.Module):
         row: Tensor | None = None,
         need_weights: bool = False,
         need_hidden: bool = False,
-        gradient_checkpointing: bool = False,
-        wanted: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> EncoderOutput:
         """Encode a batch of sequences.
 
@@ -236,23 +237,22 @@ class Encoder(nn.Module):
             row: (B,) int64, for rows="shared": which codebook row each sequence is, 0 .. K - 1.
             need_weights: also return the attention weights, and compute them step by step.
             need_hidden: also return the output of every layer.
-            gradient_checkpointing: in training, compute each block again on the way back instead of storing it: about
-                a third more time, far less memory.
-            wanted: (B, W) int64, the only positions whose vectors are of use: the last block computes no others.
+            positions: (B, W) int64, the only positions whose vectors are of use, a saving in training: the last block computes no
+                others, and hidden is (B, W, D). Without need_weights and need_hidden only.
 
         Returns:
-            EncoderOutput; with `wanted`, hidden is (B, W, D) and need_weights and need_hidden are not for use.
+            EncoderOutput.
 
         Raises:
             AudioformerError: the sequence is longer than max_positions, or has another number of rows than J.
         """
         self._check(tokens)
         hidden = self.embeddings(tokens, row)
-        options = (need_weights, need_hidden, gradient_checkpointing or self.checkpointing)
+        options = (need_weights, need_hidden)
         if self.subsampling is None:
-            return self._through_blocks(hidden, padding, *options, wanted)
+            return self._through_blocks(hidden, padding, *options, positions)
         output = self._through_blocks(*self.subsampling(hidden, padding), *options)
-        return self._spread(output, hidden.shape[1], padding, wanted)
+        return self._spread(output, hidden.shape[1], padding, positions)
 
     def _through_blocks(
         self,
@@ -260,15 +260,14 @@ class Encoder(nn.Module):
         padding: Tensor | None,
         need_weights: bool,
         need_hidden: bool,
-        checkpointing: bool,
-        wanted: Tensor | None = None,
+        positions: Tensor | None = None,
     ) -> EncoderOutput:
         """(B, S, D) to what the blocks make of it."""
         table = self.rotary[:, : hidden.shape[1]]
         all_hidden, attention = [hidden], []
         for block in self.blocks:
-            inputs = (hidden, table, padding, need_weights, wanted if block is self.blocks[-1] else None)
-            if checkpointing and self.training and torch.is_grad_enabled():
+            inputs = (hidden, table, padding, need_weights, positions if block is self.blocks[-1] else None)
+            if self.checkpointing and self.training and torch.is_grad_enabled():
                 hidden, weights = checkpoint(block, *inputs, use_reentrant=False)
             else:
                 hidden, weights = block(*inputs)
@@ -280,13 +279,13 @@ class Encoder(nn.Module):
         return EncoderOutput(hidden, all_hidden if need_hidden else None, attention if need_weights else None)
 
     def _spread(
-        self, output: EncoderOutput, n_positions: int, padding: Tensor | None, wanted: Tensor | None
+        self, output: EncoderOutput, n_positions: int, padding: Tensor | None, positions: Tensor | None
     ) -> EncoderOutput:
         """What the blocks made of groups of positions, for every position again."""
         hidden = self.subsampling.spread(output.hidden, n_positions)
         layers, attention = output.all_hidden, output.attention
         return EncoderOutput(
-            hidden if wanted is None else pick(hidden, wanted),
+            hidden if positions is None else pick(hidden, positions),
             layers and [self.subsampling.spread(layer, n_positions) for layer in layers],
             attention and [self.subsampling.spread_weights(weights, n_positions, padding) for weights in attention],
         )

@@ -11,7 +11,6 @@ Shapes: B clips, K rows, S positions, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +18,16 @@ import torch
 from torch import Tensor
 
 from audioformer.adapt import adapt, describe, merged_state
-from audioformer.backbone import method_of
 from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.classifier import Classifier
-from audioformer.config import MaskConfig
 from audioformer.data.batches import CodeSampler, clip_numbers, require_clips
-from audioformer.encodecmae.frames import FrameBatch, clip_inputs, collate_inputs
-from audioformer.encodecmae.masking import gap_mask
-from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_loss, mpc_chance
-from audioformer.masking import drop_rows, mask_each
+from audioformer.methods import read_config
 from audioformer.metrics import classification_metrics, multi_label_metrics
-from audioformer.model import AudioFormer
+from audioformer.model import Backbone
 from audioformer.predict import predict_codes
 from audioformer.recipes import FINETUNE_PRESETS, METHODS, FinetuneConfig, finetune_preset
-from audioformer.tokens import TokenBatch
 from audioformer.train import Task
 
 __all__ = ["FINETUNE_PRESETS", "METHODS", "FineTuning", "FinetuneConfig", "classifier_card", "finetune_preset"]
@@ -59,7 +52,7 @@ class FineTuning(Task):
     def __init__(
         self,
         config: FinetuneConfig,
-        model: AudioFormer | EncodecMAE,
+        model: Backbone,
         clips: Sequence,
         label_names: Sequence[str],
         multi_label: bool,
@@ -87,9 +80,9 @@ class FineTuning(Task):
             self._start_at_base_rates(clips)
         adapt(self.classifier, config.adapt)
         if config.keep_tables:
-            self._keep_tables()
+            backbone.keep_tables()
         train = config.train
-        self.window = min(round(config.crop_s * codec["frame_rate"]), model.config.max_positions - 2)
+        self.window = min(round(config.crop_s * codec["frame_rate"]), model.max_frames)
         least = min(round(config.min_crop_s * codec["frame_rate"]), self.window)
         self.sampler = CodeSampler(clips, train.batch_size, train.accumulate, self.window, least, train.seed)
         self.chance = {"mlc": 0.6931 if multi_label else float(torch.tensor(float(len(self.label_names))).log())}
@@ -97,15 +90,6 @@ class FineTuning(Task):
             self.chance["frames"] = 0.6931
         if config.method == "ft2":
             self.chance["mpc"] = mpc_chance(train.batch_size // train.accumulate, model.config.n_codebooks)
-
-    def _keep_tables(self) -> None:
-        """Token embeddings that do not learn."""
-        if isinstance(self.classifier.backbone, EncodecMAE):
-            raise AudioformerError(
-                "keep_tables: EnCodecMAE reads frames and has no token embeddings to keep; leave it out"
-            )
-        for encoder in self.classifier.backbone.encoders:
-            encoder.embeddings.tables.requires_grad_(False)
 
     def _start_at_base_rates(self, clips: Sequence) -> None:
         """Biases of the heads such that a clip has as many labels, a frame as many events, as the training clips on average.
@@ -131,30 +115,19 @@ class FineTuning(Task):
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple:
         """(tokens with some codes hidden, targets, frame targets or None, for FT2 (B,) which clip each is a coding of, else None)."""
         items, crops, starts = self.sampler.draw(step, micro_step, rank, world)
-        model = self.classifier.config
+        backbone, c = self.classifier.backbone, self.config
         pairs = zip(items, crops, starts, strict=True)
-        batch = collate_inputs(
-            model, [clip_inputs(model, item)[:, start : start + crop.shape[1]] for item, crop, start in pairs]
+        batch = backbone.collate(
+            [backbone.inputs(item)[:, start : start + crop.shape[1]] for item, crop, start in pairs]
         )
-        if self.config.token_mask or self.config.row_dropout:
-            batch = self._hide(batch, self.sampler.generators(step, micro_step, rank, world))
+        if c.token_mask or c.row_dropout:
+            generators = self.sampler.generators(step, micro_step, rank, world)
+            batch = backbone.hide_some(batch, c.token_mask, c.token_span, c.row_dropout, generators)
         numbers = clip_numbers(items) if self.config.method == "ft2" else None
         if not self.config.frame_head:
             return batch, self._targets(items), None, numbers
         frames = self._frame_targets(items, starts, max(crop.shape[1] for crop in crops))
         return batch, frames.amax(1), frames, numbers  # of a clip's labels, those that sound within the crop
-
-    def _hide(self, batch: TokenBatch | FrameBatch, generators: list[torch.Generator]) -> TokenBatch | FrameBatch:
-        """The batch with MASK at some codes and in finer rows; EnCodecMAE does not get such frames at all."""
-        share, span = self.config.token_mask, self.config.token_span
-        if isinstance(batch, FrameBatch):
-            return batch.without(gap_mask(batch.lengths, share, span, generators)) if share else batch
-        if share:
-            hide = MaskConfig(mask_ratio=share, span=span)
-            batch = replace(
-                batch, tokens=mask_each(batch, hide, generators, self.classifier.config.rows == "summed")[0]
-            )
-        return replace(batch, tokens=drop_rows(batch, self.config.row_dropout, generators))
 
     def _frame_targets(self, items: Sequence, starts: Sequence[int], n_frames: int) -> Tensor:
         """(B, T, C) zeros and ones: which classes sound in which frame of each crop."""
@@ -210,13 +183,12 @@ class FineTuning(Task):
         return self.measure(self.held_out) if len(self.held_out) else None
 
     def measure(self, items: Sequence) -> dict[str, float]:
-        """Metrics on any labelled clips, whole clips cut into windows; see `reports`."""
+        """Metrics on any labelled clips, whole clips cut into windows; see metrics.py."""
         self.eval()
         items = [items[i] for i in range(len(items))]
-        found = predict_codes(
-            self.classifier, [clip_inputs(self.classifier.config, i) for i in items], self.window, self.multi_label
-        )
-        probabilities = torch.stack([p.probabilities for p in found]).numpy()
+        inputs = [self.classifier.backbone.inputs(item) for item in items]
+        predictions = predict_codes(self.classifier, inputs, self.window, self.multi_label)
+        probabilities = torch.stack([p.probabilities for p in predictions]).numpy()
         if self.multi_label:
             return multi_label_metrics(probabilities, self._targets(items).numpy())
         return classification_metrics(probabilities, np.array([self._only_label(item) for item in items]))
@@ -235,9 +207,9 @@ class FineTuning(Task):
         state = {k.removeprefix("classifier."): v for k, v in state.items() if k.startswith("classifier.")}
         state = merged_state(self.classifier, state)
         model, last = self.classifier.config, history[-1] if history else {}
-        config = {
+        about = {
             "kind": "classifier",
-            "method": method_of(model),
+            "method": model.method,
             "model": model.to_dict(),
             "codec": self.codec,
             "label_names": self.label_names,
@@ -257,34 +229,25 @@ class FineTuning(Task):
             **self.card,
             **(extra or {}),
         }
-        save_checkpoint(folder, state, config, classifier_card(config))
+        save_checkpoint(folder, state, about, classifier_card(about))
 
 
-def _reads(config: dict) -> str:
-    """What a model reads, in words."""
-    model = config["model"]
-    if config.get("method") == "encodecmae":
-        return f"frames ({model['frames']})"
-    groups = f", {model['subsampling']} frames a position" if model.get("subsampling", 1) > 1 else ""
-    bins = f", {config['time_bins']} time bins" if config.get("time_bins", 1) > 1 else ""
-    return f"rows = {model['rows']}, {model['n_codebooks']} codebooks{groups}{bins}"
-
-
-def classifier_card(config: dict) -> str:
+def classifier_card(about: dict) -> str:
     """Model card of a classifier, from its config.json."""
+    bins = f", {about['time_bins']} time bins" if about.get("time_bins", 1) > 1 else ""
     rows = [
         f"| {s['data']} | {s['metric']} | {s['value']:.3f} | {s['spread']} | {s['chance']:.3f} | `{s['command']}` |"
-        for s in config["scores"]
+        for s in about["scores"]
     ]
     table = ["| data | metric | value | spread | chance | command |", "|---|---|---|---|---|---|"]
     table += rows or ["| not measured | | | | | |"]
     return (
-        f"# {config.get('title', 'A fine-tuned AudioFormer')}\n\n{config.get('about', '')}\n\n"
-        f"Classes ({len(config['label_names'])}): {', '.join(config['label_names'])}.\n\n"
-        f"Method {config['recipe']['method']} on {_reads(config)} of "
-        f"`{config['codec']['name']}` (fingerprint {config['codec']['fingerprint']}); window {config['window_s']:.2f} s; "
-        f"{config['n_clips']} coded clips, {config['steps']} steps.\n\n"
+        f"# {about.get('title', 'A fine-tuned AudioFormer')}\n\n{about.get('about', '')}\n\n"
+        f"Classes ({len(about['label_names'])}): {', '.join(about['label_names'])}.\n\n"
+        f"Method {about['recipe']['method']} on {read_config(about).reads}{bins} of "
+        f"`{about['codec']['name']}` (fingerprint {about['codec']['fingerprint']}); window {about['window_s']:.2f} s; "
+        f"{about['n_clips']} coded clips, {about['steps']} steps.\n\n"
         "## Scores\n\n" + "\n".join(table) + "\n\n"
-        f"## Data and licence\n\n{config.get('data', 'as given to `audioformer finetune`')}\n\n"
-        f"## Limits\n\n{config.get('limits', 'Knows only its classes: any other sound still gets one of them.')}\n"
+        f"## Data and licence\n\n{about.get('data', 'as given to `audioformer finetune`')}\n\n"
+        f"## Limits\n\n{about.get('limits', 'Knows only its classes: any other sound still gets one of them.')}\n"
     )

@@ -21,15 +21,13 @@ from torch import Tensor
 
 from audioformer.config import TrainConfig
 from audioformer.data.batches import batch_indices
-from audioformer.encodecmae.frames import clip_inputs
-from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
-from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.finetune import FineTuning
 from audioformer.losses import cross_entropy
-from audioformer.model import AudioFormer
+from audioformer.model import Backbone
 from audioformer.optim import other_weights
 from audioformer.predict import predict_codes
-from audioformer.recipes import HIDDEN_RUN
+from audioformer.recipes import HIDDEN_RUN, FinetuneConfig
 
 HEAD_STEPS, FULL_STEPS = 120, 40
 SMOOTHING = 0.1  # of the labels: a few examples must not make anybody certain
@@ -78,7 +76,7 @@ class FrozenHead(FineTuning):
     def __init__(
         self,
         config: FinetuneConfig,
-        model: AudioFormer | EncodecMAE,
+        model: Backbone,
         clips: Sequence,
         label_names: Sequence[str],
         codec: dict,
@@ -90,21 +88,19 @@ class FrozenHead(FineTuning):
                 f"method={config.method!r}: a frozen model's last layer is learnt with method 'probe'"
             )
         super().__init__(config, model, clips, label_names, False, codec, held_out, card)
-        self.vectors, self.targets = (
-            torch.zeros(0, model.config.d_model),
-            self._targets([clips[i] for i in range(len(clips))]),
-        )
+        self.vectors = torch.zeros(0, model.config.d_model)
+        self.targets = self._targets([clips[i] for i in range(len(clips))])
         self.mean, self.scale = torch.zeros(model.config.d_model), torch.ones(model.config.d_model)
         super().train(False)  # no dropout, now or later: `train` below leaves it so
 
     def listen(self) -> Iterator[int]:
         """Read every example, yielding how many are read; call once, before training."""
-        found = []
+        vectors = []
         for item in self.sampler.clips:
-            inputs = clip_inputs(self.classifier.config, item)
-            found.append(predict_codes(self.classifier, [inputs], self.window, False)[0].embedding)
-            yield len(found)
-        self.vectors = torch.stack(found)
+            inputs = self.classifier.backbone.inputs(item)
+            vectors.append(predict_codes(self.classifier, [inputs], self.window, False)[0].embedding)
+            yield len(vectors)
+        self.vectors = torch.stack(vectors)
         self.mean = self.vectors.mean(0)
         # one scale for all: a feature that hardly varies must not get weights so large that 16 bits cannot hold them
         self.scale = self.vectors.std(0, correction=0).square().mean().sqrt().clamp_min(1e-4).expand_as(self.mean)

@@ -24,7 +24,6 @@ from torch import Tensor
 from audioformer.audio import Waveform, to_batch
 from audioformer.classify import AudioClassifier
 from audioformer.codec import Codec, require_fingerprint
-from audioformer.config import EncoderConfig
 from audioformer.errors import AudioformerError
 
 KEEP_S = 30.0
@@ -122,7 +121,7 @@ class LiveListener:
         Raises:
             AudioformerError: it reads another codec, or frames instead of codes.
         """
-        if not isinstance(classifier.classifier.config, EncoderConfig):
+        if not classifier.reads_codes:
             raise AudioformerError(
                 f"{classifier.name} reads frames, not codes; listen live with an AudioFormer such as esc10"
             )

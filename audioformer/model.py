@@ -9,18 +9,20 @@ L blocks, H heads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from audioformer.config import EncoderConfig
+from audioformer.audio import Waveform
+from audioformer.codec import Codec
+from audioformer.config import Config, EncoderConfig, MaskConfig
 from audioformer.encoder import INIT_STD, Encoder, EncoderOutput, MLMHead
 from audioformer.errors import AudioformerError
 from audioformer.losses import masked_code_loss, mlm_chance
-from audioformer.masking import positions_of
-from audioformer.tokens import code_positions
+from audioformer.masking import drop_rows, mask_each, positions_of
+from audioformer.tokens import TokenBatch, code_positions, collate
 
 
 @dataclass
@@ -40,27 +42,86 @@ class MLMOutput:
     chance: float
 
 
-def mean_pool(hidden: Tensor, padding: Tensor | None = None, codes_only: bool = False) -> Tensor:
-    """One vector per clip: the mean over its positions, in float32, PAD left out.
+def mean_pool(hidden: Tensor, padding: Tensor | None = None) -> Tensor:
+    """One vector per clip: the mean over its positions, in float32, PAD left out; BOA and EOA count, as the authors draw it.
 
     Args:
         hidden: (B, S, D) or (B, R, S, D).
         padding: (B, S) bool, True = PAD; None = no padding.
-        codes_only: leave BOA and EOA out too. The authors' drawing includes them: the default.
 
     Returns:
         (B, D) or (B, R, D) float32.
     """
     if padding is None:
-        return (hidden[..., 1:-1, :] if codes_only else hidden).float().mean(-2)
-    counted = (code_positions(padding) if codes_only else ~padding).unsqueeze(-1)  # (B, S, 1)
+        return hidden.float().mean(-2)
+    counted = ~padding.unsqueeze(-1)  # (B, S, 1)
     n_counted = counted.sum(-2)
     if hidden.ndim == 4:
         counted, n_counted = counted[:, None], n_counted[:, None]
     return (hidden.float() * counted).sum(-2) / n_counted
 
 
-class AudioFormer(nn.Module):
+class Backbone(nn.Module):
+    """What the model of every method offers to all that comes after pre-training: classifier, windows, probes, HEAR.
+
+    `forward(tokens, padding, rows, need_weights, need_hidden)` gives an EncoderOutput with an axis of R rows, as AudioFormer's.
+
+    Attributes:
+        config: its shape, with `method`, `d_model`, `n_layers`, `n_codebooks`, `rows` and `reads`.
+        encoders: the part that is kept after pre-training.
+        frame_slice: which of the S positions are frames.
+        max_frames: longest clip, frames.
+        reads_codes: False if it reads frames of numbers, so that no code of its input can be hidden or changed.
+        sub_layer_ends: names of the last matrix of each sub-layer of a block; adapters go behind them.
+    """
+
+    config: Config
+    encoders: nn.ModuleList
+    frame_slice: slice
+    max_frames: int
+    reads_codes: bool = True
+    sub_layer_ends: tuple[str, ...] = ("attention.out", "contract")
+
+    def inputs(self, item) -> Tensor:
+        """What the model reads of a clip of a corpus: (K, T) codes, or (F, T) frames of numbers."""
+        raise NotImplementedError
+
+    def read(self, codec: Codec, waveform: Waveform | Tensor, sample_rate: int | None = None) -> Tensor:
+        """What the model reads of a sound, (B, K, T) or (B, F, T); arguments and errors as `Codec.encode`."""
+        raise NotImplementedError
+
+    def collate(self, clips: Sequence):
+        """Clips as `inputs` or `read` give them, to a batch with `tokens`, `padding`, `to(device)` and `hide(target_masks)`."""
+        raise NotImplementedError
+
+    def hide_some(self, batch, share: float, span: int, row_share: float, generators: Sequence[torch.Generator]):
+        """Augmentation: the batch with a share of its codes or frames hidden, `span` frames together.
+
+        Args:
+            batch: from `collate`, B clips.
+            share: of each clip's frames to hide; 0 hides none.
+            span: frames hidden together.
+            row_share: of the clips that keep only their first rows.
+            generators: B of them.
+        """
+        raise NotImplementedError
+
+    def frame_padding(self, padding: Tensor) -> Tensor:
+        """(B, S) padding of positions to (B, T) padding of frames, True = beyond the clip's end."""
+        raise NotImplementedError
+
+    def keep_tables(self) -> None:
+        """Freeze the token embeddings.
+
+        Raises:
+            AudioformerError: the model has none.
+        """
+        raise AudioformerError(
+            f"keep_tables: a model of the method {self.config.method} has no token embeddings; leave it out"
+        )
+
+
+class AudioFormer(Backbone):
     """Encoder(s) over codebook rows, with heads that guess hidden codes.
 
     rows="separate" has K encoders and heads, "shared" one of each, "summed" one encoder and K heads.
@@ -76,14 +137,17 @@ class AudioFormer(nn.Module):
     def __init__(self, config: EncoderConfig, mlm: bool = True):
         super().__init__()
         if mlm and config.subsampling > 1:
-            told = f"subsampling={config.subsampling}: one vector for {config.subsampling} frames cannot guess their codes one by one"
-            raise AudioformerError(f"{told}; pre-train with 1, or train a classifier from scratch")
+            raise AudioformerError(
+                f"subsampling={config.subsampling}: one vector for {config.subsampling} frames cannot guess their codes one by one; "
+                "pre-train with 1, or train a classifier from scratch"
+            )
         self.config = config
         n_encoders = config.n_codebooks if config.rows == "separate" else 1
         n_heads = (1 if config.rows == "shared" else config.n_codebooks) if mlm else 0
         self.encoders = nn.ModuleList(Encoder(config) for _ in range(n_encoders))
         self.heads = nn.ModuleList(MLMHead(config) for _ in range(n_heads))
         self.frozen_rows: set[int] = set()
+        self.frame_slice, self.max_frames = slice(1, -1), config.max_positions - 2  # all but BOA and EOA
 
     def forward(
         self,
@@ -92,7 +156,6 @@ class AudioFormer(nn.Module):
         rows: Iterable[int] | None = None,
         need_weights: bool = False,
         need_hidden: bool = False,
-        gradient_checkpointing: bool = False,
         positions: Tensor | None = None,
     ) -> EncoderOutput:
         """Encode clips, each wanted row on its own (or all summed).
@@ -103,8 +166,8 @@ class AudioFormer(nn.Module):
             rows: which rows, counted from 0; None = all. Must stay None for rows="summed".
             need_weights: return the attention weights.
             need_hidden: return every layer's output.
-            gradient_checkpointing: trade time for memory in training.
-            positions: (B, R, W) int64, the only positions of each row whose vectors are of use; hidden is (B, R, W, D).
+            positions: (B, R, W) int64, the only positions of each row whose vectors are of use, a saving in training; hidden is
+                then (B, R, W, D).
 
         Returns:
             EncoderOutput with hidden (B, R, S, D), all_hidden L + 1 of (B, R, S, D), attention L of (B, R, H, S, S);
@@ -116,7 +179,7 @@ class AudioFormer(nn.Module):
         if self.config.rows == "summed" and rows is not None:
             raise AudioformerError("rows='summed' reads all rows at once; leave the argument rows out")
         rows = self._wanted(tokens, rows)
-        options = (need_weights, need_hidden, gradient_checkpointing)
+        options = (need_weights, need_hidden)
         if padding is not None and not padding.any():
             padding = None  # the fused attention kernels are fastest without a mask
         at = [None] * len(rows) if positions is None else positions.unbind(1)
@@ -133,6 +196,36 @@ class AudioFormer(nn.Module):
                 self.encoders[k](tokens[:, k : k + 1], padding, None, *options, at[r]) for r, k in enumerate(rows)
             ]
         return _stack(outputs)
+
+    def inputs(self, item) -> Tensor:
+        """(K, T) codes of a clip of a corpus."""
+        return torch.as_tensor(item.codes)
+
+    def read(self, codec: Codec, waveform: Waveform | Tensor, sample_rate: int | None = None) -> Tensor:
+        """(B, K, T) codes of a sound."""
+        return codec.encode(waveform, sample_rate, self.config.n_codebooks)
+
+    def collate(self, clips: Sequence) -> TokenBatch:
+        """Clips (K, T_i) to one padded batch of the rows that the model reads."""
+        return collate([clip[: self.config.n_codebooks] for clip in clips], self.config.codebook_size)
+
+    def hide_some(
+        self, batch: TokenBatch, share: float, span: int, row_share: float, generators: Sequence[torch.Generator]
+    ) -> TokenBatch:
+        """The batch with MASK at a share of its codes, and at all codes of the finer rows of some clips."""
+        if share:
+            masks = MaskConfig(mask_ratio=share, span=span)
+            batch = replace(batch, tokens=mask_each(batch, masks, generators, self.config.rows == "summed")[0])
+        return replace(batch, tokens=drop_rows(batch, row_share, generators)) if row_share else batch
+
+    def frame_padding(self, padding: Tensor) -> Tensor:
+        """(B, T) bool, True = beyond the clip's end."""
+        return ~code_positions(padding)[:, 1:-1]
+
+    def keep_tables(self) -> None:
+        """Freeze the token embeddings."""
+        for encoder in self.encoders:
+            encoder.embeddings.tables.requires_grad_(False)
 
     def mlm_logits(self, hidden: Tensor, row: int = 0) -> Tensor:
         """Scores for every token from hidden vectors of one row.
@@ -160,7 +253,6 @@ class AudioFormer(nn.Module):
         masked: Tensor,
         target_mask: Tensor,
         rows: Iterable[int] | None = None,
-        gradient_checkpointing: bool = False,
     ) -> MLMOutput:
         """Guess the hidden codes; the last block and the logits are computed at hidden positions only.
 
@@ -170,7 +262,6 @@ class AudioFormer(nn.Module):
             masked: (B, K, S) what the model sees, from `masking.mask_tokens`.
             target_mask: (B, K, S) bool, True = predict here.
             rows: which rows, counted from 0; None = all.
-            gradient_checkpointing: trade time for memory.
 
         Returns:
             MLMOutput.
@@ -183,7 +274,7 @@ class AudioFormer(nn.Module):
         read = None if summed else predicted
         of_rows = target_mask[:, predicted]
         at = positions_of(of_rows.any(1, keepdim=True) if summed else of_rows)  # (B, R, W)
-        hidden = self(masked, padding, read, gradient_checkpointing=gradient_checkpointing, positions=at).hidden
+        hidden = self(masked, padding, read, positions=at).hidden
         at = at.expand(-1, len(predicted), -1)
         counted, codes = of_rows.gather(2, at), tokens[:, predicted].gather(2, at)
         losses, accuracy = [], []
@@ -196,15 +287,15 @@ class AudioFormer(nn.Module):
         return MLMOutput(row_losses.mean(), row_losses, torch.stack(accuracy), mlm_chance(self.config.codebook_size))
 
     def row_embeddings(
-        self, tokens: Tensor, padding: Tensor | None = None, rows: Iterable[int] | None = None, codes_only: bool = False
+        self, tokens: Tensor, padding: Tensor | None = None, rows: Iterable[int] | None = None
     ) -> Tensor:
         """One vector per clip and row, (B, R, D): `mean_pool` of `forward`, whose arguments and errors these are."""
-        return mean_pool(self(tokens, padding, rows).hidden, padding, codes_only)
+        return mean_pool(self(tokens, padding, rows).hidden, padding)
 
-    def embedding(self, tokens: Tensor, padding: Tensor | None = None, codes_only: bool = False) -> Tensor:
+    def embedding(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
         """The clip's vector, (B, D): row 1 ("separate"), mean of the rows ("shared") or the summed rows' vector."""
         rows = [0] if self.config.rows == "separate" else None
-        return self.row_embeddings(tokens, padding, rows, codes_only).mean(1)
+        return self.row_embeddings(tokens, padding, rows).mean(1)
 
     def freeze_rows(self, rows: Iterable[int]) -> None:
         """Stop some rows' encoders from learning: no gradient, no dropout even in training mode (FT2's rows 2..K).

@@ -12,9 +12,6 @@ import torch
 from torch import Tensor
 
 from audioformer.classifier import Classifier
-from audioformer.encodecmae.frames import FrameBatch
-from audioformer.masking import mask_positions
-from audioformer.tokens import TokenBatch
 
 
 @dataclass(frozen=True)
@@ -58,9 +55,9 @@ def predict_codes(
     window: int,
     multi_label: bool,
     batch_size: int = 16,
-    hidden: Sequence[Tensor] | None = None,
-    each: Callable = map,
+    target_masks: Sequence[Tensor] | None = None,
     need_frames: bool = False,
+    map_batches: Callable = map,
 ) -> list[CodesPrediction]:
     """Classify coded clips.
 
@@ -70,10 +67,9 @@ def predict_codes(
         window: frames the classifier was trained on.
         multi_label: each class on its own (logistic) instead of exactly one (softmax).
         batch_size: windows at a time.
-        hidden: (K, T_i) bool for each clip, True = the model sees MASK there; None hides nothing. A model that reads frames
-            does not see a frame at all if anything in its column is hidden.
-        each: runs the batches: `map` one after the other, the `map` of a pool of threads several at once.
-        need_frames: also say what is found in each frame.
+        target_masks: (K, T_i) bool for each clip, True = hidden from the model; None hides nothing.
+        need_frames: also give the probabilities of each frame.
+        map_batches: runs the batches: `map` one after the other, the `map` of a pool of threads several at once.
 
     Returns:
         One CodesPrediction a clip.
@@ -81,37 +77,38 @@ def predict_codes(
     pieces = [(i, start) for i, codes in enumerate(clips) for start in window_starts(codes.shape[1], window)]
     n_rows = classifier.config.n_codebooks
     device = next(classifier.parameters()).device
-    found: list[list[tuple]] = [[] for _ in clips]
+    windows: list[list[tuple]] = [[] for _ in clips]
 
-    def shares(logits: Tensor) -> Tensor:
+    def probabilities(logits: Tensor) -> Tensor:
         return (logits.float().sigmoid() if multi_label else logits.float().softmax(-1)).cpu()
 
     @torch.no_grad()  # which holds for one thread: the one that runs this
     def answers(group: list[tuple[int, int]]) -> list[tuple]:
         cut = [torch.as_tensor(clips[i])[:, start : start + window] for i, start in group]
         batch = classifier.collate(cut).to(device)
-        if hidden is not None:
-            batch = _hide(batch, [torch.as_tensor(hidden[i])[:n_rows, start : start + window] for i, start in group])
+        if target_masks is not None:
+            batch = batch.hide(
+                [torch.as_tensor(target_masks[i])[:n_rows, start : start + window] for i, start in group]
+            )
         out = classifier(batch.tokens, batch.padding, need_frames=need_frames)
         starts, lengths = [start for _, start in group], [codes.shape[1] for codes in cut]
-        frames = (
-            [part[:n] for part, n in zip(shares(out.frame_logits), lengths, strict=True)]
-            if need_frames
-            else [None] * len(cut)
-        )
-        return list(zip(starts, lengths, shares(out.logits), out.embedding.float().cpu(), frames, strict=True))
+        frames = [None] * len(cut)
+        if need_frames:
+            frames = [part[:n] for part, n in zip(probabilities(out.frame_logits), lengths, strict=True)]
+        vectors = out.embedding.float().cpu()
+        return list(zip(starts, lengths, probabilities(out.logits), vectors, frames, strict=True))
 
     groups = [pieces[first : first + batch_size] for first in range(0, len(pieces), batch_size)]
-    for group, answer in zip(groups, each(answers, groups), strict=True):
-        for (i, _), told in zip(group, answer, strict=True):
-            found[i].append(told)
-    return [_average(windows) for windows in found]
+    for group, answer in zip(groups, map_batches(answers, groups), strict=True):
+        for (i, _), of_window in zip(group, answer, strict=True):
+            windows[i].append(of_window)
+    return [_average(of_clip) for of_clip in windows]
 
 
 def predict_codings(
     classifier: Classifier, clips: Sequence[Sequence[Tensor]], window: int, multi_label: bool, batch_size: int = 16
 ) -> list[CodesPrediction]:
-    """Classify clips that were each coded several times, and average what is found of the codings of one.
+    """Classify clips that were each coded several times, and average over the codings of a clip.
 
     Args:
         classifier: in evaluation mode.
@@ -123,33 +120,21 @@ def predict_codings(
     Returns:
         One CodesPrediction a clip.
     """
-    found = iter(
-        predict_codes(classifier, [codes for codings in clips for codes in codings], window, multi_label, batch_size)
-    )
-    return [_mean([next(found) for _ in codings]) for codings in clips]
+    all_codings = [codes for codings in clips for codes in codings]
+    predictions = iter(predict_codes(classifier, all_codings, window, multi_label, batch_size))
+    return [_mean([next(predictions) for _ in codings]) for codings in clips]
 
 
-def _mean(found: list[CodesPrediction]) -> CodesPrediction:
-    first, *rest = found
+def _mean(predictions: list[CodesPrediction]) -> CodesPrediction:
+    """The mean of several predictions of one clip, window by window."""
+    first, *rest = predictions
     if not rest:
         return first
-    probabilities, windows, vectors = (
-        torch.stack([getattr(one, name) for one in found]).mean(0)
+    means = {
+        name: torch.stack([getattr(one, name) for one in predictions]).mean(0)
         for name in ("probabilities", "window_probabilities", "embedding")
-    )
-    return CodesPrediction(probabilities, windows, first.window_starts, vectors)
-
-
-def _hide(batch: TokenBatch | FrameBatch, hidden: list[Tensor]) -> TokenBatch | FrameBatch:
-    """The batch with MASK where `hidden`, (K, T') a piece, says so, or without those frames."""
-    if isinstance(batch, FrameBatch):
-        return batch.without([piece.any(0) for piece in hidden])
-    everywhere = torch.zeros(batch.tokens.shape[0], batch.tokens.shape[1], batch.tokens.shape[2] - 2, dtype=torch.bool)
-    for i, piece in enumerate(hidden):
-        everywhere[i, :, : piece.shape[1]] = piece
-    if not everywhere.any():
-        return batch
-    return TokenBatch(mask_positions(batch, everywhere)[0], batch.padding, batch.codebook_size)
+    }
+    return CodesPrediction(window_starts=first.window_starts, **means)
 
 
 def _average(windows: list[tuple]) -> CodesPrediction:
@@ -157,15 +142,16 @@ def _average(windows: list[tuple]) -> CodesPrediction:
     starts, lengths, probabilities, embeddings, frames = zip(*windows, strict=True)
     weights = torch.tensor(lengths, dtype=torch.float32)[:, None] / sum(lengths)
     stacked, vectors = torch.stack(probabilities), torch.stack(embeddings)
-    found = None if frames[0] is None else overlaid(starts, frames)
-    return CodesPrediction((stacked * weights).sum(0), stacked, torch.tensor(starts), (vectors * weights).sum(0), found)
+    of_frames = None if frames[0] is None else join_windows(starts, frames)
+    mean, vector = (stacked * weights).sum(0), (vectors * weights).sum(0)
+    return CodesPrediction(mean, stacked, torch.tensor(starts), vector, of_frames)
 
 
-def overlaid(starts: Sequence[int], windows: Sequence[Tensor]) -> Tensor:
-    """(T, X): what was found in windows (T_i, X) that begin at these frames, averaged where they overlap.
+def join_windows(starts: Sequence[int], windows: Sequence[Tensor]) -> Tensor:
+    """(T, X): values of windows (T_i, X) that begin at these frames, averaged where windows overlap.
 
     Example:
-        >>> overlaid([0, 1], [torch.tensor([[1.0], [2.0]]), torch.tensor([[4.0], [5.0]])]).flatten()
+        >>> join_windows([0, 1], [torch.tensor([[1.0], [2.0]]), torch.tensor([[4.0], [5.0]])]).flatten()
         tensor([1., 3., 5.])
     """
     n_frames = max(start + len(window) for start, window in zip(starts, windows, strict=True))

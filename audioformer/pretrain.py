@@ -11,78 +11,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from audioformer.adapt import rebuild
-from audioformer.backbone import build, read_shape
 from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
-from audioformer.config import EncoderConfig, MaskConfig, TrainConfig, check_names, preset, require_stretches
 from audioformer.data.batches import CodeSampler, require_clips
-from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.losses import mlm_chance
 from audioformer.masking import mask_each
-from audioformer.model import AudioFormer
+from audioformer.methods import build, read_config
+from audioformer.model import AudioFormer, Backbone
+from audioformer.recipes import PretrainConfig
 from audioformer.tokens import TokenBatch, collate
 from audioformer.train import Task
-
-
-@dataclass(frozen=True)
-class PretrainConfig:
-    """A whole pre-training recipe."""
-
-    model: EncoderConfig
-    mask: MaskConfig
-    train: TrainConfig
-    crop_s: float = 10.0  # longest stretch of a clip, seconds (the authors': 10)
-    min_crop_s: float = 10.0  # shortest stretch
-    init_from_codebooks: bool = False  # ours: token embeddings start as the codec's codebook vectors
-
-    def __post_init__(self):
-        """Refuse stretches without a frame."""
-        require_stretches(self)
-
-    def to_dict(self) -> dict:
-        """Plain values, ready for JSON."""
-        return asdict(self)
-
-
-PRETRAIN_PRESETS = {
-    # lr 1e-4, batch 22 x 3 GPUs, bf16, 12 epochs of 1.93 M clips: the authors' AudioSet run, one encoder per row
-    "paper": PretrainConfig(
-        preset("paper"),
-        MaskConfig(),
-        TrainConfig(n_steps=351_000, batch_size=66, learning_rate=1e-4, bf16=True, save_every=1000),
-    ),
-    "small": PretrainConfig(
-        preset("small"), MaskConfig(), TrainConfig(n_steps=40_000, learning_rate=3e-4, bf16=True, save_every=500)
-    ),
-    "tiny": PretrainConfig(
-        preset("tiny"), MaskConfig(), TrainConfig(n_steps=1500, learning_rate=5e-4, bf16=True), 5.0, 1.0
-    ),
-    # ours: the bundled model; 8 rows summed per frame, runs of 5 hidden frames, embeddings that start as the codec's vectors
-    "bundled": PretrainConfig(
-        EncoderConfig(d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8),
-        MaskConfig(mask_ratio=0.25, span=5),
-        TrainConfig(n_steps=450, batch_size=24, learning_rate=1e-3, average=0.998, weight_decay=0.05),
-        crop_s=5.0,
-        min_crop_s=1.0,
-        init_from_codebooks=True,
-    ),
-    "test": PretrainConfig(
-        preset("test", n_codebooks=2), MaskConfig(), TrainConfig(n_steps=4, batch_size=4, save_every=2), 1.0, 1.0
-    ),
-}
-
-
-def pretrain_preset(name: str) -> PretrainConfig:
-    """A named recipe; AudioformerError if unknown."""
-    check_names([name], list(PRETRAIN_PRESETS), "the list of pre-training presets")
-    return PRETRAIN_PRESETS[name]
 
 
 class MaskedModelling(Task):
@@ -248,7 +192,7 @@ def combine_rows(folders: Sequence[str | os.PathLike], folder: str | os.PathLike
     return config
 
 
-def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer | EncodecMAE, dict]:
+def load_pretrained(name, expect: dict | None = None) -> tuple[Backbone, dict]:
     """Open a pre-trained model.
 
     Args:
@@ -261,13 +205,13 @@ def load_pretrained(name, expect: dict | None = None) -> tuple[AudioFormer | Enc
     Raises:
         AudioformerError: missing, damaged, a classifier, or trained on another codec's codes.
     """
-    state, config = load_checkpoint(name)
-    if config["kind"] != "pretrained":
-        raise AudioformerError(f"{name}: is a {config['kind']}; expected a folder of `audioformer pretrain`")
-    return _open(name, state, config, expect), config
+    state, about = load_checkpoint(name)
+    if about["kind"] != "pretrained":
+        raise AudioformerError(f"{name}: is a {about['kind']}; expected a folder of `audioformer pretrain`")
+    return _open(name, state, about, expect), about
 
 
-def load_start(name, expect: dict | None = None) -> AudioFormer | EncodecMAE:
+def load_start(name, expect: dict | None = None) -> Backbone:
     """Encoders to fine-tune: a pre-trained model's, or a classifier's, which then learns other labels under a fresh head.
 
     Args, Raises: as `load_pretrained`, but for the classifier.
@@ -275,23 +219,23 @@ def load_start(name, expect: dict | None = None) -> AudioFormer | EncodecMAE:
     Returns:
         Model in evaluation mode; from a classifier, with its adapters and without prediction heads.
     """
-    state, config = load_checkpoint(name)
-    if config["kind"] != "classifier":
+    state, about = load_checkpoint(name)
+    if about["kind"] != "classifier":
         return load_pretrained(name, expect)[0]
     state = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
-    return _open(name, state, config, expect, heads=False)
+    return _open(name, state, about, expect, heads=False)
 
 
-def _open(name, state: dict, config: dict, expect: dict | None, heads: bool = True) -> AudioFormer | EncodecMAE:
+def _open(name, state: dict, about: dict, expect: dict | None, heads: bool = True) -> Backbone:
     """The model with these weights, if it belongs to the expected codec."""
-    if expect is not None and expect["fingerprint"] != config["codec"]["fingerprint"]:
+    if expect is not None and expect["fingerprint"] != about["codec"]["fingerprint"]:
         raise AudioformerError(
-            f"{name}: was trained on codes of {config['codec']['name']} ({config['codec']['fingerprint']}), the corpus holds codes of "
+            f"{name}: was trained on codes of {about['codec']['name']} ({about['codec']['fingerprint']}), the corpus holds codes of "
             f"{expect['name']} ({expect['fingerprint']}); prepare the corpus with the model's codec"
         )
-    model = build(read_shape(config), heads)
+    model = build(read_config(about), heads)
     try:
-        rebuild(model, config)
+        rebuild(model, about)
         model.load_state_dict(state)
     except (KeyError, IndexError, TypeError, RuntimeError) as error:
         raise AudioformerError(f"{name}: weights do not fit config.json ({str(error).splitlines()[0]})") from error

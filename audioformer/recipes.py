@@ -1,6 +1,6 @@
-"""Fine-tuning recipes: what can be set, and the named ones.
+"""Recipes: every named preset there is, of model sizes, of pre-training and of fine-tuning.
 
-Source: AudioFormer (arXiv 2308.07221) and the scripts its authors published; ours are marked. As far as these scripts
+Source: AudioFormer (arXiv 2308.07221) and the scripts that its authors published; ours are marked. As far as these scripts
 tell, the authors stop on the score of AudioSet's evaluation set. Here clips that are neither trained on nor tested on
 decide: `audioformer finetune --held-out-split val`.
 """
@@ -9,9 +9,101 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 
-from audioformer.adapt import AdaptConfig
-from audioformer.config import TrainConfig, check_names, require, require_counts, require_stretches
+from audioformer.config import (
+    AdaptConfig,
+    EncoderConfig,
+    MaskConfig,
+    TrainConfig,
+    check_names,
+    require,
+    require_counts,
+    require_stretches,
+)
 from audioformer.errors import AudioformerError
+
+MODEL_PRESETS = {
+    # RoFormer-base: what the AudioFormer authors' width and depth are *assumed* to be (they are not published).
+    "paper": EncoderConfig(d_model=768, n_layers=12, n_heads=12, d_ff=3072, attention_dropout=0.1),
+    "small": EncoderConfig(d_model=384, n_layers=6, n_heads=6, d_ff=1536),
+    "tiny": EncoderConfig(d_model=256, n_layers=4, n_heads=4, d_ff=1024),
+    "test": EncoderConfig(d_model=32, n_layers=2, n_heads=2, d_ff=64, dropout=0.0),
+}
+
+
+def preset(name: str, **changes) -> EncoderConfig:
+    """A named model size, with single fields changed.
+
+    Args:
+        name: "paper" (12 x 768), "small" (6 x 384), "tiny" (4 x 256) or "test" (2 x 32).
+        **changes: fields of EncoderConfig.
+
+    Returns:
+        EncoderConfig.
+
+    Raises:
+        AudioformerError: unknown preset or field, or a value out of range.
+
+    Example:
+        >>> preset("tiny", rows="summed", n_codebooks=8).n_codebooks
+        8
+    """
+    check_names([name], list(MODEL_PRESETS), "the list of presets")
+    return MODEL_PRESETS[name].with_changes(**changes)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """A whole pre-training recipe."""
+
+    model: EncoderConfig
+    mask: MaskConfig
+    train: TrainConfig
+    crop_s: float = 10.0  # longest stretch of a clip, seconds (the authors': 10)
+    min_crop_s: float = 10.0  # shortest stretch
+    init_from_codebooks: bool = False  # ours: token embeddings start as the codec's codebook vectors
+
+    def __post_init__(self):
+        """Refuse stretches without a frame."""
+        require_stretches(self)
+
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+PRETRAIN_PRESETS = {
+    # lr 1e-4, batch 22 x 3 GPUs, bf16, 12 epochs of 1.93 M clips: the authors' AudioSet run, one encoder per row
+    "paper": PretrainConfig(
+        preset("paper"),
+        MaskConfig(),
+        TrainConfig(n_steps=351_000, batch_size=66, learning_rate=1e-4, bf16=True, save_every=1000),
+    ),
+    "small": PretrainConfig(
+        preset("small"), MaskConfig(), TrainConfig(n_steps=40_000, learning_rate=3e-4, bf16=True, save_every=500)
+    ),
+    "tiny": PretrainConfig(
+        preset("tiny"), MaskConfig(), TrainConfig(n_steps=1500, learning_rate=5e-4, bf16=True), 5.0, 1.0
+    ),
+    # ours: the bundled model; 8 rows summed per frame, runs of 5 hidden frames, embeddings that start as the codec's vectors
+    "bundled": PretrainConfig(
+        EncoderConfig(d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8),
+        MaskConfig(mask_ratio=0.25, span=5),
+        TrainConfig(n_steps=450, batch_size=24, learning_rate=1e-3, average=0.998, weight_decay=0.05),
+        crop_s=5.0,
+        min_crop_s=1.0,
+        init_from_codebooks=True,
+    ),
+    "test": PretrainConfig(
+        preset("test", n_codebooks=2), MaskConfig(), TrainConfig(n_steps=4, batch_size=4, save_every=2), 1.0, 1.0
+    ),
+}
+
+
+def pretrain_preset(name: str) -> PretrainConfig:
+    """A named recipe; AudioformerError if unknown."""
+    check_names([name], list(PRETRAIN_PRESETS), "the list of pre-training presets")
+    return PRETRAIN_PRESETS[name]
+
 
 METHODS = ("ft1", "ft2", "probe")
 HIDDEN_RUN = 5  # `token_span` of our recipes

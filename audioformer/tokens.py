@@ -83,6 +83,14 @@ class TokenBatch:
         """(B,) int64: frames per clip, BOA and EOA not counted."""
         return (~self.padding).sum(1) - 2
 
+    def hide(self, target_masks: Sequence[Tensor]) -> TokenBatch:
+        """The same clips with MASK where target_masks, (K, T_i) bool a clip, are True."""
+        tokens, mask = self.tokens.clone(), special_ids(self.codebook_size).mask
+        for row, target_mask in zip(tokens, target_masks, strict=True):
+            frames = row[: len(target_mask), 1 : 1 + target_mask.shape[1]]
+            frames.masked_fill_(target_mask.to(frames.device), mask)
+        return TokenBatch(tokens, self.padding, self.codebook_size)
+
     def to(self, device) -> TokenBatch:
         """The same batch on another device."""
         return TokenBatch(

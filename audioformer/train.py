@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from audioformer.checkpoint import load_state, save_state
 from audioformer.config import TrainConfig
 from audioformer.data.batches import clips_hash
-from audioformer.encoder import Encoder
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, writable_folder
 from audioformer.optim import BETAS, WeightAverage, make_optimizer, other_weights, schedule_factor, set_learning_rate
@@ -278,7 +277,7 @@ class _Run:
 def _speed_up(task: Task, config: TrainConfig) -> None:
     """Switch on what trades memory or start-up time for speed; the numbers stay the same to rounding."""
     for module in task.modules():
-        if isinstance(module, Encoder):
+        if hasattr(module, "checkpointing"):  # a transformer's blocks, of whichever method
             module.checkpointing = config.gradient_checkpointing
             if config.compile:
                 for block in module.blocks:

@@ -12,16 +12,17 @@ from tiny import codec_about, coded_clips, tiny_codec, tone
 from torch.nn.utils import parametrize
 
 import audioformer as af
-from audioformer.adapt import ADAPTATIONS, AdaptConfig, adapt, counts, describe, merged_state, rebuild
+from audioformer.adapt import adapt, counts, describe, merged_state, rebuild
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codecs.compact import save_compact
-from audioformer.config import TrainConfig, preset
+from audioformer.config import ADAPTATIONS, AdaptConfig, TrainConfig
 from audioformer.encodecmae.config import mae_preset
 from audioformer.errors import AudioformerError
-from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.pretrain import load_start
+from audioformer.recipes import FinetuneConfig, preset
 from audioformer.tokens import collate
 from audioformer.train import train
 

@@ -7,7 +7,7 @@ import torch
 
 from audioformer import attention as module
 from audioformer.attention import SelfAttention, attend, rotary_table, rotate
-from audioformer.config import preset
+from audioformer.recipes import preset
 
 
 def attention(**changes):

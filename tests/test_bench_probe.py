@@ -12,14 +12,13 @@ import pytest
 import torch
 from tiny import codec_about, tiny_codec, tone, tone_folder
 
-from audioformer.adapt import ADAPTATIONS
 from audioformer.audio import save_audio
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classify import load
 from audioformer.cli import main
 from audioformer.codecs import load_codec
 from audioformer.codecs.compact import save_compact
-from audioformer.config import preset
+from audioformer.config import ADAPTATIONS
 from audioformer.data.augment import AugmentConfig
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset
@@ -32,7 +31,7 @@ from audioformer.evaluation.benches.vectors import ClipVectors, dataset_vectors,
 from audioformer.hear import summarise
 from audioformer.model import AudioFormer
 from audioformer.plots.probes import adaptations, probes
-from audioformer.recipes import FINETUNE_PRESETS
+from audioformer.recipes import FINETUNE_PRESETS, preset
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from audioformer.cli import main
-from audioformer.config import preset
 from audioformer.evaluation.benches.growth import PeakMemory, bench_growth
 from audioformer.evaluation.benches.train import bench_train, gigaflops, rivals
 from audioformer.plots.growth import growth
+from audioformer.recipes import preset
 
 SIZES = preset("test", n_codebooks=1, codebook_size=64, dropout=0.1)
 

@@ -15,12 +15,12 @@ from tiny import codec_about, coded_clips, tiny_codec
 from audioformer import checkpoint as module
 from audioformer.checkpoint import find_checkpoint, load_checkpoint, push_to_hub, save_checkpoint, weights_hash
 from audioformer.classify import load
-from audioformer.config import preset
 from audioformer.errors import AudioformerError
 from audioformer.files import assets_folder
-from audioformer.finetune import FineTuning, finetune_preset
+from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.pretrain import load_pretrained
+from audioformer.recipes import finetune_preset, preset
 
 STATE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor([3])}
 CONFIG = {"kind": "pretrained", "note": "süß"}

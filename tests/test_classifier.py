@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from audioformer.classifier import Classifier, bin_weights
-from audioformer.config import preset
 from audioformer.errors import AudioformerError
 from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, multi_positive_contrastive_loss
 from audioformer.model import AudioFormer
+from audioformer.recipes import preset
 from audioformer.tokens import collate
 
 V = 20

@@ -11,11 +11,11 @@ from tiny import RATE, codec_about, coded_clips, tiny_codec, tone
 from audioformer.audio import Waveform, save_audio
 from audioformer.classifier import Classifier
 from audioformer.classify import AudioClassifier, as_waveform
-from audioformer.config import preset
 from audioformer.errors import AudioformerError
-from audioformer.finetune import FineTuning, finetune_preset
+from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes, window_starts
+from audioformer.recipes import finetune_preset, preset
 from audioformer.tokens import collate
 
 

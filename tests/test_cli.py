@@ -121,8 +121,7 @@ def test_help_and_version_of_the_whole(capsys):
 
 def test_presets_in_the_help_are_those_there_are(capsys):
     from audioformer.codecs.train_compact import PRESETS
-    from audioformer.finetune import FINETUNE_PRESETS
-    from audioformer.pretrain import PRETRAIN_PRESETS
+    from audioformer.recipes import FINETUNE_PRESETS, PRETRAIN_PRESETS
 
     for verb, presets in (("pretrain", PRETRAIN_PRESETS), ("finetune", FINETUNE_PRESETS), ("train-codec", PRESETS)):
         assert main([verb, "--help"]) == 0

@@ -6,19 +6,18 @@ import pytest
 
 from audioformer.checkpoint import bundled_names, load_checkpoint
 from audioformer.cli.settings import override
-from audioformer.config import PRESETS, EncoderConfig, MaskConfig, TrainConfig, preset
+from audioformer.config import EncoderConfig, MaskConfig, TrainConfig
 from audioformer.encodecmae.pretrain import MAE_RECIPES
 from audioformer.errors import AudioformerError
-from audioformer.pretrain import PRETRAIN_PRESETS
-from audioformer.recipes import FINETUNE_PRESETS, FinetuneConfig
+from audioformer.recipes import FINETUNE_PRESETS, MODEL_PRESETS, PRETRAIN_PRESETS, FinetuneConfig, preset
 
 
-@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.parametrize("name", list(MODEL_PRESETS))
 def test_preset_survives_json(name):
     config = preset(name, rows="summed", n_codebooks=8)
     assert EncoderConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     assert config.rows == "summed"
-    assert preset(name) == PRESETS[name]
+    assert preset(name) == MODEL_PRESETS[name]
 
 
 def test_defaults_are_the_authors():

@@ -10,22 +10,16 @@ import torch
 from tiny import tiny_codec, tone
 from torch.nn import functional as F
 
-from audioformer.backbone import build, method_of, read_shape
 from audioformer.classifier import Classifier
-from audioformer.config import preset
+from audioformer.codecs.frames import kaldi_filters, kaldi_log_mel, sound_frames
 from audioformer.encodecmae.config import MAE_PRESETS, ROW_WEIGHTS, EncodecMAEConfig, mae_preset
-from audioformer.encodecmae.frames import (
-    clip_inputs,
-    collate_frames,
-    kaldi_filters,
-    kaldi_log_mel,
-    sound_frames,
-    sound_inputs,
-)
+from audioformer.encodecmae.frames import collate_frames
 from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.encodecmae.transformer import DualTransformer, sinusoids
 from audioformer.errors import AudioformerError
+from audioformer.methods import build, read_config
+from audioformer.recipes import preset
 
 LENGTHS = torch.tensor([40, 31, 20])
 
@@ -293,11 +287,11 @@ def test_sizes_that_cannot_work_are_refused(changes, message):
 
 def test_both_kinds_of_model_are_told_apart():
     for config, name in ((small(), "encodecmae"), (preset("test"), "audioformer")):
-        assert method_of(config) == name
-        assert read_shape({"method": name, "model": config.to_dict()}) == config
-    assert read_shape({"model": preset("test").to_dict()}) == preset("test")  # older folders name none
+        assert config.method == name
+        assert read_config({"method": name, "model": config.to_dict()}) == config
+    assert read_config({"model": preset("test").to_dict()}) == preset("test")
     with pytest.raises(AudioformerError, match="upgrade"):
-        read_shape({"method": "new", "model": {}})
+        read_config({"method": "new", "model": {}})
 
 
 def test_the_same_classifier_takes_both():
@@ -309,13 +303,13 @@ def test_the_same_classifier_takes_both():
     torch.testing.assert_close(out.logits[2], out.frame_logits[2, :20].mean(0), atol=1e-5, rtol=1e-4)
     assert out.frame_logits.shape == (3, 40, 3)
     assert torch.equal(out.frame_padding, padding)
-    with pytest.raises(AudioformerError, match="rows='frames' has one vector per clip"):
+    with pytest.raises(AudioformerError, match="rows='summed' has one vector per clip"):
         classifier(frames, padding, need_rows=True)
 
 
 def test_frames_can_be_taken_away_but_one_stays():
     whole = collate_frames([torch.ones(5, 4), torch.ones(5, 2)])
-    less = whole.without([torch.tensor([True, False, True, False]), torch.tensor([True, True])])
+    less = whole.hide([torch.tensor([True, False, True, False]), torch.tensor([True, True])])
     assert less.padding.tolist() == [[True, False, True, False], [False, False, True, True]]
     assert whole.lengths.tolist() == [4, 2]
 
@@ -378,16 +372,16 @@ def test_a_model_reads_what_it_was_made_for():
 
     codec, wave = tiny_codec(), Waveform(tone(440.0), 24_000)
     width = codec.codebooks().shape[2]
-    assert sound_inputs(small(frame_width=width), codec, wave).shape[0] == width
-    assert sound_inputs(small(frames="mel256", frame_width=256), codec, wave).shape[0] == 256
-    assert sound_inputs(small(frames="quantised"), codec, wave).dtype == torch.int64
-    assert sound_inputs(preset("test", n_codebooks=2), codec, wave).shape[0] == 2
+    assert EncodecMAE(small(frame_width=width)).read(codec, wave).shape[1] == width
+    assert EncodecMAE(small(frames="mel256", frame_width=256)).read(codec, wave).shape[1] == 256
+    assert EncodecMAE(small(frames="quantised")).read(codec, wave).dtype == torch.int64
+    assert build(preset("test", n_codebooks=2)).read(codec, wave).shape[1] == 2
 
     class Clip:
         codes = torch.zeros(3, 4)
 
     with pytest.raises(AudioformerError, match="holds codes only; prepare it with --frames latents"):
-        clip_inputs(small(), Clip())
+        EncodecMAE(small()).inputs(Clip())
     Clip.frames = torch.zeros(256, 4)
     with pytest.raises(AudioformerError, match="holds frames of 256 numbers"):
-        clip_inputs(small(), Clip())
+        EncodecMAE(small()).inputs(Clip())

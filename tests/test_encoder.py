@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from audioformer.config import preset
 from audioformer.encoder import Encoder, MLMHead
 from audioformer.errors import AudioformerError
+from audioformer.recipes import preset
 
 
 def encoder(seed=0, **changes):
@@ -81,7 +81,8 @@ def test_gradient_checkpointing_gives_the_same_gradients():
     for gradient_checkpointing in (False, True):
         model = encoder(dropout=0.2).train()
         torch.manual_seed(7)
-        model(tokens(), gradient_checkpointing=gradient_checkpointing).hidden.square().sum().backward()
+        model.checkpointing = gradient_checkpointing
+        model(tokens()).hidden.square().sum().backward()
         results.append([parameter.grad for parameter in model.parameters()])
     for plain, recomputed in zip(*results, strict=True):
         torch.testing.assert_close(plain, recomputed, atol=1e-6, rtol=1e-5)

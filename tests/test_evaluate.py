@@ -14,13 +14,13 @@ from torch import nn
 from audioformer.audio import save_audio
 from audioformer.classifier import Classifier
 from audioformer.classify import AudioClassifier, load
-from audioformer.config import preset
 from audioformer.data.datasets import open_dataset
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.evaluate import choose_thresholds, evaluate
-from audioformer.finetune import FineTuning, finetune_preset
+from audioformer.evaluation.scores import add_score, add_thresholds
+from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
-from audioformer.scores import add_score, add_thresholds
+from audioformer.recipes import finetune_preset, preset
 
 
 def classifier(
@@ -112,13 +112,13 @@ def test_thresholds_are_chosen_on_one_part_and_used_on_another(tmp_path):
     chosen = choose_thresholds(model, data)
     assert set(chosen) == {"rain", "dog"}
     before = evaluate(model, data)
-    model.config["frame_thresholds"] = {"rain": chosen["rain"], "dog": 0.0}
+    model.about["frame_thresholds"] = {"rain": chosen["rain"], "dog": 0.0}
     after = evaluate(model, data)
     # dog is now marked everywhere: its 5 segments are found, 15 others are wrong
     assert after["segment_f1_per_class"]["dog"] == pytest.approx(2 * 5 / (2 * 5 + 15))
     assert before["segment_f1_per_class"]["dog"] == 0
     assert after["metric"] == before["metric"]
-    model.config["frame_thresholds"] = {"rain": 1.1}
+    model.about["frame_thresholds"] = {"rain": 1.1}
     assert evaluate(model, data)["segment_f1"] == 0
 
 
@@ -150,6 +150,6 @@ def test_scores_are_written_down_with_their_command(tones, tmp_path):
     assert scores[0]["command"] == "audioformer evaluate tones ..."
     assert "| tones | accuracy |" in (tmp_path / "c" / "README.md").read_text()
     add_thresholds(tmp_path / "c", {"low": 0.25}, "audioformer evaluate ...")
-    assert load(tmp_path / "c", codec=codec).config["frame_thresholds"] == {"low": 0.25}
+    assert load(tmp_path / "c", codec=codec).about["frame_thresholds"] == {"low": 0.25}
     with pytest.raises(AudioformerError, match="neither a folder nor bundled"):
         add_score(tmp_path / "nothing", "tones", report)

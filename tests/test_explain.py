@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from audioformer.classifier import Classifier
-from audioformer.config import preset
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps, mean_distance, mean_entropy, rollout, shrink
 from audioformer.predict import predict_codes
+from audioformer.recipes import preset
 from audioformer.tokens import special_ids, wrap
 
 SIZE = 16
@@ -72,10 +72,10 @@ def test_a_classifier_can_be_asked_with_codes_hidden(codes):
     one = classifier()
     hidden = torch.zeros(3, 20, dtype=torch.bool)
     hidden[:, 5:9] = True
-    found, untouched = predict_codes(one, [codes, codes], 75, False, hidden=[hidden, torch.zeros_like(hidden)])
+    found, untouched = predict_codes(one, [codes, codes], 75, False, target_masks=[hidden, torch.zeros_like(hidden)])
     tokens = wrap(codes[None], codebook_size=SIZE).tokens
     torch.testing.assert_close(untouched.probabilities, one(tokens).logits.softmax(-1)[0].detach())
     tokens[0, :, 6:10] = special_ids(SIZE).mask
     torch.testing.assert_close(found.probabilities, one(tokens).logits.softmax(-1)[0].detach())
-    in_windows = predict_codes(one, [codes], 8, False, hidden=[hidden])[0]
+    in_windows = predict_codes(one, [codes], 8, False, target_masks=[hidden])[0]
     assert not in_windows.probabilities.equal(predict_codes(one, [codes], 8, False)[0].probabilities)

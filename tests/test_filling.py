@@ -6,13 +6,13 @@ import pytest
 import torch
 from tiny import tiny_codec
 
-from audioformer.config import preset
 from audioformer.errors import AudioformerError
 from audioformer.explain import edit as editing
 from audioformer.explain.edit import Edit
 from audioformer.explain.fill import fill, guess, hidden_log_probabilities, random_gap
 from audioformer.masking import mask_positions
 from audioformer.model import AudioFormer
+from audioformer.recipes import preset
 from audioformer.tokens import wrap
 
 SIZE = 16

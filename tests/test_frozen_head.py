@@ -76,7 +76,7 @@ def test_the_checkpoint_is_a_normal_one(parts, tmp_path):
     ]
     clf = load(tmp_path / "mine")
     assert clf.label_names == ["low", "high"]
-    assert clf.config["recipe"]["method"] == "probe"
+    assert clf.about["recipe"]["method"] == "probe"
     codec, _, items = parts
     found = predict_codes(clf.classifier, [item.codes for item in items], clf.window, False)
     before = task.classifier.head((task.vectors - task.mean) / task.scale)  # 16 bits and windows change little

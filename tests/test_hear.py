@@ -15,14 +15,12 @@ from audioformer.audio import Waveform, log_mel, resample
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codecs.compact import save_compact
-from audioformer.config import preset
 from audioformer.encodecmae.config import mae_preset
-from audioformer.encodecmae.frames import sound_inputs
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.features import TransformerFrames, encoder_parameters, open_encoder
 from audioformer.model import AudioFormer
-from audioformer.pretrain import PRETRAIN_PRESETS
+from audioformer.recipes import PRETRAIN_PRESETS, preset
 
 ALLOWED_RATES = (16000, 22050, 32000, 44100, 48000)  # Hz
 KINDS = ("log-mel", "codec", "codes", "separate", "shared:rows=2-3", "summed:layer=1", "classifier", "encodecmae")
@@ -206,7 +204,7 @@ def test_encodecmae_frames_are_its_hidden_vectors(home, kind):
     width = 256 if kind == "mel256" else codec.config.d_latent
     model = EncodecMAE(mae_preset("test", frames=kind, frame_width=width, codebook_size=16, max_positions=80)).eval()
     found = TransformerFrames(model, codec, 1.0)(samples)
-    expected = model(sound_inputs(model.config, codec, Waveform(samples, 24_000))[None]).hidden[:, 0]
+    expected = model(model.read(codec, Waveform(samples, 24_000))).hidden[:, 0]
     torch.testing.assert_close(found, expected)
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from audioformer.codecs.encodec_files import torchaudio_or_stand_in
-from audioformer.config import preset
 from audioformer.encoder import INIT_STD
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches.train import hf_names, load_hf_roformer_state
 from audioformer.model import AudioFormer, codebook_vectors
+from audioformer.recipes import preset
 from audioformer.tokens import collate, special_ids
 
 V = 50

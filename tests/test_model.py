@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from audioformer.config import MaskConfig, preset
+from audioformer.config import MaskConfig
 from audioformer.errors import AudioformerError
 from audioformer.masking import mask_tokens, positions_of
 from audioformer.model import AudioFormer, mean_pool
+from audioformer.recipes import preset
 from audioformer.tokens import collate, wrap
 
 V = 20
@@ -136,32 +137,16 @@ def test_every_weight_learns_and_a_tiny_batch_is_learned_by_heart(rows, norm):
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
-def test_gradient_checkpointing_reaches_the_encoder():
-    results = []
-    for gradient_checkpointing in (False, True):
-        model = make(dropout=0.3).train()
-        b, masked, target_mask = masked_batch("separate")
-        torch.manual_seed(1)
-        options = {"gradient_checkpointing": gradient_checkpointing}
-        model.mlm_loss(b.tokens, b.padding, masked, target_mask, **options).loss.backward()
-        results.append([parameter.grad for parameter in model.parameters()])
-    for plain, recomputed in zip(*results, strict=True):
-        torch.testing.assert_close(plain, recomputed, atol=1e-6, rtol=1e-5)
-
-
 def test_mean_pool_by_hand():
     hidden = torch.arange(12.0).reshape(1, 6, 2)  # BOA, 3 codes, EOA, PAD
     padding = torch.tensor([[False] * 5 + [True]])
     assert mean_pool(hidden, padding).tolist() == [[4.0, 5.0]]
-    assert mean_pool(hidden, padding, codes_only=True).tolist() == [[4.0, 5.0]]
     hidden[0, 0] = 100.0
     assert mean_pool(hidden, padding).tolist() == [[24.0, pytest.approx(24.8)]]
-    assert mean_pool(hidden, padding, codes_only=True).tolist() == [[4.0, 5.0]]
     rows = torch.stack([hidden, 2 * hidden], 1)
     torch.testing.assert_close(mean_pool(rows, padding)[:, 1], 2 * mean_pool(hidden, padding))
     whole = torch.zeros(1, 6, dtype=torch.bool)
-    for codes_only in (False, True):
-        torch.testing.assert_close(mean_pool(rows, None, codes_only), mean_pool(rows, whole, codes_only))
+    torch.testing.assert_close(mean_pool(rows), mean_pool(rows, whole))
 
 
 def test_clip_embedding_by_kind_of_rows():

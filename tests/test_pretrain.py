@@ -11,10 +11,11 @@ import pytest
 import torch
 from tiny import CodedClip, codec_about, coded_clips, tiny_codec
 
-from audioformer.config import MaskConfig, TrainConfig, preset
+from audioformer.config import MaskConfig, TrainConfig
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer
-from audioformer.pretrain import PRETRAIN_PRESETS, MaskedModelling, combine_rows, load_pretrained, pretrain_preset
+from audioformer.pretrain import MaskedModelling, combine_rows, load_pretrained
+from audioformer.recipes import PRETRAIN_PRESETS, preset, pretrain_preset
 from audioformer.train import train
 
 BASE = pretrain_preset("test")

@@ -22,8 +22,9 @@ from audioformer.encodecmae.model import EncodecMAE
 from audioformer.encodecmae.pretrain import MAE_RECIPES, FrameModelling, mae_recipe
 from audioformer.encodecmae.second_stage import activations, fit_clusters, nearest_cluster, sample_activations
 from audioformer.errors import AudioformerError
-from audioformer.finetune import FineTuning, finetune_preset
+from audioformer.finetune import FineTuning
 from audioformer.pretrain import load_pretrained
+from audioformer.recipes import finetune_preset
 from audioformer.train import train
 
 WIDTH = 5
@@ -274,9 +275,9 @@ def test_it_is_fine_tuned_and_probed_like_an_audioformer(tmp_path, method):
     about = json.loads((tmp_path / "classifier" / "config.json").read_text())
     assert about["method"] == "encodecmae"
     assert "frames (latents)" in (tmp_path / "classifier" / "README.md").read_text()
-    with pytest.raises(AudioformerError, match="rows='frames': use ft1"):
+    with pytest.raises(AudioformerError, match="rows='summed': use ft1"):
         FineTuning(replace(config, method="ft2"), model, data, ["even", "odd"], False, codec_about())
-    with pytest.raises(AudioformerError, match="keep_tables: EnCodecMAE reads frames"):
+    with pytest.raises(AudioformerError, match="keep_tables: a model of the method encodecmae has no token embeddings"):
         FineTuning(replace(config, keep_tables=True), model, data, ["even", "odd"], False, codec_about())
 
 
@@ -285,7 +286,7 @@ def test_guesses_of_a_clip_and_their_sound():
     task, clip = made(config), clips()[0]
     list(train(task, config.train))
     guess = guess_clip(task.model, clip.frames, clip.codes, seed=1)
-    assert int(guess.hidden.sum()) == 30
+    assert int(guess.target_mask.sum()) == 30
     assert guess.codes.shape == guess.guessed.shape == guess.confidence.shape == (2, 60)
     assert guess.accuracy().mean() > 0.6
     right = guess.guessed == guess.codes
@@ -295,17 +296,17 @@ def test_guesses_of_a_clip_and_their_sound():
     sounds = guess_sounds(guess, codec)
     assert {name: len(sound) for name, sound in sounds.items()} == dict.fromkeys(sounds, 60 * 320)
     torch.testing.assert_close(sounds["original"], codec.decode(clip.codes)[0, 0])
-    silent = guess.hidden.repeat_interleave(320)
+    silent = guess.target_mask.repeat_interleave(320)
     assert sounds["with gaps"][silent].abs().max() == 0
     assert torch.equal(sounds["with gaps"][~silent], sounds["original"][~silent])
-    mine = guess_clip(task.model, clip.frames, clip.codes, hidden=torch.arange(60) < 10)
-    assert mine.hidden.sum() == 10
+    mine = guess_clip(task.model, clip.frames, clip.codes, target_mask=torch.arange(60) < 10)
+    assert mine.target_mask.sum() == 10
 
 
 def test_guesses_that_cannot_be_made_are_refused(tmp_path):
     start, clip = finished(tmp_path), clips()[0]
     with pytest.raises(AudioformerError, match="one frame must stay visible"):
-        guess_clip(start, clip.frames, clip.codes, hidden=torch.ones(60))
+        guess_clip(start, clip.frames, clip.codes, target_mask=torch.ones(60))
     with pytest.raises(AudioformerError, match="must be"):
         guess_clip(start, clip.frames, clip.codes[:, :9])
     with pytest.raises(AudioformerError, match="clusters, which have no sound"):
@@ -427,9 +428,9 @@ def test_from_the_command_line_to_a_label(desk, tmp_path, capsys, monkeypatch, c
             "the corpus holds codes only and the model reads latents: prepare it with --frames latents",
         ),
         (["mel", "--method", "encodecmae"], "holds frames mel256 and the model reads latents"),
-        (["latents", "--method", "encodecmae", "--rows", "summed"], "--rows: EnCodecMAE reads frames"),
+        (["latents", "--method", "encodecmae", "--rows", "summed"], "--only-row: EnCodecMAE reads frames"),
         (["latents", "--method", "encodecmae", "--targets", "kmeans"], "needs a finished model"),
-        (["latents", "--targets", "kmeans"], "belong to --method encodecmae"),
+        (["latents", "--targets", "kmeans"], "belongs to --method encodecmae"),
     ],
 )
 def test_command_lines_that_do_not_fit_are_refused(desk, tmp_path, capsys, words, message):

@@ -13,12 +13,12 @@ from tiny import tiny_codec, tone_folder
 import audioformer as af
 from audioformer.cli import main
 from audioformer.codecs.compact import save_compact
-from audioformer.config import preset
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
-from audioformer.finetune import FineTuning, finetune_preset
+from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling, pretrain_preset
+from audioformer.pretrain import MaskedModelling
+from audioformer.recipes import finetune_preset, preset, pretrain_preset
 from audioformer.train import train
 
 

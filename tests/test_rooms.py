@@ -122,7 +122,7 @@ def test_the_label_is_asked_with_and_without_the_gap(shown, offered, codes):
     everything = bits_of(torch.ones(2, 150, dtype=torch.bool))
     rows = mask.look(shown, {"hidden": everything}, offered)["classes"]["rows"]
     clf = offered.classifier("animals")
-    now = clf.classify_codes(codes, hidden=torch.ones(2, 150, dtype=torch.bool)).probabilities
+    now = clf.classify_codes(codes, target_mask=torch.ones(2, 150, dtype=torch.bool)).probabilities
     before = clf.classify_codes(codes).probabilities
     for row in rows:
         index = clf.label_names.index(row["label"].replace(" ", "_"))

@@ -21,15 +21,16 @@ from tiny import codec_about, coded_clips, tiny_codec, tone_folder
 
 from audioformer.cli import main
 from audioformer.codecs.compact import save_compact
-from audioformer.config import MaskConfig, TrainConfig, preset
+from audioformer.config import MaskConfig, TrainConfig
 from audioformer.data.batches import CodeSampler
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe
 from audioformer.errors import AudioformerError
-from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.finetune import FineTuning
 from audioformer.losses import multi_positive_contrastive_loss
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling, PretrainConfig, load_pretrained
+from audioformer.pretrain import MaskedModelling, load_pretrained
+from audioformer.recipes import FinetuneConfig, PretrainConfig, preset
 from audioformer.train import train
 
 N_STEPS = 6
@@ -124,10 +125,17 @@ def test_options_that_save_memory_or_time_leave_the_losses(name, option, toleran
     np.testing.assert_allclose(losses(changed), losses(plain), rtol=tolerance)
 
 
-def test_gradient_checkpointing_repeats_its_dropout():
-    np.testing.assert_allclose(
-        losses(pretraining(dropout=0.3, gradient_checkpointing=True)), losses(pretraining(dropout=0.3)), rtol=1e-4
-    )
+@pytest.mark.parametrize("name", TASKS)
+def test_gradient_checkpointing_computes_every_block_twice(name):
+    counts = []
+    for checkpointing in (False, True):
+        task, calls = TASKS[name](gradient_checkpointing=checkpointing), []
+        blocks = [block for module in task.modules() if hasattr(module, "checkpointing") for block in module.blocks]
+        for block in blocks:
+            block.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        losses(task)
+        counts.append(len(calls))
+    assert counts[1] == 2 * counts[0] > 0
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler: apt-get install g++")

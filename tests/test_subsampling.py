@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from audioformer.backbone import read_shape
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.config import preset
 from audioformer.encoder import Encoder, Subsampling
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps
 from audioformer.finetune import FineTuning
+from audioformer.methods import read_config
 from audioformer.model import AudioFormer
-from audioformer.pretrain import PRETRAIN_PRESETS, MaskedModelling
+from audioformer.pretrain import MaskedModelling
+from audioformer.recipes import PRETRAIN_PRESETS, preset
 from audioformer.train import train
 from tests.test_encoder import tokens
 from tests.test_finetune import NAMES, codec_about, coded_clips, recipe
@@ -81,11 +81,13 @@ def test_padding_never_changes_a_clip(factor, n_positions):
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_only_wanted_positions(factor):
+def test_only_some_positions(factor):
     model, clips = encoder(factor), tokens()
-    wanted = torch.tensor([[0, 3, 8], [1, 1, 7]])
+    positions = torch.tensor([[0, 3, 8], [1, 1, 7]])
     whole = model(clips).hidden
-    assert torch.equal(model(clips, wanted=wanted).hidden, torch.stack([whole[0, wanted[0]], whole[1, wanted[1]]]))
+    assert torch.equal(
+        model(clips, positions=positions).hidden, torch.stack([whole[0, positions[0]], whole[1, positions[1]]])
+    )
 
 
 def test_every_clip_position_counts():
@@ -125,7 +127,7 @@ def test_the_card_of_a_classifier_from_scratch_tells_the_groups(tmp_path):
     task.export(tmp_path / "clf", [], None)
     assert "3 codebooks, 4 frames a position of" in (tmp_path / "clf" / "README.md").read_text()
     state, about = load_checkpoint(tmp_path / "clf")
-    opened = Classifier(read_shape(about), len(NAMES))
+    opened = Classifier(read_config(about), len(NAMES))
     opened.load_state_dict(state)
     tokens = task.batch(0)[0].tokens
     torch.testing.assert_close(

@@ -20,7 +20,8 @@ from audioformer.config import TrainConfig
 from audioformer.errors import AudioformerError
 from audioformer.files import writable_folder
 from audioformer.optim import make_optimizer, schedule_factor
-from audioformer.pretrain import MaskedModelling, load_pretrained, pretrain_preset
+from audioformer.pretrain import MaskedModelling, load_pretrained
+from audioformer.recipes import pretrain_preset
 from audioformer.train import Task, WeightAverage, finish_first, train
 
 BASE = pretrain_preset("test")

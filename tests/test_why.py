@@ -13,7 +13,6 @@ from tiny import tiny_codec
 
 from audioformer.classifier import Classifier
 from audioformer.classify import AudioClassifier
-from audioformer.config import preset
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps, rollout, rollout_frames
 from audioformer.explain.faithfulness import (
@@ -27,6 +26,7 @@ from audioformer.explain.faithfulness import (
 )
 from audioformer.explain.gradients import integrated_gradients, log_odds, token_vectors
 from audioformer.explain.occlusion import hidden_probabilities, occlusion, row_falls
+from audioformer.recipes import preset
 from audioformer.tokens import wrap
 
 SIZE, TELLING = 16, 5  # entries of a codebook; the one that the planted model listens for
@@ -115,7 +115,7 @@ def test_several_threads_find_the_same_without_gradients(codes):
     hidden = [gap(codes, frames=slice(start, start + 5)) for start in range(0, 100, 4)]  # more than one batch
     expected = hidden_probabilities(clf, codes, hidden)
     with ThreadPoolExecutor(2) as crew:
-        clf.each = crew.map
+        clf.map_batches = crew.map
         found = hidden_probabilities(clf, codes, hidden)
         if find_spec("captum"):
             torch.testing.assert_close(

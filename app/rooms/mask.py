@@ -183,7 +183,7 @@ def _classes(analysis: Analysis, codes: Tensor, hidden: Tensor, guesser: Guesser
     if clf.codec.fingerprint != guesser.codec.fingerprint or clf.classifier.config.n_codebooks > len(codes):
         return None
     nothing = torch.zeros_like(hidden)
-    found = predict_codes(clf.classifier, [codes, codes], clf.window, clf.multi_label, hidden=[nothing, hidden])
+    found = predict_codes(clf.classifier, [codes, codes], clf.window, clf.multi_label, target_masks=[nothing, hidden])
     before, now = (one.probabilities for one in found)
     leading = torch.maximum(before, now).argsort(descending=True)[:SHOWN_CLASSES].tolist()
     if not leading:

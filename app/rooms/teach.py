@@ -72,7 +72,7 @@ def starts(models: Models) -> list[str]:
     known, found = {**models.pretrained, **models.checkpoints}, {}
     for name, path in known.items():
         config = _config(path)
-        if config.get("method") != "encodecmae":
+        if config.get("method", "audioformer") == "audioformer":
             found[name] = config["codec"]["fingerprint"]
     first = next(iter(found.values()), None)
     return [name for name, fingerprint in found.items() if fingerprint == first]

@@ -70,14 +70,14 @@ def run(arguments: argparse.Namespace) -> Result:
         "command": _command(arguments),
     }
     if arguments.record:
-        from audioformer.scores import add_score
+        from audioformer.evaluation.scores import add_score
 
         add_score(arguments.checkpoint, arguments.record, document)
     return Result(document, _text(document))
 
 
 def _choose(arguments: argparse.Namespace, chosen: dict[str, float]) -> Result:
-    from audioformer.scores import add_thresholds
+    from audioformer.evaluation.scores import add_thresholds
 
     add_thresholds(arguments.checkpoint, chosen, _command(arguments))
     rows = [[label, f"{threshold:.3f}"] for label, threshold in chosen.items()]

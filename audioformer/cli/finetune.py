@@ -66,7 +66,7 @@ def add_verbs(verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Fine-tune."""
-    from audioformer.finetune import finetune_preset
+    from audioformer.recipes import finetune_preset
 
     preset = finetune_preset(arguments.preset)
     preset = replace(preset, method=arguments.method or preset.method)
@@ -128,7 +128,8 @@ def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], se
     import torch
 
     from audioformer.model import AudioFormer
-    from audioformer.pretrain import load_start, pretrain_preset
+    from audioformer.pretrain import load_start
+    from audioformer.recipes import pretrain_preset
 
     if arguments.start != SCRATCH:
         return load_start(arguments.start, expect=chosen.clips.codec)

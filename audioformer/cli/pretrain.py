@@ -1,4 +1,4 @@
-"""`audioformer pretrain`: the masked language model on codes, or EnCodecMAE."""
+"""`audioformer pretrain`: the masked language model on codes, or another method (methods.py)."""
 
 from __future__ import annotations
 
@@ -6,34 +6,31 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from audioformer.cli import pretrain_encodecmae
 from audioformer.cli.console import Result, note
 from audioformer.cli.corpora import Chosen, add_corpora, choose, load_codebooks
 from audioformer.cli.options import add_codec, add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError
-
-METHODS = ("audioformer", "encodecmae")
+from audioformer.methods import BUILT_IN, Method, Request, find_method, method_names
 
 
 def add_verbs(verbs) -> None:
     """Add `pretrain`."""
     about = (
         "Pre-train a model to guess hidden codes; no labels are used. With separate rows (the authors' way) every codebook row is a run "
-        "of its own, DIR/row1, DIR/row2, ..., joined into DIR at the end. --method encodecmae hides frames instead and guesses codes. "
-        "Ctrl-C saves; the same command continues."
+        "of its own, DIR/row1, DIR/row2, ..., joined into DIR at the end. Ctrl-C saves; the same command continues the run."
     )
     example = "audioformer pretrain runs/esc50 runs/scenes --preset tiny -o runs/tiny --held-out-share 0.05 --set train.n_steps=500"
     parser = add_verb(verbs, "pretrain", run, about, example)
     add_corpora(parser)
+    methods = [find_method(name) for name in method_names()]
+    kinds = "; ".join(f"{method.name} {method.about}" for method in methods)
     parser.add_argument(
-        "--method", choices=METHODS, default=METHODS[0], help="what is hidden and guessed (default audioformer)"
+        "--method", choices=[m.name for m in methods], default=BUILT_IN.name, help=f"{kinds} (default {BUILT_IN.name})"
     )
-    presets = (
-        "bundled, tiny, small, paper (12 x 768), test; of encodecmae: tiny, small, base, large, second-stage, test"
-    )
-    parser.add_argument("--preset", required=True, metavar="NAME", help=presets)
+    presets = "; ".join(f"{method.name}: {', '.join(method.presets)}" for method in methods)
+    parser.add_argument("--preset", required=True, metavar="NAME", help=f"named recipe; {presets}")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
     parser.add_argument(
         "--rows", choices=("separate", "shared", "summed"), help="how codebook rows are used (default: the preset's)"
@@ -42,7 +39,7 @@ def add_verbs(verbs) -> None:
         "--codebooks", type=at_least_one, metavar="K", help="rows the model uses (default: the preset's)"
     )
     parser.add_argument(
-        "--from", dest="start", metavar="DIR", help="start from a pre-trained model; its sizes replace the preset's"
+        "--from", dest="start", metavar="DIR", help="continue from a pre-trained model; its sizes replace the preset's"
     )
     parser.add_argument(
         "--only-row",
@@ -50,32 +47,59 @@ def add_verbs(verbs) -> None:
         metavar="K",
         help="separate rows: train this row alone, e.g. one on each machine",
     )
-    parser.add_argument(
-        "--targets",
-        choices=("codes", "kmeans", "both"),
-        help="encodecmae: guess codes (default), or clusters of what a finished model (--from or --teacher) makes of the clips",
-    )
-    parser.add_argument(
-        "--teacher", metavar="DIR", help="encodecmae: cluster this model's activations instead of those of --from"
-    )
+    parser.set_defaults(options_of={method.name: _own_options(parser, method) for method in methods})
     add_codec(parser, default=None, why="; needed only to start from a codec of your own (default: the corpus's)")
     add_set(parser)
 
 
+def _own_options(parser: argparse.ArgumentParser, method: Method) -> list[str]:
+    """Add a method's own options; gives the names of their values."""
+    group, names = parser.add_argument_group(f"options of --method {method.name}"), []
+
+    def add(*flags: str, **settings) -> None:
+        names.append(group.add_argument(*flags, **settings).dest)
+
+    method.options(add)
+    return names
+
+
 def run(arguments: argparse.Namespace) -> Result:
     """Pre-train."""
-    if arguments.method == "encodecmae":
-        return pretrain_encodecmae.run(arguments)
-    if arguments.targets or arguments.teacher:
-        raise AudioformerError("--targets and --teacher belong to --method encodecmae; leave them out")
+    for name, own in arguments.options_of.items():
+        foreign = [f"--{option.replace('_', '-')}" for option in own if getattr(arguments, option) is not None]
+        if foreign and name != arguments.method:
+            raise AudioformerError(f"{', '.join(foreign)}: belongs to --method {name}; leave it out")
+    if arguments.method == BUILT_IN.name:
+        return _run_built_in(arguments)
+    chosen = choose(arguments)
+    request = Request(
+        arguments.preset,
+        chosen.clips,
+        chosen.held_out,
+        lambda config, changes: override(config, [*changes, *arguments.changes]),
+        arguments.start,
+        vars(arguments),
+        lambda: load_codebooks(arguments, chosen.clips),
+    )
+    task = find_method(arguments.method).task(request)
+    task.config = measured(task.config, chosen.held_out)
+    about = run_training(task, task.config, arguments.output)
+    more = {"method": arguments.method, "preset": arguments.preset, "n_held_out": len(chosen.held_out)}
+    document = summary(arguments.output, about, **more)
+    return Result(document, summary_text(document))
+
+
+def _run_built_in(arguments: argparse.Namespace) -> Result:
+    """Pre-train an AudioFormer."""
     from audioformer.model import AudioFormer
-    from audioformer.pretrain import load_pretrained, pretrain_preset
+    from audioformer.pretrain import load_pretrained
+    from audioformer.recipes import pretrain_preset
 
     preset = pretrain_preset(arguments.preset)
     chosen = choose(arguments)
     start = load_pretrained(arguments.start, expect=chosen.clips.codec)[0] if arguments.start else None
     if start is not None and not isinstance(start, AudioFormer):
-        raise AudioformerError(f"--from {arguments.start}: is an EnCodecMAE; use --method encodecmae")
+        raise AudioformerError(f"--from {arguments.start}: continue it with --method {start.config.method}")
     model = start.config if start else replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"])
     changes = [f"model.rows={arguments.rows}"] if arguments.rows else []
     changes += [f"model.n_codebooks={arguments.codebooks}"] if arguments.codebooks else []

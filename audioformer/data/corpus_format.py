@@ -4,7 +4,7 @@
     CORPUS/shard-00000-of-00004.arrow ...         Hugging Face `datasets` Arrow streams, one row a coded clip
     CORPUS/shard-00000-of-00004.problems.json     only where clips of that shard could not be read
 
-K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16. A corpus may hold what EnCodecMAE reads
+K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16. A corpus may hold frames of numbers
 as well: F numbers a frame, (F, T) flattened, as float16. Corpora made before clips said which other one is mixed into them
 ("partner") are read as well: see `with_partners`.
 """
@@ -45,7 +45,7 @@ class CorpusInfo:
         seed: of the augmentation.
         n_shards: files the corpus is cut into.
         version: of this format.
-        frames: "latents" or "mel256", kept beside the codes for EnCodecMAE; None keeps codes only.
+        frames: "latents" or "mel256", frames of numbers kept beside the codes (codecs/frames.py); None keeps codes only.
     """
 
     dataset: str
@@ -98,7 +98,7 @@ class Item:
         events: (class number, onset_s, offset_s).
         duration_s: length of the sound, seconds.
         n_samples: the same in samples at the codec's rate.
-        frames: (F, T) float32, what an EnCodecMAE reads, if the corpus holds it.
+        frames: (F, T) float32, frames of numbers, if the corpus holds them.
     """
 
     id: str

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from audioformer.codec import Codec
+from audioformer.codecs.frames import sound_frames
 from audioformer.data.augment import AugmentConfig, augment_preset
 from audioformer.data.corpus_format import (
     INFO_NAME,
@@ -33,7 +34,6 @@ from audioformer.data.corpus_format import (
 )
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.data.variants import Content, VariantMaker
-from audioformer.encodecmae.frames import sound_frames
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path
 
@@ -97,7 +97,7 @@ def prepare(
         augment: AugmentConfig, or the name of a preset ("light", "strong", ...); needed for variants > 1.
         clip_s: code at most this many seconds of a clip: its beginning, in augmented variants a random stretch.
         n_shards: files to cut the corpus into; None: about 512 rows a file.
-        frames: "latents" or "mel256": keep what EnCodecMAE reads too, in 16 bits (75 * F * 2 bytes a second); None: codes only.
+        frames: "latents" or "mel256": keep these frames of numbers too, in 16 bits (75 * F * 2 bytes a second); None: codes only.
 
     Yields:
         PrepareRecord, one a clip.

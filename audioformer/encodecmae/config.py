@@ -7,6 +7,7 @@ Sizes are counts; F numbers in an input frame, D width, K codebook rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from audioformer.config import Config, check_names, require, require_counts
 
@@ -26,6 +27,8 @@ class EncodecMAEConfig(Config):
     The authors create one feed-forward layer and hand it to every layer of a transformer, so all layers share its
     weights: `shared_ff=True`. Without, each layer has its own, as one would expect.
     """
+
+    method: ClassVar[str] = "encodecmae"
 
     frames: str = "latents"  # what is seen: "latents", "mel256" or "quantised"
     frame_width: int = 128  # F, numbers in a frame: the codec's latent width, or 256 bands
@@ -77,8 +80,13 @@ class EncodecMAEConfig(Config):
 
     @property
     def rows(self) -> str:
-        """Where an AudioFormer says how it reads codebook rows: this model reads frames."""
-        return "frames"
+        """How many vectors a clip has: one, as with rows="summed" of an AudioFormer."""
+        return "summed"
+
+    @property
+    def reads(self) -> str:
+        """What the model reads, in words."""
+        return f"frames ({self.frames})"
 
     @property
     def head_dim(self) -> int:

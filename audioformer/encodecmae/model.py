@@ -12,18 +12,23 @@ Shapes: B clips, F numbers in a frame, T frames, S visible frames, D width, R gu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audioformer.audio import Waveform
+from audioformer.codec import Codec
+from audioformer.codecs.frames import sound_frames
 from audioformer.encodecmae.config import EncodecMAEConfig
-from audioformer.encodecmae.masking import pack_visible, unpack_visible
+from audioformer.encodecmae.frames import FrameBatch, collate_frames
+from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
 from audioformer.encodecmae.transformer import DualTransformer, Positions, xavier
 from audioformer.encoder import EncoderOutput
 from audioformer.errors import AudioformerError
+from audioformer.model import Backbone
 
 MEL_MEAN, MEL_STD = -6.12, 4.82  # of the mel256 input, as the authors standardise it
 MASKED_SHARE = 0.9  # of the loss that hidden frames make; the authors'
@@ -100,19 +105,21 @@ class VisibleEncoder(nn.Module):
             )
 
 
-class EncodecMAE(nn.Module):
+class EncodecMAE(Backbone):
     """Encoder of visible frames, decoder, one softmax per codebook row.
-
-    `encoders` is a list of one, so that classifiers treat this model and AudioFormer alike.
 
     Args:
         config: sizes.
         heads: False leaves decoder and heads out, as fine-tuned models do.
     """
 
+    sub_layer_ends = ("attention.out", "feed_forward.2")
+
     def __init__(self, config: EncodecMAEConfig, heads: bool = True):
         super().__init__()
         self.config = config
+        self.reads_codes = False
+        self.frame_slice, self.max_frames = slice(None), config.max_positions
         self.encoders = nn.ModuleList([VisibleEncoder(config)])
         self.decoder = DualTransformer(config, config.n_decoder_layers) if heads else None
         if heads:
@@ -161,12 +168,52 @@ class EncodecMAE(nn.Module):
             [weights[:, None] for weights in attention] if need_weights else None,
         )
 
-    def decode(self, frames: Tensor, hidden: Tensor, padding: Tensor | None = None) -> Tensor:
+    def inputs(self, item) -> Tensor:
+        """(F, T) frames of a clip of a corpus, or its (K, T) codes for frames="quantised".
+
+        Raises:
+            AudioformerError: the corpus holds no frames, or other ones.
+        """
+        if self.config.frames == "quantised":
+            return torch.as_tensor(item.codes)
+        frames, width = getattr(item, "frames", None), self.config.frame_width
+        if frames is None or len(frames) != width:
+            there = "holds codes only" if frames is None else f"holds frames of {len(frames)} numbers"
+            raise AudioformerError(
+                f"the model reads {self.config.frames} ({width} numbers a frame) and the corpus {there}; prepare it with "
+                f"--frames {self.config.frames}, or pre-train with --set model.frames=quantised"
+            )
+        return torch.as_tensor(frames)
+
+    def read(self, codec: Codec, waveform: Waveform | Tensor, sample_rate: int | None = None) -> Tensor:
+        """(B, F, T) frames of a sound, or its (B, K, T) codes for frames="quantised"; as `Codec.encode` otherwise."""
+        if self.config.frames == "quantised":
+            return codec.encode(waveform, sample_rate, self.config.n_codebooks)
+        return sound_frames(self.config.frames, codec, waveform, sample_rate)
+
+    def collate(self, clips: Sequence) -> FrameBatch:
+        """Clips as `inputs` or `read` give them, to one padded batch."""
+        if self.config.frames == "quantised":
+            return collate_frames([torch.as_tensor(clip)[: self.config.n_codebooks].long() for clip in clips])
+        return collate_frames([torch.as_tensor(clip).float() for clip in clips])
+
+    def hide_some(
+        self, batch: FrameBatch, share: float, span: int, row_share: float, generators: Sequence[torch.Generator]
+    ) -> FrameBatch:
+        """The batch without a share of its frames; there are no rows to leave out."""
+        del row_share
+        return batch.hide(gap_mask(batch.lengths, share, span, generators)) if share else batch
+
+    def frame_padding(self, padding: Tensor) -> Tensor:
+        """(B, T) bool, True = beyond the clip's end."""
+        return padding
+
+    def decode(self, frames: Tensor, target_mask: Tensor, padding: Tensor | None = None) -> Tensor:
         """Encode what is visible, put zeros where something is hidden, decode.
 
         Args:
             frames: (B, F, T), or (B, K, T) codes for frames="quantised"; hidden frames are not used.
-            hidden: (B, T) bool, True = taken away.
+            target_mask: (B, T) bool, True = taken away.
             padding: (B, T) bool, True = nothing there; None = none.
 
         Returns:
@@ -178,22 +225,22 @@ class EncodecMAE(nn.Module):
         if self.decoder is None:
             raise AudioformerError("this model has no decoder (a fine-tuned one); load a pre-trained one")
         encoder = self.encoders[0]
-        visible = ~hidden if padding is None else ~(hidden | padding)
+        visible = ~target_mask if padding is None else ~(target_mask | padding)
         packed, packed_padding = pack_visible(encoder.embed(frames), visible)
         encoded, _, _ = encoder.transformer(packed, packed_padding if packed_padding.any() else None)
         unpacked = self.decoder_positions(unpack_visible(self.to_decoder(encoded), visible))
         return self.decoder(unpacked, padding if padding is not None and padding.any() else None)[0]
 
-    def guess(self, frames: Tensor, hidden: Tensor, padding: Tensor | None = None) -> list[Tensor]:
+    def guess(self, frames: Tensor, target_mask: Tensor, padding: Tensor | None = None) -> list[Tensor]:
         """R of (B, T, V): scores of every possible answer, row by row; arguments and errors as `decode`."""
-        decoded = self.decode(frames, hidden, padding)
+        decoded = self.decode(frames, target_mask, padding)
         return [head(decoded) for head in self.heads]
 
     def mae_loss(
         self,
         frames: Tensor,
         targets: Tensor,
-        hidden: Tensor,
+        target_mask: Tensor,
         padding: Tensor | None = None,
         masked_share: float = MASKED_SHARE,
     ) -> MAEOutput:
@@ -202,7 +249,7 @@ class EncodecMAE(nn.Module):
         Args:
             frames: (B, F, T), or (B, K, T) codes for frames="quantised".
             targets: (B, R, T) int64, in the order of `config.row_names`.
-            hidden: (B, T) bool.
+            target_mask: (B, T) bool, True = hidden.
             padding: (B, T) bool or None.
             masked_share: weight of the hidden frames' mean; the rest is the visible frames'.
 
@@ -213,27 +260,25 @@ class EncodecMAE(nn.Module):
             AudioformerError: shapes disagree, or any reason of `decode`.
         """
         names = self.config.row_names
-        if targets.shape != (len(frames), len(names), frames.shape[2]) or hidden.shape != (
-            len(frames),
-            frames.shape[2],
-        ):
+        n_clips, n_frames = len(frames), frames.shape[2]
+        if targets.shape != (n_clips, len(names), n_frames) or target_mask.shape != (n_clips, n_frames):
             raise AudioformerError(
-                f"targets {tuple(targets.shape)} and hidden {tuple(hidden.shape)} must be (clips, {len(names)}, frames) and "
-                f"(clips, frames) for frames {tuple(frames.shape)}"
+                f"targets {tuple(targets.shape)} and target_mask {tuple(target_mask.shape)} must be "
+                f"(clips, {len(names)}, frames) and (clips, frames) for frames {tuple(frames.shape)}"
             )
-        real = torch.ones_like(hidden) if padding is None else ~padding
-        decoded = self.decode(frames, hidden, padding)[real]  # (M, D)
-        asked = hidden[real]
+        real = torch.ones_like(target_mask) if padding is None else ~padding
+        decoded = self.decode(frames, target_mask, padding)[real]  # (M, D)
+        is_target = target_mask[real]
         masked, visible, losses, accuracy = 0.0, 0.0, [], []
         for row, (head, weight) in enumerate(zip(self.heads, self.config.row_weights, strict=True)):
-            logits, wanted = head(decoded).float(), targets[:, row][real]
-            surprise = F.cross_entropy(logits, wanted, reduction="none")
+            logits, codes = head(decoded).float(), targets[:, row][real]
+            surprise = F.cross_entropy(logits, codes, reduction="none")
             masked, visible = (
-                masked + weight * mean_where(surprise, asked),
-                visible + weight * mean_where(surprise, ~asked),
+                masked + weight * mean_where(surprise, is_target),
+                visible + weight * mean_where(surprise, ~is_target),
             )
-            losses.append(mean_where(surprise.detach(), asked))
-            accuracy.append(mean_where((logits.detach().argmax(-1) == wanted).float(), asked))
+            losses.append(mean_where(surprise.detach(), is_target))
+            accuracy.append(mean_where((logits.detach().argmax(-1) == codes).float(), is_target))
         loss = masked_share * masked + (1 - masked_share) * visible
         return MAEOutput(loss, masked, visible, torch.stack(losses), torch.stack(accuracy))
 

@@ -1,7 +1,7 @@
 """Pre-training EnCodecMAE: hide half of the frames of a clip, guess the codes of all of them. No label is used.
 
 The same loop, data and checkpoints as AudioFormer's pre-training (pretrain.py). Second stage: the guesses are clusters
-of the activations of a model that is finished (kmeans_targets.py).
+of the activations of a model that is finished (second_stage.py).
 Source: EnCodecMAE (arXiv 2309.07391), settings as its authors published them (see MAE_RECIPES).
 
 Shapes: B clips, F numbers in a frame, K codebook rows, R guessed rows, T frames, V answers, D width.
@@ -23,11 +23,13 @@ from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.config import TrainConfig, check_names, require, require_stretches
 from audioformer.data.batches import CodeSampler, require_clips
 from audioformer.encodecmae.config import EncodecMAEConfig, mae_preset
-from audioformer.encodecmae.frames import FrameBatch, clip_inputs, collate_inputs
+from audioformer.encodecmae.frames import FrameBatch
 from audioformer.encodecmae.masking import GAP, MASK_RATIO, gap_mask
 from audioformer.encodecmae.model import MASKED_SHARE, EncodecMAE
 from audioformer.encodecmae.second_stage import activations, fit_clusters, nearest_cluster, sample_activations
 from audioformer.errors import AudioformerError
+from audioformer.methods import Request
+from audioformer.pretrain import load_pretrained
 from audioformer.train import Task
 
 CLIPS_MEASURED = 200  # whose frames give mean and deviation of the input
@@ -106,6 +108,55 @@ def fitting_sizes(config: EncodecMAEConfig, codec: dict, codec_width: int) -> En
     return replace(config, codebook_size=codec["codebook_size"], frame_width=width)
 
 
+def requested_task(request: Request) -> FrameModelling:
+    """What `audioformer pretrain --method encodecmae` trains.
+
+    Raises:
+        AudioformerError: unknown preset or setting, a model of another method, or a corpus without the frames to read.
+    """
+    options, codec = request.options, request.clips.codec
+    if options.get("rows") or options.get("only_row"):
+        raise AudioformerError("--rows and --only-row: EnCodecMAE reads frames, not codebook rows; leave them out")
+    recipe = mae_recipe(request.preset)
+    start, teacher = (_open_model(name, codec) for name in (request.start, options.get("teacher")))
+    stage = recipe.model if recipe.model.guesses_clusters or start is None else start.config
+    changes = [f"model.n_codebooks={options['codebooks']}"] if options.get("codebooks") else []
+    changes += [f"model.targets={options.get('targets') or stage.targets}"]
+    config = request.override(replace(recipe, model=start.config) if start else recipe, changes)
+    codebooks = None
+    if start is None:
+        sizes, codebooks = _fit_to_corpus(config.model, request)
+        config = replace(config, model=sizes)
+    return FrameModelling(config, request.clips, codec, request.held_out, codebooks, start, teacher)
+
+
+def _open_model(name: str | None, codec: dict) -> EncodecMAE | None:
+    """The EnCodecMAE of a folder; None for None."""
+    if name is None:
+        return None
+    model, about = load_pretrained(name, expect=codec)
+    if not isinstance(model, EncodecMAE):
+        raise AudioformerError(
+            f"{name}: is of the method {about.get('method', 'audioformer')}; give a folder of --method encodecmae"
+        )
+    return model
+
+
+def _fit_to_corpus(sizes: EncodecMAEConfig, request: Request) -> tuple[EncodecMAEConfig, Tensor | None]:
+    """The sizes with what corpus and codec decide, and the codec's codebooks where the input is made of them."""
+    clips = request.clips
+    if sizes.frames == "quantised":
+        codebooks = request.codebooks()
+        return fitting_sizes(sizes, clips.codec, codebooks.shape[2]), codebooks
+    if clips.info.frames != sizes.frames:
+        there = f"frames {clips.info.frames}" if clips.info.frames else "codes only"
+        raise AudioformerError(
+            f"the corpus holds {there} and the model reads {sizes.frames}: prepare it with --frames {sizes.frames}, or choose "
+            f"--set model.frames={clips.info.frames or 'quantised'}"
+        )
+    return fitting_sizes(sizes, clips.codec, len(clips[0].frames)), None
+
+
 class FrameModelling(Task):
     """Guess the codes (or clusters) of frames, half of which are hidden.
 
@@ -182,10 +233,10 @@ class FrameModelling(Task):
                 raise AudioformerError(f"frames='quantised' needs the codec's codebooks, {tuple(wanted)} or more rows")
             encoder.codebooks.copy_(codebooks[: sizes.n_codebooks])
         clips, longest = self.sampler.clips, sizes.max_positions
-        clip_inputs(sizes, clips[0])  # refuses a corpus without the right frames
+        self.model.inputs(clips[0])  # refuses a corpus without the right frames
         if sizes.frames != "mel256":  # the authors standardise that with numbers of their own
             chosen = np.linspace(0, len(clips) - 1, min(len(clips), CLIPS_MEASURED)).astype(int)
-            encoder.measure(clip_inputs(sizes, clips[int(i)])[:, :longest] for i in chosen)
+            encoder.measure(self.model.inputs(clips[int(i)])[:, :longest] for i in chosen)
 
     @staticmethod
     def _checked_teacher(sizes: EncodecMAEConfig, teacher: EncodecMAE | None) -> EncodecMAE | None:
@@ -213,7 +264,7 @@ class FrameModelling(Task):
         """(frames, codes (B, K, T), what is hidden (B, T))."""
         part = (step, micro_step, rank, world)
         items, crops, starts = self.sampler.draw(*part)
-        return self._made(items, starts, [crop.shape[1] for crop in crops], self.sampler.generators(*part))
+        return self._batch_of(items, starts, [crop.shape[1] for crop in crops], self.sampler.generators(*part))
 
     def weigh(self, batch: tuple[FrameBatch, Tensor, Tensor]) -> float:
         """Hidden frames: a mean over them all is the mean over parts, each with this weight.
@@ -222,26 +273,24 @@ class FrameModelling(Task):
         """
         return float(batch[2].sum())
 
-    def _made(
-        self, items: Sequence, starts: Sequence[int], lengths: Sequence[int], chance: list
+    def _batch_of(
+        self, items: Sequence, starts: Sequence[int], lengths: Sequence[int], generators: list
     ) -> tuple[FrameBatch, Tensor, Tensor]:
         sizes, pieces = self.config.model, list(zip(items, starts, lengths, strict=True))
-        frames = collate_inputs(
-            sizes, [clip_inputs(sizes, item)[:, start : start + length] for item, start, length in pieces]
-        )
+        frames = self.model.collate([self.model.inputs(item)[:, start : start + n] for item, start, n in pieces])
         codes = torch.zeros(len(items), sizes.n_codebooks, max(lengths), dtype=torch.long)
         for row, (item, start, length) in zip(codes, pieces, strict=True):
             row[:, :length] = torch.as_tensor(item.codes)[: sizes.n_codebooks, start : start + length]
-        hidden = gap_mask(frames.lengths, self.config.mask_ratio, self.config.gap, chance)
-        return frames, codes, hidden
+        target_mask = gap_mask(frames.lengths, self.config.mask_ratio, self.config.gap, generators)
+        return frames, codes, target_mask
 
     def forward(self, batch: tuple[FrameBatch, Tensor, Tensor]) -> dict[str, Tensor]:
         """Losses, nats: "total", "masked" (hidden frames), "visible"; accuracy and each row's loss on hidden frames."""
-        frames, codes, hidden = batch
+        frames, codes, target_mask = batch
         device = next(self.model.parameters()).device
-        frames, codes, hidden = frames.to(device), codes.to(device), hidden.to(device)
+        frames, codes, target_mask = frames.to(device), codes.to(device), target_mask.to(device)
         out = self.model.mae_loss(
-            frames.tokens, self._targets(frames, codes), hidden, frames.padding, self.config.masked_share
+            frames.tokens, self._targets(frames, codes), target_mask, frames.padding, self.config.masked_share
         )
         losses = {
             "total": out.loss,
@@ -256,8 +305,8 @@ class FrameModelling(Task):
         """(B, R, T) what is to be guessed; clusters are looked up in what the teacher makes of the whole stretch."""
         rows = [codes] if self.config.model.guesses_codes else []
         for teacher in self.teachers:
-            heard = activations(teacher.to(codes.device), frames.tokens, frames.padding)
-            rows.append(nearest_cluster(heard, self.model.clusters)[:, None])
+            vectors = activations(teacher.to(codes.device), frames.tokens, frames.padding)
+            rows.append(nearest_cluster(vectors, self.model.clusters)[:, None])
         return torch.cat(rows, 1)
 
     def validate(self) -> dict[str, float] | None:
@@ -272,8 +321,8 @@ class FrameModelling(Task):
         for first in range(0, n, size):
             items = [self.held_out[i] for i in range(first, min(first + size, n))]
             lengths = [min(item.codes.shape[1], self.sampler.max_frames) for item in items]
-            chance = [torch.Generator().manual_seed(first + i) for i in range(len(items))]
-            for name, value in self(self._made(items, [0] * len(items), lengths, chance)).items():
+            generators = [torch.Generator().manual_seed(first + i) for i in range(len(items))]
+            for name, value in self(self._batch_of(items, [0] * len(items), lengths, generators)).items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(items) / n
         return sums | {"score": -sums["masked"]}
 

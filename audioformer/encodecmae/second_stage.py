@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.encodecmae.frames import clip_inputs, collate_inputs
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
 
@@ -58,10 +57,10 @@ def sample_activations(
     for first in range(0, len(chosen), CLIPS_AT_ONCE):
         pieces = []
         for index in chosen[first : first + CLIPS_AT_ONCE]:
-            whole = clip_inputs(teacher.config, clips[int(index)])
+            whole = teacher.inputs(clips[int(index)])
             start = int(rng.integers(0, max(1, whole.shape[1] - window + 1)))
             pieces.append(whole[:, start : start + window])
-        batch = collate_inputs(teacher.config, pieces).to(device)
+        batch = teacher.collate(pieces).to(device)
         for vectors, length in zip(
             activations(teacher, batch.tokens, batch.padding), batch.lengths.tolist(), strict=True
         ):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from audioformer.attention import attend
 from audioformer.encodecmae.config import EncodecMAEConfig
@@ -112,6 +113,9 @@ class DualTransformer(nn.Module):
         shared = feed_forward() if config.shared_ff else None
         self.blocks = nn.ModuleList(DualBlock(config, shared or feed_forward()) for _ in range(n_layers))
         self.final_norm = nn.LayerNorm(config.d_model)
+        self.checkpointing = (
+            False  # in training, compute each block again on the way back: a third more time, far less memory
+        )
 
     def forward(
         self, hidden: Tensor, padding: Tensor | None = None, need_weights: bool = False
@@ -130,7 +134,11 @@ class DualTransformer(nn.Module):
         post = sums = hidden
         streams, attention = [hidden], []
         for block in self.blocks:
-            post, sums, weights = block(post, sums, padding, need_weights)
+            inputs = (post, sums, padding, need_weights)
+            if self.checkpointing and self.training and torch.is_grad_enabled():
+                post, sums, weights = checkpoint(block, *inputs, use_reentrant=False)
+            else:
+                post, sums, weights = block(*inputs)
             streams.append(post)
             attention.append(weights)
         return post + self.final_norm(sums), streams, attention

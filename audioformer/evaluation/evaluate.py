@@ -80,7 +80,7 @@ def evaluate(
 
 def thresholds_of(classifier: AudioClassifier) -> np.ndarray:
     """(C,) probability from which each class counts as heard in a segment: as chosen and kept in config.json, else 0.5."""
-    chosen = classifier.config.get("frame_thresholds") or {}
+    chosen = classifier.about.get("frame_thresholds") or {}
     return np.array([chosen.get(name, ACTIVE) for name in classifier.label_names])
 
 
@@ -147,7 +147,7 @@ def _predict(
     classifier: AudioClassifier, clips: list[Clip], known: dict[str, int], progress, codings=1
 ) -> tuple[np.ndarray, tuple | None]:
     """(n, C) probabilities, and (S, C) truth and probability of segments where events are known and predicted."""
-    with_events = bool(classifier.config.get("frame_head")) and any(clip.events for clip in clips)
+    with_events = bool(classifier.about.get("frame_head")) and any(clip.events for clip in clips)
     probabilities, segments = [], _Segments([], [])
     for start in range(0, len(clips), GROUP):
         group = clips[start : start + GROUP]

@@ -29,12 +29,9 @@ from audioformer.checkpoint import load_checkpoint
 from audioformer.codec import Codec, require_fingerprint
 from audioformer.codecs import load_codec
 from audioformer.codecs.compact import pieces
-from audioformer.encodecmae.frames import sound_frames
-from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
-from audioformer.model import AudioFormer
+from audioformer.model import Backbone
 from audioformer.predict import window_starts
-from audioformer.tokens import wrap
 
 LOG_MEL = "log-mel"
 OPTION = re.compile(r":(rows|layer)=(\d+)(?:-(\d+))?$")
@@ -127,22 +124,12 @@ class TransformerFrames(FrameEncoder):
     """
 
     def __init__(
-        self,
-        model: AudioFormer | EncodecMAE,
-        codec: Codec,
-        window_s: float,
-        rows: range | None = None,
-        layer: int | None = None,
+        self, model: Backbone, codec: Codec, window_s: float, rows: range | None = None, layer: int | None = None
     ):
         super().__init__()
         config = model.config
         self.model, self.codec, self.layer = model, _mono(codec), layer
-        self.of_frames = (
-            slice(None) if config.rows == "frames" else slice(1, -1)
-        )  # positions that are neither BOA nor EOA
-        self.window = min(
-            round(window_s * codec.frame_rate), config.max_positions - (0 if config.rows == "frames" else 2)
-        )
+        self.window = min(round(window_s * codec.frame_rate), model.max_frames)
         if layer is not None and not 0 <= layer <= config.n_layers:
             raise AudioformerError(f"layer={layer}: the model has layers 0 (embeddings) to {config.n_layers}")
         apart = config.rows in ("separate", "shared")
@@ -170,7 +157,7 @@ class TransformerFrames(FrameEncoder):
     @torch.no_grad()
     def forward(self, samples: Tensor) -> Tensor:
         """(B, N) to (B, T, D)."""
-        inputs = self._inputs(samples[:, None])
+        inputs = self.model.read(self.codec, samples[:, None], self.sample_rate)
         total = torch.zeros(len(inputs), inputs.shape[2], self.width, device=inputs.device)
         count = torch.zeros(inputs.shape[2], 1, device=inputs.device)
         for start in window_starts(inputs.shape[2], self.window):
@@ -179,23 +166,12 @@ class TransformerFrames(FrameEncoder):
             count[seen] += 1
         return total.div_(count)
 
-    def _inputs(self, samples: Tensor) -> Tensor:
-        """(B, 1, N) to (B, K, T) codes or (B, F, T) frames, whichever the model reads."""
-        frames = getattr(self.model.config, "frames", "quantised")
-        if frames == "quantised":
-            return self.codec.encode(samples, self.sample_rate, self.model.config.n_codebooks)
-        return sound_frames(frames, self.codec, samples, self.sample_rate)
-
     def _window(self, inputs: Tensor) -> Tensor:
         """(B, K or F, W) to (B, W, D)."""
-        tokens = (
-            inputs
-            if self.model.config.rows == "frames"
-            else wrap(inputs, codebook_size=self.model.config.codebook_size).tokens
-        )
-        out = self.model(tokens, None, self.rows, need_hidden=self.layer is not None)
+        batch = self.model.collate(list(inputs))
+        out = self.model(batch.tokens, None, self.rows, need_hidden=self.layer is not None)
         hidden = out.hidden if self.layer is None else out.all_hidden[self.layer]  # (B, R, S, D)
-        hidden = hidden[:, :, self.of_frames].float()
+        hidden = hidden[:, :, self.model.frame_slice].float()
         return hidden.transpose(1, 2).flatten(2) if self.side_by_side else hidden.mean(1)
 
 

@@ -79,7 +79,9 @@ def integrated_gradients(clf: AudioClassifier, codes: Tensor, label: int, n_step
     starts = window_starts(codes.shape[1], clf.window)
     shares, whole, nothing = torch.zeros(codes.shape), 0.0, 0.0
     windows = [codes[:, start : start + clf.window] for start in starts]
-    answers = clf.each(lambda window: _one_window(clf.classifier, window, label, n_steps, clf.multi_label), windows)
+    answers = clf.map_batches(
+        lambda window: _one_window(clf.classifier, window, label, n_steps, clf.multi_label), windows
+    )
     for start, (found, ends) in zip(starts, answers, strict=True):
         shares[:, start : start + clf.window] += found / len(starts)
         whole, nothing = whole + ends[0] / len(starts), nothing + ends[1] / len(starts)
@@ -90,7 +92,7 @@ def token_vectors(classifier: Classifier, tokens: Tensor) -> Tensor:
     """The vectors that a model looks up for tokens (B, K, S), as (B, K, S, D): it reads either.
 
     Example:
-        >>> from audioformer.config import preset
+        >>> from audioformer.recipes import preset
         >>> model = Classifier(preset("test"), 3)
         >>> token_vectors(model, torch.zeros(1, model.config.n_codebooks, 5, dtype=torch.long)).ndim
         4

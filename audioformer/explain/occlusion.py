@@ -161,7 +161,7 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[T
             which.append(different[key])
     gaps = [piece < 0 for piece in pieces]
     shown = [piece.clamp_min(0) for piece in pieces]
-    found = predict_codes(clf.classifier, shown, clf.window, clf.multi_label, BATCH, gaps, clf.each)
+    found = predict_codes(clf.classifier, shown, clf.window, clf.multi_label, BATCH, gaps, map_batches=clf.map_batches)
     p = torch.stack([one.probabilities for one in found])
     return p[torch.tensor(which)].view(len(hidden), len(starts), -1).mean(1)  # all windows are equally long
 
@@ -170,10 +170,10 @@ def model_codes(clf: AudioClassifier, codes: Tensor) -> Tensor:
     """(K, T) int64, the rows that the model reads.
 
     Raises:
-        AudioformerError: not codes, too few rows, or a model that reads frames of numbers instead (EnCodecMAE).
+        AudioformerError: not codes, too few rows, or a model that reads frames of numbers instead.
     """
     config, codes = clf.classifier.config, torch.as_tensor(codes)
-    if config.rows == "frames":
+    if not clf.reads_codes:
         raise AudioformerError(f"{clf.name}: reads frames of numbers, no codes to hide; take an AudioFormer checkpoint")
     if codes.ndim != 2 or codes.is_floating_point() or len(codes) < config.n_codebooks or codes.shape[1] < 1:
         raise AudioformerError(

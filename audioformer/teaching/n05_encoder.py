@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audioformer.config import preset
 from audioformer.encoder import NORM_EPS, Block
 from audioformer.model import mean_pool
+from audioformer.recipes import preset
 from audioformer.teaching.answers import Check
 
 

@@ -35,7 +35,8 @@ from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
 from audioformer.files import samples_folder
 from audioformer.optim import schedule_factor
-from audioformer.pretrain import MaskedModelling, PretrainConfig, pretrain_preset
+from audioformer.pretrain import MaskedModelling
+from audioformer.recipes import PretrainConfig, pretrain_preset
 from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
 

@@ -36,10 +36,11 @@ from audioformer.data.synth import write_scenes
 from audioformer.evaluation.baseline import accuracy, dataset_features, fit_svm
 from audioformer.evaluation.benches import cells
 from audioformer.evaluation.benches.ablation_table import reading
-from audioformer.finetune import FinetuneConfig, FineTuning, finetune_preset
+from audioformer.finetune import FineTuning
 from audioformer.losses import cross_entropy, ft2_loss, mpc_floor
 from audioformer.metrics import wilson_interval
-from audioformer.pretrain import MaskedModelling, PretrainConfig
+from audioformer.pretrain import MaskedModelling
+from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
 from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, watch
 from audioformer.train import train
 
@@ -354,7 +355,7 @@ for row in whole["rows"]:
 # %%
 def print_scores(model):
     """What a bundled model's card says of it."""
-    for score in model.config["scores"]:
+    for score in model.about["scores"]:
         print(f"{score['metric']} {score['value']:.3f}, {score['spread']}, chance {score['chance']:.2f}")
         print("   ", score["data"])
 
@@ -382,7 +383,7 @@ show(plots.predictions.top_labels(said.labels, said.probabilities, chance=0.1))
 
 # %%
 digits = af.load("digits")
-print("time bins", digits.config["time_bins"])
+print("time bins", digits.about["time_bins"])
 print_scores(digits)
 
 # %% [markdown]

@@ -122,7 +122,7 @@ whole = clf.classify_codes(codes).probabilities
 label = int(whole.argmax())
 name = clf.label_names[label].replace("_", " ")
 every = torch.ones(codes.shape, dtype=torch.bool)
-nothing = clf.classify_codes(codes, hidden=every).probabilities[label]
+nothing = clf.classify_codes(codes, target_mask=every).probabilities[label]
 print(f"{name}: {whole[label]:.1%}   with every code hidden: {nothing:.1%}")
 
 # %% [markdown]
@@ -133,7 +133,7 @@ BLOCK = 15  # frames: 0.2 s
 found = occlusion(clf, codes, label, span=BLOCK)
 gone = torch.zeros(codes.shape, dtype=torch.bool)
 gone[:, 5 * BLOCK : 6 * BLOCK] = True
-without = clf.classify_codes(codes, hidden=gone).probabilities[label]
+without = clf.classify_codes(codes, target_mask=gone).probabilities[label]
 assert_close(found.falls[5], whole[label] - without, atol=1e-5, rtol=0)
 print(f"without block 5: {without:.1%}, a fall of {100 * found.falls[5]:.1f} points")
 
@@ -349,7 +349,7 @@ print(f"{name}: whole {whole[label]:.1%}, evidence alone {alone:.1%}, without it
 # %%
 torch.manual_seed(SEED)
 untrained = af.Classifier(clf.classifier.config, len(clf.label_names)).eval()
-clueless = type(clf)(untrained, codec, clf.config, "untrained")
+clueless = type(clf)(untrained, codec, clf.about, "untrained")
 nonsense = integrated_gradients(clueless, codes, label)
 print(f"shares add up all the same: missing {nonsense.missing:+.4f} nats")
 

@@ -31,10 +31,10 @@ from torch.testing import assert_close
 import audioformer as af
 from audioformer import plots
 from audioformer.checkpoint import bundled_names
+from audioformer.codecs.frames import sound_frames
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
 from audioformer.encodecmae.config import ROW_WEIGHTS, mae_preset
-from audioformer.encodecmae.frames import sound_frames, sound_inputs
 from audioformer.encodecmae.guess import guess_clip, guess_sounds
 from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
 from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe, mae_recipe
@@ -248,7 +248,7 @@ button(f"Run it for real ({bundled.train.n_steps} steps)", pretrain_for_real)
 shipped = "encodecmae-tiny" in bundled_names()
 model = af.load_pretrained("encodecmae-tiny")[0] if shipped else task.model.eval()
 print("the bundled encodecmae-tiny" if shipped else "the one just trained")
-read = sound_inputs(model.config, codec, af.Waveform(waveform, 24_000))
+read = model.read(codec, waveform, 24_000)[0]
 n_rows = model.config.n_codebooks
 
 # %% [markdown]

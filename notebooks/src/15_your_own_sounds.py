@@ -38,9 +38,10 @@ from audioformer.data.datasets import open_dataset
 from audioformer.data.synth import synth_clip
 from audioformer.evaluation.baseline import accuracy, dataset_features, fit_svm
 from audioformer.evaluation.benches.cells import shipped
-from audioformer.finetune import FinetuneConfig, FineTuning
+from audioformer.finetune import FineTuning
 from audioformer.metrics import confusion_matrix, wilson_interval
 from audioformer.predict import window_starts
+from audioformer.recipes import FinetuneConfig
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
 

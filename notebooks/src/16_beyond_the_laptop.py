@@ -38,7 +38,8 @@ from audioformer.data.datasets import open_dataset
 from audioformer.encoder import Encoder
 from audioformer.files import samples_folder
 from audioformer.metrics import average_precision
-from audioformer.pretrain import MaskedModelling, PretrainConfig, pretrain_preset
+from audioformer.pretrain import MaskedModelling
+from audioformer.recipes import PretrainConfig, pretrain_preset
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 
 SEED = 7

@@ -42,10 +42,11 @@ from audioformer.evaluation.benches.ablation_rows import (
     finetune_config,
 )
 from audioformer.evaluation.benches.cells import read_record, remembered
-from audioformer.finetune import FinetuneConfig, FineTuning, finetune_preset
+from audioformer.finetune import FineTuning
 from audioformer.frozen_head import FrozenHead
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling, PretrainConfig, load_pretrained
+from audioformer.pretrain import MaskedModelling, load_pretrained
+from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
 from audioformer.train import train
 
 Say = Callable[[str], None]

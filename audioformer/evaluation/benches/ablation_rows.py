@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from audioformer.config import Config, EncoderConfig, MaskConfig, TrainConfig, check_names, preset
-from audioformer.finetune import FinetuneConfig
-from audioformer.recipes import HIDDEN_RUN
+from audioformer.config import Config, EncoderConfig, MaskConfig, TrainConfig, check_names
+from audioformer.recipes import HIDDEN_RUN, FinetuneConfig, preset
 
 SCRATCH, SVM = "scratch", "svm"  # rows without pre-training, without a transformer
 

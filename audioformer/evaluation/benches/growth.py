@@ -23,10 +23,11 @@ from pathlib import Path
 
 import torch
 
-from audioformer.config import EncoderConfig, MaskConfig, preset
+from audioformer.config import EncoderConfig, MaskConfig
 from audioformer.evaluation.benches import machine, row
 from audioformer.masking import mask_tokens
 from audioformer.model import AudioFormer
+from audioformer.recipes import preset
 from audioformer.tokens import wrap
 
 FRAME_RATE = 75  # Hz

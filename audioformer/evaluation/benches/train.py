@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from audioformer.codecs.encodec_files import torchaudio_or_stand_in
-from audioformer.config import EncoderConfig, MaskConfig, preset
+from audioformer.config import EncoderConfig, MaskConfig
 from audioformer.encoder import Encoder, MLMHead
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
@@ -32,6 +32,7 @@ from audioformer.evaluation.benches.encode import matrix_rate
 from audioformer.masking import mask_tokens
 from audioformer.model import AudioFormer
 from audioformer.optim import make_optimizer
+from audioformer.recipes import preset
 from audioformer.tokens import wrap
 
 SIZES = EncoderConfig(d_model=256, n_layers=6, n_heads=4, d_ff=1024, n_codebooks=1)  # 5.1 million weights
