@@ -25,13 +25,14 @@ from audioformer.checkpoint import load_checkpoint
 from audioformer.cli import main
 from audioformer.cli.bench_options import BENCHES
 from audioformer.cli.console import Progress
-from audioformer.cli.parser import VERBS, build_parser
+from audioformer.cli.parser import build_parser
 from audioformer.codecs import load_codec
 from audioformer.codecs.codes_file import load_codes
 from audioformer.codecs.compact import save_compact
 from audioformer.model import codebook_vectors
 
 ROOT = Path(__file__).parents[1]
+VERBS = build_parser().verbs
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +94,8 @@ def below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]
 
 
 def test_the_verbs_are_those_of_the_interface():
-    promised = "info encode decode classify embed prepare pretrain finetune evaluate synth train-codec app lab"
+    promised = "info encode decode classify embed prepare pretrain finetune evaluate synth train-codec push app lab"
     assert set(promised.split()) <= set(verb_parsers())
-    assert set(verb_parsers()) == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", [*(verb for verb in VERBS if verb != "bench"), *(f"bench {name}" for name in BENCHES)])
@@ -698,6 +698,11 @@ def test_evaluate_can_write_the_score_down(capsys, tmp_path):
     assert score["value"] == document["metric"]
     assert score["command"] == "audioformer evaluate tones --dataset folder --checkpoint mine --folds 2"
     assert "tones, fold 2" in (tmp_path / "mine" / "README.md").read_text()
+
+
+def test_push_refuses_what_is_no_checkpoint_and_tells_what_the_hub_says(capsys):
+    assert "neither a folder nor bundled" in refusal(capsys, "push", "nothing", "ann/model")
+    assert "log in with `hf auth login`" in refusal(capsys, "push", "classifier", "ann/model")
 
 
 # synth, train-codec

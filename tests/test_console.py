@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audioformer.cli.console import Progress, Result, clock, complain, plain, print_result, table
+from audioformer.cli.console import Progress, Result, clock, complain, note, plain, print_result, table
 from audioformer.cli.options import numbers, words
 from audioformer.cli.settings import names_of, override
 from audioformer.cli.training import _timed, step_line
@@ -128,3 +128,22 @@ def test_a_resumed_run_tells_the_time_of_its_own_steps():
     ]
     assert [per_step for _, per_step, _ in _timed(records)] == [1.5, 2.0, 1.5]
     assert step_line(records[0], 1.5, None, 260).endswith("1.50 s/step  1 min 30 s left")
+
+
+EVIL = "do\x1b[2Jg\n\x9b5\u202ecat"
+TAME = r"do\x1b[2Jg\n\x9b5\u202ecat"
+
+
+def test_labels_and_file_names_do_not_control_the_terminal(capsys):
+    assert table([[EVIL, "1"]]) == f"{TAME}  1"
+    note(EVIL)
+    complain(EVIL)
+    with Progress() as progress:
+        progress.show(EVIL)
+    print_result(Result({EVIL: EVIL}), as_json=True)
+    print_result(Result(None, f"a\n{EVIL}"), as_json=False)
+    out, err = capsys.readouterr()
+    assert not set(out + err) & set("\x1b\x9b\u202e")
+    assert err.splitlines()[0] == TAME
+    assert len(err.splitlines()) == 3
+    assert json.JSONDecoder().raw_decode(out)[0] == {EVIL: EVIL}

@@ -8,16 +8,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from audioformer.install.bundle import own_wheel, repack
+
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("audioformer", "app", "data_samples", "notebooks")
 OURS = ("audioformer", "audioformer_app")
@@ -42,15 +45,8 @@ def project_files() -> list[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The wheel of a copy of the tree."""
-    tree, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("wheel")
-    for name in project_files():
-        if name.split("/")[0] != "tests":
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, tree / name)
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, tree, cwd=out)
-    (path,) = out.glob("audioformer-*.whl")
-    return path
+    """Our wheel as `audioformer bundle` builds it."""
+    return own_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +100,16 @@ def test_it_classifies_a_bundled_sample_from_anywhere(clean, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mistake_is_told_in_one_line_there_too(clean, tmp_path):
-    done = run(clean / "audioformer", "classify", "no such file.wav", cwd=tmp_path, code=2)
-    assert done.stdout == ""
-    assert "no such file.wav" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_it_is_packed_again_as_it_was(wheel, clean, tmp_path):
+    site = run(clean / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path)
+    (distribution,) = metadata.distributions(name="audioformer", path=[site.stdout.strip()])
+    again, first = (zipfile.ZipFile(path) for path in (repack(distribution, tmp_path), wheel))
+    assert set(again.namelist()) == set(first.namelist())
+    for name in first.namelist():
+        if not name.endswith("/RECORD"):
+            assert again.read(name) == first.read(name), name
+    (record,) = (name for name in first.namelist() if name.endswith("/RECORD"))
+    assert sorted(again.read(record).split()) == sorted(first.read(record).split())
 
 
 def test_the_installed_packages_of_this_environment_are_the_tree():

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from audioformer.cli.console import Progress, Result, complain, table
+from audioformer.cli.console import Progress, Result, complain, printable, table
 from audioformer.cli.options import add_codec, add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
@@ -113,7 +113,9 @@ def run_classify(arguments: argparse.Namespace) -> Result:
     blocks = []
     for entry in found:
         rows = [[f"{100 * label['probability']:5.1f} %", label["label"]] for label in entry["labels"]]
-        blocks.append(f"{entry['file']}  ({entry['duration_s']:.2f} s, {entry['checkpoint']})\n" + table(rows, "  "))
+        blocks.append(
+            f"{printable(entry['file'])}  ({entry['duration_s']:.2f} s, {entry['checkpoint']})\n" + table(rows, "  ")
+        )
     return Result(found, "\n".join(blocks), each.status)
 
 

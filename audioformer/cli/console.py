@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,21 @@ from pathlib import Path
 from typing import Any
 
 PIPE_INTERVAL_S, SCREEN_INTERVAL_S = 10.0, 1.0
+CONTROL = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"  # of terminals, of lines, of the direction of writing
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Text that changes nothing but its place on a terminal: control characters become their escapes.
+
+    Args:
+        text: may hold a label or a file name of somebody else.
+        keep: control characters that stay.
+
+    Example:
+        >>> print(printable("dog" + chr(27) + "[2J"))
+        dog\x1b[2J
+    """
+    return re.sub(f"[{CONTROL}]", lambda match: match[0] if match[0] in keep else repr(match[0])[1:-1], text)
 
 
 def is_first_process() -> bool:
@@ -53,10 +69,19 @@ def print_result(result: Result, as_json: bool) -> None:
     """Write a result to standard output, in one piece."""
     if not is_first_process():
         return
-    text = json.dumps(plain(result.document), indent=2, ensure_ascii=False, allow_nan=False) if as_json else result.text
+    if as_json:
+        text = json.dumps(plain(result.document), indent=2, ensure_ascii=False, allow_nan=False)
+        text = re.sub(f"[{CONTROL}]", _escaped_for_json, text)
+    else:
+        text = printable(result.text, keep="\n")
     if text:
         encoding = sys.stdout.encoding or "utf-8"
         print(text.encode(encoding, "replace").decode(encoding), flush=True)
+
+
+def _escaped_for_json(match: re.Match) -> str:
+    """json.dumps escapes the first 32 characters in texts; line ends between texts stay."""
+    return match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}"
 
 
 def plain(value: Any) -> Any:
@@ -75,16 +100,17 @@ def plain(value: Any) -> Any:
 def note(message: str) -> None:
     """A line on standard error."""
     if is_first_process():
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 def complain(message: str) -> None:
     """One line on standard error: what was wrong, the rule, what to do."""
-    print("audioformer: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    print("audioformer: " + printable(" ".join(message.split())), file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
     """Rows of cells as aligned text; columns are two spaces apart."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows if i < len(row)) for i in range(max(map(len, rows), default=0))]
     return "\n".join(
         indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows
@@ -117,7 +143,7 @@ class Progress:
 
     def show(self, text: str) -> None:
         """Show a line now, or keep it until it is time."""
-        self.waiting = text if is_first_process() else ""
+        self.waiting = printable(text) if is_first_process() else ""
         if self.waiting and time.monotonic() - self.shown_at >= self.interval_s:
             self._write()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from importlib import import_module
 from typing import NoReturn
 
 import audioformer
@@ -18,81 +19,48 @@ examples:
 
 Every verb explains itself: audioformer VERB --help
 """
+FAMILIES = (
+    "info",
+    "classify",
+    "coding",
+    "convert",
+    "prepare",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "push",
+    "bench",
+    "synth",
+    "train_codec",
+    "check",
+    "bundle",
+    "serve",
+)
 
 
 class Parser(argparse.ArgumentParser):
     """argparse whose complaints are errors like all others: one line, exit status 2."""
+
+    verbs: tuple[str, ...] = ()
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
         unknown = "invalid choice: '"
         if message.startswith("argument VERB:") and unknown in message:
             verb = message.split(unknown)[1].split("'")[0]
-            near = difflib.get_close_matches(verb, VERBS, n=3, cutoff=0.5) or VERBS
+            near = difflib.get_close_matches(verb, self.verbs, n=3, cutoff=0.5) or self.verbs
             raise AudioformerError(f"there is no verb {verb!r}; nearest: {', '.join(near)}; see `audioformer --help`")
         raise AudioformerError(f"{message}; see `{self.prog} --help`")
 
 
-VERBS = (
-    "info",
-    "classify",
-    "embed",
-    "encode",
-    "decode",
-    "prepare",
-    "pretrain",
-    "convert",
-    "finetune",
-    "evaluate",
-    "bench",
-    "synth",
-    "train-codec",
-    "check",
-    "bundle",
-    "app",
-    "lab",
-)
-
-
 def build_parser() -> Parser:
     """The whole command line; `parse_args` leaves the verb's function in `run`."""
-    from audioformer.cli import (
-        bench,
-        bundle,
-        check,
-        classify,
-        coding,
-        convert,
-        evaluate,
-        finetune,
-        info,
-        prepare,
-        pretrain,
-        serve,
-        synth,
-        train_codec,
-    )
-
     parser = Parser(
         prog="audioformer", description=ABOUT, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"audioformer {audioformer.__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for module in (
-        info,
-        classify,
-        coding,
-        convert,
-        prepare,
-        pretrain,
-        finetune,
-        evaluate,
-        bench,
-        synth,
-        train_codec,
-        check,
-        bundle,
-        serve,
-    ):
-        module.add_verbs(verbs)
+    for family in FAMILIES:
+        import_module(f"audioformer.cli.{family}").add_verbs(verbs)
+    parser.verbs = tuple(verbs.choices)
     return parser
