@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from audioformer.audio import log_mel
+from audioformer.explain.codebook import HOLD_S, held_code
 from audioformer.widgets import lanes
 from audioformer.widgets.lanes import DB_PER_NEPER, MEL_HOP, N_FFT, N_MELS
-from audioformer.widgets.sounds import HOLD_S, held_code, wav_base64
+from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
 from audioformer_app.rooms.sent import whole_number

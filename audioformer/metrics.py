@@ -393,3 +393,20 @@ def multi_label_report(
 
 def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else float(value) for name, value in zip(names, values, strict=True)}
+
+
+def perplexity(counts: np.ndarray) -> np.ndarray:
+    """Exponential of the entropy of how often entries occur: the number of equally frequent entries that would say as much.
+
+    Args:
+        counts: (..., V), at least one above 0.
+
+    Returns:
+        (...) from 1 (always the same entry) to V.
+
+    Example:
+        >>> round(float(perplexity(np.array([5, 5, 0, 0]))), 6)
+        2.0
+    """
+    shares = counts / counts.sum(-1, keepdims=True)
+    return np.exp(-(shares * np.log(np.where(shares > 0, shares, 1))).sum(-1))

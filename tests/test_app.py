@@ -23,7 +23,7 @@ from app_weights import CHECKPOINTS, make_weights
 
 from audioformer import load, load_codec
 from audioformer.errors import AudioformerError
-from audioformer.widgets.sounds import HOLD_S
+from audioformer.explain.codebook import HOLD_S
 from audioformer_app import analysis, cards, handlers, models, samples, serve, settings, turns
 
 RATE_HZ = 24_000

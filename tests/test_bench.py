@@ -21,9 +21,10 @@ from audioformer.evaluation.baseline import accuracy, clip_features, fit_svm
 from audioformer.evaluation.benches import sound_files
 from audioformer.evaluation.benches.codec import bench_codec
 from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
-from audioformer.evaluation.benches.codes import code_counts, perplexity, usage_rows
+from audioformer.evaluation.benches.codes import code_counts, usage_rows
 from audioformer.evaluation.benches.opus import through_opus
 from audioformer.files import samples_folder
+from audioformer.metrics import perplexity
 
 
 @pytest.fixture(scope="module")

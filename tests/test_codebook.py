@@ -1,4 +1,4 @@
-"""The codebook view: counts, typical entries, the map, sounds of entries, real examples, and the figures of them."""
+"""The codebook view: counts, typical entries, the map, sounds of entries, and the figures of them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny import RATE, coded_clips, tiny_codec, tone
+from tiny import coded_clips, tiny_codec
 
-from audioformer.audio import Waveform
 from audioformer.errors import AudioformerError
 from audioformer.explain import codebook
+from audioformer.metrics import perplexity
 from audioformer.plots import codebook as figures
 
 
 @pytest.fixture(scope="module")
 def codec():
     return tiny_codec()
-
-
-@pytest.fixture(scope="module")
-def sounds():
-    return {f"{hz} Hz": Waveform(tone(hz, 0.6, seed=hz), RATE) for hz in (300, 1500)}
 
 
 def test_counting_adds_up_clips_row_by_row():
@@ -89,9 +84,12 @@ def test_the_map_keeps_the_widest_plane_and_says_its_share():
     assert between[1] == pytest.approx(between[0], rel=0.1)
     with pytest.raises(AudioformerError, match="expected finite"):
         codebook.entry_map(entries[:, :1])
+    alike = codebook.entry_map(np.ones((4, 3)))
+    assert not alike.points.any()
+    assert not alike.shares.any()
 
 
-def test_an_entry_is_heard_under_the_codes_it_most_often_stands_under(codec):
+def test_an_entry_is_heard_under_the_codes_it_most_often_stands_under():
     clip = np.array([[5, 5, 3, 4], [7, 7, 7, 2], [1, 0, 1, 1]])
     assert codebook.entry_column([clip], 1, 9, 16).tolist() == [9]
     assert codebook.entry_column([clip, clip], 2, 7, 16).tolist() == [5, 7]
@@ -100,28 +98,14 @@ def test_an_entry_is_heard_under_the_codes_it_most_often_stands_under(codec):
         codebook.entry_column([clip], 2, 9, 16)
     with pytest.raises(AudioformerError, match="rows are 1..3"):
         codebook.entry_column([clip], 4, 0, 16)
-    sound = codebook.entry_sound([5, 7], codec)
-    assert sound.shape == (-(-RATE // 2 // 320) * 320,)  # half a second in whole frames
-    middle = codec.decode(torch.tensor([[5], [7]]).expand(-1, 38))[0, 0].numpy()[3000:9000]
-    assert np.array_equal(sound[3000:9000], middle)
 
 
-def test_examples_are_coded_with_the_entry_and_nearest_first(codec, sounds):
-    codes = {name: codec.encode(sound)[0] for name, sound in sounds.items()}
-    for row in (1, 3):
-        entry = int(torch.cat([c[row - 1] for c in codes.values()]).mode()[0])
-        found = codebook.examples(codec, sounds, row, entry, n_best=3, length_s=0.1)
-        assert 1 <= len(found) <= 3
-        assert [e.distance for e in found] == sorted(e.distance for e in found)
-        for one in found:
-            assert codes[one.clip][row - 1, int(one.time_s * codec.frame_rate)] == entry
-            assert one.samples.shape == (2400,)
-    best = codebook.examples(codec, sounds, 1, entry := int(codes["300 Hz"][0, 20]), n_best=1)[0]
-    latents = {name: codec.latents(sound)[0].T for name, sound in sounds.items()}
-    coded = torch.cat([latents[name][code[0] == entry] for name, code in codes.items()])
-    assert best.distance == pytest.approx(float((coded - codec.codebooks()[0, entry]).norm(dim=1).min()), rel=1e-4)
-    with pytest.raises(AudioformerError, match="row=1, entry=16"):
-        codebook.examples(codec, sounds, 1, 16)
+def test_a_held_code_is_the_codec_on_one_column_repeated(codec):
+    sound = codebook.held_code([3, 5], codec)
+    expected = codec.decode(torch.tensor([[3], [5]]).expand(-1, 30))[0, 0].numpy()
+    assert len(sound) == len(expected)
+    np.testing.assert_allclose(sound[1000:-1000], expected[1000:-1000], atol=1e-6)
+    assert abs(sound[0]) == abs(sound[-1]) == 0
 
 
 def drawn():
@@ -131,7 +115,7 @@ def drawn():
     codes = rng.integers(3, 16, 60)
     return {
         "usage": figures.usage(counts),
-        "perplexities": figures.perplexities(codebook.perplexity(counts), (counts > 0).sum(1), 16),
+        "perplexities": figures.perplexities(perplexity(counts), (counts > 0).sum(1), 16),
         "map": figures.entry_map(points, [0.4, 0.2], counts[0], clip=codes, marked=5, theme="dark"),
         "time": figures.entries_over_time(codes, points, 75.0, marked=int(codes[0])),
         "typical": figures.typical_entries(

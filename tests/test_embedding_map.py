@@ -1,5 +1,7 @@
 """Maps of sounds: vectors, neighbours, planes and figures against what they say they are."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,14 @@ def test_a_classifier_gives_its_own_vector_and_probabilities(weights, tone):
         found = describer(model)(tone)
         np.testing.assert_allclose(found.vector, clf.embed(tone), atol=1e-6)
         np.testing.assert_allclose(found.probabilities, clf.classify_codes(clf.codes(tone)).probabilities, atol=1e-6)
+
+
+def test_a_path_with_a_drive_letter_names_a_checkpoint(weights, tone, tmp_path, monkeypatch):
+    shutil.copytree(weights["classifier"], tmp_path / r"C:\models\mine")
+    monkeypatch.chdir(tmp_path)
+    found = describer(r"C:\models\mine")(tone)
+    np.testing.assert_allclose(found.vector, load(weights["classifier"]).embed(tone), atol=1e-6)
+    assert found.probabilities is not None
 
 
 def test_other_models_give_the_mean_of_their_frames(weights, tone):

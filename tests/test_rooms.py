@@ -17,8 +17,9 @@ from audioformer.evaluation.benches.cells import shipped, shipped_names
 from audioformer.explain import codebook as book
 from audioformer.explain import fill as filling
 from audioformer.explain.attention import attention_maps, mean_distance, rollout
+from audioformer.explain.codebook import held_code
 from audioformer.explain.edit import Edit, apply, silent_column
-from audioformer.widgets.sounds import held_code
+from audioformer.metrics import perplexity
 from audioformer_app import analysis, handlers, models
 from audioformer_app.rooms import attention, codebook, edit, mask, results
 from audioformer_app.rooms.sent import bits_of, grid_bits
@@ -261,7 +262,7 @@ def test_codebook_figures_count_the_bundled_clips_and_this_one(shown, offered):
     answer = codebook.look(shown, {"view": "rows", "row": 1, "look": "dark"}, offered)
     counts = book.count([shown.codes, *coded.codes], 32)
     assert answer["figure"]["layout"]["meta"]["alt"].startswith("Perplexity of rows 1 to 3")
-    assert f"{book.perplexity(counts)[0]:.0f}" in answer["figure"]["layout"]["meta"]["alt"]
+    assert f"{perplexity(counts)[0]:.0f}" in answer["figure"]["layout"]["meta"]["alt"]
     for view in codebook.VIEWS:
         answer = codebook.look(shown, {"view": view, "row": 2, "entry": 3, "look": "light"}, offered)
         assert answer["counted"] == f"{len(coded.codes)} bundled clips and this one"
@@ -273,7 +274,7 @@ def test_an_entry_sounds_as_the_library_says(shown, offered, codes):
     answer = codebook.hear(shown, {"row": 2, "entry": entry}, offered)
     column = book.entry_column([shown.codes, *offered.coded_samples("small").codes], 2, entry, 32)
     np.testing.assert_allclose(
-        read_wav(answer["wav"]), book.entry_sound(column, offered.codec("small")).clip(-1, 1), atol=1 / 32_000
+        read_wav(answer["wav"]), held_code(column, offered.codec("small"), 0.5).clip(-1, 1), atol=1 / 32_000
     )
     assert answer["times"] == int((codes[1] == entry).sum())
     assert int(codes[1, answer["frame"]]) == entry

@@ -24,7 +24,7 @@ from audioformer.explain.faithfulness import (
     silenced,
     sounding,
 )
-from audioformer.explain.gradients import integrated_gradients, log_odds, token_vectors
+from audioformer.explain.gradients import Gradients, integrated_gradients, line_integral, log_odds, token_vectors
 from audioformer.explain.occlusion import hidden_probabilities, occlusion, row_falls
 from audioformer.recipes import preset
 from audioformer.tokens import wrap
@@ -191,6 +191,55 @@ def test_gradients_find_what_was_planted(telling):
     assert found.codes[0, 20:30].sum() == pytest.approx(found.whole - found.nothing, rel=1e-3)
     found.codes[0, 20:30] = 0
     assert found.codes.abs().max() < 1e-6
+
+
+def test_a_code_of_two_windows_has_their_sum_over_the_number_of_windows():
+    """100 frames, windows of 75 at 0 and 25."""
+    pytest.importorskip("captum", reason='needs Captum: pip install "audioformer[notebooks]"')
+    clf = drawn()
+    codes = torch.randint(0, SIZE, (3, 100), generator=torch.Generator().manual_seed(0))
+    found = integrated_gradients(clf, codes, 2, 8, 8).codes
+    first, second = (integrated_gradients(clf, codes[:, s : s + 75], 2, 8, 8).codes for s in (0, 25))
+    expected = torch.zeros(3, 100)
+    expected[:, :75] += first / 2
+    expected[:, 25:] += second / 2
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_linear_answer_is_shared_out_exactly_at_one_point():
+    pytest.importorskip("captum", reason='needs Captum: pip install "audioformer[notebooks]"')
+    weights, start, end = (
+        torch.tensor([[2.0, -1.0, 0.5]]),
+        torch.tensor([[1.0, 1.0, 1.0]]),
+        torch.tensor([[2.0, 3.0, 1.0]]),
+    )
+    shares, n_steps = line_integral(lambda x: (x * weights).sum(1), start, end, 0.0, 1e-6, n_steps=1)
+    torch.testing.assert_close(shares, torch.tensor([[2.0, -2.0, 0.0]]))
+    assert n_steps == 1
+
+
+def test_points_are_doubled_until_the_shares_add_up():
+    """A step of height 1 that falls between the points: its slope is seen by many points only."""
+    pytest.importorskip("captum", reason='needs Captum: pip install "audioformer[notebooks]"')
+    start, end = torch.zeros(1, 2), torch.ones(1, 2)
+
+    def step(x):
+        return (40 * (x[:, 0] - 0.3)).sigmoid()
+
+    shares, n_steps = line_integral(step, start, end, 1.0, 0.01, n_steps=2)
+    assert 8 <= n_steps <= 64
+    assert float(shares.sum()) == pytest.approx(1, abs=0.01)
+    few, n_steps = line_integral(step, start, end, 1.0, 0.01, n_steps=2, most_steps=4)
+    assert n_steps == 4
+    assert abs(float(few.sum()) - 1) > 0.01
+
+
+def test_shares_that_do_not_add_up_are_flagged():
+    shares = torch.full((1, 10), 0.19)
+    assert Gradients(0, shares + 0.009, 1.0, -1.0, 16).complete
+    flagged = Gradients(0, shares - 0.01, 1.0, -1.0, 128)
+    assert not flagged.complete
+    assert flagged.left_over == pytest.approx(0.1, rel=1e-5)
 
 
 def test_the_integral_is_that_of_the_equation():

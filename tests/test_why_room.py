@@ -76,10 +76,11 @@ def test_the_first_answer_is_why_the_top_label(shown, offered, clf, codes):
 def test_gradients_and_rollout_are_those_of_the_library(shown, offered, clf, codes):
     pytest.importorskip("captum", reason='needs Captum: pip install "audioformer[app]"')
     answer = why.look(shown, {"method": "gradients", "label": 2}, offered)
-    found = integrated_gradients(clf, codes, 2, 6)
+    found = integrated_gradients(clf, codes, 2)
     np.testing.assert_allclose(answer["lanes"][1]["lines"][0]["values"], found.frames, atol=1e-4)
     np.testing.assert_allclose(answer["rows"], found.codes.sum(1), atol=1e-4)
     assert answer["missing"] == pytest.approx(found.missing, abs=1e-5)
+    assert answer["complete"] == found.complete
     answer = why.look(shown, {"method": "rollout"}, offered)
     np.testing.assert_allclose(answer["lanes"][1]["lines"][0]["values"], rollout_frames(clf, codes), atol=1e-4)
     assert answer["rows"] is None

@@ -13,7 +13,8 @@ import torch
 
 from audioformer.codecs.compact import CompactCodec, CompactConfig
 from audioformer.errors import AudioformerError
-from audioformer.widgets import lanes, modules, sound_map, sounds, timeline
+from audioformer.explain.codebook import held_code
+from audioformer.widgets import lanes, modules, sound_map, timeline
 
 RATE_HZ = 24_000
 
@@ -90,14 +91,6 @@ def test_scores_show_the_leading_classes():
     assert [line["name"] for line in lane["lines"]] == ["sea waves", "c"]
     with pytest.raises(AudioformerError, match="scores"):
         lanes.scores(values, 75.0, ["a"])
-
-
-def test_a_held_code_is_the_codec_on_one_column_repeated(codec):
-    sound = sounds.held_code([3, 5], codec)
-    expected = codec.decode(torch.tensor([[3], [5]]).expand(-1, 30))[0, 0].numpy()
-    assert len(sound) == len(expected)
-    np.testing.assert_allclose(sound[1000:-1000], expected[1000:-1000], atol=1e-6)
-    assert abs(sound[0]) == abs(sound[-1]) == 0
 
 
 # --- a map of sounds
@@ -181,7 +174,7 @@ def test_the_widget_answers_a_code_with_its_sound(widget, codec):
     reply = json.loads(widget.reply)
     column = widget._codes[:2, 7]
     sound, rate = soundfile.read(io.BytesIO(base64.b64decode(reply["wav"])), dtype="float32")
-    np.testing.assert_allclose(sound, np.clip(sounds.held_code(column, codec), -1, 1), atol=1 / 32_000)
+    np.testing.assert_allclose(sound, np.clip(held_code(column, codec), -1, 1), atol=1 / 32_000)
     assert rate == RATE_HZ
     assert reply["code"] == widget._codes[1, 7]
 

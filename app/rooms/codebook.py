@@ -14,6 +14,7 @@ import numpy as np
 from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
 from audioformer.explain import codebook
+from audioformer.metrics import perplexity
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
@@ -22,6 +23,7 @@ from audioformer_app.rooms.sent import one_of, whole_number
 
 VIEWS = ("map", "time", "use", "rows", "classes")
 LOOKS = ("light", "dark")
+ENTRY_S = 0.5  # how long an entry is held
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,11 @@ def hear(analysis: Analysis, data: dict, models: Models) -> dict:
         "times": len(frames),
         "frame": int(frames[0]) if len(frames) else None,
     }
-    return {"token": analysis.token, **told, "wav": wav_base64(codebook.entry_sound(column, codec), codec.sample_rate)}
+    return {
+        "token": analysis.token,
+        **told,
+        "wav": wav_base64(codebook.held_code(column, codec, ENTRY_S), codec.sample_rate),
+    }
 
 
 ANSWERS = {"codebook": look, "entry": hear}
@@ -123,7 +129,7 @@ def _figure(view: str, k: int, entry: int | None, theme: str, analysis: Analysis
     if view == "use":
         return figures.usage(counts, theme=theme)
     if view == "rows":
-        return figures.perplexities(codebook.perplexity(counts), (counts > 0).sum(1), size, theme=theme)
+        return figures.perplexities(perplexity(counts), (counts > 0).sum(1), size, theme=theme)
     if view == "classes":
         if len(set(coded.labels)) < 2:
             raise AudioformerError(

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from audioformer.errors import AudioformerError
+from audioformer.explain.codebook import held_code
 from audioformer.explain.edit import silent_column
 from audioformer.explain.fill import Guesses, fill, guess, random_gap
 from audioformer.predict import predict_codes
 from audioformer.widgets import lanes
-from audioformer.widgets.sounds import held_code, wav_base64
+from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Guesser, Models
 from audioformer_app.rooms.sent import bits_of, codes_for, grid_bits, number, one_of, whole_number

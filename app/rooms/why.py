@@ -47,6 +47,7 @@ class Map:
         whole: what the map shares out or starts from: probability, or log-odds in nats; None without either.
         nothing: the same with every code hidden.
         missing: what the shares fail to add up to, nats; None where they need not.
+        complete: False if that is too much for the shares to be believed.
     """
 
     frames: Tensor
@@ -54,6 +55,7 @@ class Map:
     whole: float | None = None
     nothing: float | None = None
     missing: float | None = None
+    complete: bool = True
 
 
 def look(analysis: Analysis, data: dict, models: Models) -> dict:
@@ -98,6 +100,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         "whole": found.whole,
         "nothing": found.nothing,
         "missing": found.missing,
+        "complete": found.complete,
         "truth": held_against(found.frames, truth) if truth.any() else None,
         "lanes": ["mel", _lane(found.frames, block, method, clf.codec.frame_rate), *extra],
         "checkpoint": analysis.verdict.checkpoint,
@@ -200,9 +203,8 @@ def _by_occlusion(clf: AudioClassifier, codes: Tensor, label: int) -> Map:
 
 
 def _by_gradients(clf: AudioClassifier, codes: Tensor, label: int) -> Map:
-    n_windows = len(window_starts(codes.shape[1], clf.window))
-    found = integrated_gradients(clf, codes, label, n_steps=max(6, 16 // n_windows))
-    return Map(found.frames, found.codes.sum(1), found.whole, found.nothing, found.missing)
+    found = integrated_gradients(clf, codes, label)
+    return Map(found.frames, found.codes.sum(1), found.whole, found.nothing, found.missing, found.complete)
 
 
 def _by_rollout(clf: AudioClassifier, codes: Tensor, label: int) -> Map:  # noqa: ARG001 - attention knows no label

@@ -143,7 +143,7 @@ class WhyRoom extends Room {
     return `${start.toFixed(2)}-${end.toFixed(2)} s`;
   }
 
-  showMap({ method, name, whole, nothing, missing, order, means, rows, block }) {
+  showMap({ method, name, whole, nothing, missing, complete, order, means, rows, block }) {
     const first = this.stretch(order[0]);
     const facts = [];
     if (method === "occlusion") {
@@ -152,7 +152,7 @@ class WhyRoom extends Room {
     } else if (method === "gradients") {
       facts.push(this.fact("Log-odds", `${whole.toFixed(2)} nats`, `with everything hidden ${nothing.toFixed(2)}`));
       facts.push(this.fact("Most", first, `${(means[order[0]] * block).toFixed(2)} nats`));
-      facts.push(this.fact("Left over", `${Math.abs(missing).toFixed(3)} nats`, "0 if the integral were exact"));
+      facts.push(this.fact("Left over", `${Math.abs(missing).toFixed(3)} nats`, complete ? "0 if the integral were exact" : "too much: doubt these shares"));
     } else {
       facts.push(this.fact("Most", first, `${means[order[0]].toFixed(2)} times an even share`));
       facts.push(part("p", "", "Rollout knows no label: it is the same whatever you ask about."));

@@ -8,30 +8,16 @@ Shapes: K codebooks (rows), V entries each, D width, T frames, C classes, N samp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from audioformer.audio import Waveform, resample
 from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.benches.codes import perplexity
-from audioformer.widgets.sounds import fade, held_code
 
-__all__ = [
-    "EntryMap",
-    "Example",
-    "class_counts",
-    "count",
-    "entry_column",
-    "entry_map",
-    "entry_sound",
-    "examples",
-    "log_odds",
-    "perplexity",
-]
+HOLD_S, FADE_S = 0.4, 0.01  # how long a single code is held when it is played, and how long each end is faded
 
 
 def count(clips: Iterable, codebook_size: int) -> np.ndarray:
@@ -166,17 +152,19 @@ def entry_map(entries) -> EntryMap:
         EntryMap. Neighbours on the map may lie far apart in what it leaves out: `shares` says how much that is.
 
     Raises:
-        AudioformerError: another shape, or not finite.
+        AudioformerError: another shape, not finite, or scikit-learn is not installed.
     """
+    try:
+        from sklearn.decomposition import PCA
+    except ImportError as error:
+        raise AudioformerError('maps need scikit-learn: pip install "audioformer[app]"') from error
     entries = np.asarray(torch.as_tensor(entries).detach().cpu(), np.float64)
     if entries.ndim != 2 or min(entries.shape) < 2 or not np.isfinite(entries).all():
         raise AudioformerError(f"entries have shape {entries.shape}; expected finite (V, D), both at least 2")
-    centred = entries - entries.mean(0)
-    _, lengths, directions = np.linalg.svd(centred, full_matrices=False)
-    directions = (
-        directions[:2] * np.sign(directions[:2][[0, 1], np.abs(directions[:2]).argmax(1)])[:, None]
-    )  # SVD leaves signs open
-    return EntryMap(centred @ directions.T, lengths[:2] ** 2 / max((lengths**2).sum(), 1e-30))
+    if not np.ptp(entries, axis=0).any():  # all entries alike: they have no spread to share out
+        return EntryMap(np.zeros((len(entries), 2)), np.zeros(2))
+    plane = PCA(2, svd_solver="full")
+    return EntryMap(plane.fit_transform(entries), plane.explained_variance_ratio_)
 
 
 def entry_column(clips: Iterable, row: int, entry: int, codebook_size: int) -> np.ndarray:
@@ -212,78 +200,29 @@ def entry_column(clips: Iterable, row: int, entry: int, codebook_size: int) -> n
     return np.append(columns[times.argmax()], entry)
 
 
-def entry_sound(column, codec: Codec, hold_s: float = 0.5) -> np.ndarray:
-    """The sound of an entry: a column from `entry_column`, held; (N,) float32 at the codec's rate, ends faded.
+def held_code(column, codec: Codec, hold_s: float = HOLD_S) -> np.ndarray:
+    """One code as a sound: held for a moment together with the codes above it in its column.
+
+    A code of row k corrects what rows 1 to k - 1 left over, so alone it is not a sound; with them it is.
+
+    Args:
+        column: (k,) codes of rows 1 to k, for instance from `entry_column`.
+        codec: that made them.
+        hold_s: seconds.
+
+    Returns:
+        (N,) float32 at the codec's rate, faded at both ends so that it does not click.
 
     Raises:
         AudioformerError: codes that the codec does not have.
     """
-    return held_code(column, codec, hold_s)
-
-
-@dataclass(frozen=True)
-class Example:
-    """A place where real sound is coded with an entry.
-
-    Attributes:
-        clip: its name.
-        time_s: middle of the frame, seconds from the clip's beginning.
-        distance: from what is quantised there to the entry, in the units of the codebook.
-        samples: (N,) float32 cut from around it, at the codec's rate, ends faded.
-    """
-
-    clip: str
-    time_s: float
-    distance: float
-    samples: np.ndarray
-
-
-def examples(
-    codec: Codec, clips: Mapping[str, Waveform], row: int, entry: int, n_best: int = 3, length_s: float = 0.5
-) -> list[Example]:
-    """The best real examples of an entry: frames that are coded with it and lie nearest to it.
-
-    Args:
-        codec: whose frames follow each other without segments (compact, encodec_24khz).
-        clips: sounds by name; coded here, one after the other.
-        row: 1 to K.
-        entry: 0 to V - 1.
-        n_best: examples wanted; fewer where fewer are found.
-        length_s: of each cut, seconds; two cuts of a clip lie at least so far apart.
-
-    Returns:
-        Nearest first; none if no clip uses the entry.
-
-    Raises:
-        AudioformerError: no such row or entry, an unusable clip, or n_best or length_s not above 0.
-    """
-    _in_range(entry, codec.codebook_size, row, codec.n_codebooks)
-    if n_best < 1 or not length_s > 0:
-        raise AudioformerError(f"n_best={n_best}, length_s={length_s}: both must be above 0")
-    books, found = codec.codebooks(), []
-    for name, sound in clips.items():
-        codes, residual = codec.encode(sound, n_codebooks=row)[0], codec.latents(sound)[0].T  # (row, T) and (T, D)
-        residual = residual - sum((books[k][codes[k]] for k in range(row - 1)), torch.zeros_like(residual))
-        places = (codes[row - 1] == entry).nonzero()[:, 0]
-        distances = (residual[places] - books[row - 1][entry]).norm(dim=-1)
-        apart, taken = length_s * codec.frame_rate, []
-        for index in distances.argsort(stable=True).tolist():
-            place = int(places[index])
-            if len(taken) < n_best and all(abs(place - other) >= apart for other in taken):
-                taken.append(place)
-                found.append((float(distances[index]), name, (place + 0.5) / codec.frame_rate))
-    best = sorted(found)[:n_best]
-    return [
-        Example(name, time_s, distance, _cut(clips[name], time_s, length_s, codec.sample_rate))
-        for distance, name, time_s in best
-    ]
-
-
-def _cut(sound: Waveform, time_s: float, length_s: float, sample_rate: int) -> np.ndarray:
-    """(N,) float32 of the channels' mean around a time, inside the clip."""
-    samples = resample(sound.samples.mean(0), sound.sample_rate, sample_rate).numpy()
-    start = max(0, min(round((time_s - length_s / 2) * sample_rate), len(samples) - round(length_s * sample_rate)))
-    return fade(samples[start : start + round(length_s * sample_rate)], sample_rate)
+    n_frames = max(1, round(hold_s * codec.frame_rate))
+    codes = torch.as_tensor(np.asarray(column, dtype=np.int64))[:, None].expand(-1, n_frames)
+    sound = codec.decode(codes)[0].mean(0).cpu().numpy()
+    n_fade = min(len(sound) // 2, round(FADE_S * codec.sample_rate))
+    ends = np.ones(len(sound), dtype=np.float32)
+    ends[:n_fade] = np.linspace(0, 1, n_fade, dtype=np.float32)
+    return sound * ends * ends[::-1]
 
 
 def _checked(codes, codebook_size: int) -> np.ndarray:

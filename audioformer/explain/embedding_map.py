@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.linalg import orthogonal_procrustes
 
 from audioformer.audio import Waveform, resample
 from audioformer.checkpoint import load_checkpoint
@@ -32,7 +33,7 @@ from audioformer.config import check_names
 from audioformer.encoder import init_weights
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import clip_features
-from audioformer.evaluation.features import FrameEncoder, open_encoder
+from audioformer.evaluation.features import LOG_MEL, OPTION, FrameEncoder, open_encoder
 from audioformer.explain.codebook import entry_map
 
 STATISTICS, RANDOM = "statistics", "random:"
@@ -99,7 +100,8 @@ def fresh(encoder: FrameEncoder, seed: int = 0) -> FrameEncoder:
 def _open(name: str, seed: int) -> AudioClassifier | FrameEncoder:
     if name.startswith(RANDOM):
         return fresh(open_encoder(name.removeprefix(RANDOM)), seed)
-    if ":" not in name and name != "log-mel" and load_checkpoint(name)[1]["kind"] == "classifier":
+    is_checkpoint = name != LOG_MEL and name.partition(":")[0] not in ("codec", "codes") and not OPTION.search(name)
+    if is_checkpoint and load_checkpoint(name)[1]["kind"] == "classifier":
         return load(name)
     return open_encoder(name)
 
@@ -166,9 +168,9 @@ class Space:
             raise AudioformerError(
                 f"k={k}: {len(self.unit)} clips have 1 to {len(self.unit) - 1} neighbours each; choose one of those"
             )
-        cosine = self.unit @ self.unit.T
-        np.fill_diagonal(cosine, -np.inf)
-        return np.argsort(-cosine, axis=1, kind="stable")[:, :k]
+        from sklearn.neighbors import NearestNeighbors
+
+        return NearestNeighbors(n_neighbors=k, metric="cosine").fit(self.unit).kneighbors(return_distance=False)
 
 
 def purity(neighbours: np.ndarray, labels: Sequence[str]) -> tuple[float, float, int]:
@@ -259,8 +261,8 @@ def align(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     Orthogonal Procrustes (Schoenemann 1966): two maps can be compared by eye, and nothing between their points changes.
     """
     ours, theirs = points - points.mean(0), onto - onto.mean(0)
-    left, lengths, right = np.linalg.svd(ours.T @ theirs)
-    return ours @ (left @ right) * (lengths.sum() / max((ours**2).sum(), 1e-12)) + onto.mean(0)
+    turn, size = orthogonal_procrustes(ours, theirs)
+    return ours @ turn * (size / max((ours**2).sum(), 1e-12)) + onto.mean(0)
 
 
 def place(points: np.ndarray, nearest: np.ndarray, cosines: np.ndarray) -> np.ndarray:

@@ -25,9 +25,10 @@ from audioformer.classify import AudioClassifier, as_waveform
 from audioformer.codec import Codec
 from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
+from audioformer.explain.codebook import held_code
 from audioformer.widgets import lanes
 from audioformer.widgets.modules import bundle, style
-from audioformer.widgets.sounds import held_code, wav_base64
+from audioformer.widgets.sounds import wav_base64
 
 
 def timeline(

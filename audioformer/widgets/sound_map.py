@@ -22,6 +22,7 @@ from torch import Tensor
 from audioformer.audio import Waveform
 from audioformer.classify import as_waveform
 from audioformer.errors import AudioformerError
+from audioformer.explain.embedding_map import align
 from audioformer.widgets.modules import bundle, style
 from audioformer.widgets.sounds import wav_base64
 
@@ -56,8 +57,6 @@ def sound_map(
         >>> sound_map([[0, 0], [1, 1]], ["dog", "cat"]).selection                   # doctest: +SKIP
         []
     """
-    from audioformer.explain.embedding_map import align  # here: it needs the codebook, and that the widgets' sounds
-
     given = dict(maps) if isinstance(maps, Mapping) else {"": maps}
     points = {str(name): np.asarray(one, np.float64) for name, one in given.items()}
     names = _names(sounds, len(labels)) if names is None else [str(name) for name in names]

@@ -13,6 +13,7 @@ import numpy as np
 from audioformer.audio import load_audio
 from audioformer.codec import Codec
 from audioformer.evaluation.benches import row
+from audioformer.metrics import perplexity
 
 
 def code_counts(codec: Codec, files: Sequence[Path], progress: Callable[[int, int], None] | None = None) -> np.ndarray:
@@ -37,23 +38,6 @@ def code_counts(codec: Codec, files: Sequence[Path], progress: Callable[[int, in
         if progress:
             progress(done, len(files))
     return counts
-
-
-def perplexity(counts: np.ndarray) -> np.ndarray:
-    """Exponential of the entropy of how often entries occur: the number of equally frequent entries that would say as much.
-
-    Args:
-        counts: (..., V), at least one above 0.
-
-    Returns:
-        (...) from 1 (always the same entry) to V.
-
-    Example:
-        >>> round(float(perplexity(np.array([5, 5, 0, 0]))), 6)
-        2.0
-    """
-    shares = counts / counts.sum(-1, keepdims=True)
-    return np.exp(-(shares * np.log(np.where(shares > 0, shares, 1))).sum(-1))
 
 
 def usage_rows(counts: np.ndarray) -> list[dict]:
