@@ -13,32 +13,15 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from audioformer.evaluation.benches import adapt, probe
 
 HERE = Path(__file__).resolve().parent
 ASSETS = HERE.parent / "audioformer" / "assets"
 PAGES = [HERE.parent / "README.md", *sorted(HERE.glob("*.md"))]
 MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-FEATURES = {  # in the order of the page
-    "statistics": "log-mel and MFCC statistics, made by hand",
-    "log-mel": "mean and deviation of log-mel bands",
-    "codec:compact": "the codec's latents, continuous",
-    "codes:compact:rows=1": "its codes, row 1",
-    "codes:compact:rows=1-3": "its codes, rows 1-3",
-    "codes:compact": "its codes, all 8 rows",
-    "runs/pretrained-rows:rows=1": "AudioFormer, the authors' separate rows: row 1",
-    "runs/pretrained-rows:rows=1-3": "AudioFormer, separate rows: rows 1-3 side by side",
-    "pretrained": "AudioFormer, summed rows",
-    "encodecmae-tiny": "EnCodecMAE",
-}
-ADAPTATIONS = {
-    "linear": "the linear layer alone",
-    "bias": "the biases",
-    "adapter": "adapters",
-    "lora": "LoRA",
-    "full": "everything",
-}
 
 
 def read(path: Path):
@@ -113,30 +96,14 @@ def tried(name: str) -> str:
     return table(["date", "what was tried", "measured on", "score", "before", "kept", "note"], rows)
 
 
-def features() -> str:
-    """Frozen features: a line each, data sets and classifiers across."""
-    cells = {(row["features"], row["data"], row["probe"]): row for row in bench("probe")["rows"]}
-    columns = [(data, probe) for probe in ("linear", "svm", "knn", "mlp") for data in ("esc10", "digits", "scenes")]
-    titles = {"esc10": "ESC-10", "digits": "digits", "scenes": "scenes"}
-    names = {"linear": "linear layer", "svm": "SVM", "knn": "nearest neighbours", "mlp": "HEAR's MLP"}
-    head = ["features", "name", "size", *(f"{titles[data]}, {names[probe]}" for data, probe in columns)]
-    rows = []
-    for name, title in FEATURES.items():
-        size = cells[name, "esc10", "linear"]["n_features"]
-        rows.append([title, f"`{name}`", size, *(f"{cells[(name, *column)]['ours']:.3f}" for column in columns)])
-    chance = [f"{cells[('statistics', *column)]['chance']:.3f}" for column in columns]
-    return table(head, [*rows, ["chance", None, None, *chance]])
+def printed(as_markdown: Callable[[dict], str], name: str) -> str:
+    """The tables that the benchmark itself writes beside its results.json, without its title, and its command."""
+    return as_markdown(bench(name)).strip().partition("\n\n")[2] + "\n\n" + command(name)
 
 
-def adaptation() -> str:
-    """What to train of a pre-trained model."""
-    rows = [
-        [ADAPTATIONS[row["case"]], f"{row['trainable']:,}", f"{row['ours']:.3f} ± {row['fold_std']:.3f}"]
-        + [", ".join(f"{score:.3f}" for score in row["folds"].values()), f"{row['seconds']:.0f}"]
-        for row in bench("adapt")["rows"]
-    ]
-    head = ["what is trained", "numbers trained", "accuracy ± deviation over folds", "folds", "seconds a fold"]
-    return table(head, rows)
+def command(name: str) -> str:
+    """What gave the stored results of a benchmark."""
+    return f"```console\n$ {bench(name)['command']}\n```"
 
 
 def ablation() -> str:
@@ -150,7 +117,7 @@ def ablation() -> str:
             gain = None if cell["gain"] is None else f"{100 * cell['gain']:+.1f} ± {100 * cell['gain_error']:.1f}"
             line += [f"{cell['ours']:.3f}", gain]
         rows.append(line)
-    return table(["row", "ESC-10", "gain", "digits of unseen speakers", "gain"], rows)
+    return table(["row", "ESC-10", "gain", "digits of unseen speakers", "gain"], rows) + "\n\n" + command("ablation")
 
 
 def numbers(row: dict, name: str) -> str:
@@ -192,29 +159,28 @@ def codec() -> str:
 
 
 def summary() -> str:
-    """The five lines of README."""
+    """The five lines of README: what, result, chance, classic method, what to keep in mind."""
     esc10, unseen, known, scenes = scores("esc10")[0], scores("digits")[0], scores("digits")[1], scores("scenes")[0]
-    cells = {(row["data"], row["row"]): row["ours"] for row in bench("ablation")["rows"]}
-    code = here("speed")["rows"][0]
+    cells = {(row["data"], row["row"]): f"{row['ours']:.3f}" for row in bench("ablation")["rows"]}
+    ratio = here("speed")["rows"][0]["ratio"][0]
     rows = [
-        ["ten everyday sounds (ESC-10, each fold held out in turn)", f"accuracy **{esc10['value']:.3f}**"]
-        + ["0.100", f"{cells['esc10', 'svm']:.3f}"]
-        + ["Ahead of the classic method by about one standard error over the folds. [Recipes](results/recipes.md)"],
-        ["spoken digits, each speaker held out in turn", f"accuracy **{unseen['value']:.3f}**", "0.100"]
-        + [f"{cells['digits', 'svm']:.3f}"]
-        + [
-            f"Some voices are much harder than others; known speakers {known['value']:.3f}. [Recipes](results/recipes.md)"
-        ],
-        ["51 kinds of sound in synthetic scenes", f"mAP **{scenes['value']:.3f}**", f"{scenes['chance']:.3f}", None]
-        + ["Synthetic sound only: this says nothing about recordings. [Recipes](results/recipes.md)"],
+        ["ten everyday sounds (ESC-10, each fold held out in turn)", f"accuracy **{esc10['value']:.3f}**", "0.100"],
+        ["spoken digits, each speaker held out in turn", f"accuracy **{unseen['value']:.3f}**", "0.100"],
+        ["51 kinds of sound in synthetic scenes", f"mAP **{scenes['value']:.3f}**", f"{scenes['chance']:.3f}"],
         ["pre-training, then FT1, beside a fresh model (ESC-10)"]
-        + [f"accuracy **{cells['esc10', 'ft1']:.3f}** beside {cells['esc10', 'scratch']:.3f}", "0.100"]
-        + [f"{cells['esc10', 'svm']:.3f}"]
-        + ["With models and data of this size pre-training shows no gain. [Ablation](results/ablation.md)"],
-        ["coding with EnCodec, same codes", f"**{code['ratio'][0]:.1f}** times as fast as its package", None, None]
-        + ["On one kind of processor; 1.4 to 1.8 times on another. [Speed](results/speed.md)"],
+        + [f"accuracy **{cells['esc10', 'ft1']}** beside {cells['esc10', 'scratch']}", "0.100"],
+        ["coding with EnCodec, same codes", f"**{ratio:.1f}** times as fast as its package", None],
     ]
-    return table(["what", "result", "chance", "classic method", "what to keep in mind"], rows)
+    classic = [cells["esc10", "svm"], cells["digits", "svm"], None, cells["esc10", "svm"], None]
+    notes = [
+        "Ahead of the classic method by about one standard error over the folds. [Recipes](results/recipes.md)",
+        f"Some voices are much harder than others; known speakers {known['value']:.3f}. [Recipes](results/recipes.md)",
+        "Synthetic sound only: this says nothing about recordings. [Recipes](results/recipes.md)",
+        "With models and data of this size pre-training shows no gain. [Ablation](results/ablation.md)",
+        "On one kind of processor; 1.4 to 1.8 times on another. [Speed](results/speed.md)",
+    ]
+    head = ["what", "result", "chance", "classic method", "what to keep in mind"]
+    return table(head, [[*row, svm, note] for row, svm, note in zip(rows, classic, notes, strict=True)])
 
 
 TABLES = {
@@ -227,8 +193,8 @@ TABLES = {
     "tried_scenes": lambda: tried("scenes"),
     "tried_ablation": lambda: tried("ablation"),
     "tried_codec": lambda: tried("codec"),
-    "features": features,
-    "adaptation": adaptation,
+    "features": lambda: printed(probe.as_markdown, "probe"),
+    "adaptation": lambda: printed(adapt.as_markdown, "adapt"),
     "ablation": ablation,
     "speed": speed,
     "growth": growth,
