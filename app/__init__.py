@@ -11,7 +11,9 @@
     cards      results and messages as safe HTML
     views      the interactive components (Python side of static/*.js; what notebooks share is audioformer.widgets)
     texts      the short explanations
-    app        the layout and its events
+    events     what happens after an event: updates by name, or a message
+    app        the layout, and which event has which answer
+    guard      the gate in front of Gradio: whose page asks, the password, how much; pages: how many sessions
     serve      port, temporary folder, start
 
 Run it with `audioformer app`, `make app`, or `python -m audioformer_app`.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 
 from audioformer_app.settings import MAX_FILE_MB, SHOWN_S, STATIC, go_offline
@@ -98,14 +99,21 @@ def build_app(
                 message = fixed("", elem_id="af-message")
                 verdict = fixed(cards.verdict_card(first), elem_id="af-verdict")
                 view, rooms = _rooms(handlers.clip_view(first, models) if first else "", models)
-        parts = {**inputs, "top": top, "message": message, "verdict": verdict, "view": view}
+        parts = {**inputs, "state": current, "top": top, "message": message, "verdict": verdict, "view": view}
         page = Page(models, samples)
-        _connect(page, current, parts)
-        _connect_live(Listening(page), demo, rooms.pop("live"), current, parts)
-        _connect_teach(Lessons(page), demo, rooms.pop("teach"), current, parts)
+        _connect(page, parts)
+        listening, lessons = Listening(page), Lessons(page)
+        _connect_live(listening, demo, rooms.pop("live"), parts)
+        _connect_teach(lessons, demo, rooms.pop("teach"), parts)
         demo.taught = models.taught  # the server gives its checkpoints out as files
+
+        def forget(session: str) -> None:
+            listening.sessions.drop(session)
+            lessons.forget(session)
+
+        demo.forget = forget  # for a session that has to make room
         for name, room in rooms.items():
-            _on(room.ask, page.ask(name), current, [message, room], **QUIET)
+            _on(room.ask, page.ask(name), current, {"message": message, "view": room}, **QUIET)
     demo.queue(max_size=MOST_WAITING, api_open=False)
     demo._queue.sleep_when_free = max(IDLE_S, demo._queue.sleep_when_free)  # Gradio has no option for it
     return demo
@@ -192,65 +200,70 @@ def _chosen(part: dict) -> list:
     return [part[name] for name in LISTENERS]
 
 
-def _shows(current: gr.State, part: dict) -> list:
-    """What an answer of `Page.show` goes to, but for who listens: an event answers only with the choices that it is about."""
-    names = ("message", None, "verdict", "view", "picker", "note")
-    return [part[name] if name else current for name in names]
+def _shows(part: dict, *more: str) -> dict:
+    """What an answer of `Page.show` goes to, by name, but for who listens: an event answers only with choices that it is about."""
+    return {name: part[name] for name in ("message", "state", "verdict", "view", "picker", "note", *more)}
 
 
-def _on(event: Callable, answer: Callable, inputs: list, outputs: list, **options) -> gr.events.Dependency:
-    """Connect an event with its answer, in the form of which Gradio keeps no copies.
+def _on(event: Callable, answer: Callable, inputs: list | None, outputs: dict, **options) -> gr.events.Dependency:
+    """Connect an event with its answer, a dict of some of the outputs by name, in the form of which Gradio keeps no copies.
 
     Gradio (6.31) makes another component of one that is answered with an update. When that is read as an input later, or
     answered with a value, both stay for as long as the session lasts: 100 kB an event and more. So what events read
     (choices, the sound) is answered with values, and all else with updates.
     """
 
-    @wraps(answer)
-    def told(*args) -> list:
-        texts = [isinstance(part, gr.HTML) for part in outputs]
+    def in_order(answer: dict) -> list:
         return [
-            gr.update(value=one) if text and isinstance(one, str) else one
-            for text, one in zip(texts, answer(*args), strict=True)
+            gr.update(value=answer[name])
+            if isinstance(part, gr.HTML) and isinstance(answer.get(name), str)
+            else answer.get(name, None if name == "audio" else gr.skip())
+            for name, part in outputs.items()
         ]
 
-    return event(told, inputs, outputs, **options)
+    @wraps(answer)
+    def once(*args) -> list:
+        return in_order(answer(*args))
+
+    @wraps(answer)
+    def again_and_again(*args) -> Iterator[list]:
+        yield from map(in_order, answer(*args))
+
+    handler = again_and_again if inspect.isgeneratorfunction(answer) else once
+    return event(handler, inputs, list(outputs.values()), **options)
 
 
-def _connect_live(listening: Listening, demo: gr.Blocks, room: gr.HTML, current: gr.State, part: dict) -> None:
+def _connect_live(listening: Listening, demo: gr.Blocks, room: gr.HTML, part: dict) -> None:
     """The same for the room Live, whose portions of sound wait for nobody else's questions."""
-    live = {**LIVE, "trigger_mode": "multiple", "show_progress": "hidden"}
-    _on(room.push, listening.push, _chosen(part), [part["message"], room], **live)
-    _on(room.freeze, listening.freeze, None, [part["message"], room], **live)
-    _on(room.use, listening.use, [current, *_chosen(part)], _shows(current, part), **QUIET)
+    live, replies = {**QUIET, **LIVE}, {"message": part["message"], "room": room}
+    _on(room.push, listening.push, _chosen(part), replies, **live)
+    _on(room.freeze, listening.freeze, None, replies, **live)
+    _on(room.use, listening.use, [part["state"], *_chosen(part)], _shows(part), **QUIET)
     demo.unload(listening.close)
 
 
-def _connect_teach(lessons: Lessons, demo: gr.Blocks, room: gr.HTML, current: gr.State, part: dict) -> None:
+def _connect_teach(lessons: Lessons, demo: gr.Blocks, room: gr.HTML, part: dict) -> None:
     """The same for the room Teach: one lesson at a time, and then the page listens with what it has learnt."""
-    _on(room.ask, lessons.ask, current, [part["message"], room], **QUIET)
+    replies = {"message": part["message"], "room": room}
+    _on(room.ask, lessons.ask, part["state"], replies, **QUIET)
     train = {"concurrency_id": "train", "concurrency_limit": 1, "api_visibility": "private", "show_progress": "hidden"}
-    taught = room.train(lessons.train, None, [part["message"], room, part["checkpoint"]], **train)
-    _on(
-        taught.then,
-        lessons.page.choose("checkpoint"),
-        [current, *_chosen(part)],
-        [*_shows(current, part), part["checkpoint"]],
-        **QUIET,
-    )
+    taught = _on(room.train, lessons.train, None, {**replies, "checkpoint": part["checkpoint"]}, **train)
+    choose = lessons.page.choose("checkpoint")
+    _on(taught.then, choose, [part["state"], *_chosen(part)], _shows(part, "checkpoint"), **QUIET)
     demo.unload(lessons.close)
 
 
-def _connect(page: Page, current: gr.State, part: dict) -> None:
+def _connect(page: Page, part: dict) -> None:
     """Which event calls which answer of `Page`."""
-    chosen, shows = _chosen(part), _shows(current, part)
+    asked = [part["state"], *_chosen(part)]
     # the picker asks one question at a time (static/latest.js), and the events of one page take turns (turns.py)
     show = {**MODEL, "trigger_mode": "multiple", "show_progress": "minimal", "show_progress_on": part["verdict"]}
-    _on(part["top"].open, page.open, [current, *chosen], [*shows, *chosen, part["top"]], **show)
-    _on(part["picker"].pick, page.pick, [current, *chosen], shows, **show)
-    _on(part["audio"].change, page.drop, [current, part["audio"], *chosen], [*shows, part["audio"]], **show)
+    _on(part["top"].open, page.open, asked, _shows(part, *LISTENERS, "top"), **show)
+    _on(part["picker"].pick, page.pick, asked, _shows(part), **show)
+    given = [part["state"], part["audio"], *_chosen(part)]
+    _on(part["audio"].change, page.drop, given, _shows(part, "audio"), **show)
     for name in LISTENERS:
-        _on(part[name].input, page.choose(name), [current, *chosen], [*shows, part[name]], **show)
-    replies = [part["message"], part["view"]]
-    _on(part["view"].keep, page.keep, current, replies, **QUIET)
-    _on(part["view"].hear, page.hear, current, replies, **QUIET)
+        _on(part[name].input, page.choose(name), asked, _shows(part, name), **show)
+    replies = {name: part[name] for name in ("message", "view")}
+    _on(part["view"].keep, page.keep, part["state"], replies, **QUIET)
+    _on(part["view"].hear, page.hear, part["state"], replies, **QUIET)

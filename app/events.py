@@ -1,7 +1,8 @@
-"""What happens after an event: the handlers' results, or a message and nothing else, as Gradio updates.
+"""What happens after an event: the handlers' results, or a message and nothing else, as Gradio updates by name.
 
-A failed event never changes what is shown: the old result stays, under its own name, and the choices go back to the
-ones it was made with.
+An answer is a dict of updates: `message`, `state` (the Analysis), `verdict`, `view`, `picker`, `note`, `codec`, `checkpoint`, and
+of some events `audio` (the box for files) or `top` (the header); what is not named stays as it is. A failed event never
+changes what is shown: the old result stays, under its own name, and the choices go back to the ones it was made with.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ OUR_FAULT = (
     "Something went wrong inside the app, not with your sound. The terminal that runs it says what; please report it."
 )
 
+MOST_SAID = 1000  # characters of each part of a traceback: its message may hold what a browser sent
+
 
 def explain(error: Exception, path: str = "", name: str = "") -> str:
     """The sentence a user reads, without this computer's folders; what is our fault goes in full to the terminal.
@@ -41,7 +44,7 @@ def explain(error: Exception, path: str = "", name: str = "") -> str:
     if isinstance(error, AudioformerError):
         own = Path(path).name
         return str(error).replace(path, own).replace(own, name or own) if own else str(error)
-    traceback.print_exception(error, file=sys.stderr)
+    print("".join(line[:MOST_SAID] for line in traceback.format_exception(error)), file=sys.stderr, flush=True)
     return OUR_FAULT
 
 
@@ -62,8 +65,6 @@ ROOMS = {
     "results": results.ANSWERS,
 }
 LISTENERS = ("codec", "checkpoint")
-N_SHOWN = 6  # outputs of the answers that show a clip, before the LISTENERS
-PICKER = 4  # which of them is the picker's
 
 
 class Page:
@@ -84,14 +85,14 @@ class Page:
         checkpoint: str | None,
         event: gr.EventData,
         request: gr.Request | None = None,
-    ) -> list:
+    ) -> dict:
         """A bundled clip was chosen."""
 
         def clip(_) -> tuple[Clip, int]:
             return self._sample(whole_number(sent(event, "index"), 0, len(self.samples) - 1, "index"))
 
-        answer = self.show(now, codec, checkpoint, clip, request)[:N_SHOWN]
-        answer[PICKER]["answer"] = uuid4().hex
+        answer = self.show(now, codec, checkpoint, clip, request)
+        answer["picker"]["answer"] = uuid4().hex
         return answer
 
     def open(
@@ -101,27 +102,27 @@ class Page:
         checkpoint: str | None,
         event: gr.EventData,
         request: gr.Request | None = None,
-    ) -> list:
-        """An address was opened that names sample, codec, checkpoint; what it does not name stays. One more output: answered."""
-        before = codec, checkpoint
+    ) -> dict:
+        """An address was opened that names sample, codec, checkpoint; what it does not name stays."""
+        before = {"codec": codec, "checkpoint": checkpoint}
         own = [name for name in LISTENERS if sent(event, name) is not None]
         codec, checkpoint = named(event, "codec", codec), named(event, "checkpoint", checkpoint)
 
         def clip(now: Analysis | None) -> tuple[Clip, int]:
-            wanted = named(event, "sample", None)
-            if wanted is None and now is not None:
+            name = named(event, "sample", None)
+            if name is None and now is not None:
                 return now.clip, now.sample
-            index = next((index for index, sample in enumerate(self.samples) if sample.path.name == wanted), None)
+            index = next((index for index, sample in enumerate(self.samples) if sample.path.name == name), None)
             if index is None:
                 raise AudioformerError(
-                    f"the address names the sample {str(wanted)[:80]!r}, which is not here; choose one of the tiles"
+                    f"the address names the sample {str(name)[:80]!r}, which is not here; choose one of the tiles"
                 )
             return self._sample(index)
 
         answer = self.show(now, codec, checkpoint, clip, request, own)
-        if answer[0] and now is None:
-            answer[N_SHOWN:] = before
-        return [*answer, gr.update(answer=uuid4().hex)]
+        if answer["message"] and now is None:
+            answer |= before
+        return {**answer, "top": gr.update(answer=uuid4().hex)}
 
     def _sample(self, index: int) -> tuple[Clip, int]:
         sample = self.samples[index]
@@ -134,25 +135,22 @@ class Page:
         codec: str,
         checkpoint: str | None,
         request: gr.Request | None = None,
-    ) -> list:
-        """A file was dropped or a recording made; None: the box was emptied, which changes nothing. One more output: the box, emptied."""
+    ) -> dict:
+        """A file was dropped or a recording made, and the box is emptied; None: it was emptied, which changes nothing."""
         if path is None:
-            return [*unchanged(), None]
-        return [
-            *self.show(now, codec, checkpoint, lambda _: (analysis.open_clip(path), -1), request, path=path)[:N_SHOWN],
-            None,
-        ]
+            return {"audio": None}
+        answer = self.show(now, codec, checkpoint, lambda _: (analysis.open_clip(path), -1), request, path=path)
+        return {**answer, "audio": None}
 
     def choose(self, name: str) -> Callable:
-        """The answer to another "codec" or "checkpoint" for the clip on the page. One more output: that choice."""
+        """The answer to another "codec" or "checkpoint" for the clip on the page."""
 
-        def answer(now: Analysis | None, codec: str, checkpoint: str | None, request: gr.Request | None = None) -> list:
-            told = self.show(now, codec, checkpoint, lambda now: now and (now.clip, now.sample), request, [name])
-            return [*told[:N_SHOWN], told[N_SHOWN + LISTENERS.index(name)]]
+        def answer(now: Analysis | None, codec: str, checkpoint: str | None, request: gr.Request | None = None) -> dict:
+            return self.show(now, codec, checkpoint, lambda now: now and (now.clip, now.sample), request, [name])
 
         return answer
 
-    def keep(self, now: Analysis | None, event: gr.EventData) -> list:
+    def keep(self, now: Analysis | None, event: gr.EventData) -> dict:
         """The sound of the first codebooks was asked for."""
 
         def first_codebooks(shown: Analysis) -> dict:
@@ -160,7 +158,7 @@ class Page:
 
         return self._reply("keep", now, first_codebooks)
 
-    def hear(self, now: Analysis | None, event: gr.EventData) -> list:
+    def hear(self, now: Analysis | None, event: gr.EventData) -> dict:
         """The sound of one code was asked for."""
 
         def one_code(shown: Analysis) -> dict:
@@ -171,7 +169,7 @@ class Page:
     def ask(self, room: str) -> Callable:
         """The answer of a room to whatever its view asks: `what` names the question."""
 
-        def answer(now: Analysis | None, event: gr.EventData) -> list:
+        def answer(now: Analysis | None, event: gr.EventData) -> dict:
             what = str(sent(event, "what"))[:40]
 
             def run(shown: Analysis) -> dict:
@@ -192,7 +190,7 @@ class Page:
         request: gr.Request | None = None,
         own: Sequence[str] = (),
         path: str = "",
-    ) -> list:
+    ) -> dict:
         """What an event makes of what the page shows, once the page's earlier events are done.
 
         Args:
@@ -205,45 +203,75 @@ class Page:
             path: of the file that the clip is read from.
 
         Returns:
-            Message, state, verdict, view, picker, codec note, codec, checkpoint.
+            message, state, verdict, view, picker, note, codec, checkpoint.
         """
         page = request.session_hash if request else uuid4().hex
         with self.turns.turn(page):
             if (latest := self.turns.shown.get(page)) is not None:
-                now, (listens, labels) = latest, listeners(latest)
-                codec, checkpoint = codec if "codec" in own else listens, checkpoint if "checkpoint" in own else labels
+                now, listen = latest, listeners(latest)
+                codec = codec if "codec" in own else listen["codec"]
+                checkpoint = checkpoint if "checkpoint" in own else listen["checkpoint"]
+            chosen = {"codec": codec, "checkpoint": checkpoint}
             try:
-                found = source(now)
-                if found is None:
-                    return [*unchanged(), codec, checkpoint]
-                made = analysis.analyse(*found, codec, checkpoint, self.models)
+                clip = source(now)
+                if clip is None:
+                    return chosen
+                made = analysis.analyse(*clip, codec, checkpoint, self.models)
                 view, note = handlers.clip_view(made, self.models), codec_note(codec, self.models)
             except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
-                marked, back = (-1, (codec, checkpoint)) if now is None else (now.sample, listeners(now))
-                unmoved = [gr.skip(), gr.skip(), gr.skip(), gr.update(selected=marked), gr.skip()]
-                return [cards.message_card(explain(error, path), now), *unmoved, *back]
+                back = chosen if now is None else listeners(now)
+                picker = gr.update(selected=-1 if now is None else now.sample)
+                return {"message": cards.message_card(explain(error, path), now), "picker": picker, **back}
             self.turns.shown[page] = made
-        return ["", made, cards.verdict_card(made), view, gr.update(selected=made.sample), note, codec, checkpoint]
+        answer = {"message": "", "state": made, "verdict": cards.verdict_card(made), "view": view, "note": note}
+        return {**answer, "picker": gr.update(selected=made.sample), **chosen}
 
-    def _reply(self, to: str, now: Analysis | None, run: Callable[[Analysis], dict]) -> list:
-        """A message if it failed, and the view; `answer` is new each time, so that the browser notices even an equal reply."""
-        answer = {"to": to, "answer": uuid4().hex}
-        try:
-            if now is None:
-                raise AudioformerError("the sound of this page is gone; choose one again")
-            return [gr.skip(), gr.update(reply=json.dumps({**answer, **run(now)}))]
-        except Exception as error:  # as above
-            return [cards.message_card(explain(error), now), gr.update(reply=json.dumps({**answer, "failed": True}))]
+    def _reply(self, to: str, now: Analysis | None, run: Callable[[Analysis], dict]) -> dict:
+        """The reply of a view, and a message if it failed."""
+        return replied(to, "view", lambda: run(required(now)), lambda error: explain(error), now)
 
 
-def unchanged() -> list:
-    """The outputs of `Page.show` when nothing changes, before the LISTENERS: those have values, not `gr.skip` (app.py, `_on`)."""
-    return [gr.skip() for _ in range(N_SHOWN)]
+def replied(
+    to: str, view: str, run: Callable[[], dict], said: Callable[[Exception], str], now: Analysis | None = None, **more
+) -> dict:
+    """What a view asked for, or a message and `failed` where it cannot be had.
+
+    Args:
+        to: the question.
+        view: name of the output that asked.
+        run: makes the reply.
+        said: what a user reads of an error.
+        now: what the page still shows.
+        more: what else the reply holds.
+
+    Returns:
+        The view's update, with an `answer` that is new each time, so that the browser notices even an equal reply.
+    """
+    answer = {"to": to, "answer": uuid4().hex, **more}
+    try:
+        return {view: gr.update(reply=json.dumps({**answer, **run()}))}
+    except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
+        text = said(error)
+        return {
+            "message": gr.update(value=cards.message_card(text, now)),
+            view: gr.update(reply=json.dumps({**answer, "failed": text})),
+        }
 
 
-def listeners(shown: Analysis) -> tuple[str, str | None]:
+def required(now: Analysis | None) -> Analysis:
+    """What the page shows.
+
+    Raises:
+        AudioformerError: nothing.
+    """
+    if now is None:
+        raise AudioformerError("the sound of this page is gone; choose one again")
+    return now
+
+
+def listeners(shown: Analysis) -> dict[str, str | None]:
     """Codec and checkpoint that something was made with."""
-    return shown.codec, shown.verdict.checkpoint if shown.verdict else None
+    return {"codec": shown.codec, "checkpoint": shown.verdict.checkpoint if shown.verdict else None}
 
 
 def sent(event: gr.EventData, name: str):

@@ -1,18 +1,17 @@
 """What is kept for a while: so many things at most, each until nobody has used it for some time.
 
-Memory of the app is bounded by this: examples of the room Teach, classifiers that were taught. What is let go returns to
-the system, too: `give_memory_back`.
+Memory of the app is bounded by this: recordings of the room Live, examples of the room Teach, classifiers that were taught.
+What is let go returns to the system, too: `give_memory_back`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
-
-from audioformer.errors import AudioformerError
 
 GIVE_BACK_S = 15.0
 
@@ -41,15 +40,14 @@ class Kept:
     """Things by name, forgotten when idle.
 
     Args:
-        most: things at once.
+        most: things at once; for one more, the thing that was used longest ago is forgotten.
         idle_s: a thing that was not used for so long is forgotten.
-        full: what to say when there is no room for another.
         leave: called with each thing that is forgotten.
     """
 
-    def __init__(self, most: int, idle_s: float, full: str, leave: Callable[[Any], None] = lambda _: None):
-        self.most, self.idle_s, self.full, self._leave = most, idle_s, full, leave
-        self._things: dict[str, list] = {}  # name to [thing, last used]
+    def __init__(self, most: int, idle_s: float, leave: Callable[[Any], None] = lambda _: None):
+        self.most, self.idle_s, self._leave = most, idle_s, leave
+        self._things: OrderedDict[str, list] = OrderedDict()  # name to [thing, last used]; used longest ago first
         self._lock, self._sweeping = Lock(), False
 
     def __len__(self) -> int:
@@ -62,21 +60,22 @@ class Kept:
             if found is None:
                 return None
             found[1] = time.monotonic()
+            self._things.move_to_end(name)
             return found[0]
 
     def put(self, name: str, thing: Any) -> Any:
-        """Keep a thing; returns it.
-
-        Raises:
-            AudioformerError: there are too many.
-        """
+        """Keep a thing; returns it."""
         with self._lock:
-            if name not in self._things and len(self._things) >= self.most:
-                raise AudioformerError(self.full)
+            before = self._things.pop(name, None)
+            gone = [] if before is None else [before]
             self._things[name] = [thing, time.monotonic()]
+            while len(self._things) > self.most:
+                gone.append(self._things.popitem(last=False)[1])
             if not self._sweeping:
                 self._sweeping = True
                 Thread(target=self._sweep, name="kept", daemon=True).start()
+        for one, _ in gone:
+            self._leave(one)
         return thing
 
     def drop(self, name: str) -> None:

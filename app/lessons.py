@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import gradio as gr
 from gradio.utils import get_upload_folder
 
 from audioformer.errors import AudioformerError
-from audioformer_app import analysis, cards
+from audioformer_app import analysis
 from audioformer_app.analysis import Analysis
-from audioformer_app.events import Page, explain, sent
+from audioformer_app.events import Page, explain, replied, sent
 from audioformer_app.kept import Kept
 from audioformer_app.rooms import teach
 
@@ -30,11 +28,9 @@ class Lessons:
 
     def __init__(self, page: Page):
         self.page, self.models = page, page.models
-        self.kept = Kept(
-            MOST_LESSONS, IDLE_S, f"{MOST_LESSONS} people teach already; try again when one of them has closed the page"
-        )
+        self.kept = Kept(MOST_LESSONS, IDLE_S)
 
-    def ask(self, now: Analysis | None, event: gr.EventData, request: gr.Request) -> list:
+    def ask(self, now: Analysis | None, event: gr.EventData, request: gr.Request) -> dict:
         """A question of the room: `what` is hello, add (with `task`, which comes back, and of a file `path` and `name`), forget or stop."""
         what, path, task = str(sent(event, "what"))[:40], sent(event, "path"), sent(event, "task")
         name = str(sent(event, "name") or "")[:80]
@@ -52,12 +48,9 @@ class Lessons:
                 return {}
             raise AudioformerError(f"the room teach knows no question {what!r}")
 
-        answer = {"to": what, "answer": uuid4().hex, "task": task if isinstance(task, int) else None}
-        try:
-            return ["", gr.update(reply=json.dumps({**answer, **run()}))]
-        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
-            said = explain(error, str(path or ""), name)
-            return [cards.message_card(said), gr.update(reply=json.dumps({**answer, "failed": said}))]
+        task = task if isinstance(task, int) else None
+        answer = replied(what, "room", run, lambda error: explain(error, str(path or ""), name), task=task)
+        return {"message": "", **answer}
 
     def _add(self, lesson: teach.Lesson, now: Analysis | None, path, name: str) -> dict:
         """Take an upload, which is deleted then, or the sound on the page where none is sent."""
@@ -72,38 +65,39 @@ class Lessons:
         finally:
             upload.unlink(missing_ok=True)
 
-    def train(self, event: gr.EventData, request: gr.Request) -> Iterator[list]:
-        """Message, room and choice of checkpoints, again and again until the classifier is there."""
+    def train(self, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
+        """The room's replies, again and again, and at last the choice of checkpoints with the classifier that is there now."""
         choices = list(self.models.checkpoints)
         try:
             lesson = self.lesson(request.session_hash)
             for told in teach.teach(lesson, event._data if isinstance(event._data, dict) else {}, self.models):
-                done = told["stage"] == "done"
-                offer = (
-                    gr.update(choices=[*choices, tuple(told["choice"])], value=told["choice"][1], visible=True)
-                    if done
-                    else gr.skip()
-                )
-                yield [gr.skip(), gr.update(reply=json.dumps({"to": "train", "answer": uuid4().hex, **told})), offer]
-        except Exception as error:  # as above
-            failed = json.dumps({"to": "train", "answer": uuid4().hex, "failed": explain(error)})
-            yield [gr.update(value=cards.message_card(explain(error))), gr.update(reply=failed), gr.skip()]
+                answer = replied("train", "room", lambda told=told: told, explain)
+                if told["stage"] == "done":
+                    own = tuple(told["choice"])
+                    answer["checkpoint"] = gr.update(choices=[*choices, own], value=own[1], visible=True)
+                yield answer
+        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
+
+            def failed(error=error) -> dict:
+                raise error
+
+            yield replied("train", "room", failed, explain)
 
     def lesson(self, key: str) -> teach.Lesson:
-        """The lesson of a page.
-
-        Raises:
-            AudioformerError: too many people teach.
-        """
+        """The lesson of a page."""
         return self.kept.get(key) or self.kept.put(key, teach.Lesson())
 
     def close(self, request: gr.Request) -> None:
         """The page was closed."""
-        lesson = self.kept.get(request.session_hash)
+        self.forget(request.session_hash)
+
+    def forget(self, key: str) -> None:
+        """Examples and classifier of a page go."""
+        lesson = self.kept.get(key)
         if lesson is not None:
             lesson.stop.set()
             self.models.taught.drop(lesson.taught)
-        self.kept.drop(request.session_hash)
+        self.kept.drop(key)
 
 
 def uploaded(path) -> Path:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from uuid import uuid4
-
 import gradio as gr
 
 from audioformer.live import LiveListener
-from audioformer_app import cards
 from audioformer_app.analysis import Analysis
-from audioformer_app.events import N_SHOWN, Page, explain, sent
+from audioformer_app.events import Page, explain, replied, sent
 from audioformer_app.rooms import live
 from audioformer_app.taught import plain
 
@@ -25,14 +21,13 @@ class Listening:
     def __init__(self, page: Page):
         self.page, self.models, self.sessions = page, page.models, live.Sessions()
 
-    def push(self, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request) -> list:
+    def push(self, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request) -> dict:
         """A portion of sound from the browser."""
-        take = sent(event, "take")
 
         def run() -> dict:
             clf = self.models.classifier(checkpoint) if checkpoint else None
             session = self.sessions.session(
-                request.session_hash, take, lambda: LiveListener(clf, self.models.codec(codec))
+                request.session_hash, sent(event, "take"), lambda: LiveListener(clf, self.models.codec(codec))
             )
             listener = session.line.listener
             if clf is not None and listener.classifier is not clf:
@@ -40,27 +35,27 @@ class Listening:
             answer = session.line.take(event._data, self._ranks(listener.codec))
             return {**answer, "checkpoint": plain(answer["checkpoint"])}
 
-        return self._reply("push", take, run)
+        return self._reply("push", event, run)
 
-    def freeze(self, event: gr.EventData, request: gr.Request) -> list:
+    def freeze(self, event: gr.EventData, request: gr.Request) -> dict:
         """What is kept, as a time line."""
 
         def run() -> dict:
             session = self.sessions.known(request.session_hash)
             return {"view": live.frozen_view(live.freeze(session), self._ranks(session.line.listener.codec))}
 
-        return self._reply("freeze", sent(event, "take"), run)
+        return self._reply("freeze", event, run)
 
     def use(
         self, now: Analysis | None, codec: str, checkpoint: str | None, event: gr.EventData, request: gr.Request
-    ) -> list:
+    ) -> dict:
         """A stretch of what is frozen becomes the clip on the page, like a file that was dropped."""
 
         def source(_) -> tuple:
             frozen = self.sessions.known(request.session_hash).frozen
             return live.clip_of(frozen, sent(event, "start_s"), sent(event, "end_s")), -1
 
-        return self.page.show(now, codec, checkpoint, source, request)[:N_SHOWN]
+        return self.page.show(now, codec, checkpoint, source, request)
 
     def close(self, request: gr.Request) -> None:
         """The page was closed."""
@@ -73,11 +68,7 @@ class Listening:
         )
         return None if name is None else self.models.ranks(name)
 
-    def _reply(self, to: str, take, run) -> list:
-        """Message and view; what went wrong is said in the room and on the page."""
-        answer = {"to": to, "take": take if isinstance(take, str) else "", "answer": uuid4().hex}
-        try:
-            return [gr.skip(), gr.update(reply=json.dumps({**answer, **run()}))]
-        except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
-            said = explain(error)
-            return [cards.message_card(said), gr.update(reply=json.dumps({**answer, "failed": said}))]
+    def _reply(self, to: str, event: gr.EventData, run) -> dict:
+        """The room's reply; what went wrong is said in the room and on the page."""
+        take = sent(event, "take")
+        return replied(to, "room", run, explain, take=take if isinstance(take, str) else "")

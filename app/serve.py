@@ -10,6 +10,7 @@ from pathlib import Path
 from audioformer.install.readiness import require_free_port
 from audioformer_app import door
 from audioformer_app.kept import give_memory_back
+from audioformer_app.pages import MOST_PAGES
 from audioformer_app.reader import notebook_route
 from audioformer_app.settings import MAX_FILE_MB, STATIC, go_offline, own_temporary_folder
 
@@ -58,7 +59,7 @@ def launch(
     from audioformer_app.app import build_app, page_options
 
     demo = build_app(codecs, checkpoints, pretrained, sounds)
-    routes = [taught_route(demo.taught), notebook_route(), *static_routes()]
+    names, addresses = door.own_names() if lan else ([], [])
     options = {
         "server_name": host,
         "server_port": port,
@@ -79,13 +80,14 @@ def launch(
         "favicon_path": str(STATIC / "icon.svg"),
         "auth": auth,
         "auth_message": DOOR if auth else None,
-        "app_kwargs": {"routes": routes, "docs_url": None, "redoc_url": None},
+        "state_session_capacity": MOST_PAGES,
+        "_app": guarded(demo, names, locked=password is not None),
         **page_options(),
     }
     address = f"{'https' if lan else 'http'}://{'localhost' if lan else host}:{port}"
     print(f"audioformer app: {address}  (Ctrl-C stops it)", file=sys.stderr, flush=True)
     if lan:
-        _launch_for_others(demo, port, password, options)
+        _launch_for_others(demo, port, password, options, names, addresses)
     else:
         demo.launch(**options)
     if block:
@@ -93,9 +95,33 @@ def launch(
     return address
 
 
-def _launch_for_others(demo, port: int, password: str | None, options: dict) -> None:
+def guarded(demo, names: list[str], locked: bool):
+    """Gradio's application behind our gate, with our routes.
+
+    Args:
+        demo: from `build_app`.
+        names: of this computer, under which others reach the page.
+        locked: whether a password is asked for.
+    """
+    from gradio.routes import App, ORJSONResponse
+
+    from audioformer_app.guard import Guard, Limits
+    from audioformer_app.pages import Pages
+
+    class Guarded(App):
+        def build_middleware_stack(self):
+            pages = Pages(demo._queue, self.state_holder, demo.forget)
+            return Guard(super().build_middleware_stack(), self, pages, names, locked, Limits())
+
+    routes = [taught_route(demo.taught), notebook_route(), *static_routes()]
+    nothing = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    return Guarded(routes=routes, default_response_class=ORJSONResponse, **nothing)
+
+
+def _launch_for_others(
+    demo, port: int, password: str | None, options: dict, names: list[str], addresses: list[str]
+) -> None:
     """Over https; the files of the certificate are read once and deleted."""
-    names, addresses = door.own_names()
     with door.certificate(names, addresses) as made:
         print(door.what_to_tell(port, names, addresses, made.fingerprint, password), file=sys.stderr, flush=True)
         demo.launch(ssl_certfile=str(made.certificate), ssl_keyfile=str(made.key), ssl_verify=False, **options)

@@ -53,8 +53,7 @@ class Taught:
 
 def shelf() -> Kept:
     """A place for the classifiers of all pages."""
-    full = f"{MOST} taught classifiers are kept already; try again when somebody has closed the page"
-    return Kept(MOST, IDLE_S, full, lambda taught: shutil.rmtree(taught.folder.parent, ignore_errors=True))
+    return Kept(MOST, IDLE_S, lambda taught: shutil.rmtree(taught.folder.parent, ignore_errors=True))
 
 
 def new_folder() -> Path:

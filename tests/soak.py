@@ -30,7 +30,7 @@ import numpy as np
 import psutil
 import soundfile
 
-SERVER = "import sys; from audioformer_app import launch; launch(int(sys.argv[1]))"
+SERVER = "import json, sys; from audioformer_app import launch; launch(int(sys.argv[1]), **json.loads(sys.argv[2]))"
 RATE_HZ = 16_000
 TIMEOUT_S = 180
 THINK_S = (1.0, 4.0)
@@ -51,12 +51,15 @@ def free_port() -> int:
 class Server:
     """The app, and how much memory and disk it takes."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, **options):
         self.folder, port = folder, free_port()
         self.log = (folder / "log.txt").open("wb")
         environment = {**os.environ, "TMPDIR": str(folder)}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(port)], stderr=self.log, stdout=self.log, env=environment
+            [sys.executable, "-c", SERVER, str(port), json.dumps(options)],
+            stderr=self.log,
+            stdout=self.log,
+            env=environment,
         )
         self.address = f"http://127.0.0.1:{port}"
         until = time.monotonic() + TIMEOUT_S
@@ -89,7 +92,10 @@ class Server:
     def stop(self) -> str:
         """End it; returns its log."""
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
         self.log.close()
         return (self.folder / "log.txt").read_text()
 

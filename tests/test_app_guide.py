@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 from app_weights import make_weights
-from test_app import is_skipped
 from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
 
 from audioformer.files import notebooks_folder, samples_folder
@@ -35,23 +34,26 @@ def shown(page):
     return analysis.analyse(analysis.open_clip(path), 0, "small", "animals", page.models)
 
 
-def test_an_address_chooses_sample_codec_and_checkpoint_together(page, shown):
-    wanted = SimpleNamespace(_data={"sample": RAIN, "codec": "bigger", "checkpoint": "overlaps"})
-    message, state, verdict, *_, codec, checkpoint, top = page.open(shown, "small", "animals", wanted)
-    assert message == ""
-    assert (state.clip.name, state.codec, state.verdict.checkpoint) == (RAIN, "bigger", "overlaps")
-    assert RAIN in verdict
-    assert (codec, checkpoint) == ("bigger", "overlaps")
-    assert top["answer"]
+def opened(page, shown, data):
+    return page.open(shown, "small", "animals", SimpleNamespace(_data=data))
 
 
-def test_what_an_address_does_not_name_stays(page, shown):
-    message, state, *_, codec, checkpoint, _top = page.open(
-        shown, "small", "animals", SimpleNamespace(_data={"checkpoint": "overlaps"})
-    )
-    assert message == ""
-    assert (state.clip.name, state.verdict.checkpoint) == (DOG, "overlaps")
-    assert (codec, checkpoint) == ("small", "overlaps")
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"sample": RAIN, "codec": "bigger", "checkpoint": "overlaps"}, (RAIN, "bigger", "overlaps")),
+        ({"checkpoint": "overlaps"}, (DOG, "small", "overlaps")),  # what is not named stays
+        (None, (DOG, "small", "animals")),
+    ],
+)
+def test_an_address_chooses_sample_codec_and_checkpoint_together(page, shown, data, expected):
+    answer = opened(page, shown, data)
+    state = answer["state"]
+    assert answer["message"] == ""
+    assert (state.clip.name, state.codec, state.verdict.checkpoint) == expected
+    assert expected[0] in answer["verdict"]
+    assert (answer["codec"], answer["checkpoint"]) == expected[1:]
+    assert answer["top"]["answer"]
 
 
 @pytest.mark.parametrize(
@@ -70,20 +72,13 @@ def test_what_an_address_does_not_name_stays(page, shown):
     ],
 )
 def test_a_hostile_address_changes_nothing_but_the_message(page, shown, data):
-    message, state, verdict, view, *_, codec, checkpoint, top = page.open(
-        shown, "small", "animals", SimpleNamespace(_data=data)
-    )
+    answer = opened(page, shown, data)
+    message = answer.pop("message")
     assert "not here" in message or "is not offered here" in message
     assert not re.search(r"<(img|script)", message)
     assert len(message) < 600
-    assert all(is_skipped(update) for update in (state, verdict, view))
-    assert (codec, checkpoint) == ("small", "animals")
-    assert top["answer"]
-
-
-def test_no_data_at_all_shows_the_same_clip_again(page, shown):
-    message, state, *_ = page.open(shown, "small", "animals", SimpleNamespace(_data=None))
-    assert (message, state.clip.name) == ("", DOG)
+    assert answer.keys() == {"picker", "codec", "checkpoint", "top"}
+    assert (answer["codec"], answer["checkpoint"]) == ("small", "animals")
 
 
 # --- the address in a browser

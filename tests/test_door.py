@@ -23,6 +23,7 @@ from test_app_browser import SERVER, browser, free_port, stop  # noqa: F401 - br
 from audioformer.cli.parser import build_parser
 from audioformer.errors import AudioformerError
 from audioformer_app import door
+from audioformer_app.guard import Limits, other_hosts
 
 PASSWORD = "four small birds"
 
@@ -122,16 +123,16 @@ def trusting(served):
     return ssl.create_default_context(cadata=ssl.get_server_certificate(("127.0.0.1", served[0]), timeout=60))
 
 
-def request(port, path, trusting, data=None, cookie=""):
-    """Status, cookies and text of an answer over https; certificate and name are checked."""
-    asked = urllib.request.Request(f"https://127.0.0.1:{port}{path}", data, {"Cookie": cookie})
+def request(port, path, trusting, data=None, method=None, **headers):
+    """Status, headers and text of an answer over https; certificate and name are checked."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    asked = urllib.request.Request(f"https://127.0.0.1:{port}{path}", data, headers, method=method)
     try:
         answer = urllib.request.urlopen(asked, timeout=60, context=trusting)
     except urllib.error.HTTPError as refusal:
         answer = refusal
     with answer:
-        cookies = "; ".join(line.split(";")[0] for line in answer.headers.get_all("set-cookie") or [])
-        return answer.status, cookies, answer.read().decode()
+        return answer.status, answer.headers, answer.read().decode()
 
 
 def log_in(port, trusting, password):
@@ -157,27 +158,104 @@ def test_plain_http_gets_no_page(served):
     connection.close()
 
 
-def test_nothing_but_the_door_is_open_without_the_password(served, trusting):
-    port, _ = served
-    status, cookies, said = log_in(port, trusting, "four large birds")
-    assert (status, cookies) == (400, "")
-    assert "Incorrect" in said
-    for path in ("/config", "/gradio_api/info", "/gradio_api/queue/data?session_hash=x", "/gradio_api/file=app.py"):
-        assert request(port, path, trusting)[0] in (401, 403), path
-    assert request(port, "/gradio_api/queue/join", trusting, b"{}")[0] in (401, 403)
-    assert request(port, "/gradio_api/upload", trusting, b"x")[0] in (401, 403)
-    assert PASSWORD not in request(port, "/", trusting)[2]
+def cookies_of(headers):
+    return "; ".join(line.split(";")[0] for line in headers.get_all("set-cookie") or [])
 
 
-def test_the_right_password_opens(served, trusting):
+BEHIND = [
+    ("/config", None),
+    ("/gradio_api/info", None),
+    ("/gradio_api/queue/data?session_hash=x", None),
+    ("/gradio_api/file=app.py", None),
+    ("/gradio_api/heartbeat/x", None),
+    ("/gradio_api/queue/join", b"{}"),
+    ("/gradio_api/upload", b"x"),
+    ("/gradio_api/reset", b"{}"),
+    ("/gradio_api/cancel", b"{}"),
+    ("/notebooks/01_from_sound_to_codes.html", None),
+]
+
+
+@pytest.mark.parametrize(("path", "data"), BEHIND)
+def test_nothing_but_the_door_is_open_without_the_password(served, trusting, path, data):
+    assert request(served[0], path, trusting, data)[0] == 401
+    assert request(served[0], path, trusting, data, cookie="access-token-x=y")[0] == 401
+
+
+def test_what_the_page_never_asks_for_is_not_there(served, trusting):
+    for path in ("/openapi.json", "/gradio_api/openapi.json", "/gradio_api/call/x", "/gradio_api/stream/x", "/docs"):
+        assert request(served[0], path, trusting)[0] == 404, path
+    assert PASSWORD not in request(served[0], "/", trusting)[2]
+
+
+def test_the_right_password_opens_with_a_cookie_that_no_other_site_can_use(served, trusting):
     port, _ = served
-    status, cookies, _ = log_in(port, trusting, PASSWORD)
+    status, headers, _ = log_in(port, trusting, PASSWORD)
     assert status == 200
-    status, _, config = request(port, "/config", trusting, cookie=cookies)
+    cookies = headers.get_all("set-cookie")
+    assert len(cookies) == 2
+    assert all("SameSite=lax" in one and "none" not in one.lower() and "HttpOnly" in one for one in cookies)
+    status, _, config = request(port, "/config", trusting, cookie=cookies_of(headers))
     assert status == 200
     assert "af-samples" in config
 
 
+FOREIGN = [
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {"origin": "https://127.0.0.1:1"},
+    {"origin": "https://localhost.evil.example"},
+    {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
+    {"sec_fetch_site": "same-site", "sec_fetch_mode": "cors"},
+    {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "iframe"},
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_another_site_may_not_act_as_a_visitor(served, trusting, foreign):
+    port, _ = served
+    cookie = cookies_of(log_in(port, trusting, PASSWORD)[1])
+    for path, data in (
+        ("/config", None),
+        ("/logout", None),
+        ("/gradio_api/queue/join", b"{}"),
+        ("/gradio_api/upload", b"x"),
+    ):
+        status, headers, _ = request(port, path, trusting, data, cookie=cookie, **foreign)
+        assert status == 403, path
+        assert "access-control-allow-origin" not in headers
+    if "origin" in foreign:
+        asks = {"access_control_request_method": "POST", "access_control_request_headers": "content-type"}
+        status, headers, _ = request(port, "/gradio_api/queue/join", trusting, method="OPTIONS", **foreign, **asks)
+        assert status == 405
+        assert "access-control-allow-origin" not in headers
+    assert request(port, "/config", trusting, cookie=cookie, origin=f"https://127.0.0.1:{port}")[0] == 200
+
+
+def test_a_link_from_elsewhere_opens_the_page_and_no_frame_of_another_site_does(served, trusting):
+    link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+    status, headers, _ = request(served[0], "/", trusting, **link)
+    assert status == 200
+    assert headers["content-security-policy"] == "frame-ancestors 'self'"
+
+
+def test_a_name_that_is_not_this_computers_is_refused(served, trusting):
+    names, addresses = door.own_names()
+    for host in (f"evil.example:{served[0]}", "evil.example", "localhost.evil.example", "", "127.0.0.1.evil.example"):
+        status, _, said = request(served[0], "/", trusting, host=host)
+        assert status == 421, host
+        assert "AUDIOFORMER_HOSTS" in said
+    for host in (*names, *addresses, "localhost", "LOCALHOST.", "[::1]"):
+        assert request(served[0], "/", trusting, host=f"{host}:{served[0]}")[0] == 200, host
+
+
+def test_a_proxy_in_front_is_named_in_the_environment(monkeypatch):
+    monkeypatch.setenv("AUDIOFORMER_HOSTS", "hub.example, other.example")
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "https://binder.example/user/proxy/7860")
+    assert other_hosts() == ["hub.example", "other.example", "binder.example"]
+
+
+@pytest.mark.browser
 def test_over_https_a_page_of_another_computer_has_a_microphone(served, browser, tmp_path):  # noqa: F811
     context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 720})
     page = context.new_page()
@@ -190,3 +268,14 @@ def test_over_https_a_page_of_another_computer_has_a_microphone(served, browser,
     page.wait_for_selector(".af-clip[data-token]")
     assert page.evaluate("isSecureContext && 'getUserMedia' in navigator.mediaDevices")
     context.close()
+
+
+def test_wrong_passwords_are_counted_written_down_and_then_refused(served, trusting):
+    """Last: this address is locked out afterwards."""
+    port, log_path = served
+    allowed = Limits().attempts
+    statuses = [log_in(port, trusting, f"four large birds {number}")[0] for number in range(allowed + 2)]
+    assert statuses == [400] * allowed + [429] * 2
+    assert log_in(port, trusting, PASSWORD)[0] == 429  # whoever guesses right now gets no answer either
+    assert log_path.read_text().count("wrong password from 127.0.0.1") == allowed
+    assert "large birds" not in log_path.read_text()

@@ -5,7 +5,6 @@ import io
 import json
 from types import SimpleNamespace
 
-import gradio as gr
 import numpy as np
 import pytest
 import soundfile
@@ -244,13 +243,14 @@ def test_a_room_answers_what_it_was_asked_and_nothing_else(shown, offered):
     from audioformer_app.events import Page
 
     ask = Page(offered, []).ask("mask")
-    message, update = ask(shown, SimpleNamespace(_data={"what": "look", "random": {"ratio": 0.1}}))
-    reply = json.loads(update["reply"])
-    assert (message, reply["to"], reply["token"]) == (gr.skip(), "look", shown.token)
+    answer = ask(shown, SimpleNamespace(_data={"what": "look", "random": {"ratio": 0.1}}))
+    reply = json.loads(answer["view"]["reply"])
+    assert "message" not in answer
+    assert (reply["to"], reply["token"]) == ("look", shown.token)
     for data in ({"what": "__class__"}, {}, None, {"what": ["look"]}):
-        message, update = ask(shown, SimpleNamespace(_data=data))
-        assert "knows no question" in message
-        assert json.loads(update["reply"])["failed"] is True
+        answer = ask(shown, SimpleNamespace(_data=data))
+        assert "knows no question" in answer["message"]["value"]
+        assert "knows no question" in json.loads(answer["view"]["reply"])["failed"]
 
 
 # --- codebook

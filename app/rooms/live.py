@@ -8,10 +8,8 @@ Shapes: N samples, K codebooks, T frames. Times in seconds since the recording b
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from threading import Lock, Thread
+from dataclasses import dataclass
 from uuid import uuid4
 
 import numpy as np
@@ -22,6 +20,7 @@ from audioformer.widgets import lanes
 from audioformer.widgets.live import Line
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Clip
+from audioformer_app.kept import Kept
 from audioformer_app.rooms.sent import number
 
 MOST_SESSIONS, IDLE_S = 64, 90.0
@@ -58,10 +57,9 @@ class Session:
     take: str
     line: Line
     frozen: Frozen | None = None
-    used: float = field(default_factory=time.monotonic)
 
 
-class Sessions:
+class Sessions(Kept):
     """Who is listening, by the session of the page.
 
     Args:
@@ -70,32 +68,18 @@ class Sessions:
     """
 
     def __init__(self, most: int = MOST_SESSIONS, idle_s: float = IDLE_S):
-        self.most, self.idle_s = most, idle_s
-        self._open: dict[str, Session] = {}
-        self._lock, self._sweeping = Lock(), False
-
-    def __len__(self) -> int:
-        return len(self._open)
+        super().__init__(most, idle_s)
 
     def session(self, key: str, take, make: Callable[[], LiveListener]) -> Session:
         """The session of a page; another `take` is another recording and forgets the one before.
 
         Raises:
-            AudioformerError: too many listen already, or `take` names nothing.
+            AudioformerError: `take` names nothing.
         """
         if not isinstance(take, str) or not 0 < len(take) <= 60:
             raise AudioformerError(f"take={str(take)[:40]!r} must be a name of at most 60 letters")
-        with self._lock:
-            found = self._open.get(key)
-            if found is None and len(self._open) >= self.most:
-                raise AudioformerError(f"{self.most} people listen already; try again when one of them has stopped")
-            if found is None or found.take != take:
-                found = self._open[key] = Session(take, Line(make()))
-            found.used = time.monotonic()
-            if not self._sweeping:
-                self._sweeping = True
-                Thread(target=self._sweep, name="live-sessions", daemon=True).start()
-        return found
+        session = self.get(key)
+        return session if session is not None and session.take == take else self.put(key, Session(take, Line(make())))
 
     def known(self, key: str) -> Session:
         """The session of a page that has listened.
@@ -103,27 +87,10 @@ class Sessions:
         Raises:
             AudioformerError: it has not, or too long ago.
         """
-        found = self._open.get(key)
-        if found is None:
-            raise AudioformerError("nothing was heard here in the last minute and a half; press Listen first")
-        found.used = time.monotonic()
-        return found
-
-    def drop(self, key: str) -> None:
-        """Forget a page that was closed."""
-        with self._lock:
-            self._open.pop(key, None)
-
-    def _sweep(self) -> None:
-        """Forget what is idle, until nothing is left."""
-        while True:
-            time.sleep(min(5.0, self.idle_s / 4))
-            with self._lock:
-                now = time.monotonic()
-                self._open = {key: one for key, one in self._open.items() if now - one.used < self.idle_s}
-                if not self._open:
-                    self._sweeping = False
-                    return
+        session = self.get(key)
+        if session is None:
+            raise AudioformerError("no sound came from this page in the last minute and a half; press Listen first")
+        return session
 
 
 def freeze(session: Session) -> Frozen:
