@@ -107,6 +107,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
             temporary.unlink()
 
 
+def append_lines(path: str | os.PathLike, lines: list[str]) -> None:
+    """Add lines to the end of a text file.
+
+    Raises:
+        AudioformerError: it cannot be written (full disk, no permission).
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+    except OSError as error:
+        raise AudioformerError(
+            f"{path}: cannot be written ({error.strerror}); free space or choose another folder"
+        ) from error
+
+
 def writable_folder(folder: str | os.PathLike) -> Path:
     """Make a folder and see that files can be written there, before an hour of work depends on it.
 

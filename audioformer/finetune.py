@@ -200,13 +200,13 @@ class FineTuning(Task):
         return {**config, **data, "start": self.start}
 
     def export(
-        self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None
+        self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None, extra: dict | None = None
     ) -> None:
         """Write the classifier as a checkpoint folder."""
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("classifier."): v for k, v in state.items() if k.startswith("classifier.")}
         state = merged_state(self.classifier, state)
-        model, last = self.classifier.config, history[-1] if history else {}
+        model, last = self.classifier.config, last or {}
         about = {
             "kind": "classifier",
             "method": model.method,

@@ -3,7 +3,7 @@
     task = FrozenHead(quick("probe"), load_start("pretrained"), items, ["dog", "keys"], describe_codec(codec))
     for done in task.listen(): ...
     for record in train(task, task.config.train): ...
-    task.export(folder, [], None)
+    task.export(folder, None, None)
 
 `FineTuning` with method "probe" learns the same layer from crops that it reads anew at every step. Here nothing is cropped
 or hidden, so nothing changes from step to step, and a step costs a product of two small matrices.
@@ -143,11 +143,11 @@ class FrozenHead(FineTuning):
             return super().measure(items)
 
     def export(
-        self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None, extra: dict | None = None
+        self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None, extra: dict | None = None
     ) -> None:
         """Write the classifier as a checkpoint folder.
 
         Raises:
             AudioformerError: the folder cannot be written.
         """
-        super().export(folder, history, self.folded(weights), extra)
+        super().export(folder, last, self.folded(weights), extra)

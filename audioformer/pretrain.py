@@ -120,11 +120,11 @@ class MaskedModelling(Task):
         rows = None if self.rows is None else list(self.rows)
         return {**config, "rows": rows, "codec": self.codec["fingerprint"], **self.clips_learned, "start": self.start}
 
-    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
+    def export(self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None) -> None:
         """Write the pre-trained model as a checkpoint folder."""
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-        last = history[-1] if history else {}
+        last = last or {}
         config = {
             "kind": "pretrained",
             "model": self.config.model.to_dict(),

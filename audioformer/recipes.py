@@ -26,6 +26,12 @@ MODEL_PRESETS = {
     "paper": EncoderConfig(d_model=768, n_layers=12, n_heads=12, d_ff=3072, attention_dropout=0.1),
     "small": EncoderConfig(d_model=384, n_layers=6, n_heads=6, d_ff=1536),
     "tiny": EncoderConfig(d_model=256, n_layers=4, n_heads=4, d_ff=1024),
+    # ours, in the size of the bundled models: pre-trained; from scratch for recordings and for words
+    "bundled": EncoderConfig(d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8),
+    "esc10": EncoderConfig(
+        d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8, subsampling=4, dropout=0.25
+    ),
+    "digits": EncoderConfig(d_model=144, n_layers=3, n_heads=3, d_ff=576, rows="summed", n_codebooks=8),
     "test": EncoderConfig(d_model=32, n_layers=2, n_heads=2, d_ff=64, dropout=0.0),
 }
 
@@ -34,7 +40,8 @@ def preset(name: str, **changes) -> EncoderConfig:
     """A named model size, with single fields changed.
 
     Args:
-        name: "paper" (12 x 768), "small" (6 x 384), "tiny" (4 x 256) or "test" (2 x 32).
+        name: "paper" (12 x 768), "small" (6 x 384), "tiny" (4 x 256), "bundled" (4 x 192, eight rows summed), "esc10", "digits"
+            (those of the bundled checkpoints) or "test" (2 x 32).
         **changes: fields of EncoderConfig.
 
     Returns:
@@ -86,7 +93,7 @@ PRETRAIN_PRESETS = {
     ),
     # ours: the bundled model; 8 rows summed per frame, runs of 5 hidden frames, embeddings that start as the codec's vectors
     "bundled": PretrainConfig(
-        EncoderConfig(d_model=192, n_layers=4, n_heads=4, d_ff=768, rows="summed", n_codebooks=8),
+        preset("bundled"),
         MaskConfig(mask_ratio=0.25, span=5),
         TrainConfig(n_steps=450, batch_size=24, learning_rate=1e-3, average=0.998, weight_decay=0.05),
         crop_s=5.0,
@@ -107,6 +114,8 @@ def pretrain_preset(name: str) -> PretrainConfig:
 
 METHODS = ("ft1", "ft2", "probe")
 HIDDEN_RUN = 5  # `token_span` of our recipes
+_OURS = {"token_mask": 0.15, "token_span": HIDDEN_RUN, "label_smoothing": 0.1}
+_FIVE_S = {**_OURS, "crop_s": 5.0, "min_crop_s": 3.5}
 _AS20K = TrainConfig(
     n_steps=12_850, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=1285, patience=3
 )
@@ -182,39 +191,26 @@ FINETUNE_PRESETS = {
         ),
         token_mask=0.1,
     ),
-    # ours: first all classes of synthetic sound, one a clip; from there on, or from a pre-trained model, esc10 and scenes
+    # ours, from a pre-trained model: first all classes of synthetic sound, one a clip; then, or at once, recordings or scenes
     "synthetic": FinetuneConfig(
         TrainConfig(n_steps=400, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15,
-        token_span=HIDDEN_RUN,
-        crop_s=5.0,
-        min_crop_s=3.5,
-        label_smoothing=0.1,
+        **_FIVE_S,
     ),
-    "esc10": FinetuneConfig(
+    "recordings": FinetuneConfig(
         TrainConfig(n_steps=300, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15,
-        token_span=HIDDEN_RUN,
-        crop_s=5.0,
-        min_crop_s=3.5,
-        label_smoothing=0.1,
+        **_FIVE_S,
     ),
-    "scratch": FinetuneConfig(  # for a fresh model with subsampling whose embeddings start as the codec's vectors: the bundled esc10
+    # ours, from a fresh model of the same name: the bundled esc10 and digits
+    "esc10": FinetuneConfig(
         TrainConfig(n_steps=960, batch_size=32, learning_rate=1e-3, weight_decay=0.05, average=0.99),
-        token_mask=0.15,
-        token_span=HIDDEN_RUN,
-        crop_s=5.0,
-        min_crop_s=3.5,
-        label_smoothing=0.1,
+        **_FIVE_S,
         keep_tables=True,
     ),
-    "digits": FinetuneConfig(  # for a fresh model whose embeddings start as the codec's vectors: see scripts/train_bundled.sh
+    "digits": FinetuneConfig(
         TrainConfig(n_steps=800, batch_size=64, learning_rate=1.5e-3, head_factor=2.0, weight_decay=0.05, average=0.99),
-        token_mask=0.15,
-        token_span=HIDDEN_RUN,
+        **_OURS,
         crop_s=1.5,
         min_crop_s=1.5,
-        label_smoothing=0.1,
         time_bins=8,
         keep_tables=True,
     ),

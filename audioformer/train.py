@@ -29,10 +29,11 @@ from audioformer.checkpoint import load_state, save_state
 from audioformer.config import TrainConfig
 from audioformer.data.batches import clips_hash
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path, writable_folder
+from audioformer.files import append_lines, atomic_path, writable_folder
 from audioformer.optim import BETAS, WeightAverage, make_optimizer, other_weights, schedule_factor, set_learning_rate
 
 SAME_NUMBERS = ("gradient_checkpointing", "compile", "keep_every")  # settings that a run may go on with or without
+LOG = "log.jsonl"  # a record a line
 STEPS = "steps"  # sub-folder of checkpoints from under way
 
 
@@ -92,8 +93,14 @@ class Task(nn.Module):
         clips = self.sampler.clips
         return {"n_clips": len(clips), "clips": clips_hash(clips), "held_out_clips": clips_hash(self.held_out)}
 
-    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
-        """Write the finished model as a checkpoint folder; `weights` replace the live ones (averaged weights)."""
+    def export(self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None) -> None:
+        """Write the model as a checkpoint folder.
+
+        Args:
+            folder: of the checkpoint.
+            last: record of the last step, for the card; None before the first.
+            weights: the averaged ones, to write instead of the live ones; None writes those.
+        """
         raise NotImplementedError
 
 
@@ -143,9 +150,11 @@ class _Run:
         _speed_up(task, config)
         self.wrapped, self.optimizer = accelerator.prepare(task, optimizer)
         self.average = WeightAverage(task, config.average)
-        self.step, self.seconds, self.history = 0, 0.0, []
+        self.step, self.seconds = 0, 0.0
+        self.last: dict | None = None  # record of the last step
+        self.unsaved: list[dict] = []  # records since the last save
         self.best: dict[str, Any] = {"score": -float("inf"), "step": 0}
-        self.between_steps = True  # False while weights, averages and history do not belong together
+        self.between_steps = True  # False while weights, averages and records do not belong together
 
     def one_step(self) -> StepRecord:
         """Rate, forward, backward, clip, step, validate: in that order."""
@@ -167,7 +176,10 @@ class _Run:
         validation = self._validate()
         self.seconds += time.perf_counter() - started
         record = StepRecord(self.step, losses, dict(self.task.chance), rate, norm, round(self.seconds, 3), validation)
-        self.history.append(asdict(record))
+        self.last = asdict(record)
+        self.unsaved.append(self.last)
+        if c.patience and self.best["step"] == self.step:
+            self.best["record"] = self.last
         self.between_steps = True
         if self.folder is not None and self.step % c.save_every == 0:
             self.save(finished=False)
@@ -178,7 +190,7 @@ class _Run:
             and self.accelerator.is_main_process
         ):
             self.task.eval()
-            self.task.export(self.folder / STEPS / f"{self.step:06d}", self.history, self.average.state)
+            self.task.export(self.folder / STEPS / f"{self.step:06d}", self.last, self.average.state)
         return record
 
     def _accumulate(self) -> dict[str, float]:
@@ -224,35 +236,34 @@ class _Run:
         return bool(c.patience and c.validate_every and self.best["step"] and waited >= c.patience * c.validate_every)
 
     def save(self, finished: bool) -> None:
-        """Write the state and the log; when finished, the checkpoint too."""
+        """Append to the log and write the state; when finished, the checkpoint too."""
         if self.folder is None or not self.accelerator.is_main_process:
             return
-        save_state(
-            self.folder,
-            {
-                "recipe": self._recipe(),
-                "task": self.task.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "average": self.average.state,
-                "step": self.step,
-                "seconds": self.seconds,
-                "best": self.best,
-                "history": self.history,
-            },
-        )
-        with atomic_path(self.folder / "log.jsonl") as temporary:
-            temporary.write_text("".join(json.dumps(record) + "\n" for record in self.history))
+        append_lines(self.folder / LOG, [json.dumps(record) for record in self.unsaved])
+        self.unsaved = []
+        state = {
+            "recipe": self._recipe(),
+            "task": self.task.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.state,
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+            "last": self.last,
+        }
+        save_state(self.folder, state)
         if finished:
             self.task.eval()
             best = self.best.get("state")  # with what was measured when it was best
-            self.task.export(
-                self.folder, self.history[: self.best["step"]] if best else self.history, best or self.average.state
-            )
+            self.task.export(self.folder, self.best["record"] if best else self.last, best or self.average.state)
 
     def resume(self) -> None:
         """Take up the state in the folder, if there is one."""
-        state = load_state(self.folder) if self.folder is not None else None
+        if self.folder is None:
+            return
+        state = load_state(self.folder)
         if state is None:
+            self._trim_log()
             return
         if differences := _differences(json.loads(state["recipe"]), json.loads(self._recipe())):
             raise AudioformerError(
@@ -267,7 +278,19 @@ class _Run:
             ) from error
         device = self.accelerator.device
         self.average.state, self.best = _to(state["average"], device), _to(state["best"], device)
-        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        self.step, self.seconds, self.last = state["step"], state["seconds"], state["last"]
+        self._trim_log()
+
+    def _trim_log(self) -> None:
+        """Take from the log what a run that was killed had written after its last state."""
+        log = self.folder / LOG
+        if not self.accelerator.is_main_process or not log.is_file():
+            return
+        lines = log.read_text(encoding="utf-8").splitlines()
+        known = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= self.step]
+        if len(known) < len(lines):
+            with atomic_path(log) as temporary:
+                temporary.write_text("".join(line + "\n" for line in known), encoding="utf-8")
 
     def _recipe(self) -> str:
         settings = {name: value for name, value in asdict(self.config).items() if name not in SAME_NUMBERS}

@@ -48,8 +48,7 @@ $AF finetune "$OUT/synth-codes" --from "$OUT/pretrained" --preset synthetic -o "
 
 # ESC-10, each fold held out in turn, then all four. A fresh model: one with subsampling cannot start from `pretrained`. Folds 1
 # and 4 are the two that the recipe was chosen with.
-fresh10=(--from none --model bundled --set model.d_model=192 --set model.n_layers=4 --set model.n_heads=4 --set model.d_ff=768
-  --set model.subsampling=4 --set model.dropout=0.25 --preset scratch)
+fresh10=(--from none --preset esc10)
 for fold in 1 2 3 4; do
   rest=$(echo 1,2,3,4 | sed "s/$fold,//; s/,$fold//")
   $AF finetune "$OUT/esc10-codes-0:folds=$rest" "$OUT/esc10-codes-1:folds=$rest" "${fresh10[@]}" -o "$OUT/esc10-fold$fold"
@@ -58,13 +57,12 @@ done
 $AF finetune "$OUT/esc10-codes-0" "$OUT/esc10-codes-1" "${fresh10[@]}" -o "$OUT/esc10"
 
 # The same classes from synthetic sound alone, on all real recordings.
-$AF finetune "$OUT/synth10-codes" --from "$OUT/pretrained" --preset esc10 -o "$OUT/esc10-synthetic"
+$AF finetune "$OUT/synth10-codes" --from "$OUT/pretrained" --preset recordings -o "$OUT/esc10-synthetic"
 $AF evaluate "$DATA/esc10" --dataset esc50 --checkpoint "$OUT/esc10-synthetic" --json > "$OUT/esc10-synthetic.json"
 
 # Digits: each speaker held out in turn, then takes 5-13, then nothing. A fresh model: the pre-trained one has heard the
 # speakers, and did not help here. george and nicolas are the two that the recipe was chosen with.
-fresh=(--from none --model bundled --set model.d_model=144 --set model.n_layers=3 --set model.n_heads=3 --set model.d_ff=576
-  --preset digits)
+fresh=(--from none --preset digits)
 speakers=(george jackson lucas nicolas theo yweweler)
 for i in "${!speakers[@]}"; do
   $AF finetune "$OUT/fsdd-voices:not_groups=${speakers[i]}" "${fresh[@]}" -o "$OUT/digits-without-${speakers[i]}"

@@ -36,7 +36,7 @@ def classifier(tmp_path):
     codec = tiny_codec()
     model = AudioFormer(preset("test", codebook_size=16, n_codebooks=2))
     task = FineTuning(finetune_preset("test"), model, coded_clips(4), ["low", "high"], False, codec_about(codec))
-    task.export(tmp_path / "classifier", [], None)
+    task.export(tmp_path / "classifier", None, None)
     return tmp_path / "classifier", codec
 
 

@@ -275,7 +275,7 @@ def test_load_opens_what_finetuning_wrote(tmp_path):
         False,
         codec_about(codec),
     )
-    task.export(tmp_path / "c", [], None)
+    task.export(tmp_path / "c", None, None)
     clf = audioformer.load(tmp_path / "c", codec=codec)
     assert clf.label_names == ["low", "high"]
     assert clf.window == 75

@@ -11,7 +11,7 @@ from tiny import tiny_codec, tone
 from torch.nn import functional as F
 
 from audioformer.classifier import Classifier
-from audioformer.codecs.frames import kaldi_filters, kaldi_log_mel, sound_frames
+from audioformer.data.frames import kaldi_filters, kaldi_log_mel, sound_frames
 from audioformer.encodecmae.config import MAE_PRESETS, ROW_WEIGHTS, EncodecMAEConfig, mae_preset
 from audioformer.encodecmae.frames import collate_frames
 from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible

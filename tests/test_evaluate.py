@@ -137,7 +137,7 @@ def test_scores_are_written_down_with_their_command(tones, tmp_path):
         False,
         codec_about(codec),
     )
-    task.export(tmp_path / "c", [], None)
+    task.export(tmp_path / "c", None, None)
     report = evaluate(load(tmp_path / "c", codec=codec), open_dataset("folder", tones)) | {
         "command": "audioformer evaluate tones ..."
     }

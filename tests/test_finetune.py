@@ -100,7 +100,7 @@ def test_time_bins_tell_a_sound_from_its_reverse(tmp_path):
     records = list(train(task, config.train))
     assert records[-1].losses["mlc"] < 0.2
     assert task.measure(task.held_out)["accuracy"] == 1.0
-    task.export(tmp_path / "clf", [], None)
+    task.export(tmp_path / "clf", None, None)
     state, about = load_checkpoint(tmp_path / "clf")
     opened = Classifier(task.classifier.config, 2, time_bins=about["time_bins"])
     opened.load_state_dict(state)

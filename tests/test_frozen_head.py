@@ -68,7 +68,7 @@ def test_the_folded_layer_says_of_raw_vectors_what_the_layer_said_of_scaled_ones
 
 def test_the_checkpoint_is_a_normal_one(parts, tmp_path):
     task, _ = learnt(parts)
-    task.export(tmp_path / "mine", [], None)
+    task.export(tmp_path / "mine", None, None)
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == [
         "README.md",
         "config.json",

@@ -124,10 +124,10 @@ class ToyTask(Task):
         loss = self.config.louder * self.model(batch.tokens).hidden.square().mean()
         return {"total": loss, "toy": loss.detach()}
 
-    def export(self, folder, history, weights):
+    def export(self, folder, last, weights):
         state = {name.removeprefix("model."): value for name, value in (weights or self.state_dict()).items()}
         about = {"kind": "pretrained", "method": "toy", "model": self.config.model.to_dict(), "codec": self.codec}
-        about |= {"recipe": self.config.to_dict(), "steps": len(history), "seconds": 1.0, "losses": history[-1]["losses"]}
+        about |= {"recipe": self.config.to_dict(), "steps": last["step"], "seconds": 1.0, "losses": last["losses"]}
         save_checkpoint(folder, state, about, "# A toy\\n")
 
 

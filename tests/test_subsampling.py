@@ -124,7 +124,7 @@ def test_the_card_of_a_classifier_from_scratch_tells_the_groups(tmp_path):
     task = FineTuning(recipe(n_steps=2, keep_tables=True), model, coded_clips(6), NAMES, False, codec_about())
     records = list(train(task, task.config.train))
     assert records[-1].losses["mlc"] > 0
-    task.export(tmp_path / "clf", [], None)
+    task.export(tmp_path / "clf", None, None)
     assert "3 codebooks, 4 frames a position of" in (tmp_path / "clf" / "README.md").read_text()
     state, about = load_checkpoint(tmp_path / "clf")
     opened = Classifier(read_config(about), len(NAMES))

@@ -315,8 +315,8 @@ class Scripted(Task):
     def validate(self):
         return {"score": self.scores.pop(0), "seen": float(self.weight.detach().mean()), "odd": float("nan")}
 
-    def export(self, _folder, history, weights):
-        self.exported, self.history = weights, history
+    def export(self, _folder, last, weights):
+        self.exported, self.last = weights, last
 
 
 def test_training_stops_when_validation_has_not_improved_and_exports_the_best(tmp_path):
@@ -325,7 +325,7 @@ def test_training_stops_when_validation_has_not_improved_and_exports_the_best(tm
     records = list(train(made, config, tmp_path))
     assert [record.validation["score"] for record in records] == [0.1, 0.5, 0.4, 0.3]
     assert float(made.exported["weight"].mean()) == pytest.approx(records[1].validation["seen"])
-    assert made.history[-1]["validation"]["score"] == 0.5  # what the card tells is of the same step
+    assert made.last["validation"]["score"] == 0.5  # what the card tells is of the same step
     assert "odd" not in records[0].validation
 
 
@@ -386,3 +386,15 @@ def test_only_matrices_decay_and_heads_may_learn_faster():
 def test_settings_that_cannot_train_are_refused(changes, message):
     with pytest.raises(AudioformerError, match=message):
         TrainConfig(**changes)
+
+
+def test_the_log_grows_by_what_is_new_and_forgets_what_a_killed_run_wrote_after_its_state(tmp_path):
+    run(tmp_path, 3, n_steps=6)
+    log = tmp_path / "log.jsonl"
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3]
+    log.write_text(log.read_text() + '{"step": 4}\n{"ste')  # killed while it wrote
+    assert "history" not in states(tmp_path)
+    run(tmp_path, n_steps=6)
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [record["step"] for record in records] == [1, 2, 3, 4, 5, 6]
+    assert all("losses" in record for record in records)

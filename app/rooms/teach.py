@@ -226,7 +226,7 @@ def _keep(task: FineTuning, history: list[dict], codec: Codec, models: Models, l
     """Write the checkpoint, read it back, put it on the shelf in place of the page's earlier one."""
     folder = new_folder()
     try:
-        task.export(folder, history, None)
+        task.export(folder, history[-1] if history else None, None)
         taught = open_taught(folder, codec)
         models.taught.drop(lesson.taught)
         models.taught.put(taught.name, taught)

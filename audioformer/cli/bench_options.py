@@ -163,7 +163,7 @@ def add_adapt(benches, run) -> None:
     about = "pre-trained model (default the bundled one)"
     add("--from", dest="start", default="pretrained", metavar="DIR", help=about)
     _add_output(parser, "results", 1)
-    add("--preset", default="esc10", metavar="NAME", help="recipe of `audioformer finetune` (default esc10)")
+    add("--preset", default="recordings", metavar="NAME", help="recipe of `audioformer finetune` (default recordings)")
     add("--only", type=words, metavar="NAME,...", help="linear, bias, adapter, lora, full (default all)")
     about = "learn from at most N clips of each class (default all)"
     add("--per-class", type=at_least_one, metavar="N", help=about)

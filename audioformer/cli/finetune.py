@@ -19,7 +19,7 @@ def add_verbs(verbs) -> None:
     """Add `finetune`."""
     about = "Fine-tune a pre-trained model on the labels of a corpus. Ctrl-C saves; the same command continues."
     example = (
-        "audioformer finetune runs/esc50 --from runs/tiny --method ft1 --preset esc10 -o runs/esc50-classifier "
+        "audioformer finetune runs/esc50 --from runs/tiny --method ft1 --preset recordings -o runs/esc50-classifier "
         "--folds 1-4 --held-out-folds 5"
     )
     parser = add_verb(verbs, "finetune", run, about, example)
@@ -44,14 +44,15 @@ def add_verbs(verbs) -> None:
         "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
     )
     presets = (
-        "esc10 (default), scratch (made for --from none --model bundled --set model.subsampling=4), digits (made for --from none "
-        "--model bundled), scenes, synthetic, probe (the linear layer alone; every clip is read once), test; the authors': "
-        "paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, paper-fsd50k (these stop early, with "
-        "--held-out-split val or folds to watch)"
+        "recordings (default), scenes, synthetic, probe (the linear layer alone; every clip is read once), test; for --from none: "
+        "esc10, digits (the bundled checkpoints'); the authors': paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, "
+        "paper-fsd50k (these stop early, with --held-out-split val or folds to watch)"
     )
-    parser.add_argument("--preset", default="esc10", metavar="NAME", help=presets)
+    parser.add_argument("--preset", default="recordings", metavar="NAME", help=presets)
     parser.add_argument(
-        "--model", default="tiny", metavar="NAME", help="with --from none: a pre-training preset's model (default tiny)"
+        "--model",
+        metavar="NAME",
+        help="with --from none: size of the fresh model: esc10, digits, bundled, tiny, small, paper, test (default the preset's, or tiny)",
     )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
     parser.add_argument("--title", metavar="TEXT", help="first line of the model card")
@@ -124,21 +125,22 @@ def _task(config, model, chosen: Chosen, card: dict):
 
 
 def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], seed: int):
-    """The model to start from, or a fresh one."""
+    """The model to start from, or a fresh one; with summed rows its embeddings start as the codec's vectors."""
     import torch
 
     from audioformer.model import AudioFormer
     from audioformer.pretrain import load_start
-    from audioformer.recipes import pretrain_preset
+    from audioformer.recipes import MODEL_PRESETS, preset
 
     if arguments.start != SCRATCH:
         return load_start(arguments.start, expect=chosen.clips.codec)
-    preset = pretrain_preset(arguments.model)
-    preset = replace(preset, model=replace(preset.model, codebook_size=chosen.clips.codec["codebook_size"]))
-    preset = override(preset, changes)
+    name = arguments.model or (arguments.preset if arguments.preset in MODEL_PRESETS else "tiny")
+    sizes = override(
+        preset(name, codebook_size=chosen.clips.codec["codebook_size"]), [c[len("model.") :] for c in changes]
+    )
     torch.manual_seed(seed)
-    model = AudioFormer(preset.model, mlm=False)
-    if preset.init_from_codebooks:
+    model = AudioFormer(sizes, mlm=False)
+    if preset(name).rows == "summed":
         model.init_from_codebooks(load_codebooks(arguments, chosen.clips))
     return model
 

@@ -45,7 +45,7 @@ class CorpusInfo:
         seed: of the augmentation.
         n_shards: files the corpus is cut into.
         version: of this format.
-        frames: "latents" or "mel256", frames of numbers kept beside the codes (codecs/frames.py); None keeps codes only.
+        frames: "latents" or "mel256", frames of numbers kept beside the codes (data/frames.py); None keeps codes only.
     """
 
     dataset: str

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from audioformer.codec import Codec
-from audioformer.codecs.frames import sound_frames
 from audioformer.data.augment import AugmentConfig, augment_preset
 from audioformer.data.corpus_format import (
     INFO_NAME,
@@ -33,6 +32,7 @@ from audioformer.data.corpus_format import (
     write_info,
 )
 from audioformer.data.datasets import AudioDataset, Clip
+from audioformer.data.frames import sound_frames
 from audioformer.data.variants import Content, VariantMaker
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path

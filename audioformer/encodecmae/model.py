@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from audioformer.audio import Waveform
 from audioformer.codec import Codec
-from audioformer.codecs.frames import sound_frames
+from audioformer.data.frames import sound_frames
 from audioformer.encodecmae.config import EncodecMAEConfig
 from audioformer.encodecmae.frames import FrameBatch, collate_frames
 from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible

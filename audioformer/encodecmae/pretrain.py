@@ -333,11 +333,11 @@ class FrameModelling(Task):
         data = {"codec": self.codec["fingerprint"], **self.clips_learned}
         return {"method": "encodecmae", **config, **data, "start": self.start, "teacher": teacher}
 
-    def export(self, folder: Path, history: list[dict], weights: dict[str, Tensor] | None) -> None:
+    def export(self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None) -> None:
         """Write the pre-trained model as a checkpoint folder."""
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-        last = history[-1] if history else {}
+        last = last or {}
         config = {
             "kind": "pretrained",
             "method": "encodecmae",

@@ -416,7 +416,7 @@ def fine_tune_for_real():
     print(f"right: {task.measure(every.select(folds=[5]))['accuracy']:.2f}; the classic rival {classic:.2f}")
 
 
-bundled = finetune_preset("scratch")
+bundled = finetune_preset("esc10")
 button(f"Run it for real ({bundled.train.n_steps} steps)", fine_tune_for_real)
 
 # %%

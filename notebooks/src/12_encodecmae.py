@@ -31,9 +31,9 @@ from torch.testing import assert_close
 import audioformer as af
 from audioformer import plots
 from audioformer.checkpoint import bundled_names
-from audioformer.codecs.frames import sound_frames
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
+from audioformer.data.frames import sound_frames
 from audioformer.encodecmae.config import ROW_WEIGHTS, mae_preset
 from audioformer.encodecmae.guess import guess_clip, guess_sounds
 from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
