@@ -3,18 +3,23 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 TORCH_INDEX ?=
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.audioformer-set-up
+# what `make test` runs; the rest needs a browser, kernels of notebooks, a fresh virtual environment, or simply long
+QUICK := smoke or not (slow or browser or notebook or install)
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 10
 TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup app test lab clean
+.PHONY: help setup app test check lint lab clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
-	@echo 'Settings: PYTHON=python3.12, VENV=.venv, ARGS="options for app, test or lab",'
+	@echo 'Settings: PYTHON=python3.12, VENV=.venv, ARGS="options for app, test, check or lab",'
+	@echo '          JOBS=2 (processes that run tests),'
 	@echo '          TORCH_INDEX=https://download.pytorch.org/whl/cpu (Linux without an NVIDIA GPU: a far smaller torch)'
 
 setup: $(STAMP) ## install everything into .venv, once
@@ -22,8 +27,19 @@ setup: $(STAMP) ## install everything into .venv, once
 app: $(STAMP) ## serve the app on http://127.0.0.1:7860
 	$(BIN)/audioformer app $(ARGS)
 
-test: $(STAMP) ## run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## run the quick tests, after every change (under 4 minutes)
+	$(PYTEST) -m "$(QUICK)" $(ARGS)
+
+# REST=1 leaves out what `make test` has just run
+check: $(STAMP) lint ## run every test and the linters, before a release (under 25 minutes)
+	$(PYTEST) $(if $(REST),-m "not ($(QUICK))") $(ARGS)
+
+lint: $(STAMP) ## run the linters alone: ruff, codespell, eslint where npm is
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell README.md CHANGELOG.md app audioformer notebooks/*.md notebooks/handouts notebooks/src
+	@if ! command -v npm >/dev/null; then echo 'eslint left out: there is no npm'; \
+	elif [ -f app/package.json ]; then cd app && npm install --silent --no-audit --no-fund && npx eslint .; fi
 
 lab: $(STAMP) ## open JupyterLab in notebooks/
 	$(BIN)/audioformer lab $(ARGS)

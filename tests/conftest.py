@@ -13,6 +13,7 @@ import socket
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import audioformer  # noqa: F401  (sets how OpenMP waits, before any test file imports torch)
@@ -22,7 +23,7 @@ for variable, value in {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",
-    "OMP_NUM_THREADS": "2",  # the models of the tests are too small for more
+    "OMP_NUM_THREADS": "1",  # the models of the tests are too small for more, and two tests run side by side
     "TOKENIZERS_PARALLELISM": "false",
 }.items():
     os.environ.setdefault(variable, value)
@@ -31,16 +32,6 @@ for variable, value in {
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-def hearing(path: Path) -> list[str]:
-    """Arguments of a Chromium whose microphone plays a WAV file, again and again."""
-    fake = [
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={path}",
-    ]
-    return ["--no-sandbox", *fake]
 
 
 class OutsideNetworkError(OSError):
@@ -95,6 +86,15 @@ def pytest_configure() -> None:
     torch.set_num_threads(min(int(os.environ["OMP_NUM_THREADS"]), os.cpu_count() or 1))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what opens a browser; give all tests of a file to one process, for they share fixtures (notebooks do not)."""
+    for item in items:
+        if "chromium_path" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        if config.pluginmanager.hasplugin("xdist") and not item.get_closest_marker("notebook"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """Folder with the real recordings: `esc10/` and `fsdd/` in their published layouts."""
@@ -113,6 +113,25 @@ def chromium_path() -> str:
     if path is None:
         pytest.skip("needs a browser: install chromium (apt-get install chromium), or set CHROMIUM to its program")
     return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str, tmp_path_factory: pytest.TempPathFactory):
+    """A Chromium whose microphone hears a tone; one a file, for its engine keeps an event loop running."""
+    from app_page import chromium
+
+    tone = 0.5 * np.sin(np.arange(48_000 * 4) * 2 * np.pi * 500 / 48_000)
+    with chromium(chromium_path, tone, tmp_path_factory.mktemp("microphone")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory):
+    """Address of the app with small seeded weights, in a process of its own."""
+    from app_page import small_app
+
+    with small_app(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

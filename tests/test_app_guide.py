@@ -5,8 +5,8 @@ import urllib.parse
 from types import SimpleNamespace
 
 import pytest
+from app_page import Tab
 from app_weights import make_weights
-from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
 
 from audioformer.files import notebooks_folder, samples_folder
 from audioformer_app import analysis, models, samples, texts
@@ -93,7 +93,7 @@ def until_it_says(tab, **wanted):
     tab.page.wait_for_function(script, arg=wanted)
 
 
-def test_the_address_restores_the_view_in_another_browser(browser, address):  # noqa: F811
+def test_the_address_restores_the_view_in_another_browser(browser, address):
     tab = Tab(browser, address)
     until_it_says(tab, sample=DOG, codec="small", checkpoint="animals", room="listen")
     tab.until_new(lambda: tab.page.click(f".af-tile[title='{RAIN}']"))
@@ -127,7 +127,7 @@ def test_the_address_restores_the_view_in_another_browser(browser, address):  # 
         "%E0%A4%A",
     ],
 )
-def test_an_address_of_nonsense_opens_the_usual_page(browser, address, hash_text):  # noqa: F811
+def test_an_address_of_nonsense_opens_the_usual_page(browser, address, hash_text):
     tab = Tab(browser, f"{address}#{hash_text}")
     until_it_says(tab, sample=DOG, room="listen")
     assert "from" not in says(tab)
@@ -136,7 +136,7 @@ def test_an_address_of_nonsense_opens_the_usual_page(browser, address, hash_text
     tab.close()
 
 
-def test_what_is_asked_in_a_room_stands_in_the_address_and_comes_back(browser, address):  # noqa: F811
+def test_what_is_asked_in_a_room_stands_in_the_address_and_comes_back(browser, address):
     tab = Tab(browser, f"{address}#sample={RAIN}&room=mask&ratio=40&span=9&seed=3")
     mask, why = (f".af-room[data-room={name}]" for name in ("mask", "why"))
     tab.page.wait_for_selector(f"{mask}[data-answer]")
@@ -160,7 +160,7 @@ def test_what_is_asked_in_a_room_stands_in_the_address_and_comes_back(browser, a
     tab.close()
 
 
-def test_an_unknown_name_in_an_address_is_told_and_the_rest_is_done(browser, address):  # noqa: F811
+def test_an_unknown_name_in_an_address_is_told_and_the_rest_is_done(browser, address):
     tab = Tab(browser, f"{address}#sample=nothing.ogg&room=mask&from=1&to=2")
     tab.page.wait_for_selector(".af-message")
     assert "nothing.ogg" in tab.text(".af-message")
@@ -168,7 +168,7 @@ def test_an_unknown_name_in_an_address_is_told_and_the_rest_is_done(browser, add
     tab.close()
 
 
-def test_link_copies_the_address(browser, address):  # noqa: F811
+def test_link_copies_the_address(browser, address):
     tab = Tab(browser, address, permissions=["clipboard-read", "clipboard-write"])
     until_it_says(tab, sample=DOG)
     tab.page.click(".af-link")
@@ -199,7 +199,7 @@ def test_every_explanation_names_the_notebook_of_its_topic():
         assert texts.IN_DEPTH.get(text) in there, f"{name} names no notebook; give it one in IN_DEPTH"
 
 
-def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, address, tmp_path):  # noqa: F811
+def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, address, tmp_path):
     tab = Tab(browser, address)
     tab.page.click(".af-help >> text=What am I looking at?")
     with tab.context.expect_page() as opened:
@@ -228,7 +228,7 @@ def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, 
     tab.close()
 
 
-def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):  # noqa: F811
+def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):
     tab = Tab(browser, address)
     rooms = {name.strip().lower() for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts()}
     steps = [step for step in TOUR if step.get("room") in (None, *rooms)]
@@ -251,7 +251,7 @@ def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):
     tab.close()
 
 
-def test_the_tour_can_be_left_anywhere_and_the_page_stays_usable(browser, address, tmp_path):  # noqa: F811
+def test_the_tour_can_be_left_anywhere_and_the_page_stays_usable(browser, address, tmp_path):
     tab = Tab(browser, address, **PHONE)
     tab.page.click(".af-tour-start")
     tab.page.wait_for_selector(".af-tour[data-step='0']")

@@ -4,9 +4,7 @@ import re
 
 import numpy as np
 import pytest
-import soundfile
-from conftest import hearing
-from test_app_browser import Tab, address  # noqa: F401 - fixtures
+from app_page import Tab, chromium
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 LIVE = ".af-room[data-room=live]"
@@ -15,18 +13,14 @@ LIVE = ".af-room[data-room=live]"
 @pytest.fixture(scope="module")
 def browser(chromium_path, tmp_path_factory):
     """Its microphone hears a second of a tone, a second of silence, and so on."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    spoken = tmp_path_factory.mktemp("microphone") / "on and off.wav"
     times_s = np.arange(48_000 * 4) / 48_000
-    soundfile.write(spoken, 0.5 * np.sin(2 * np.pi * 500 * times_s) * (times_s % 2 < 1), 48_000)
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=chromium_path, args=hearing(spoken))
-        yield chromium
-        chromium.close()
+    tone = 0.5 * np.sin(2 * np.pi * 500 * times_s) * (times_s % 2 < 1)
+    with chromium(chromium_path, tone, tmp_path_factory.mktemp("microphone")) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")
-def tab(browser, address):  # noqa: F811
+def tab(browser, address):
     notice = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
         function (wanted) { (window.asked ??= []).push(JSON.stringify(wanted)); return ask.call(this, wanted); }; })()"""
     tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
@@ -148,7 +142,7 @@ def test_what_is_heard_is_what_is_coded(tab):
     np.testing.assert_array_equal(live, clip[:, : live.shape[1]])
 
 
-def test_two_pages_do_not_hear_each_other(browser, address, tab):  # noqa: F811
+def test_two_pages_do_not_hear_each_other(browser, address, tab):
     other = Tab(browser, address, permissions=["microphone"])
     for page in (tab, other):
         enter(page)
@@ -163,7 +157,7 @@ def test_two_pages_do_not_hear_each_other(browser, address, tab):  # noqa: F811
     tab.page.wait_for_selector(".af-live[data-state=off]")
 
 
-def test_without_a_microphone_the_page_says_why(browser, address):  # noqa: F811
+def test_without_a_microphone_the_page_says_why(browser, address):
     tab = Tab(
         browser,
         address,
@@ -176,7 +170,7 @@ def test_without_a_microphone_the_page_says_why(browser, address):  # noqa: F811
     tab.close()
 
 
-def test_a_phone_has_room_for_it(browser, address, tmp_path):  # noqa: F811
+def test_a_phone_has_room_for_it(browser, address, tmp_path):
     tab = Tab(browser, address, color_scheme="dark", permissions=["microphone"], **PHONE)
     tab.page.evaluate(
         "[...document.querySelectorAll('#af-rooms [role=tab]')].find((one) => one.innerText.trim() === 'Live').click()"

@@ -10,8 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 import soundfile
-from app_weights import make_weights
-from test_app_browser import Tab, browser, start, stop  # noqa: F401 - a fixture
+from app_page import Tab, small_app
 from test_app_rooms import JOIN, PHONE
 
 from audioformer.cli import main
@@ -35,15 +34,12 @@ def address(tmp_path_factory):
         for name, sound in made.items():
             (folder / "sounds" / name).mkdir(parents=True, exist_ok=True)
             soundfile.write(folder / "sounds" / name / f"{name}-{n}.wav", sound, 24_000)
-    codecs, checkpoints, pretrained = make_weights(folder)
-    options = {"codecs": codecs, "checkpoints": checkpoints, "pretrained": pretrained, "sounds": str(folder / "sounds")}
-    process, address = start(folder / "log.txt", **options)
-    yield address
-    stop(process, folder / "log.txt")
+    with small_app(folder, sounds=str(folder / "sounds")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
-def tab(browser, address):  # noqa: F811
+def tab(browser, address):
     tab = Tab(browser, address, PCA, accept_downloads=True, permissions=["microphone"])
     yield tab
     tab.close()
@@ -71,7 +67,7 @@ def saved_as(tab, kind):
     tab.page.click(f"{MAP} .af-controls [data-save={kind}]")
 
 
-def test_a_map_that_is_left_while_it_is_made_is_there_when_one_comes_back(browser, address):  # noqa: F811
+def test_a_map_that_is_left_while_it_is_made_is_there_when_one_comes_back(browser, address):
     """The first test here: nobody has asked before, so the first answer is that one has to wait."""
     tab = Tab(browser, address, PCA)
     tab.page.click("button[role=tab]:has-text('Map')")
@@ -83,7 +79,7 @@ def test_a_map_that_is_left_while_it_is_made_is_there_when_one_comes_back(browse
     tab.close()
 
 
-def test_a_model_that_there_is_not_is_told_and_the_usual_map_opens(browser, address):  # noqa: F811
+def test_a_model_that_there_is_not_is_told_and_the_usual_map_opens(browser, address):
     tab = Tab(browser, f"{address}#room=map&left=mine&map=pca", PCA)
     tab.page.wait_for_selector(f"{MAP}[data-method]")
     assert "model='mine' must be one of" in tab.text(".af-message")
@@ -292,7 +288,7 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     assert page.get_attribute(".af-top", "data-top") == said[0]["label"]
 
 
-def test_an_example_that_the_server_refuses_does_not_hold_up_the_next(browser, address):  # noqa: F811
+def test_an_example_that_the_server_refuses_does_not_hold_up_the_next(browser, address):
     tab = Tab(browser, address)
     page, refused = tab.page, []
     page.click("button[role=tab]:has-text('Teach')")
@@ -324,7 +320,7 @@ NOTE_PROGRESS = f"""() => {{
 }}"""
 
 
-def test_somebody_fine_tunes_everything_on_real_samples(browser, address, tmp_path, capsys):  # noqa: F811
+def test_somebody_fine_tunes_everything_on_real_samples(browser, address, tmp_path, capsys):
     tab = Tab(browser, address, accept_downloads=True)
     page = tab.page
     page.click("button[role=tab]:has-text('Teach')")
@@ -410,7 +406,7 @@ def test_a_recording_that_is_stopped_while_the_browser_asks_leaves_no_microphone
     page.evaluate("delete navigator.mediaDevices.getUserMedia")
 
 
-def test_what_is_taught_is_the_page_s_own(browser, address):  # noqa: F811
+def test_what_is_taught_is_the_page_s_own(browser, address):
     other = Tab(browser, address)
     assert "yours" not in other.text("#af-checkpoint")
     loaded = (
@@ -423,7 +419,7 @@ def test_what_is_taught_is_the_page_s_own(browser, address):  # noqa: F811
 
 
 @pytest.mark.parametrize("room", ["map", "teach"])
-def test_a_phone_has_room_for_it(browser, address, tmp_path, room):  # noqa: F811
+def test_a_phone_has_room_for_it(browser, address, tmp_path, room):
     tab = Tab(browser, address, PCA, color_scheme="dark", **PHONE)
     click = "(name) => [...document.querySelectorAll('button[role=tab]')].find((one) => one.innerText.trim() === name).click()"
     tab.page.evaluate(click, room.title())

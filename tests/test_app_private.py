@@ -14,9 +14,8 @@ import urllib.request
 from importlib import metadata
 
 import pytest
-from app_weights import make_weights
+from app_page import Tab, small_app
 from packaging.version import Version
-from test_app_browser import Tab, browser, start, stop  # noqa: F401 - browser is a fixture
 from test_house import files, where
 
 from audioformer_app import settings
@@ -28,11 +27,8 @@ SEED = b"RIFF" + bytes(40)
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The app with small seeded weights, on a port of its own; stopping it looks for ways out and tracebacks."""
-    folder = tmp_path_factory.mktemp("server")
-    codecs, checkpoints, pretrained = make_weights(folder)
-    process, address = start(folder / "log.txt", codecs=codecs, checkpoints=checkpoints, pretrained=pretrained)
-    yield address
-    stop(process, folder / "log.txt")
+    with small_app(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 def ask(address, path, data=None, **headers):
@@ -49,7 +45,7 @@ def ask(address, path, data=None, **headers):
 # --- nothing goes out
 
 
-def test_no_room_asks_for_anything_outside(browser, address):  # noqa: F811
+def test_no_room_asks_for_anything_outside(browser, address):
     """Every tab of the page, opened; what the browser asked for elsewhere and what its console said fails on closing."""
     tab = Tab(browser, address, permissions=["microphone"])
     names = [name.strip() for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts()]

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
+from app_page import Tab
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
@@ -23,7 +23,7 @@ def after(tab, room, act):
 
 
 @pytest.fixture(scope="module")
-def tab(browser, address):  # noqa: F811
+def tab(browser, address):
     tab = Tab(browser, address)
     yield tab
     tab.close()
@@ -145,7 +145,7 @@ def test_the_curve_of_the_codebooks_has_no_upload_button(tab):
     assert not [title for title in titles if "hare" in title or "loud" in title]
 
 
-def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):  # noqa: F811
+def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):
     enter(tab, "results")
     room = ".af-room[data-room=results]"
     tab.page.wait_for_selector(f"{room}[data-drawn='probe:esc10']")
@@ -177,7 +177,7 @@ def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):  #
         ("room=attention&layer=77&head=77", "document.querySelector('.af-grid [aria-selected=true] + *') === null"),
     ],
 )
-def test_what_an_address_asks_beyond_what_there_is_opens_the_room_all_the_same(browser, address, wish, shows):  # noqa: F811
+def test_what_an_address_asks_beyond_what_there_is_opens_the_room_all_the_same(browser, address, wish, shows):
     tab = Tab(browser, f"{address}#{wish}")
     tab.page.wait_for_selector(f".af-room[data-room={wish.split('&')[0][5:]}][data-answer]")
     tab.page.wait_for_function(shows)
@@ -188,7 +188,7 @@ def test_what_an_address_asks_beyond_what_there_is_opens_the_room_all_the_same(b
 JOIN = "**/gradio_api/queue/join*"
 
 
-def test_a_question_that_the_server_refuses_is_told_and_asked_again(browser, address):  # noqa: F811
+def test_a_question_that_the_server_refuses_is_told_and_asked_again(browser, address):
     tab, refused = Tab(browser, address), []
     tab.page.wait_for_function("/differs by/.test(document.querySelector('.af-kept').innerText)")
     tab.page.clock.install()
@@ -215,7 +215,7 @@ def test_a_question_that_the_server_refuses_is_told_and_asked_again(browser, add
 
 
 @pytest.mark.parametrize("room", ["mask", "attention"])
-def test_a_phone_has_room_for_it(browser, address, tmp_path, room):  # noqa: F811
+def test_a_phone_has_room_for_it(browser, address, tmp_path, room):
     tab = Tab(browser, address, color_scheme="dark", **PHONE)
     enter(tab, room)
     wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")

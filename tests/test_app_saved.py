@@ -8,13 +8,13 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 import soundfile
-from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
+from app_page import Tab
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
-def tab(browser, address):  # noqa: F811
+def tab(browser, address):
     tab = Tab(browser, address)
     yield tab
     tab.close()
@@ -37,7 +37,7 @@ def is_png(path):
     return content.startswith(b"\x89PNG") and width > 600 and height > 300
 
 
-def opened(browser, path):  # noqa: F811
+def opened(browser, path):
     """A saved page in a browser without a network: its text and what it holds."""
     context = browser.new_context(offline=True)
     page = context.new_page()
@@ -55,7 +55,7 @@ LISTEN, ATTENTION, CURVE = (
 )
 
 
-def test_a_clip_is_saved_as_picture_drawing_page_values_and_sound(tab, browser, tmp_path):  # noqa: F811
+def test_a_clip_is_saved_as_picture_drawing_page_values_and_sound(tab, browser, tmp_path):
     assert is_png(save(tab, LISTEN, "png", tmp_path))
     drawing = ElementTree.parse(save(tab, LISTEN, "svg", tmp_path)).getroot()
     words = {text.text for text in drawing.iter(f"{SVG}text")}
@@ -75,7 +75,7 @@ def test_a_clip_is_saved_as_picture_drawing_page_values_and_sound(tab, browser, 
     context.close()
 
 
-def test_an_attention_map_is_saved_with_its_weights(tab, browser, tmp_path):  # noqa: F811
+def test_an_attention_map_is_saved_with_its_weights(tab, browser, tmp_path):
     tab.page.click("button[role=tab]:has-text('Attention')")
     tab.page.wait_for_selector(".af-room[data-room=attention][data-answer]")
     assert is_png(save(tab, ATTENTION, "png", tmp_path))
@@ -94,7 +94,7 @@ def test_an_attention_map_is_saved_with_its_weights(tab, browser, tmp_path):  # 
     context.close()
 
 
-def test_the_curve_of_the_codebooks_is_saved_and_stays_alive(tab, browser, tmp_path):  # noqa: F811
+def test_the_curve_of_the_codebooks_is_saved_and_stays_alive(tab, browser, tmp_path):
     tab.page.click("button[role=tab]:has-text('Listen')")
     tab.page.click(".af-listen .af-tools button:has-text('Each codebook')")
     tab.page.wait_for_selector(".af-curve[data-drawn]")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from test_app_browser import Tab, address, browser  # noqa: F401 - fixtures
+from app_page import Tab
 from test_app_rooms import PHONE, enter
 
 ROOM = ".af-room[data-room=why]"
@@ -16,7 +16,7 @@ def settled(tab):
 
 
 @pytest.fixture(scope="module")
-def tab(browser, address):  # noqa: F811
+def tab(browser, address):
     tab = Tab(browser, address)
     enter(tab, "why")
     settled(tab)
@@ -69,7 +69,7 @@ def test_the_evidence_is_chosen_and_heard(tab):
     assert tab.page.get_attribute(f"{ROOM} .af-play", "aria-pressed") == "false"
 
 
-def test_a_phone_has_room_for_it(browser, address, tmp_path):  # noqa: F811
+def test_a_phone_has_room_for_it(browser, address, tmp_path):
     tab = Tab(browser, address, color_scheme="dark", **PHONE)
     enter(tab, "why")
     settled(tab)

@@ -15,10 +15,10 @@ import urllib.parse
 import urllib.request
 
 import pytest
+from app_page import SERVER, free_port, stop
 from app_weights import make_weights
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from test_app_browser import SERVER, browser, free_port, stop  # noqa: F401 - browser is a fixture
 
 from audioformer.cli.parser import build_parser
 from audioformer.errors import AudioformerError
@@ -255,8 +255,7 @@ def test_a_proxy_in_front_is_named_in_the_environment(monkeypatch):
     assert other_hosts() == ["hub.example", "other.example", "binder.example"]
 
 
-@pytest.mark.browser
-def test_over_https_a_page_of_another_computer_has_a_microphone(served, browser, tmp_path):  # noqa: F811
+def test_over_https_a_page_of_another_computer_has_a_microphone(served, browser, tmp_path):
     context = browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 720})
     page = context.new_page()
     page.set_default_timeout(120_000)

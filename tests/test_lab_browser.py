@@ -57,15 +57,6 @@ def lab(tmp_path_factory):
         process.kill()
 
 
-@pytest.fixture(scope="module")
-def browser(chromium_path):
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    with playwright.sync_playwright() as engine:
-        chromium = engine.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 class Notebook:
     """One notebook in a tab of its own, run from top to bottom."""
 

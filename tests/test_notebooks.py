@@ -192,16 +192,25 @@ def run(path, folder):
 
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook,
+        timeout=1200,
+        startup_timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
     ).execute()
     widgets = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {"state": {}})
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     return outputs + [output for one in widgets["state"].values() for output in one["state"].get("outputs", [])]
 
 
-@pytest.mark.parametrize(("folder", "sign"), [("", "…"), ("solutions", "✓")])
-@pytest.mark.parametrize("name", NAMES)
-def test_runs_from_top_to_bottom(name, folder, sign, tmp_path, monkeypatch):
+QUICKEST = pytest.param("solutions", NAMES[3], marks=pytest.mark.smoke)
+RUNS = [(folder, name) for name in NAMES for folder in ("", "solutions")]
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize(("folder", "name"), [QUICKEST if run == QUICKEST.values else run for run in RUNS])
+def test_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
+    sign = "✓" if folder else "…"
     monkeypatch.setenv("AUDIOFORMER_FAST", "1")
     monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)
     path = FOLDER / folder / f"{name}.ipynb"
@@ -233,7 +242,11 @@ def test_figures_in_a_notebook_have_no_upload_button(tmp_path):
     code = "import plotly.graph_objects as go\nfrom audioformer.teaching import show\nshow(go.Figure())"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook,
+        timeout=1200,
+        startup_timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
     ).execute()
     config = notebook.cells[0].outputs[0]["data"]["application/vnd.plotly.v1+json"]["config"]
     assert config["showSendToCloud"] is False

@@ -20,7 +20,7 @@ import pytest
 
 from audioformer.install.bundle import own_wheel, repack
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.install
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("audioformer", "app", "data_samples", "notebooks")
 OURS = ("audioformer", "audioformer_app")

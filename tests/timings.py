@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from conftest import BROWSERS, hearing
+from app_page import drop, hearing
+from conftest import BROWSERS
 from soak import Server
-from test_app_browser import drop
 
 RATE_HZ, CLIP_S = 24_000, 10.0
 WAIT_MS = 180_000
