@@ -72,9 +72,10 @@ class LiveListener:
             longer than the codec's look-ahead.
 
     Example:
-        >>> listener = LiveListener(codec=load_codec("compact"))                      # doctest: +SKIP
-        >>> listener.push(torch.zeros(4800), 48_000).shape                           # doctest: +SKIP
-        torch.Size([8, 6])
+        >>> from audioformer import load_codec
+        >>> listener = LiveListener(codec=load_codec("compact"))
+        >>> listener.push(torch.zeros(4800), 48_000).shape
+        torch.Size([8, 4])
     """
 
     def __init__(

@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
 
     Example:
-        >>> main(["info", "--help"])  # doctest: +SKIP
-        0
+        >>> main(["encode"])  # says on standard error what is missing
+        2
     """
     try:
         return _run(argv)

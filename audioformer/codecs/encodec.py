@@ -107,7 +107,7 @@ class SegmentedEncodecCodec(EncodecCodec):
         also ends before the last frame of the one before: then they have 149 and 1. So T = 150 (S - 1) + r tells S.
 
         Example:
-            >>> load_encodec("encodec_48khz").segment_lengths(301)
+            >>> load_encodec("encodec_48khz").segment_lengths(301)  # doctest: +SKIP
             [150, 150, 1]
         """
         full = self.segment_length // self.hop_length
@@ -165,8 +165,8 @@ def load_encodec(name: str, device: str = "cpu", weights: str | os.PathLike | No
             hash, anything but tensors in the file, or no such device.
 
     Example:
-        >>> codec = load_encodec("encodec_24khz", weights="weights/")
-        >>> codec.encode(torch.zeros(24000), 24000, n_codebooks=8).shape
+        >>> codec = load_encodec("encodec_24khz", weights="weights/")  # doctest: +SKIP
+        >>> codec.encode(torch.zeros(24000), 24000, n_codebooks=8).shape  # doctest: +SKIP
         torch.Size([1, 8, 75])
     """
     release = RELEASES.get(name)

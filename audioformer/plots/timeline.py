@@ -49,7 +49,9 @@ def stack(lanes: Sequence[Lane], duration_s: float, *, theme: str = "light", hei
         AudioformerError: no lane, a figure that has no time axis, or a duration that is not positive.
 
     Example:
-        >>> stack([Lane("sound", waveform(samples, 24000))], 2.0).layout.meta["lanes"]
+        >>> import torch
+        >>> from audioformer.plots.audio import waveform
+        >>> stack([Lane("sound", waveform(torch.zeros(48000), 24000))], 2.0).layout.meta["lanes"]
         ['sound']
     """
     if not lanes or duration_s <= 0:

@@ -54,7 +54,7 @@ def sound_map(
         AudioformerError: numbers of points, labels, sounds or names that differ, or anywidget is not installed.
 
     Example:
-        >>> sound_map([[0, 0], [1, 1]], ["dog", "cat"]).selection                   # doctest: +SKIP
+        >>> sound_map([[0, 0], [1, 1]], ["dog", "cat"]).selection
         []
     """
     given = dict(maps) if isinstance(maps, Mapping) else {"": maps}
