@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 BETAS = (0.9, 0.98)  # of AdamW
+LOWEST_RATE = 0.01  # where the cosine ends, as a share of the peak
 
 
 def make_optimizer(
@@ -46,14 +47,17 @@ def make_optimizer(
     return torch.optim.AdamW(settings, betas=betas, fused=True)  # one pass over memory instead of a dozen
 
 
-def schedule_factor(step: int, n_steps: int, warm_up_share: float, kind: str = "cosine") -> float:
+def schedule_factor(
+    step: int, n_steps: int, warm_up_share: float, kind: str = "cosine", lowest: float = LOWEST_RATE
+) -> float:
     """Learning rate at a step as a share of its peak.
 
     Args:
         step: from 0.
         n_steps: in all.
         warm_up_share: share of the steps that rise linearly.
-        kind: "cosine" falls to a hundredth, "constant" stays.
+        kind: "cosine" falls to `lowest`, "constant" stays.
+        lowest: share of the peak at the end.
 
     Returns:
         In (0, 1].
@@ -64,7 +68,7 @@ def schedule_factor(step: int, n_steps: int, warm_up_share: float, kind: str = "
     if kind == "constant":
         return 1.0
     progress = min(1.0, (step - warm_up) / max(1, n_steps - warm_up))
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+    return lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
@@ -75,7 +79,7 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> float:
 
 
 class WeightAverage:
-    """Exponential running mean of all floating-point state, kept beside the model being trained.
+    """Exponential running mean of the parameters, kept beside the model being trained; buffers are those of now.
 
     Args:
         module: whose state is averaged.
@@ -92,8 +96,9 @@ class WeightAverage:
         if self.state is None:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
+        learned = {name for name, _ in module.named_parameters(remove_duplicate=False)}
         for key, value in module.state_dict().items():
-            if value.is_floating_point():
+            if key in learned:
                 self.state[key].lerp_(value, 1 - decay)
             else:
                 self.state[key].copy_(value)

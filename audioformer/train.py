@@ -30,7 +30,15 @@ from audioformer.config import TrainConfig
 from audioformer.data.batches import clips_hash
 from audioformer.errors import AudioformerError
 from audioformer.files import append_lines, atomic_path, writable_folder
-from audioformer.optim import BETAS, WeightAverage, make_optimizer, other_weights, schedule_factor, set_learning_rate
+from audioformer.optim import (
+    BETAS,
+    LOWEST_RATE,
+    WeightAverage,
+    make_optimizer,
+    other_weights,
+    schedule_factor,
+    set_learning_rate,
+)
 
 SAME_NUMBERS = ("gradient_checkpointing", "compile", "keep_every")  # settings that a run may go on with or without
 LOG = "log.jsonl"  # a record a line
@@ -65,6 +73,7 @@ class Task(nn.Module):
 
     chance: dict[str, float]
     betas: tuple[float, float] = BETAS  # of AdamW
+    lowest_rate: float = LOWEST_RATE  # where the cosine schedule ends, as a share of the peak
 
     def batch(self, step: int, micro_step: int, rank: int, world: int) -> Any:
         """Data of one micro-step for one of `world` processes; depends on nothing but the arguments and the seed."""
@@ -86,6 +95,14 @@ class Task(nn.Module):
     def recipe(self) -> dict:
         """Everything, beside TrainConfig, that decides the numbers, ready for JSON: a run goes on only under the same."""
         return {}
+
+    def more_state(self) -> dict:
+        """What a resumed run needs beside `state_dict`: tensors, numbers and text."""
+        return {}
+
+    def load_more_state(self, state: dict) -> None:
+        """Take up what `more_state` gave."""
+        del state
 
     @cached_property
     def clips_learned(self) -> dict:
@@ -159,9 +176,11 @@ class _Run:
     def one_step(self) -> StepRecord:
         """Rate, forward, backward, clip, step, validate: in that order."""
         c, started = self.config, time.perf_counter()
+        self.between_steps = False
         self.task.train()
         self.optimizer.zero_grad(set_to_none=True)
-        rate = set_learning_rate(self.optimizer, schedule_factor(self.step, c.n_steps, c.warm_up_share, c.schedule))
+        factor = schedule_factor(self.step, c.n_steps, c.warm_up_share, c.schedule, self.task.lowest_rate)
+        rate = set_learning_rate(self.optimizer, factor)
         losses = self._accumulate()
         norm = float(self.accelerator.clip_grad_norm_(self.task.parameters(), c.clip_norm))
         if not all(map(_finite, [norm, *losses.values()])):
@@ -169,7 +188,6 @@ class _Run:
             raise AudioformerError(
                 f"step {self.step}: {found}: not finite; try a learning_rate below {c.learning_rate:g}"
             )
-        self.between_steps = False
         self.optimizer.step()
         self.step += 1
         self.average.update(self.task, self.step)
@@ -244,6 +262,7 @@ class _Run:
         state = {
             "recipe": self._recipe(),
             "task": self.task.state_dict(),
+            "more": self.task.more_state(),
             "optimizer": self.optimizer.state_dict(),
             "average": self.average.state,
             "step": self.step,
@@ -271,6 +290,7 @@ class _Run:
             )
         try:
             self.task.load_state_dict(state["task"])
+            self.task.load_more_state(state["more"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise AudioformerError(
@@ -293,7 +313,8 @@ class _Run:
                 temporary.write_text("".join(line + "\n" for line in known), encoding="utf-8")
 
     def _recipe(self) -> str:
-        settings = {name: value for name, value in asdict(self.config).items() if name not in SAME_NUMBERS}
+        same = SAME_NUMBERS if self.config.patience else (*SAME_NUMBERS, "validate_every")
+        settings = {name: value for name, value in asdict(self.config).items() if name not in same}
         return json.dumps({"train": settings, **self.task.recipe()}, sort_keys=True)
 
 

@@ -15,7 +15,7 @@ codec_data=("$DATA/esc10" "$DATA/esc10" "$DATA/fsdd" "$DATA/librosa_examples" "$
 held_out=(--exclude '4-*' --exclude '*_theo_*' --exclude '5703-*' --exclude 'sorohanro*')
 $AF train-codec "${codec_data[@]}" "${held_out[@]}" --preset laptop --name compact -o "$OUT/codec-first"
 decoder=("${codec_data[@]}" "${held_out[@]}" --preset laptop-decoder --name compact)
-$AF train-codec "${decoder[@]}" --start "$OUT/codec-first" --set train.n_steps=400 --set train.texture=1 --set train.colour=0 -o "$OUT/codec-second"
+$AF train-codec "${decoder[@]}" --start "$OUT/codec-first" --set train.n_steps=400 --set train.warm_up_share=0.125 --set train.texture=1 --set train.colour=0 -o "$OUT/codec-second"
 $AF train-codec "${decoder[@]}" --start "$OUT/codec-second" --set train.n_steps=2600 -o "$OUT/codec-third"
 $AF train-codec "${decoder[@]}" --start "$OUT/codec-third" --set train.seed=8 -o "$OUT/compact"
 # (to go on with your own codec, copy OUT/compact over audioformer/assets/codecs/compact)

@@ -65,14 +65,6 @@ def test_on_the_bundled_samples_every_further_codebook_brings_the_sound_closer()
     assert all(later < earlier + 0.01 for earlier, later in zip(ladder, ladder[1:], strict=False))
 
 
-def test_the_listening_proxy_falls_with_the_log_mel_distance(folder):
-    rows = [
-        row for row in bench_codec(load_codec("compact"), sound_files([folder]))["rows"] if row["section"] == "ladder"
-    ]
-    heard = [row["loudness_distance"] for row in rows if "codebooks," in row["case"]]
-    assert 0 < heard[7] < heard[0]
-
-
 def test_codes_in_use_are_counted_over_all_frames(folder):
     codec, files = tiny_codec(), sound_files([folder])
     counts = code_counts(codec, files)

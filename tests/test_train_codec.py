@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import RATE, tone, tone_folder
 
 from audioformer.audio import save_audio
+from audioformer.checkpoint import load_state
 from audioformer.codecs import load_codec
 from audioformer.codecs import train_compact as module
 from audioformer.codecs.compact import CompactCodec
 from audioformer.codecs.crops import CropSampler
 from audioformer.codecs.distances import colour_distance, complex_distance, mel_distance, texture_distance
-from audioformer.codecs.train_compact import PRESETS, CodecTrainConfig, CodecTrainer, train_codec
+from audioformer.codecs.listening_log import ListeningLog
+from audioformer.codecs.train_compact import PRESETS, CodecTrainConfig, CodecTraining
 from audioformer.errors import AudioformerError
+from audioformer.train import train
 
-SIZES, RECIPE = PRESETS["test"]
+RECIPE = PRESETS["test"]
+CRITIC = {"adversarial_from": 3, "critic_width": 4}
 
 
 @pytest.fixture(scope="module")
@@ -28,126 +34,127 @@ def sampler(tmp_path_factory) -> CropSampler:
     return CropSampler([tone_folder(tmp_path_factory.mktemp("tones"))], RATE)
 
 
-def trainer(sampler: CropSampler, **changes) -> CodecTrainer:
-    return CodecTrainer(sampler, SIZES, replace(RECIPE, **changes))
+def task(sampler: CropSampler, start=None, **changes) -> CodecTraining:
+    return CodecTraining(sampler, replace(RECIPE, train=replace(RECIPE.train, **changes)), start=start)
 
 
-def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(sampler, tmp_path):
-    whole = trainer(sampler)
-    expected = [record.losses for record in train_codec(whole, tmp_path / "whole")]
-    found = []
-    for _ in range(3):  # two steps at a time: before, across and after the codebooks are placed
-        part = trainer(sampler)
-        part.resume(tmp_path / "parts")
-        run = train_codec(part, tmp_path / "parts")
-        found += [next(run).losses, next(run).losses]
-        run.close()
-    assert len(expected) == RECIPE.n_steps == 6
-    assert found == expected
-    last = trainer(sampler)
-    assert last.resume(tmp_path / "parts")
-    assert last.step == 6
-    for name, value in whole.codec.state_dict().items():
-        assert torch.equal(value, last.codec.state_dict()[name]), name
-    for name, value in whole.averaged_codec().state_dict().items():
-        assert torch.equal(value, last.averaged_codec().state_dict()[name]), name
+def run(made: CodecTraining, folder=None, n_records: int | None = None) -> list:
+    """Records of a run that is left after some steps."""
+    loop = train(made, made.config, folder)
+    records = list(islice(loop, n_records))
+    loop.close()
+    return records
 
 
-def test_what_is_saved_is_a_codec(sampler, tmp_path):
-    list(train_codec(trainer(sampler), tmp_path))
+def losses(records) -> list[dict]:
+    return [record.losses for record in records]
+
+
+@pytest.mark.parametrize("changes", [{}, CRITIC], ids=["plain", "critic"])
+def test_a_resumed_run_gives_the_numbers_and_the_codec_of_an_uninterrupted_one(sampler, tmp_path, changes):
+    expected = run(task(sampler, **changes), tmp_path / "whole")
+    parts = []
+    for _ in range(3):  # two steps at a time: before, across and after the codebooks are placed; then with the critic
+        parts += run(task(sampler, **changes), tmp_path / "parts", 2)
+    assert len(expected) == 6
+    assert losses(parts) == losses(expected)
+    assert run(task(sampler, **changes), tmp_path / "parts") == []
+    whole, there = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(value, there[name]) for name, value in whole.items())
+
+
+def test_what_is_saved_is_a_codec_of_averaged_weights_and_present_codebooks(sampler, tmp_path):
+    made = task(sampler, average=0.5)
+    records = run(made, tmp_path)
     codec = load_codec(tmp_path)
-    codes = codec.encode(tone(440.0), RATE)
-    assert codes.shape == (1, 3, 38)
+    assert codec.encode(tone(440.0), RATE).shape == (1, 3, 38)
+    assert torch.equal(codec.codebooks(), made.codec.codebooks().half().float())
+    assert not torch.allclose(codec.leave.weight, made.codec.leave.weight, atol=1e-4)
     about = json.loads((tmp_path / "config.json").read_text())
-    assert about["steps_done"] == 6
-    assert about["training"]["batch_size"] == RECIPE.batch_size
+    assert (about["steps"], about["losses"], about["training"]["average"]) == (6, records[-1].losses, 0.5)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert log[-1]["step"] == 6
-    assert all(math.isfinite(log[-1][name]) for name in ("total", "mel", "complex", "commitment"))
+    assert [record["losses"] for record in log] == losses(records)
 
 
 def test_the_distance_to_the_original_falls(sampler):
-    run = trainer(sampler, n_steps=30, warm_up_steps=3, unquantised_steps=20, learning_rate=5e-3)
+    made = task(sampler, n_steps=25, warm_up_share=0.1, unquantised_steps=20, learning_rate=5e-3)
     sound = sampler.batch(4, 19 * 320, np.random.default_rng(5))
 
     @torch.no_grad()
     def distance() -> float:
-        return float(mel_distance(run.codec.synthesise(run.codec.frame_latents(sound)), sound, RATE))
+        return float(mel_distance(made.codec.synthesise(made.codec.frame_latents(sound)), sound, RATE))
 
     before = distance()
-    records = [run.train_step() for _ in range(25)]
+    records = run(made)
     assert distance() < 0.85 * before
     assert [record.losses["commitment"] > 0 for record in records] == [False] * 20 + [True] * 5
+    rates = [record.learning_rate / made.config.learning_rate for record in records]
+    assert max(rates) == pytest.approx(1)
+    assert 0.05 < rates[-1] < 0.06
 
 
-def test_learning_rate_warms_up_then_falls_to_a_twentieth(sampler):
-    run = trainer(sampler, n_steps=100, warm_up_steps=10)
-    rates = []
-    for run.step in range(101):
-        rates.append(run.learning_rate() / RECIPE.learning_rate)
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == pytest.approx(1.0)
-    assert rates[10] == pytest.approx(1.0)
-    assert rates[100] == pytest.approx(0.05)
-    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
-
-
-def test_ctrl_c_saves_the_last_whole_step(sampler, tmp_path):
-    run = trainer(sampler)
-    records = train_codec(run, tmp_path, save_every=1000)
-    next(records)
-    next(records)
+def test_ctrl_c_keeps_state_and_records_of_all_whole_steps(sampler, tmp_path):
+    loop = train(task(sampler), RECIPE.train, tmp_path)
+    done = losses([next(loop), next(loop)])
     with pytest.raises(KeyboardInterrupt):
-        records.throw(KeyboardInterrupt)
-    again = trainer(sampler)
-    assert again.resume(tmp_path)
-    assert again.step == 2
+        loop.throw(KeyboardInterrupt)
+    assert load_state(tmp_path)["step"] == 2
+    assert [json.loads(line)["losses"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == done
 
 
-def test_a_step_broken_off_in_the_middle_is_not_saved(sampler, tmp_path, monkeypatch):
-    run = trainer(sampler)
-    records = train_codec(run, tmp_path, save_every=1)
-    next(records)
+def test_a_step_broken_off_after_the_codebooks_moved_is_not_saved(sampler, tmp_path, monkeypatch):
+    loop = train(task(sampler, save_every=1), replace(RECIPE.train, save_every=1), tmp_path)
+    for _ in range(3):
+        next(loop)
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "complex_distance", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        next(records)
-    again = trainer(sampler)
-    assert again.resume(tmp_path)
-    assert again.step == 1
+        next(loop)
+    monkeypatch.undo()
+    assert load_state(tmp_path)["step"] == 3
+    assert losses(run(task(sampler, save_every=1), tmp_path)) == losses(run(task(sampler)))[3:]
 
 
-def test_another_recipe_or_codec_does_not_go_on_with_it(sampler, tmp_path):
-    run = trainer(sampler)
-    run.save(tmp_path)
-    with pytest.raises(AudioformerError, match=r"other settings \(learning_rate\)"):
-        trainer(sampler, learning_rate=0.5).resume(tmp_path)
-    with pytest.raises(AudioformerError, match=r"other settings \(d_latent\)"):
-        CodecTrainer(sampler, replace(SIZES, d_latent=4), RECIPE).resume(tmp_path)
-    (tmp_path / "state.pt").write_bytes(b"nothing of the kind")
-    with pytest.raises(AudioformerError, match="damaged training state"):
-        run.resume(tmp_path)
-    assert not run.resume(tmp_path / "empty")
+def test_another_recipe_or_codec_does_not_continue_a_run(sampler, tmp_path):
+    run(task(sampler), tmp_path, 1)
+    with pytest.raises(AudioformerError, match=r"train.learning_rate is 0.0007 there, 0.5 here"):
+        run(task(sampler, learning_rate=0.5), tmp_path)
+    other = CodecTraining(sampler, replace(RECIPE, codec=replace(RECIPE.codec, d_latent=4)))
+    with pytest.raises(AudioformerError, match=r"codec.d_latent is 8 there, 4 here"):
+        run(other, tmp_path)
+    run(task(sampler, validate_every=3), tmp_path, 1)  # looking more often changes no number
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(sampler):
-    run = trainer(sampler)
-    with torch.no_grad():
-        run.codec.leave.weight.fill_(float("nan"))
-    with pytest.raises(AudioformerError, match="step 0: the loss is nan, not finite; try a learning_rate"):
-        run.train_step()
+def test_the_critic_joins_at_its_step_and_changes_nothing_before(sampler):
+    records = losses(run(task(sampler, **CRITIC)))
+    assert ["critic" in entry for entry in records] == [False] * 3 + [True] * 3
+    last = records[-1]
+    terms = last["mel"] + last["complex"] + last["commitment"]
+    assert last["total"] == pytest.approx(terms + last["adversarial"] / 15 + last["features"] * 2 / 15, rel=1e-5)
+    assert records[:3] == losses(run(task(sampler)))[:3]
+
+
+def test_a_codec_in_training_can_be_heard(sampler, tmp_path):
+    save_audio(tmp_path / "high.wav", tone(2_000, 0.4), RATE)
+    made = CodecTraining(
+        sampler,
+        replace(RECIPE, train=replace(RECIPE.train, validate_every=4)),
+        listening=ListeningLog(tmp_path / "run", [tmp_path / "high.wav"]),
+    )
+    heard = {record.step: record.validation for record in run(made, tmp_path / "run") if record.validation}
+    assert list(heard) == [4, 6]
+    assert list(heard[6]) == ["mel_1", "mel_2", "mel_3"]
+    assert "high, 2 codebooks" in (tmp_path / "run" / "listen" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_steps": 0}, "n_steps=0"),
-        ({"batch_size": 1.5}, "batch_size=1.5"),
         ({"crop_s": 0.0}, "crop_s=0.0"),
-        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"adversarial_from": -1}, "0 for never"),
         ({"mels_per_step": 5}, "mels_per_step=5 must be 1 to 4"),
         ({"all_rows_share": 2.0}, "all_rows_share"),
     ],
@@ -223,12 +230,10 @@ def test_distances_have_gradients_at_silence():
 
 
 def test_a_decoder_learned_alone_leaves_the_codes_as_they_are(sampler, tmp_path):
-    list(train_codec(trainer(sampler), tmp_path / "first"))
+    run(task(sampler), tmp_path / "first")
     before = load_codec(tmp_path / "first")
-    second = CodecTrainer(
-        sampler, SIZES, replace(RECIPE, decoder_only=True, texture=1.0, colour=1.0, learning_rate=1e-2), start=before
-    )
-    records = list(train_codec(second, tmp_path / "second"))
+    second = task(sampler, before, decoder_only=True, texture=1.0, colour=1.0, learning_rate=1e-2)
+    records = run(second, tmp_path / "second")
     after = load_codec(tmp_path / "second")
     sound = tone(440.0)
     codes = before.encode(sound, RATE)
@@ -240,16 +245,14 @@ def test_a_decoder_learned_alone_leaves_the_codes_as_they_are(sampler, tmp_path)
 
 def test_a_decoder_alone_needs_a_codec_to_start_from(sampler):
     with pytest.raises(AudioformerError, match="--start"):
-        trainer(sampler, decoder_only=True)
-    other = CompactCodec(replace(SIZES, d_latent=4))
+        task(sampler, decoder_only=True)
     with pytest.raises(AudioformerError, match="other sizes"):
-        CodecTrainer(sampler, SIZES, RECIPE, start=other)
+        task(sampler, CompactCodec(replace(RECIPE.codec, d_latent=4)))
 
 
 def test_texture_distance_ignores_when_but_not_how_much():
     noise = torch.randn(1, RATE, generator=torch.Generator().manual_seed(0))
     other = torch.randn(1, RATE, generator=torch.Generator().manual_seed(1))
-    steady = tone(440.0)
     steady = tone(440.0)
     swelling = noise * torch.linspace(0.01, 1, RATE)
     assert texture_distance(noise, other, RATE) < 0.08  # two noises fluctuate alike

@@ -18,7 +18,7 @@ RATE = 24_000  # Hz
 def tiny_codec(seed: int = 0, name: str = "tiny", **sizes) -> CompactCodec:
     """A compact codec of the test size (3 codebooks of 16), untrained, its codebooks placed by k-means on noise."""
     torch.manual_seed(seed)
-    codec = CompactCodec(replace(PRESETS["test"][0], **sizes), name=name).eval()
+    codec = CompactCodec(replace(PRESETS["test"].codec, **sizes), name=name).eval()
     with torch.no_grad():
         codec.rvq.start_from(codec.frame_latents(0.3 * torch.randn(8, RATE)).flatten(0, 1), n_rounds=3)
     return codec

@@ -26,10 +26,10 @@ def _add_output(parser: argparse.ArgumentParser, holds: str, seeds: int | None, 
 def add_codec_bench(benches, run) -> None:
     """Add `bench codec`."""
     about = (
-        "How much of a sound the codec keeps with each number of codebooks. Multi-scale log-mel distance, loudness "
-        "distance (a listening proxy) and SI-SDR, medians over files, beside Opus at 6, 12 and 24 kbit/s if Debian's "
-        "opus-tools are installed; which codes are in use; speed, size, silence; and, with --classify, what a "
-        "classifier trained on originals still knows of decoded sounds."
+        "How much of a sound the codec keeps with each number of codebooks. Multi-scale log-mel distance and "
+        "SI-SDR, medians over files, beside Opus at 6, 12 and 24 kbit/s if Debian's opus-tools are installed; which "
+        "codes are in use; speed, size, silence; and, with --classify, what a classifier trained on originals still "
+        "knows of decoded sounds."
     )
     example = (
         "audioformer bench codec ESC-10/audio --include '4-*' --codes-of ESC-10/audio --exclude '4-*' "

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from audioformer.cli.console import Progress, Result, clock, note, stoppable
+from audioformer.cli.console import Result, clock, note
 from audioformer.cli.options import add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
+from audioformer.cli.training import run_training
 from audioformer.config import check_names
-
-if TYPE_CHECKING:
-    from audioformer.codecs.compact import CompactConfig
-    from audioformer.codecs.train_compact import CodecTrainConfig
 
 
 def add_verbs(verbs) -> None:
@@ -62,60 +56,32 @@ def add_verbs(verbs) -> None:
     add_set(parser)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Both parts of a preset, so that --set reaches codec.d_latent and train.n_steps."""
-
-    codec: CompactConfig
-    train: CodecTrainConfig
-
-
 def run(arguments: argparse.Namespace) -> Result:
     """Train a codec."""
-    from audioformer.codecs import load_codec
     from audioformer.codecs.compact import load_compact
     from audioformer.codecs.crops import CropSampler
     from audioformer.codecs.listening_log import ListeningLog
-    from audioformer.codecs.train_compact import PRESETS, CodecTrainer, train_codec
+    from audioformer.codecs.train_compact import PRESETS, CodecTraining
     from audioformer.files import writable_folder
 
     check_names([arguments.preset], list(PRESETS), "the list of codec presets")
-    recipe = override(Recipe(*PRESETS[arguments.preset]), arguments.changes)
+    every = [f"train.validate_every={arguments.listen_every}"] if arguments.listen else []
+    recipe = override(PRESETS[arguments.preset], [*every, *arguments.changes])
     folder = writable_folder(arguments.output)
     sampler = CropSampler(arguments.folders, recipe.codec.sample_rate, tuple(arguments.exclude))
     note(f"{sampler.hours:.2f} h of sound")
     start = load_compact(arguments.start) if arguments.start else None
-    trainer = CodecTrainer(
-        sampler, recipe.codec, recipe.train, name=arguments.name or folder.resolve().name, start=start
-    )
-    if trainer.resume(folder):
-        note(f"going on from step {trainer.step}")
     listening = ListeningLog(folder, arguments.listen) if arguments.listen else None
-    losses: dict[str, float] = {}
-    records = train_codec(trainer, folder)
-    with stoppable(folder), contextlib.closing(records), Progress() as progress:
-        first, done_before = trainer.seconds, trainer.step
-        for record in records:
-            losses = record.losses
-            if listening and (record.step % arguments.listen_every == 0 or record.step == recipe.train.n_steps):
-                listening.add(trainer.averaged_codec(), record.step)
-            per_step = (record.seconds - first) / (record.step - done_before)
-            shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items() if name != "total")
-            left = clock(per_step * (recipe.train.n_steps - record.step))
-            progress.show(f"step {record.step}/{recipe.train.n_steps}  {shown}  {per_step:.2f} s/step  {left} left")
-    codec = load_codec(folder)
+    task = CodecTraining(sampler, recipe, arguments.name or folder.resolve().name, start, listening)
+    about = run_training(task, recipe, folder)
     document = {
         "codec": str(folder),
-        "name": codec.name,
-        "fingerprint": codec.fingerprint,
-        "n_codebooks": codec.n_codebooks,
-        "steps": trainer.step,
-        "seconds": round(trainer.seconds, 3),
-        "losses": losses,
-        "hours_of_sound": round(sampler.hours, 3),
+        "n_codebooks": about["config"]["n_codebooks"],
+        **{name: about[name] for name in ("name", "fingerprint", "steps", "seconds", "losses", "hours_of_sound")},
         "preset": arguments.preset,
     }
     text = (
-        f"{folder}: codec {codec.name}, {codec.n_codebooks} codebooks, {trainer.step} steps in {clock(trainer.seconds)}"
+        f"{folder}: codec {about['name']}, {document['n_codebooks']} codebooks, {about['steps']} steps in "
+        f"{clock(about['seconds'])}; use it with --codec {Path(arguments.output)}"
     )
-    return Result(document, text + f"; use it with --codec {Path(arguments.output)}")
+    return Result(document, text)

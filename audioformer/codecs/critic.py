@@ -107,48 +107,41 @@ class Discriminator(nn.Module):
         return {"adversarial": torch.stack(fooled).mean(), "features": torch.stack(features).mean()}
 
 
-class Adversary:
+class Adversary(nn.Module):
     """A discriminator with its optimiser: one step of its own for each step of the codec.
+
+    To others its weights are frozen, so that the codec's optimiser passes them by.
 
     Args:
         width: C.
         learning_rate: of AdamW, betas (0.8, 0.95) as the codec's.
-        device: torch device.
-        bf16: matrix products in 16 bits.
     """
 
-    def __init__(self, width: int, learning_rate: float, device: torch.device, bf16: bool):
-        self.discriminator = Discriminator(width).to(device)
+    def __init__(self, width: int, learning_rate: float):
+        super().__init__()
+        self.discriminator = Discriminator(width)
         self.optimizer = torch.optim.AdamW(self.discriminator.parameters(), learning_rate, betas=(0.8, 0.95))
-        self.precision = {"device_type": device.type, "dtype": torch.bfloat16, "enabled": bf16}
+        self.requires_grad_(False)
 
-    def losses(self, original: Tensor, decoded: Tensor, learning_rate: float) -> dict[str, Tensor]:
-        """Improve the critics by a step, then ask them: "critic" (for the log, without gradient), "adversarial", "features".
+    def losses(self, original: Tensor, decoded: Tensor, learning_rate: float, bf16: bool = False) -> dict[str, Tensor]:
+        """Improve the critics by a step, then ask them: "critic" (for the log, no gradient), "adversarial", "features".
 
         Args:
             original: (B, N).
             decoded: (B, N).
             learning_rate: of this step.
+            bf16: matrix products in 16 bits.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        with torch.autocast(**self.precision):
+        precision = {"device_type": original.device.type, "dtype": torch.bfloat16, "enabled": bf16}
+        self.requires_grad_(True)
+        with torch.autocast(**precision):
             own = self.discriminator.own_loss(original, decoded)
-        self.optimizer.zero_grad(set_to_none=True)
         own.backward()
         torch.nn.utils.clip_grad_norm_(self.discriminator.parameters(), 1.0)
         self.optimizer.step()
-        self.discriminator.requires_grad_(False)
-        with torch.autocast(**self.precision):
-            found = self.discriminator.decoder_losses(original, decoded)
-        self.discriminator.requires_grad_(True)
-        return {"critic": own.detach(), **found}
-
-    def state(self) -> dict:
-        """What a resumed run needs."""
-        return {"discriminator": self.discriminator.state_dict(), "optimizer": self.optimizer.state_dict()}
-
-    def load(self, state: dict) -> None:
-        """Take up `state`."""
-        self.discriminator.load_state_dict(state["discriminator"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.zero_grad(set_to_none=True)
+        self.requires_grad_(False)
+        with torch.autocast(**precision):
+            return {"critic": own.detach(), **self.discriminator.decoder_losses(original, decoded)}

@@ -1,10 +1,10 @@
 """What a codec in training sounds like: examples, the ladder and spectrograms side by side, written beside its log.
 
     listening = ListeningLog("runs/codec", [Path("4-dog.ogg")])
-    listening.add(trainer.averaged_codec(), trainer.step)      # runs/codec/listen/index.html
+    listening.add(codec, 1000)                                 # runs/codec/listen/index.html
 
 Every visit writes `listen/NAME-original.flac` and `listen/NAME-2-codebooks.flac` (the latest, for 1, 2, 4, ... codebooks),
-a line with the ladder into `log.jsonl`, and the page `listen/index.html`, which holds all of it in one file.
+a line with the ladder into `listen/ladder.jsonl`, and the page `listen/index.html`, which holds all of it in one file.
 
 Shapes: N samples, K codebooks, T frames.
 """
@@ -24,12 +24,11 @@ from torch import Tensor
 from audioformer.audio import Waveform, load_audio, log_mel, mel_filters, resample, save_audio
 from audioformer.codec import Codec
 from audioformer.codecs.distances import mel_distance
-from audioformer.codecs.loudness import loudness_distance
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, writable_folder
 
 WINDOW, HOP, N_MELS = 1024, 240, 80  # of the pictures, samples and bands
-LADDERS = {"mel": "Log-mel distance (natural log)", "loudness": "Loudness distance (1 = silence)"}
+MAX_POINTS = 500  # of a loss curve
 STYLE = """:root{color-scheme:light}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1500px;padding:0 1rem}
 body{color:#1f2933;background:#fff}.row{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:1rem}
 .row.wide{grid-template-columns:repeat(auto-fill,minmax(340px,1fr))}.row>*{min-width:0;margin:0}audio{width:100%}"""
@@ -56,7 +55,7 @@ class ListeningLog:
                 f"{len(files)} files to listen to with {len(self.sounds)} names; give at least one, no name twice"
             )
 
-    def add(self, codec: Codec, step: int) -> dict:
+    def add(self, codec: Codec, step: int) -> dict[str, float]:
         """Decode all recordings and write everything.
 
         Args:
@@ -64,26 +63,33 @@ class ListeningLog:
             step: of the training.
 
         Returns:
-            {"step", "ladder": {"mel": K numbers, "loudness": K numbers}}, means over the recordings; the line of the log.
+            The ladder: {"mel_1": log-mel distance with one codebook, natural log, ..., "mel_K"}, means over recordings.
         """
-        ladders = {name: [] for name in LADDERS}
         versions = {name: self._versions(codec, sound) for name, sound in self.sounds.items()}
-        for decoded in versions.values():
-            for name, measure in (("mel", mel_distance), ("loudness", loudness_distance)):
-                original = decoded[0][None]
-                ladders[name].append([float(measure(d[None], original, codec.sample_rate).mean()) for d in decoded[1:]])
-        line = {"step": step, "ladder": {name: np.mean(rows, 0).round(4).tolist() for name, rows in ladders.items()}}
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
-            log.write(json.dumps(line) + "\n")
+        rows = [
+            [float(mel_distance(one[None], decoded[0][None], codec.sample_rate)) for one in decoded[1:]]
+            for decoded in versions.values()
+        ]
+        ladder = np.mean(rows, 0).round(4).tolist()
+        self._write_ladder(
+            [*(visit for visit in self._visits() if visit["step"] < step), {"step": step, "mel": ladder}]
+        )
         shown = {
-            name: [d for k, d in enumerate(v) if k in shown_rows(codec.n_codebooks)] for name, v in versions.items()
+            name: [one for k, one in enumerate(v) if k in shown_rows(codec.n_codebooks)] for name, v in versions.items()
         }
         titles = [_title(k) for k in shown_rows(codec.n_codebooks)]
         for name, sounds in shown.items():
             for title, samples in zip(titles, sounds, strict=True):
                 save_audio(self._sound_file(name, title), samples, codec.sample_rate)
         self._write_page(shown, titles, codec, step)
-        return line
+        return {f"mel_{k}": value for k, value in enumerate(ladder, 1)}
+
+    def _visits(self) -> list[dict]:
+        return _lines(self.folder / "listen" / "ladder.jsonl")
+
+    def _write_ladder(self, visits: list[dict]) -> None:
+        with atomic_path(self.folder / "listen" / "ladder.jsonl") as temporary:
+            temporary.write_text("".join(json.dumps(visit) + "\n" for visit in visits), encoding="utf-8")
 
     def _versions(self, codec: Codec, sound: Waveform) -> list[Tensor]:
         """The sound at the codec's rate, then decoded with 1, 2, ... K codebooks: each (N,)."""
@@ -99,7 +105,10 @@ class ListeningLog:
     def _write_page(self, shown: dict[str, list[Tensor]], titles: list[str], codec: Codec, step: int) -> None:
         """The page; without plotly it has sounds and no pictures."""
         figures = Figures()
-        parts = [f"<h1>{html.escape(codec.name)} after step {step}</h1>", *figures.of_log(self.folder / "log.jsonl")]
+        parts = [
+            f"<h1>{html.escape(codec.name)} after step {step}</h1>",
+            *figures.of_log(self.folder / "log.jsonl", self._visits()),
+        ]
         for name, sounds in shown.items():
             parts.append(f"<h2>{html.escape(name)}</h2><div class=row>")
             for title, picture in zip(titles, figures.of_sounds(sounds, codec.sample_rate), strict=True):
@@ -126,28 +135,22 @@ class Figures:
         except ImportError:
             self.script = ""
 
-    def of_log(self, path: Path) -> list[str]:
-        """Losses and ladders of a `log.jsonl`."""
+    def of_log(self, path: Path, visits: list[dict]) -> list[str]:
+        """Losses of a training run's `log.jsonl`, and the ladders of all visits."""
         if not self.script:
             return []
         from audioformer.plots.ladder import ladder, loss_terms
 
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        trained, heard = [e for e in lines if "ladder" not in e], [e for e in lines if "ladder" in e]
-        found = []
-        if trained:
-            names = [name for name in trained[-1] if name not in ("step", "seconds")]
-            curves = {name: [entry.get(name, np.nan) for entry in trained] for name in names}
-            found.append(
-                loss_terms([entry["step"] for entry in trained], curves, title="Losses, means since the last save")
-            )
-        same = [entry for entry in heard if len(entry["ladder"]["mel"]) == len(heard[-1]["ladder"]["mel"])]
-        steps = [entry["step"] for entry in same]
-        found += [
-            ladder([entry["ladder"][name] for entry in same], steps, label, title=label)
-            for name, label in LADDERS.items()
-        ]
-        return ['<div class="row wide">', *map(as_html, found), "</div>"]
+        records, figures = _lines(path), []
+        records = records[:: 1 + len(records) // MAX_POINTS]
+        if records:
+            names = [name for name in records[-1]["losses"] if name != "total"]
+            curves = {name: [record["losses"].get(name, np.nan) for record in records] for name in names}
+            figures.append(loss_terms([record["step"] for record in records], curves, title="Losses"))
+        same = [visit for visit in visits if len(visit["mel"]) == len(visits[-1]["mel"])]
+        label = "Log-mel distance (natural log)"
+        figures.append(ladder([visit["mel"] for visit in same], [visit["step"] for visit in same], label, title=label))
+        return ['<div class="row wide">', *map(as_html, figures), "</div>"]
 
     def of_sounds(self, sounds: Sequence[Tensor], sample_rate: int) -> list[str]:
         """Log-mel pictures, all on the scale of the first, which their captions tell."""
@@ -161,9 +164,8 @@ class Figures:
         figures = [picture(values, HOP / sample_rate, band_hz, max_columns=500) for values in pictures]
         low, high = figures[0].data[0].zmin, figures[0].data[0].zmax
         narrow = {"height": 200, "margin": {"l": 45, "r": 5, "t": 5, "b": 40}, "yaxis": {"title": None}}
-        figures = [
-            figure.update_traces(zmin=low, zmax=high, showscale=False).update_layout(narrow) for figure in figures
-        ]
+        for figure in figures:
+            figure.update_traces(zmin=low, zmax=high, showscale=False).update_layout(narrow)
         return [
             f"{as_html(figure)}<small>Hz on the mel scale; {low:.0f} dB dark, {high:.0f} dB bright</small>"
             for figure in figures
@@ -191,3 +193,8 @@ def as_html(figure) -> str:
 
 def _title(n_codebooks: int) -> str:
     return "original" if n_codebooks == 0 else "1 codebook" if n_codebooks == 1 else f"{n_codebooks} codebooks"
+
+
+def _lines(path: Path) -> list[dict]:
+    """Entries of a file with one JSON object a line; none if there is no file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []

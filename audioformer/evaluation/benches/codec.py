@@ -2,12 +2,12 @@
 
     audioformer bench codec ESC-10/audio --include '4-*' --codes-of train --classify esc50 ESC-10 '4-*'
 
-    ladder    distances with 1, 2, ... K codebooks: multi-scale log-mel, an ear's (loudness.py), the waveform's (SI-SDR)
-    kept      accuracy of a classifier trained on originals, on decoded sounds (kept.py)
+    ladder    distances with 1, 2, ... K codebooks: multi-scale log-mel, and the waveform's (SI-SDR)
+    kept      accuracy of a classifier trained on originals, on decoded sounds (codec_classification.py)
     codes     how many entries of each codebook are in use (codes.py)
     cost      speed, size, what silence becomes
 
-Shapes: N samples, K codebooks, T frames, M = 3 measures.
+Shapes: N samples, K codebooks, T frames, M = 2 measures.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from audioformer.audio import load_audio
 from audioformer.codec import Codec
 from audioformer.codecs import load_codec
 from audioformer.codecs.distances import mel_distance, si_sdr_db
-from audioformer.codecs.loudness import loudness_distance
 from audioformer.data.datasets import open_dataset
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row, sound_files
@@ -33,7 +32,7 @@ from audioformer.evaluation.benches.codec_classification import KeptTest, kept_r
 from audioformer.evaluation.benches.codes import code_counts, usage_rows
 from audioformer.evaluation.benches.opus import opus_rates, through_opus
 
-MEL, EAR, WAVE = range(3)
+MEL, WAVE = range(2)
 RIVAL_KBPS = 12  # the peer in the table
 
 
@@ -57,7 +56,7 @@ def bench_codec(
 
     Returns:
         The benchmark; each row names its "section". In the ladder "ours" is the log-mel distance (natural-log units),
-        beside "loudness_distance" (no unit) and "si_sdr_db" (dB), medians over files; peer is libopus at 12 kbit/s,
+        beside "si_sdr_db" (dB), medians over files; peer is libopus at 12 kbit/s,
         where Debian's opus-tools are installed; ratio is ours / peer, below 1 is closer.
 
     Raises:
@@ -123,24 +122,15 @@ def _ladder(codec: Codec, clip: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distances(decoded: Tensor, original: Tensor, sample_rate: int) -> np.ndarray:
-    """(M,): log-mel distance, loudness distance, SI-SDR in dB of (N,) samples."""
-    mel, ear = (
-        mel_distance(decoded[None], original[None], sample_rate),
-        loudness_distance(decoded, original, sample_rate),
-    )
-    return np.array([float(mel), float(ear), float(si_sdr_db(decoded, original))])
+    """(M,): log-mel distance, and SI-SDR in dB, of (N,) samples."""
+    mel = mel_distance(decoded[None], original[None], sample_rate)
+    return np.array([float(mel), float(si_sdr_db(decoded, original))])
 
 
 def _row(case: str, measured: np.ndarray, peer: dict[int, np.ndarray]) -> dict:
     theirs = float(peer[RIVAL_KBPS][MEL]) if RIVAL_KBPS in peer else None
     return row(
-        case,
-        float(measured[MEL]),
-        "log-mel distance",
-        theirs,
-        section="ladder",
-        loudness_distance=float(measured[EAR]),
-        si_sdr_db=float(measured[WAVE]),
+        case, float(measured[MEL]), "log-mel distance", theirs, section="ladder", si_sdr_db=float(measured[WAVE])
     )
 
 
@@ -183,13 +173,7 @@ def headline(document: dict) -> str:
 SECTIONS = {  # by the rows' "section": title, {heading: key}
     "ladder": (
         "Distance to the original",
-        {
-            "case": "case",
-            "value": "ours",
-            "ratio to Opus 12": "ratio",
-            "loudness distance": "loudness_distance",
-            "SI-SDR (dB)": "si_sdr_db",
-        },
+        {"case": "case", "value": "ours", "ratio to Opus 12": "ratio", "SI-SDR (dB)": "si_sdr_db"},
     ),
     "kept": (
         "What a classifier trained on originals still knows",
