@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import Waveform, load_audio, resample
+from audioformer.explain.moments import moment_scores
 from audioformer_app.models import Models
 from audioformer_app.settings import SHOWN_S
 
@@ -50,7 +51,7 @@ class Verdict:
         labels: most probable first.
         probabilities: of these, 0 to 1.
         label_names: all C.
-        frame_scores: (T', C) score of each class in each frame.
+        frame_scores: (T', C) score of each class around each frame, see `explain.moments`.
         frame_rate: of these frames, Hz.
         n_windows: stretches that the clip was cut into.
         multi_label: several labels can be right at once.
@@ -179,7 +180,7 @@ def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[st
         tuple(prediction.labels),
         tuple(prediction.probabilities),
         tuple(prediction.label_names),
-        found.frames.numpy(),
+        moment_scores(classifier, read, found).numpy(),
         classifier.codec.frame_rate,
         len(prediction.window_start_s),
         prediction.multi_label,

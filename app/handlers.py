@@ -13,6 +13,7 @@ import torch
 
 from audioformer.audio import log_mel
 from audioformer.explain.codebook import HOLD_S, held_code
+from audioformer.explain.moments import silent_frames
 from audioformer.widgets import lanes
 from audioformer.widgets.lanes import DB_PER_NEPER, MEL_HOP, N_FFT, N_MELS
 from audioformer.widgets.sounds import wav_base64
@@ -30,7 +31,9 @@ def timeline(analysis: Analysis, models: Models) -> list[dict]:
     ]
     verdict = analysis.verdict
     if verdict is not None:
-        shown.append(lanes.scores(verdict.frame_scores, verdict.frame_rate, verdict.label_names))
+        scores, rate = verdict.frame_scores, verdict.frame_rate
+        silent = silent_frames(analysis.samples, analysis.sample_rate, rate, len(scores))
+        shown.append(lanes.scores(scores, rate, verdict.label_names, verdict.labels, silent))
     return [*shown, lanes.events(analysis.clip.events)] if analysis.clip.events else shown
 
 

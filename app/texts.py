@@ -12,7 +12,8 @@ there is at each frequency, in decibel; the scale is spaced like hearing, close 
 
 $$ L_{m,t} = 20\\,\\log_{10} \\sum_f w_{m,f}\\,|X_{f,t}| $$
 
-**Score**: the same classifier, asked about each frame. It shows where in the clip a label comes from.
+**Score**: the same classifier, given only the half second around each moment. It shows which part of the clip sounds
+like a label by itself; there is no line where there is silence.
 """
 
 CODES = """

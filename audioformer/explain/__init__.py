@@ -3,6 +3,7 @@
     attention     weights of every head, their reach and spread, and rollout through the layers
     occlusion     hide a stretch or a row: how far does the probability of a label fall
     gradients     integrated gradients: the log-odds of a label shared out among all codes
+    moments       which half seconds of a clip sound like a label by themselves
     faithfulness  which of such maps to believe: deletion and insertion, true event times, the evidence alone
 
 Nothing here is an explanation by itself; each is one question put to the model.

@@ -244,24 +244,36 @@ def lines(
     }
 
 
-def scores(values, frame_rate: float, label_names: Sequence[str], top_k: int = 3) -> dict:
-    """Score of the leading classes in every frame.
+def scores(
+    values,
+    frame_rate: float,
+    label_names: Sequence[str],
+    shown: Sequence[str] | None = None,
+    silent=None,
+    top_k: int = 3,
+) -> dict:
+    """Scores of some classes over time.
 
     Args:
-        values: (T, C), 0 to 1.
+        values: (T, C), 0 to 1, from `explain.moments.moment_scores`.
         frame_rate: Hz.
         label_names: C.
-        top_k: classes shown: those with the highest mean.
+        shown: names of the classes that get a line; None: those with the highest mean.
+        silent: (T,) bool from `explain.moments.silent_frames`: no line there.
+        top_k: lines, at most.
 
     Raises:
         AudioformerError: shapes disagree.
     """
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] != len(label_names):
-        raise AudioformerError(f"scores {values.shape} must be (frames, {len(label_names)})")
-    leading = values.mean(0).argsort()[::-1][:top_k]
-    series = [(str(label_names[index]).replace("_", " "), values[:, index]) for index in leading]
-    alt = f"Scores of {len(series)} labels in each of {len(values)} frames; highest on average: {series[0][0]}."
+    values, names = np.asarray(values, dtype=np.float64), [str(name) for name in label_names]
+    if values.ndim != 2 or values.shape[1] != len(names) or (silent is not None and len(silent) != len(values)):
+        raise AudioformerError(f"scores {values.shape} must be (frames, {len(names)}), and silent (frames,)")
+    if silent is not None:
+        values = np.where(np.asarray(silent)[:, None], np.nan, values)
+    if shown is None:
+        shown = [names[index] for index in np.nan_to_num(values).mean(0).argsort()[::-1]]
+    series = [(name.replace("_", " "), values[:, names.index(name)]) for name in shown[:top_k]]
+    alt = f"Scores of {len(series)} labels over time, {', '.join(name for name, _ in series)}; no line: silence."
     return lines(series, 1 / frame_rate, name="Score", alt=alt, id="scores")
 
 

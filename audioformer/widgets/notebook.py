@@ -26,6 +26,7 @@ from audioformer.codec import Codec
 from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import held_code
+from audioformer.explain.moments import moment_scores, silent_frames
 from audioformer.widgets import lanes
 from audioformer.widgets.modules import bundle, style
 from audioformer.widgets.sounds import wav_base64
@@ -47,7 +48,7 @@ def timeline(
         sound: file name, Waveform, or samples (N,) / (C, N) together with sample_rate.
         sample_rate: Hz, for bare samples.
         codec: whose codes are shown; None: the classifier's, or the bundled one.
-        classifier: adds its score of the leading classes in every frame.
+        classifier: adds its scores of the leading classes over time.
         events: (label, start, end) of each known event.
         more: further lanes, made with `audioformer.widgets.lanes`.
         link: widgets of the same sound with the same word here share playhead, selection and cursor.
@@ -71,8 +72,10 @@ def timeline(
         lanes.codes(codes, codec.frame_rate, _ranks(codec)),
     ]
     if classifier is not None:
-        values = classifier.frame_probabilities(classifier.codes(waveform))
-        shown.append(lanes.scores(values, classifier.codec.frame_rate, classifier.label_names))
+        values = moment_scores(classifier, classifier.codes(waveform))
+        rate = classifier.codec.frame_rate
+        silent = silent_frames(samples, codec.sample_rate, rate, len(values))
+        shown.append(lanes.scores(values, rate, classifier.label_names, silent=silent))
     if events:
         shown.append(lanes.events(events))
     decoded = codec.decode(codes, n_samples=len(samples))[0].mean(0).cpu().numpy()
