@@ -11,7 +11,7 @@ import json
 import numpy as np
 import torch
 
-from audioformer.audio import log_mel
+from audioformer.codecs.spectra import log_mel
 from audioformer.explain.codebook import HOLD_S, held_code
 from audioformer.explain.moments import silent_frames
 from audioformer.widgets import lanes

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from audioformer.audio import load_audio, log_mel
+from audioformer.audio import load_audio
+from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 from audioformer.files import samples_folder
 

@@ -1,7 +1,7 @@
 # The public names and where they stand: read by type checkers, and by __init__.py when a name is first used.
 from .audio import Waveform as Waveform
 from .audio import load_audio as load_audio
-from .audio import log_mel as log_mel
+from .codecs.spectra import log_mel as log_mel
 from .audio import save_audio as save_audio
 from .classifier import Classifier as Classifier
 from .classify import AudioClassifier as AudioClassifier
@@ -13,7 +13,7 @@ from .codecs.codes_file import load_codes as load_codes
 from .codecs.codes_file import save_codes as save_codes
 from .config import EncoderConfig as EncoderConfig
 from .config import MaskConfig as MaskConfig
-from .config import TrainConfig as TrainConfig
+from .recipes import TrainConfig as TrainConfig
 from .data.corpus import Corpus as Corpus
 from .data.datasets import open_dataset as open_dataset
 from .errors import AudioformerError as AudioformerError

@@ -27,8 +27,8 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from audioformer.classifier import Classifier
-from audioformer.config import AdaptConfig
 from audioformer.errors import AudioformerError
+from audioformer.recipes import AdaptConfig
 
 
 class LowRank(nn.Module):

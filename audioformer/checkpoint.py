@@ -13,12 +13,11 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from audioformer import files
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path, write_tensors
+from audioformer.files import write_tensors
 
 FORMAT = 1
 HUB_FILES = ["config.json", "model.safetensors", "README.md"]
@@ -216,32 +215,3 @@ def weights_hash(state: dict[str, Tensor]) -> str:
             name.encode() + (value.half() if value.is_floating_point() else value).contiguous().numpy().tobytes()
         )
     return digest.hexdigest()[:16]
-
-
-def save_state(folder: str | os.PathLike, state: dict) -> None:
-    """Write the resumable training state (tensors, numbers, strings) as `state.pt`, whole or not at all."""
-    with atomic_path(Path(folder) / "state.pt") as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch's name for a disk that is full
-            reason = str(error).splitlines()[0]
-            raise AudioformerError(
-                f"{folder}: cannot be written ({reason}); free space or choose another folder"
-            ) from error
-
-
-def load_state(folder: str | os.PathLike) -> dict | None:
-    """Read `state.pt`, tensors only; None if there is none.
-
-    Raises:
-        AudioformerError: damaged.
-    """
-    path = Path(folder) / "state.pt"
-    if not path.is_file():
-        return None
-    try:
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise AudioformerError(
-            f"{path}: damaged training state ({type(error).__name__}); delete it to start again"
-        ) from error

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from audioformer.adapt import rebuild
 from audioformer.audio import Waveform, load_audio, to_batch
@@ -26,7 +25,7 @@ from audioformer.codec import Codec, require_fingerprint
 from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
 from audioformer.methods import read_config
-from audioformer.predict import CodesPrediction, join_windows, predict_codes, predict_codings, window_starts
+from audioformer.predict import CodesPrediction, join_windows, predict_codes, window_starts
 
 SCAN_BATCH = 2  # windows at a time: more are no faster on a CPU, and several threads share them out better
 
@@ -105,31 +104,13 @@ class AudioClassifier:
         """(K, T) or (F, T) of a waveform from `as_waveform`."""
         return self.classifier.backbone.read(self.codec, waveform)[0].cpu()
 
-    def codings(self, sound: Sound, n: int, sample_rate: int | None = None) -> list[Tensor]:
-        """Code one sound n times, each time started 1 / n of a codec frame later, with silence at the end instead: n of (K, T).
-
-        Where frames begin is chance, and the codes depend on it: ours, labels averaged over several codings are steadier.
-
-        Raises:
-            AudioformerError: n < 1, or unusable sound.
-        """
-        if not isinstance(n, int | np.integer) or n < 1:
-            raise AudioformerError(f"codings={n!r} must be a whole number of at least 1")
-        waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        last = min(self.codec.hop_length, waveform.samples.shape[1] - 1)
-        starts = [i * last // n for i in range(n)]
-        return [
-            self._read(replace(waveform, samples=F.pad(waveform.samples[:, start:], (0, start)))) for start in starts
-        ]
-
-    def classify(self, sound: Sound, top_k: int = 5, sample_rate: int | None = None, codings: int = 1) -> Prediction:
+    def classify(self, sound: Sound, top_k: int = 5, sample_rate: int | None = None) -> Prediction:
         """Label a sound.
 
         Args:
             sound: file name, Waveform, or samples (N,) / (C, N) together with sample_rate.
             top_k: number of labels, at least 1; more than there are gives all.
             sample_rate: Hz, for bare samples.
-            codings: how often the sound is coded, see `codings`; probabilities are averaged.
 
         Returns:
             Prediction; long sounds are cut into half-overlapping windows whose probabilities are averaged.
@@ -140,11 +121,7 @@ class AudioClassifier:
         if not isinstance(top_k, int | np.integer) or top_k < 1:
             raise AudioformerError(f"top_k={top_k!r} must be a whole number of at least 1")
         waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        if codings == 1:
-            prediction = self.classify_codes(self._read(waveform))
-        else:
-            several = [self.codings(waveform, codings)]
-            prediction = predict_codings(self.classifier, several, self.window, self.multi_label)[0]
+        prediction = self.classify_codes(self._read(waveform))
         return self.name_labels(prediction, waveform.duration_s, top_k)
 
     def name_labels(self, prediction: CodesPrediction, duration_s: float, top_k: int = 5) -> Prediction:

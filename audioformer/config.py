@@ -1,4 +1,4 @@
-"""What a model and its masking are made of, as frozen dataclasses with checks, and the named presets.
+"""What a model and its masking are made of, as frozen dataclasses with checks; named recipes stand in recipes.py.
 
 Sits beside the data path: tokens, masking, encoder and model read their sizes from here; checkpoints store it as JSON.
 Sizes are counts; probabilities lie in [0, 1].
@@ -188,66 +188,3 @@ class MaskConfig(Config):
         require(
             abs(total - 1) < 1e-6, f"replace_mask + replace_random + replace_keep = {total:g} must be 1; try 1, 0, 0"
         )
-
-
-@dataclass(frozen=True)
-class TrainConfig(Config):
-    """How the weights are moved. The paper's optimiser and schedule are not known: these are our choices."""
-
-    n_steps: int = 2000  # optimiser steps
-    batch_size: int = 32  # clips a step, over all processes and accumulated parts together
-    accumulate: int = (
-        1  # parts a step is computed in, to save memory; FT2's contrast then compares the clips of a part only
-    )
-    learning_rate: float = 1e-4  # peak, AdamW with betas (0.9, 0.98)
-    head_factor: float = 1.0  # a fresh head may learn this many times faster
-    weight_decay: float = 0.01  # on matrices only
-    warm_up_share: float = 0.05  # of the steps
-    schedule: str = "cosine"  # or "constant"
-    clip_norm: float = 1.0  # longest gradient
-    average: float = 0.0  # decay of the running mean of the weights that is exported; 0 exports the last weights
-    bf16: bool = False  # matrix products in 16 bits
-    gradient_checkpointing: bool = False  # blocks are computed again on the way back: a third slower, far less memory
-    compile: bool = False  # torch.compile for the blocks: a slow first step, faster ones after it; needs a C++ compiler
-    validate_every: int = 0  # steps between measurements on held-out clips; 0 never
-    patience: int = 0  # stop after so many measurements without improvement; 0 never
-    save_every: int = 200  # steps between resumable states
-    keep_every: int = (
-        0  # steps between checkpoints that stay, in the run's folder `steps`: the map shows them; 0 keeps none
-    )
-    seed: int = 0  # of data order, masks and dropout
-
-    def __post_init__(self):
-        """Refuse what cannot train."""
-        require_counts(self, "n_steps", "batch_size", "accumulate", "save_every")
-        require_probabilities(self, "weight_decay", "warm_up_share", "average")
-        for name, usual in (("learning_rate", "1e-4"), ("head_factor", "1"), ("clip_norm", "1")):
-            require(getattr(self, name) > 0, f"{name}={getattr(self, name)} must be above 0; try {usual}")
-        for name in ("validate_every", "patience", "keep_every", "seed"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            require(whole and 0 <= value < 2**32, f"{name}={value!r} must be a whole number from 0 to {2**32 - 1}")
-        require(self.schedule in ("cosine", "constant"), f"schedule={self.schedule!r} must be cosine or constant")
-        require(
-            self.batch_size % self.accumulate == 0,
-            f"batch_size={self.batch_size} must be a multiple of accumulate={self.accumulate}",
-        )
-
-
-ADAPTATIONS = ("linear", "bias", "adapter", "lora", "full")
-
-
-@dataclass(frozen=True)
-class AdaptConfig(Config):
-    """What learns, and how much of it."""
-
-    name: str = "full"  # "linear", "bias", "adapter", "lora" or "full"
-    rank: int = 8  # R of lora
-    scale: float = 16.0  # of lora, divided by the rank: updates of different ranks then learn at like rates
-    width: int = 32  # A of adapter
-
-    def __post_init__(self):
-        """Refuse an unknown name or sizes that cannot work."""
-        check_names([self.name], list(ADAPTATIONS), "the list of adaptations")
-        require_counts(self, "rank", "width")
-        require(self.scale > 0, f"scale={self.scale} must be above 0; twice the rank is usual")

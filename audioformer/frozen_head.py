@@ -19,7 +19,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audioformer.config import TrainConfig
 from audioformer.data.batches import batch_indices
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning
@@ -27,7 +26,7 @@ from audioformer.losses import cross_entropy
 from audioformer.model import Backbone
 from audioformer.optim import other_weights
 from audioformer.predict import predict_codes
-from audioformer.recipes import HIDDEN_RUN, FinetuneConfig
+from audioformer.recipes import HIDDEN_RUN, FinetuneConfig, TrainConfig
 
 HEAD_STEPS, FULL_STEPS = 120, 40
 SMOOTHING = 0.1  # of the labels: a few examples must not make anybody certain

@@ -105,38 +105,6 @@ def predict_codes(
     return [_average(of_clip) for of_clip in windows]
 
 
-def predict_codings(
-    classifier: Classifier, clips: Sequence[Sequence[Tensor]], window: int, multi_label: bool, batch_size: int = 16
-) -> list[CodesPrediction]:
-    """Classify clips that were each coded several times, and average over the codings of a clip.
-
-    Args:
-        classifier: in evaluation mode.
-        clips: the codings of each clip, all of one length.
-        window: frames the classifier was trained on.
-        multi_label: as in `predict_codes`.
-        batch_size: windows at a time.
-
-    Returns:
-        One CodesPrediction a clip.
-    """
-    all_codings = [codes for codings in clips for codes in codings]
-    predictions = iter(predict_codes(classifier, all_codings, window, multi_label, batch_size))
-    return [_mean([next(predictions) for _ in codings]) for codings in clips]
-
-
-def _mean(predictions: list[CodesPrediction]) -> CodesPrediction:
-    """The mean of several predictions of one clip, window by window."""
-    first, *rest = predictions
-    if not rest:
-        return first
-    means = {
-        name: torch.stack([getattr(one, name) for one in predictions]).mean(0)
-        for name in ("probabilities", "window_probabilities", "embedding")
-    }
-    return CodesPrediction(window_starts=first.window_starts, **means)
-
-
 def _average(windows: list[tuple]) -> CodesPrediction:
     """From (first frame, length, probabilities, embedding, frames or None) of each window."""
     starts, lengths, probabilities, embeddings, frames = zip(*windows, strict=True)

@@ -25,8 +25,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from audioformer.checkpoint import load_state, save_state
-from audioformer.config import TrainConfig
 from audioformer.data.batches import clips_hash
 from audioformer.errors import AudioformerError
 from audioformer.files import append_lines, atomic_path, writable_folder
@@ -39,6 +37,7 @@ from audioformer.optim import (
     schedule_factor,
     set_learning_rate,
 )
+from audioformer.recipes import TrainConfig
 
 SAME_NUMBERS = ("gradient_checkpointing", "compile", "keep_every")  # settings that a run may go on with or without
 LOG = "log.jsonl"  # a record a line
@@ -376,3 +375,32 @@ def finish_first() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if waiting:
         signal.raise_signal(signal.SIGINT)
+
+
+def save_state(folder: str | os.PathLike, state: dict) -> None:
+    """Write the resumable training state (tensors, numbers, strings) as `state.pt`, whole or not at all."""
+    with atomic_path(Path(folder) / "state.pt") as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch's name for a disk that is full
+            reason = str(error).splitlines()[0]
+            raise AudioformerError(
+                f"{folder}: cannot be written ({reason}); free space or choose another folder"
+            ) from error
+
+
+def load_state(folder: str | os.PathLike) -> dict | None:
+    """Read `state.pt`, tensors only; None if there is none.
+
+    Raises:
+        AudioformerError: damaged.
+    """
+    path = Path(folder) / "state.pt"
+    if not path.is_file():
+        return None
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise AudioformerError(
+            f"{path}: damaged training state ({type(error).__name__}); delete it to start again"
+        ) from error

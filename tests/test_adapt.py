@@ -16,13 +16,12 @@ from audioformer.adapt import adapt, counts, describe, merged_state, rebuild
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codecs.compact import save_compact
-from audioformer.config import ADAPTATIONS, AdaptConfig, TrainConfig
 from audioformer.encodecmae.config import mae_preset
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.pretrain import load_start
-from audioformer.recipes import FinetuneConfig, preset
+from audioformer.recipes import ADAPTATIONS, AdaptConfig, FinetuneConfig, TrainConfig, preset
 from audioformer.tokens import collate
 from audioformer.train import train
 

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 import torch
 
-from audioformer.audio import Waveform, check_waveform, load_audio, log_mel, mel_filters, resample, save_audio, to_batch
+from audioformer.audio import Waveform, check_waveform, load_audio, resample, save_audio, to_batch
+from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path
 

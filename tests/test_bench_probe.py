@@ -18,7 +18,6 @@ from audioformer.classify import load
 from audioformer.cli import main
 from audioformer.codecs import load_codec
 from audioformer.codecs.compact import save_compact
-from audioformer.config import ADAPTATIONS
 from audioformer.data.augment import AugmentConfig
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset
@@ -31,7 +30,7 @@ from audioformer.evaluation.benches.vectors import ClipVectors, dataset_vectors,
 from audioformer.hear import summarise
 from audioformer.model import AudioFormer
 from audioformer.plots.probes import adaptations, probes
-from audioformer.recipes import FINETUNE_PRESETS, preset
+from audioformer.recipes import ADAPTATIONS, FINETUNE_PRESETS, preset
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from scipy.fft import dct
 
-from audioformer.audio import log_mel, mel_filters
 from audioformer.codecs.compact import CompactCodec
-from audioformer.codecs.spectra import cosine_transform, mel_to_bins
+from audioformer.codecs.spectra import cosine_transform, log_mel, mel_filters, mel_to_bins
 
 
 def test_cosine_transform_is_scipys():

@@ -12,6 +12,7 @@ from audioformer.audio import Waveform, save_audio
 from audioformer.classifier import Classifier
 from audioformer.classify import AudioClassifier, as_waveform
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.codings import classify_codings
 from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.predict import predict_codes, window_starts
@@ -54,7 +55,7 @@ def test_several_codings_of_a_sound_are_averaged(clf):
     padded = [np.pad(sound[start:], (0, start)) for start in (0, clf.codec.hop_length // 2)]
     single = [clf.classify(one, 3, RATE) for one in padded]
     assert not np.allclose(single[0].window_probabilities, single[1].window_probabilities, atol=1e-6)
-    found = clf.classify(sound, 3, RATE, codings=2)
+    found = classify_codings(clf, sound, 2, 3, RATE)
     expected = np.mean([one.window_probabilities for one in single], 0)
     np.testing.assert_allclose(found.window_probabilities, expected, atol=1e-6)
     means = [
@@ -62,9 +63,9 @@ def test_several_codings_of_a_sound_are_averaged(clf):
         for label in found.labels
     ]
     np.testing.assert_allclose(found.probabilities, means, atol=1e-6)
-    assert len(clf.classify(sound[:1], 3, RATE, codings=4).labels) == 3  # a single sample
+    assert len(classify_codings(clf, sound[:1], 4, 3, RATE).labels) == 3  # a single sample
     with pytest.raises(AudioformerError, match="codings=0 must be a whole number"):
-        clf.classify(sound, sample_rate=RATE, codings=0)
+        classify_codings(clf, sound, 0, sample_rate=RATE)
 
 
 def test_more_labels_than_there_are_gives_all(clf):

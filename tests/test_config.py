@@ -6,10 +6,10 @@ import pytest
 
 from audioformer.checkpoint import bundled_names, load_checkpoint
 from audioformer.cli.settings import override
-from audioformer.config import EncoderConfig, MaskConfig, TrainConfig
+from audioformer.config import EncoderConfig, MaskConfig
 from audioformer.encodecmae.pretrain import MAE_RECIPES
 from audioformer.errors import AudioformerError
-from audioformer.recipes import FINETUNE_PRESETS, MODEL_PRESETS, PRETRAIN_PRESETS, FinetuneConfig, preset
+from audioformer.recipes import FINETUNE_PRESETS, MODEL_PRESETS, PRETRAIN_PRESETS, FinetuneConfig, TrainConfig, preset
 
 
 @pytest.mark.parametrize("name", list(MODEL_PRESETS))

@@ -12,12 +12,11 @@ from tiny import CodedClip, codec_about, coded_clips
 
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.config import TrainConfig
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning
 from audioformer.losses import mpc_chance
 from audioformer.model import AudioFormer
-from audioformer.recipes import FINETUNE_PRESETS, METHODS, FinetuneConfig, finetune_preset, preset
+from audioformer.recipes import FINETUNE_PRESETS, METHODS, FinetuneConfig, TrainConfig, finetune_preset, preset
 from audioformer.train import train
 
 NAMES = ["low", "high"]

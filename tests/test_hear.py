@@ -11,10 +11,11 @@ import torch
 from tiny import codec_about, tiny_codec, tone
 
 import audioformer as af
-from audioformer.audio import Waveform, log_mel, resample
+from audioformer.audio import Waveform, resample
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codecs.compact import save_compact
+from audioformer.codecs.spectra import log_mel
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError

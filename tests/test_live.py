@@ -12,7 +12,8 @@ from encodec_files import published
 from tiny import tiny_codec, tone
 
 from audioformer import load, widgets
-from audioformer.audio import log_mel, resample
+from audioformer.audio import resample
+from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 from audioformer.live import Heard, LiveListener
 from audioformer.widgets import lanes

@@ -56,7 +56,8 @@ import torch
 from torch import nn
 
 from audioformer.checkpoint import save_checkpoint
-from audioformer.config import Config, TrainConfig
+from audioformer.config import Config
+from audioformer.recipes import TrainConfig
 from audioformer.data.batches import CodeSampler
 from audioformer.encoder import EncoderOutput
 from audioformer.model import Backbone

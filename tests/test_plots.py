@@ -10,7 +10,7 @@ import plotly.io
 import pytest
 
 from audioformer import plots
-from audioformer.audio import mel_filters
+from audioformer.codecs.spectra import mel_filters
 from audioformer.errors import AudioformerError
 
 RATE_HZ = 24_000

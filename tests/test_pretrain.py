@@ -11,11 +11,11 @@ import pytest
 import torch
 from tiny import CodedClip, codec_about, coded_clips, tiny_codec
 
-from audioformer.config import MaskConfig, TrainConfig
+from audioformer.config import MaskConfig
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer
 from audioformer.pretrain import MaskedModelling, combine_rows, load_pretrained
-from audioformer.recipes import PRETRAIN_PRESETS, preset, pretrain_preset
+from audioformer.recipes import PRETRAIN_PRESETS, TrainConfig, preset, pretrain_preset
 from audioformer.train import train
 
 BASE = pretrain_preset("test")

@@ -14,7 +14,6 @@ from tiny import codec_about, tiny_codec, tone_folder
 import audioformer as af
 from audioformer.cli import main
 from audioformer.codecs.compact import save_compact
-from audioformer.config import TrainConfig
 from audioformer.data.corpus import Corpus, join
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.guess import guess_clip, guess_sounds
@@ -24,7 +23,7 @@ from audioformer.encodecmae.second_stage import activations, fit_clusters, neare
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning
 from audioformer.pretrain import load_pretrained
-from audioformer.recipes import finetune_preset
+from audioformer.recipes import TrainConfig, finetune_preset
 from audioformer.train import train
 
 WIDTH = 5

@@ -21,7 +21,7 @@ from tiny import codec_about, coded_clips, tiny_codec, tone_folder
 
 from audioformer.cli import main
 from audioformer.codecs.compact import save_compact
-from audioformer.config import MaskConfig, TrainConfig
+from audioformer.config import MaskConfig
 from audioformer.data.batches import CodeSampler
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe
@@ -30,7 +30,7 @@ from audioformer.finetune import FineTuning
 from audioformer.losses import multi_positive_contrastive_loss
 from audioformer.model import AudioFormer
 from audioformer.pretrain import MaskedModelling, load_pretrained
-from audioformer.recipes import FinetuneConfig, PretrainConfig, preset
+from audioformer.recipes import FinetuneConfig, PretrainConfig, TrainConfig, preset
 from audioformer.train import train
 
 N_STEPS = 6

@@ -15,14 +15,12 @@ import torch
 from tiny import codec_about, coded_clips
 from torch import nn
 
-from audioformer.checkpoint import load_state, save_state
-from audioformer.config import TrainConfig
 from audioformer.errors import AudioformerError
 from audioformer.files import writable_folder
 from audioformer.optim import make_optimizer, schedule_factor
 from audioformer.pretrain import MaskedModelling, load_pretrained
-from audioformer.recipes import pretrain_preset
-from audioformer.train import Task, WeightAverage, finish_first, train
+from audioformer.recipes import TrainConfig, pretrain_preset
+from audioformer.train import Task, WeightAverage, finish_first, load_state, save_state, train
 
 BASE = pretrain_preset("test")
 CONFIG = replace(

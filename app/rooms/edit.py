@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from audioformer.audio import log_mel
+from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 from audioformer.explain import edit as editing
 from audioformer.widgets import lanes

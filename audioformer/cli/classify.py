@@ -103,11 +103,13 @@ class _Each:
 
 def run_classify(arguments: argparse.Namespace) -> Result:
     """Label files."""
+    from audioformer.evaluation.codings import classify_codings
+
     classifier, each = open_classifier(arguments), _Each(arguments.files)
     found = [
         prediction.to_dict(file)
         for file, prediction in each.results(
-            lambda file: classifier.classify(file, arguments.top_k, codings=arguments.codings)
+            lambda file: classify_codings(classifier, file, arguments.codings, arguments.top_k)
         )
     ]
     blocks = []

@@ -24,8 +24,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audioformer.audio import mel_filters
-from audioformer.codecs.spectra import HOPS_PER_WINDOW, cosine_transform, mel_to_bins, overlap_add, stft_frames
+from audioformer.codecs.spectra import (
+    HOPS_PER_WINDOW,
+    cosine_transform,
+    mel_filters,
+    mel_to_bins,
+    overlap_add,
+    stft_frames,
+)
 from audioformer.codecs.stream import BlockCodec
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, bundled_names, bundled_or_folder, write_tensors

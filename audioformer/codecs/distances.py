@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor
 
-from audioformer.audio import log_mel
-from audioformer.codecs.spectra import cosine_transform, stft_frames
+from audioformer.codecs.spectra import cosine_transform, log_mel, stft_frames
 
 MEL_WINDOWS = (256, 512, 1024, 2048)  # samples
 

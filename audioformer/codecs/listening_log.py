@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from audioformer.audio import Waveform, load_audio, log_mel, mel_filters, resample, save_audio
+from audioformer.audio import Waveform, load_audio, resample, save_audio
 from audioformer.codec import Codec
 from audioformer.codecs.distances import mel_distance
+from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, writable_folder
 

@@ -1,4 +1,4 @@
-"""The linear path through the compact codec: a log-mel frame to a few cepstra, and back to a log spectrum.
+"""Spectra: log-mel pictures, short-time transforms, and the compact codec's linear path: a log-mel frame to a few cepstra, and back to a log spectrum.
 
 Cepstra are the cosine transform of a log-mel frame (Davis and Mermelstein 1980), the classic short description of a
 sound's colour. `CompactCodec` starts its training with this pair of matrices, so that its codes carry every frame's
@@ -100,3 +100,46 @@ def overlap_add(spectrum: Tensor, hop_length: int) -> Tensor:
     samples = F.fold(frames.transpose(1, 2), **fold)[:, 0, 0]
     weight = F.fold((window**2)[None, :, None].expand(1, size, n_frames), **fold)[:, 0, 0]
     return (samples / weight.clamp_min(1e-3))[:, hop_length:-hop_length]
+
+
+def log_mel(
+    samples: Tensor, sample_rate: int, n_fft: int = 1024, hop_length: int = 320, n_mels: int = 80, floor: float = 1e-5
+) -> Tensor:
+    """Magnitude mel spectrogram on a natural-log scale, for looking at and for measuring distances.
+
+    Args:
+        samples: (..., N) float32.
+        sample_rate: Hz.
+        n_fft: window, samples (Hann, centred, zero-padded ends).
+        hop_length: step, samples.
+        n_mels: bands between 0 Hz and sample_rate / 2 (Slaney's scale and area normalisation, as librosa's default).
+        floor: smallest magnitude kept: log(1e-5) = -11.5.
+
+    Returns:
+        (..., n_mels, T), T = 1 + N // hop_length.
+    """
+    flat, window = samples.reshape(-1, samples.shape[-1]), torch.hann_window(n_fft, device=samples.device)
+    spectrum = torch.stft(
+        flat, n_fft, hop_length, window=window, center=True, pad_mode="constant", return_complex=True
+    ).abs()
+    mel = mel_filters(sample_rate, n_fft, n_mels).to(samples.device) @ spectrum
+    return mel.clamp_min(floor).log().reshape(*samples.shape[:-1], n_mels, -1)
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Tensor:
+    """(n_mels, n_fft // 2 + 1) triangular filters, Slaney's mel scale: equal to `librosa.filters.mel`, without librosa."""
+    edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(sample_rate / 2), n_mels + 2))
+    bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    area = 2.0 / (edges[2:] - edges[:-2])
+    return torch.from_numpy((triangles * area[:, None]).astype(np.float32))
+
+
+def _hz_to_mel(hz: float) -> float:
+    return hz * 3 / 200 if hz < 1000 else 15 + np.log(hz / 1000) * 27 / np.log(6.4)
+
+
+def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))

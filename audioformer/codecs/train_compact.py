@@ -26,8 +26,9 @@ from audioformer.codecs.critic import Adversary
 from audioformer.codecs.crops import CropSampler
 from audioformer.codecs.distances import MEL_WINDOWS, colour_distance, complex_distance, mel_distance, texture_distance
 from audioformer.codecs.listening_log import ListeningLog
-from audioformer.config import TrainConfig, require, require_counts, require_probabilities
+from audioformer.config import require, require_counts, require_probabilities
 from audioformer.optim import schedule_factor
+from audioformer.recipes import TrainConfig
 from audioformer.train import Task
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from audioformer.checkpoint import save_checkpoint, weights_hash
-from audioformer.config import TrainConfig, check_names, require, require_stretches
+from audioformer.config import check_names, require, require_stretches
 from audioformer.data.batches import CodeSampler, require_clips
 from audioformer.encodecmae.config import EncodecMAEConfig, mae_preset
 from audioformer.encodecmae.frames import FrameBatch
@@ -30,6 +30,7 @@ from audioformer.encodecmae.second_stage import activations, fit_clusters, neare
 from audioformer.errors import AudioformerError
 from audioformer.methods import Request
 from audioformer.pretrain import load_pretrained
+from audioformer.recipes import TrainConfig
 from audioformer.train import Task
 
 CLIPS_MEASURED = 200  # whose frames give mean and deviation of the input

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import log_mel, to_batch
+from audioformer.audio import to_batch
+from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 
 SAMPLE_RATE, WINDOW, HOP, N_MELS = 24_000, 1024, 320, 64  # Hz, samples, samples, bands

@@ -17,6 +17,7 @@ import torch
 from audioformer.classify import AudioClassifier
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.codings import codings_of, predict_codings
 from audioformer.metrics import (
     SEGMENT_S,
     best_thresholds,
@@ -24,7 +25,6 @@ from audioformer.metrics import (
     events_to_segments,
     multi_label_report,
 )
-from audioformer.predict import predict_codings
 
 GROUP, ACTIVE = 16, 0.5  # clips at a time; probability from which a class counts as heard, where none was chosen
 
@@ -45,7 +45,7 @@ def evaluate(
         classifier: the checkpoint.
         dataset: whole or selected.
         progress: called with (clips done, clips in all).
-        codings: how often each clip is coded, see `AudioClassifier.codings`; event times come from the first.
+        codings: how often each clip is coded, see `codings.codings_of`; event times come from the first.
 
     Returns:
         "metric" (its value), "metric_name" ("accuracy" or "mAP"), the same value under that name, further figures with
@@ -152,7 +152,7 @@ def _predict(
     for start in range(0, len(clips), GROUP):
         group = clips[start : start + GROUP]
         codes = [_codes(classifier, clip, codings) for clip in group]
-        found = predict_codings(classifier.classifier, codes, classifier.window, classifier.multi_label)
+        found = predict_codings(classifier, codes)
         probabilities += [prediction.probabilities.numpy() for prediction in found]
         if with_events:
             for clip, own in zip(group, codes, strict=True):
@@ -165,7 +165,7 @@ def _predict(
 
 def _codes(classifier: AudioClassifier, clip: Clip, codings: int) -> list[torch.Tensor]:
     try:
-        return classifier.codings(clip.load(classifier.codec.sample_rate, mono=True), codings)
+        return codings_of(classifier, clip.load(classifier.codec.sample_rate, mono=True), codings)
     except AudioformerError as error:
         raise AudioformerError(f"clip {clip.id}: {error}") from error
 

@@ -24,11 +24,11 @@ import re
 import torch
 from torch import Tensor, nn
 
-from audioformer.audio import log_mel
 from audioformer.checkpoint import load_checkpoint
 from audioformer.codec import Codec, require_fingerprint
 from audioformer.codecs import load_codec
 from audioformer.codecs.compact import pieces
+from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 from audioformer.model import Backbone
 from audioformer.predict import window_starts

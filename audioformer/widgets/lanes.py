@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from audioformer.audio import log_mel, mel_filters
+from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.errors import AudioformerError
 
 N_FFT, MEL_HOP, N_MELS, RANGE_DB = 1024, 320, 80, 80.0

@@ -26,9 +26,9 @@ from threading import Lock
 
 import numpy as np
 
-from audioformer.audio import log_mel
 from audioformer.classify import AudioClassifier
 from audioformer.codec import Codec
+from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 from audioformer.live import Heard, LiveListener
 from audioformer.widgets.lanes import DB_PER_NEPER, MEL_HOP, N_FFT, N_MELS, mel_bands, packed

@@ -29,7 +29,7 @@ from torch.testing import assert_close
 
 import audioformer as af
 from audioformer import plots
-from audioformer.audio import log_mel, mel_filters
+from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.rvq import ResidualVQ
 from audioformer.teaching import check, explore, hint, listen, quiz, sample, show
 

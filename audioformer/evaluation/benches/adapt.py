@@ -25,7 +25,7 @@ import numpy as np
 
 from audioformer.adapt import counts
 from audioformer.checkpoint import weights_hash
-from audioformer.config import ADAPTATIONS, check_names
+from audioformer.config import check_names
 from audioformer.data.corpus import Corpus
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
@@ -33,7 +33,7 @@ from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.probe import split_groups
 from audioformer.finetune import FineTuning
 from audioformer.pretrain import load_pretrained
-from audioformer.recipes import FinetuneConfig, finetune_preset
+from audioformer.recipes import ADAPTATIONS, FinetuneConfig, finetune_preset
 from audioformer.train import train
 
 RATES = {

@@ -1,0 +1,77 @@
+"""Code a sound several times, each time started a little later, and average what the classifier says: ours, steadier labels.
+
+Where the frames of a codec begin is chance, and the codes depend on it. Shapes: N samples, K codebook rows, T frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from audioformer.classify import AudioClassifier, Prediction, Sound, as_waveform
+from audioformer.errors import AudioformerError
+from audioformer.predict import CodesPrediction, predict_codes
+
+
+def codings_of(classifier: AudioClassifier, sound: Sound, n: int, sample_rate: int | None = None) -> list[Tensor]:
+    """Codes of one sound n times, each time started 1 / n of a codec frame later, with silence at the end instead.
+
+    Args:
+        classifier: whose model and codec read the sound.
+        sound: file name, Waveform, or samples together with sample_rate.
+        n: how often; 1 gives what `AudioClassifier.codes` gives.
+        sample_rate: Hz, for bare samples.
+
+    Returns:
+        n of (K, T), or of what else the model reads.
+
+    Raises:
+        AudioformerError: n < 1, or unusable sound.
+    """
+    if not isinstance(n, int | np.integer) or n < 1:
+        raise AudioformerError(f"codings={n!r} must be a whole number of at least 1")
+    waveform = as_waveform(sound, sample_rate, classifier.codec.sample_rate)
+    last = min(classifier.codec.hop_length, waveform.samples.shape[1] - 1)
+    starts = [i * last // n for i in range(n)]
+    return [classifier.codes(replace(waveform, samples=F.pad(waveform.samples[:, s:], (0, s)))) for s in starts]
+
+
+def classify_codings(
+    classifier: AudioClassifier, sound: Sound, n: int, top_k: int = 5, sample_rate: int | None = None
+) -> Prediction:
+    """As `AudioClassifier.classify`, with the mean of the probabilities of n codings; arguments and errors of `codings_of`."""
+    waveform = as_waveform(sound, sample_rate, classifier.codec.sample_rate)
+    prediction = predict_codings(classifier, [codings_of(classifier, waveform, n)])[0]
+    return classifier.name_labels(prediction, waveform.duration_s, top_k)
+
+
+def predict_codings(classifier: AudioClassifier, clips: Sequence[Sequence[Tensor]]) -> list[CodesPrediction]:
+    """Predictions for clips that were each coded several times: the mean over the codings of a clip.
+
+    Args:
+        classifier: the model.
+        clips: the codings of each clip, all of one length.
+
+    Returns:
+        One CodesPrediction a clip.
+    """
+    all_codings = [codes for codings in clips for codes in codings]
+    predictions = iter(predict_codes(classifier.classifier, all_codings, classifier.window, classifier.multi_label))
+    return [_mean([next(predictions) for _ in codings]) for codings in clips]
+
+
+def _mean(predictions: list[CodesPrediction]) -> CodesPrediction:
+    """The mean of several predictions of one clip, window by window."""
+    first, *rest = predictions
+    if not rest:
+        return first
+    means = {
+        name: torch.stack([getattr(one, name) for one in predictions]).mean(0)
+        for name in ("probabilities", "window_probabilities", "embedding")
+    }
+    return CodesPrediction(window_starts=first.window_starts, **means)
