@@ -10,7 +10,7 @@ L blocks, H heads.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -18,28 +18,10 @@ from torch import Tensor, nn
 from audioformer.audio import Waveform
 from audioformer.codec import Codec
 from audioformer.config import Config, EncoderConfig, MaskConfig
-from audioformer.encoder import INIT_STD, Encoder, EncoderOutput, MLMHead
+from audioformer.encoder import Encoder, EncoderOutput, MLMHead
 from audioformer.errors import AudioformerError
-from audioformer.losses import masked_code_loss, mlm_chance
-from audioformer.masking import drop_rows, mask_each, positions_of
+from audioformer.masking import drop_rows, mask_each
 from audioformer.tokens import TokenBatch, code_positions, collate
-
-
-@dataclass
-class MLMOutput:
-    """How well hidden codes were guessed.
-
-    Attributes:
-        loss: () mean of row_losses, nats.
-        row_losses: (R,) masked_code_loss of each row.
-        row_accuracy: (R,) share of hidden codes whose best guess was right, no gradient.
-        chance: log V, the loss of knowing nothing.
-    """
-
-    loss: Tensor
-    row_losses: Tensor
-    row_accuracy: Tensor
-    chance: float
 
 
 def mean_pool(hidden: Tensor, padding: Tensor | None = None) -> Tensor:
@@ -178,7 +160,7 @@ class AudioFormer(Backbone):
         """
         if self.config.rows == "summed" and rows is not None:
             raise AudioformerError("rows='summed' reads all rows at once; leave the argument rows out")
-        rows = self._wanted(tokens, rows)
+        rows = self.check_rows(tokens, rows)
         options = (need_weights, need_hidden)
         if padding is not None and not padding.any():
             padding = None  # the fused attention kernels are fastest without a mask
@@ -246,46 +228,6 @@ class AudioFormer(Backbone):
         table = encoder.embeddings.tables[row if self.config.rows == "summed" else 0]
         return self.heads[0 if self.config.rows == "shared" else row](hidden, table.weight)
 
-    def mlm_loss(
-        self,
-        tokens: Tensor,
-        padding: Tensor | None,
-        masked: Tensor,
-        target_mask: Tensor,
-        rows: Iterable[int] | None = None,
-    ) -> MLMOutput:
-        """Guess the hidden codes; the last block and the logits are computed at hidden positions only.
-
-        Args:
-            tokens: (B, K, S) the truth.
-            padding: (B, S) bool, True = PAD, or None.
-            masked: (B, K, S) what the model sees, from `masking.mask_tokens`.
-            target_mask: (B, K, S) bool, True = predict here.
-            rows: which rows, counted from 0; None = all.
-
-        Returns:
-            MLMOutput.
-
-        Raises:
-            AudioformerError: no heads, nothing hidden in a row, or any reason of `forward`.
-        """
-        summed = self.config.rows == "summed"
-        predicted = self._wanted(tokens, rows)
-        read = None if summed else predicted
-        of_rows = target_mask[:, predicted]
-        at = positions_of(of_rows.any(1, keepdim=True) if summed else of_rows)  # (B, R, W)
-        hidden = self(masked, padding, read, positions=at).hidden
-        at = at.expand(-1, len(predicted), -1)
-        counted, codes = of_rows.gather(2, at), tokens[:, predicted].gather(2, at)
-        losses, accuracy = [], []
-        for r, k in enumerate(predicted):
-            here = counted[:, r]
-            logits, targets = self.mlm_logits(hidden[:, 0 if summed else r][here], k), codes[:, r][here]
-            losses.append(masked_code_loss(logits, targets))
-            accuracy.append((logits.detach().argmax(-1) == targets).float().mean())
-        row_losses = torch.stack(losses)
-        return MLMOutput(row_losses.mean(), row_losses, torch.stack(accuracy), mlm_chance(self.config.codebook_size))
-
     def row_embeddings(
         self, tokens: Tensor, padding: Tensor | None = None, rows: Iterable[int] | None = None
     ) -> Tensor:
@@ -326,45 +268,19 @@ class AudioFormer(Backbone):
             self.encoders[k].eval()
         return self
 
-    @torch.no_grad()
-    def init_from_codebooks(self, codebooks: Tensor, seed: int = 0) -> None:
-        """Start the token embeddings from what the codes sound like to the codec (our variant, not the authors').
-
-        A fixed random projection with orthonormal directions carries the codec's vectors into D dimensions, so codes
-        that are close in the codec start close here. In rows="summed" all rows share projection and scale: the sum of
-        the embeddings then starts as the projected latent vector that the codec's decoder would get.
-
-        Args:
-            codebooks: (K', V, D_codec) from `Codec.codebooks()`, K' >= K.
-            seed: of the projection.
-
-        Raises:
-            AudioformerError: shapes do not fit, or rows="shared" (one table cannot follow several codebooks).
-        """
-        n_rows, size, summed = self.config.n_codebooks, self.config.codebook_size, self.config.rows == "summed"
-        fits = codebooks.ndim == 3 and codebooks.shape[0] >= n_rows and codebooks.shape[1] == size
-        if self.config.rows == "shared" or not fits:
-            raise AudioformerError(
-                f"codebooks {tuple(codebooks.shape)} must be ({n_rows} or more, {size}, width), and rows not 'shared'"
-            )
-        vectors = codebook_vectors(codebooks[:n_rows], self.config.d_model, same_scale=summed, seed=seed)
-        tables = [table for encoder in self.encoders for table in encoder.embeddings.tables]
-        for table, row_vectors in zip(tables, vectors, strict=True):
-            table.weight[:size] = row_vectors.to(table.weight)
-
-    def _wanted(self, tokens: Tensor, rows: Iterable[int] | None) -> list[int]:
+    def check_rows(self, tokens: Tensor, rows: Iterable[int] | None) -> list[int]:
         """The rows to work on, checked against the model and the tokens."""
         n_rows = self.config.n_codebooks
-        wanted = list(range(n_rows)) if rows is None else list(rows)
-        if not wanted or min(wanted) < 0 or max(wanted) >= n_rows:
-            raise AudioformerError(f"rows {wanted} must be among 0 to {n_rows - 1}, the rows of this model")
-        needed = n_rows if self.config.rows == "summed" else max(wanted) + 1
+        chosen = list(range(n_rows)) if rows is None else list(rows)
+        if not chosen or min(chosen) < 0 or max(chosen) >= n_rows:
+            raise AudioformerError(f"rows {chosen} must be among 0 to {n_rows - 1}, the rows of this model")
+        needed = n_rows if self.config.rows == "summed" else max(chosen) + 1
         if tokens.ndim != 3 + tokens.is_floating_point() or tokens.shape[1] < needed:
             raise AudioformerError(
                 f"tokens of shape {tuple(tokens.shape)} must be (clips, rows, positions) with at least {needed} rows; "
                 f"encode with n_codebooks={n_rows}"
             )
-        return wanted
+        return chosen
 
 
 def _stack(outputs: list[EncoderOutput]) -> EncoderOutput:
@@ -387,30 +303,3 @@ def _unfold(output: EncoderOutput, n_rows: int) -> EncoderOutput:
         return None if layers is None else [unfold(layer) for layer in layers]
 
     return EncoderOutput(unfold(output.hidden), unfold_all(output.all_hidden), unfold_all(output.attention))
-
-
-def codebook_vectors(codebooks: Tensor, d_model: int, same_scale: bool, seed: int = 0) -> Tensor:
-    """Carry a codec's codebook vectors into D dimensions by one fixed random projection with orthonormal directions.
-
-    First each row's mean vector is taken out and each of the codec's dimensions divided by its spread over all rows, so
-    that level, which varies most, does not drown the rest. Distances between what remains survive the projection (exactly
-    where D is no smaller than the codec's width). The result has the standard deviation of fresh embeddings.
-
-    Args:
-        codebooks: (K, V, D_codec).
-        d_model: D.
-        same_scale: one scale for all rows, so that later, finer rows stay smaller; False = each row its own.
-        seed: of the projection.
-
-    Returns:
-        (K, V, D) float32 on the CPU.
-    """
-    vectors = codebooks.detach().float().cpu()
-    vectors = vectors - vectors.mean(1, keepdim=True)
-    vectors = vectors / vectors.var(1).sum(0).sqrt().clamp_min(1e-12)
-    width = vectors.shape[2]
-    noise = torch.randn(max(width, d_model), min(width, d_model), generator=torch.Generator().manual_seed(seed))
-    basis = torch.linalg.qr(noise).Q
-    projected = vectors @ (basis if width > d_model else basis.T)
-    power = projected.square().mean() if same_scale else projected.square().mean((1, 2), keepdim=True)
-    return projected * INIT_STD / power.sqrt().clamp_min(1e-12)

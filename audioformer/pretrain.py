@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -19,14 +20,32 @@ from torch import Tensor
 from audioformer.adapt import rebuild
 from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
 from audioformer.data.batches import CodeSampler, require_clips
+from audioformer.encoder import INIT_STD
 from audioformer.errors import AudioformerError
-from audioformer.losses import mlm_chance
-from audioformer.masking import mask_each
+from audioformer.losses import masked_code_loss, mlm_chance
+from audioformer.masking import mask_each, positions_of
 from audioformer.methods import build, read_config
 from audioformer.model import AudioFormer, Backbone
 from audioformer.recipes import PretrainConfig
 from audioformer.tokens import TokenBatch, collate
 from audioformer.train import Task
+
+
+@dataclass
+class MLMOutput:
+    """How well hidden codes were guessed.
+
+    Attributes:
+        loss: () mean of row_losses, nats.
+        row_losses: (R,) masked_code_loss of each row.
+        row_accuracy: (R,) share of hidden codes whose best guess was right, no gradient.
+        chance: log V, the loss of knowing nothing.
+    """
+
+    loss: Tensor
+    row_losses: Tensor
+    row_accuracy: Tensor
+    chance: float
 
 
 class MaskedModelling(Task):
@@ -65,7 +84,7 @@ class MaskedModelling(Task):
         if start is not None:
             self.model.load_state_dict(start.state_dict())
         elif config.init_from_codebooks and codebooks is not None:
-            self.model.init_from_codebooks(codebooks)
+            init_from_codebooks(self.model, codebooks)
         if rows is not None and config.model.rows == "separate":
             self.model.freeze_rows(set(range(config.model.n_codebooks)) - set(rows))
         crop, least = (round(s * codec["frame_rate"]) for s in (config.crop_s, config.min_crop_s))
@@ -95,7 +114,7 @@ class MaskedModelling(Task):
         truth, masked, target_mask = batch
         device = next(self.model.parameters()).device
         truth, masked, target_mask = truth.to(device), masked.to(device), target_mask.to(device)
-        out = self.model.mlm_loss(truth.tokens, truth.padding, masked, target_mask, self.rows)
+        out = mlm_loss(self.model, truth.tokens, truth.padding, masked, target_mask, self.rows)
         numbers = self.rows if self.rows is not None else range(self.config.model.n_codebooks)
         losses = {"total": out.loss, "mlm": out.loss.detach(), "accuracy": out.row_accuracy.mean()}
         return losses | {f"row{k + 1}": loss.detach() for k, loss in zip(numbers, out.row_losses, strict=True)}
@@ -154,6 +173,103 @@ def pretrained_card(config: dict) -> str:
         f"Data and licence: {config.get('data', 'as given to `audioformer pretrain`')}\n\n"
         "Limits: knows only the kinds of sound it was trained on; gives features and guesses of codes, no labels.\n"
     )
+
+
+def mlm_loss(
+    model: AudioFormer,
+    tokens: Tensor,
+    padding: Tensor | None,
+    masked: Tensor,
+    target_mask: Tensor,
+    rows: Iterable[int] | None = None,
+) -> MLMOutput:
+    """Guess the hidden codes; the last block and the logits are computed at hidden positions only.
+
+    Args:
+        model: with prediction heads.
+        tokens: (B, K, S) the truth.
+        padding: (B, S) bool, True = PAD, or None.
+        masked: (B, K, S) what the model sees, from `masking.mask_tokens`.
+        target_mask: (B, K, S) bool, True = predict here.
+        rows: which rows, counted from 0; None = all.
+
+    Returns:
+        MLMOutput.
+
+    Raises:
+        AudioformerError: no heads, nothing hidden in a row, or any reason of `forward`.
+    """
+    summed = model.config.rows == "summed"
+    predicted = model.check_rows(tokens, rows)
+    read = None if summed else predicted
+    of_rows = target_mask[:, predicted]
+    at = positions_of(of_rows.any(1, keepdim=True) if summed else of_rows)  # (B, R, W)
+    hidden = model(masked, padding, read, positions=at).hidden
+    at = at.expand(-1, len(predicted), -1)
+    counted, codes = of_rows.gather(2, at), tokens[:, predicted].gather(2, at)
+    losses, accuracy = [], []
+    for r, k in enumerate(predicted):
+        here = counted[:, r]
+        logits, targets = model.mlm_logits(hidden[:, 0 if summed else r][here], k), codes[:, r][here]
+        losses.append(masked_code_loss(logits, targets))
+        accuracy.append((logits.detach().argmax(-1) == targets).float().mean())
+    row_losses = torch.stack(losses)
+    return MLMOutput(row_losses.mean(), row_losses, torch.stack(accuracy), mlm_chance(model.config.codebook_size))
+
+
+@torch.no_grad()
+def init_from_codebooks(model: AudioFormer, codebooks: Tensor, seed: int = 0) -> None:
+    """Start the token embeddings from what the codes sound like to the codec (our variant, not the authors').
+
+    A fixed random projection with orthonormal directions carries the codec's vectors into D dimensions, so codes
+    that are close in the codec start close here. In rows="summed" all rows share projection and scale: the sum of
+    the embeddings then starts as the projected latent vector that the codec's decoder would get.
+
+    Args:
+        model: fresh; changed in place.
+        codebooks: (K', V, D_codec) from `Codec.codebooks()`, K' >= K.
+        seed: of the projection.
+
+    Raises:
+        AudioformerError: shapes do not fit, or rows="shared" (one table cannot follow several codebooks).
+    """
+    n_rows, size, summed = model.config.n_codebooks, model.config.codebook_size, model.config.rows == "summed"
+    fits = codebooks.ndim == 3 and codebooks.shape[0] >= n_rows and codebooks.shape[1] == size
+    if model.config.rows == "shared" or not fits:
+        raise AudioformerError(
+            f"codebooks {tuple(codebooks.shape)} must be ({n_rows} or more, {size}, width), and rows not 'shared'"
+        )
+    vectors = codebook_vectors(codebooks[:n_rows], model.config.d_model, same_scale=summed, seed=seed)
+    tables = [table for encoder in model.encoders for table in encoder.embeddings.tables]
+    for table, row_vectors in zip(tables, vectors, strict=True):
+        table.weight[:size] = row_vectors.to(table.weight)
+
+
+def codebook_vectors(codebooks: Tensor, d_model: int, same_scale: bool, seed: int = 0) -> Tensor:
+    """Carry a codec's codebook vectors into D dimensions by one fixed random projection with orthonormal directions.
+
+    First each row's mean vector is taken out and each of the codec's dimensions divided by its spread over all rows, so
+    that level, which varies most, does not drown the rest. Distances between what remains survive the projection (exactly
+    where D is no smaller than the codec's width). The result has the standard deviation of fresh embeddings.
+
+    Args:
+        codebooks: (K, V, D_codec).
+        d_model: D.
+        same_scale: one scale for all rows, so that later, finer rows stay smaller; False = each row its own.
+        seed: of the projection.
+
+    Returns:
+        (K, V, D) float32 on the CPU.
+    """
+    vectors = codebooks.detach().float().cpu()
+    vectors = vectors - vectors.mean(1, keepdim=True)
+    vectors = vectors / vectors.var(1).sum(0).sqrt().clamp_min(1e-12)
+    width = vectors.shape[2]
+    noise = torch.randn(max(width, d_model), min(width, d_model), generator=torch.Generator().manual_seed(seed))
+    basis = torch.linalg.qr(noise).Q
+    projected = vectors @ (basis if width > d_model else basis.T)
+    power = projected.square().mean() if same_scale else projected.square().mean((1, 2), keepdim=True)
+    return projected * INIT_STD / power.sqrt().clamp_min(1e-12)
 
 
 def combine_rows(folders: Sequence[str | os.PathLike], folder: str | os.PathLike) -> dict:

@@ -32,7 +32,7 @@ from audioformer.codecs import load_codec
 from audioformer.codecs.codes_file import load_codes
 from audioformer.codecs.compact import save_compact
 from audioformer.codecs.train_compact import PRESETS as CODEC_PRESETS
-from audioformer.model import codebook_vectors
+from audioformer.pretrain import codebook_vectors
 from audioformer.recipes import FINETUNE_PRESETS, PRETRAIN_PRESETS
 
 VERBS = build_parser().verbs

@@ -7,7 +7,8 @@ from audioformer.codecs.encodec_files import torchaudio_or_stand_in
 from audioformer.encoder import INIT_STD
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches.train import hf_names, load_hf_roformer_state
-from audioformer.model import AudioFormer, codebook_vectors
+from audioformer.model import AudioFormer
+from audioformer.pretrain import codebook_vectors, init_from_codebooks, mlm_loss
 from audioformer.recipes import preset
 from audioformer.tokens import collate, special_ids
 
@@ -78,7 +79,7 @@ def test_loss_and_gradients_equal_hugging_face(pair):
     ours.zero_grad()
     expected = theirs(masked[:, 1], (~batch.padding).long(), labels=labels).loss
     expected.backward()
-    loss = ours.mlm_loss(batch.tokens, batch.padding, masked, target_mask, rows=[1]).loss
+    loss = mlm_loss(ours, batch.tokens, batch.padding, masked, target_mask, rows=[1]).loss
     loss.backward()
     torch.testing.assert_close(loss, expected, **TOLERANCE)
     their_gradients = {name: parameter.grad for name, parameter in theirs.named_parameters()}
@@ -134,7 +135,7 @@ def test_init_from_codebooks(rows):
     codebooks = torch.randn(8, V, 16, generator=torch.Generator().manual_seed(0))
     tables = [table.weight for encoder in model.encoders for table in encoder.embeddings.tables]
     specials = [table[V:].clone() for table in tables]
-    model.init_from_codebooks(codebooks)
+    init_from_codebooks(model, codebooks)
     expected = codebook_vectors(codebooks[:3], 32, same_scale=rows == "summed")
     for table, special, vectors in zip(tables, specials, expected, strict=True):
         assert torch.equal(table[:V], vectors)
@@ -145,7 +146,7 @@ def test_summed_embeddings_are_the_projected_latents():
     """Frames with nearby codec latents get nearby summed embeddings: the map is linear up to one scale."""
     model = AudioFormer(preset("test", codebook_size=V, n_codebooks=3, rows="summed"))
     codebooks = torch.randn(3, V, 16, generator=torch.Generator().manual_seed(0))
-    model.init_from_codebooks(codebooks)
+    init_from_codebooks(model, codebooks)
     codes = torch.randint(0, V, (3, 40), generator=torch.Generator().manual_seed(1))
     latents = sum(codebooks[k][codes[k]] for k in range(3)) / codebooks.var(1).sum(0).sqrt()
     summed = sum(model.encoders[0].embeddings.tables[k].weight[codes[k]] for k in range(3))
@@ -156,6 +157,6 @@ def test_summed_embeddings_are_the_projected_latents():
 def test_init_from_codebooks_refuses():
     codebooks = torch.zeros(2, V, 16)
     with pytest.raises(AudioformerError, match="rows not 'shared'"):
-        AudioFormer(preset("test", codebook_size=V, n_codebooks=2, rows="shared")).init_from_codebooks(codebooks)
+        init_from_codebooks(AudioFormer(preset("test", codebook_size=V, n_codebooks=2, rows="shared")), codebooks)
     with pytest.raises(AudioformerError, match=r"\(2, 50, 16\) must be \(3 or more, 50, width\)"):
-        AudioFormer(preset("test", codebook_size=V, n_codebooks=3)).init_from_codebooks(codebooks)
+        init_from_codebooks(AudioFormer(preset("test", codebook_size=V, n_codebooks=3)), codebooks)

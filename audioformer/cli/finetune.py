@@ -129,7 +129,7 @@ def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], se
     import torch
 
     from audioformer.model import AudioFormer
-    from audioformer.pretrain import load_start
+    from audioformer.pretrain import init_from_codebooks, load_start
     from audioformer.recipes import MODEL_PRESETS, preset
 
     if arguments.start != SCRATCH:
@@ -141,7 +141,7 @@ def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], se
     torch.manual_seed(seed)
     model = AudioFormer(sizes, mlm=False)
     if preset(name).rows == "summed":
-        model.init_from_codebooks(load_codebooks(arguments, chosen.clips))
+        init_from_codebooks(model, load_codebooks(arguments, chosen.clips))
     return model
 
 

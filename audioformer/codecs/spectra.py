@@ -1,4 +1,4 @@
-"""Spectra: log-mel pictures, short-time transforms, and the compact codec's linear path: a log-mel frame to a few cepstra, and back to a log spectrum.
+"""Spectra: log-mel pictures, short-time transforms, and the linear path of the compact codec from log-mel to a few cepstra.
 
 Cepstra are the cosine transform of a log-mel frame (Davis and Mermelstein 1980), the classic short description of a
 sound's colour. `CompactCodec` starts its training with this pair of matrices, so that its codes carry every frame's

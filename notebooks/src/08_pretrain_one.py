@@ -35,7 +35,7 @@ from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
 from audioformer.files import samples_folder
 from audioformer.optim import schedule_factor
-from audioformer.pretrain import MaskedModelling
+from audioformer.pretrain import MaskedModelling, mlm_loss
 from audioformer.recipes import PretrainConfig, pretrain_preset
 from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
@@ -155,7 +155,7 @@ task = new_task()
 truth, masked, target_mask = task.batch(0)
 task.eval()
 with torch.no_grad():
-    first = task.model.mlm_loss(truth.tokens, truth.padding, masked, target_mask).loss
+    first = mlm_loss(task.model, truth.tokens, truth.padding, masked, target_mask).loss
 print("loss", round(first.item(), 3), " chance", round(math.log(1024), 3))
 
 # %% [markdown]

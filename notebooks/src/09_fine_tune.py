@@ -39,7 +39,7 @@ from audioformer.evaluation.benches.ablation_table import reading
 from audioformer.finetune import FineTuning
 from audioformer.losses import cross_entropy, ft2_loss, mpc_floor
 from audioformer.metrics import wilson_interval
-from audioformer.pretrain import MaskedModelling
+from audioformer.pretrain import MaskedModelling, init_from_codebooks
 from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
 from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, watch
 from audioformer.train import train
@@ -410,7 +410,7 @@ def fine_tune_for_real():
     """The recipe of the shipped model, on the clips of this notebook."""
     torch.manual_seed(SEED)
     fresh = af.AudioFormer(shipped.classifier.config, mlm=False)
-    fresh.init_from_codebooks(codec.codebooks())
+    init_from_codebooks(fresh, codec.codebooks())
     task = FineTuning(bundled, fresh, every.select(folds=[1, 2, 3, 4]), every.label_names, False, every.codec)
     watch(train(task, bundled.train), ["mlc"], {"chance": math.log(5)})
     print(f"right: {task.measure(every.select(folds=[5]))['accuracy']:.2f}; the classic rival {classic:.2f}")

@@ -27,6 +27,7 @@ from audioformer.config import EncoderConfig, MaskConfig
 from audioformer.evaluation.benches import machine, row
 from audioformer.masking import mask_tokens
 from audioformer.model import AudioFormer
+from audioformer.pretrain import mlm_loss
 from audioformer.recipes import preset
 from audioformer.tokens import wrap
 
@@ -133,7 +134,7 @@ def _step(model: AudioFormer, n_clips: int) -> Callable[[], None]:
 
     def run() -> None:
         model.train().zero_grad(set_to_none=True)
-        model.mlm_loss(batch.tokens, batch.padding, masked, hidden).loss.backward()
+        mlm_loss(model, batch.tokens, batch.padding, masked, hidden).loss.backward()
 
     return run
 

@@ -32,6 +32,7 @@ from audioformer.evaluation.benches.encode import matrix_rate
 from audioformer.masking import mask_tokens
 from audioformer.model import AudioFormer
 from audioformer.optim import make_optimizer
+from audioformer.pretrain import mlm_loss
 from audioformer.recipes import preset
 from audioformer.tokens import wrap
 
@@ -139,7 +140,7 @@ def rivals(sizes: EncoderConfig, batch: int, positions: int, dropout: float) -> 
         Rival(
             ours.train(),
             make_optimizer(ours, RATE, 0.01),
-            lambda: ours.mlm_loss(truth.tokens, truth.padding, masked, hidden).loss,
+            lambda: mlm_loss(ours, truth.tokens, truth.padding, masked, hidden).loss,
         ),
         Rival(theirs.train(), fused, lambda: theirs(input_ids=masked[:, 0], labels=labels).loss),
     )
