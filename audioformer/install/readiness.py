@@ -1,4 +1,4 @@
-"""Is this machine ready for the kit? What was looked at, what was found, and what to do where something is missing.
+"""Is this machine ready for the kit? What is there, and what to do where something is missing.
 
 The command `audioformer check` and notebook 00 show the same findings. Nothing is downloaded, nothing is written.
 """
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -24,22 +25,24 @@ from audioformer.errors import AudioformerError
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
 EXTRAS = {"app": "the app", "notebooks": "the notebooks", "train": "training"}
-PAGES = {
+PAGES = {  # a file that page and notebooks cannot do without
     "plotly": "package_data/plotly.min.js",
     "gradio": "templates/frontend/index.html",
     "jupyterlab": "static/index.html",
 }
-SLOW_S, SCARCE_BYTES = 2.0, 1e9
+REINSTALL = "install audioformer again, or clone the repository once more"
+SLOW_S, SCARCE_BYTES, TIMEOUT_S = 2.0, 1e9, 15.0
+ALSA = Path("/proc/asound/pcm")
 _connections: list[str] = []
 _watching: list[bool] = []
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The answer of one check.
 
     Attributes:
-        name: what.
+        name: what was checked.
         state: "ok", "note" (works, but know this) or "wrong" (does not work).
         found: what is there.
         advice: what to do; "" if nothing.
@@ -51,8 +54,11 @@ class Finding:
     advice: str = ""
 
 
+Answer = tuple[str, str] | tuple[str, str, str]  # a finding without its name
+
+
 def examine(port: int = 7860) -> Iterator[Finding]:
-    """Look at everything, one finding after the other; a look that fails is itself a finding.
+    """Check everything, one finding after the other; a check that fails is itself a finding.
 
     Args:
         port: TCP port the app is to take.
@@ -64,48 +70,43 @@ def examine(port: int = 7860) -> Iterator[Finding]:
         >>> next(examine()).name
         'python'
     """
-    looks: list[tuple[str, Callable[[], Finding]]] = [("python", look_at_python), ("packages", look_at_packages)]
-    looks += [(f"packages: {extra}", lambda extra=extra: look_at_packages(extra)) for extra in EXTRAS]
-    looks += [("sound output", look_at_output), ("microphone", look_at_microphone), ("samples", look_at_samples)]
-    looks += [
-        ("models", look_at_models),
-        ("speed", look_at_speed),
-        ("offline", look_at_offline),
-        ("notebooks", look_at_notebooks),
-    ]
-    looks += [("recordings", look_at_recordings), ("port", lambda: look_at_port(port)), ("disk", look_at_disk)]
+    checks: dict[str, Callable[[], Answer]] = {"python": check_python, "packages": check_packages}
+    checks |= {f"packages: {extra}": partial(check_packages, extra) for extra in EXTRAS}
+    checks |= {"sound output": check_output, "microphone": check_microphone, "samples": check_samples}
+    checks |= {"models": check_models, "speed": check_speed, "offline": check_offline, "notebooks": check_notebooks}
+    checks |= {"recordings": check_recordings, "port": partial(check_port, port), "disk": check_disk}
     require_port(port)
-    for name, look in looks:
+    for name, check in checks.items():
         try:
-            yield look()
+            yield Finding(name, *check())
         except AudioformerError as error:
-            yield Finding(name, WRONG, str(error), "install audioformer again, or clone the repository once more")
+            yield Finding(name, WRONG, str(error), REINSTALL)
 
 
-def look_at_python() -> Finding:
+def check_python() -> Answer:
     """Version and word length of the interpreter."""
     bits = 64 if sys.maxsize > 2**32 else 32
     system = f"{platform.system()} {platform.machine()}"
     found = f"{platform.python_version()}, {bits} bit, {system}, audioformer {metadata.version('audioformer')}"
     if bits == 32:
-        return Finding("python", WRONG, found, "PyTorch needs a 64 bit Python: install one and set up again")
-    return Finding("python", OK, found)
+        return WRONG, found, "PyTorch needs a 64 bit Python: install one and set up again"
+    return OK, found
 
 
-def look_at_packages(extra: str | None = None) -> Finding:
+def check_packages(extra: str | None = None) -> Answer:
     """Whether what audioformer requires is installed in versions that fit.
 
     Args:
         extra: one of EXTRAS; None: what everything needs.
     """
-    name = f"packages: {extra}" if extra else "packages"
     try:
         from packaging.requirements import Requirement
     except ModuleNotFoundError:
-        return Finding(name, NOTE, "not compared", "pip install packaging, and look again")
+        return NOTE, "not compared", "pip install packaging, and look again"
     found, missing, wrong = [], [], []
     for requirement in map(Requirement, metadata.requires("audioformer") or []):
-        if not _belongs(requirement, extra):
+        always = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if always != (extra is None) or not (always or requirement.marker.evaluate({"extra": extra})):
             continue
         try:
             version = metadata.version(requirement.name)
@@ -118,57 +119,43 @@ def look_at_packages(extra: str | None = None) -> Finding:
             wrong.append(f"{requirement.name} {version} does not fit {requirement.specifier}")
     fix = f'pip install "audioformer{f"[{extra}]" if extra else ""}"'
     if wrong or (missing and not extra):
-        return Finding(name, WRONG, "; ".join([*wrong, *(f"{package} is missing" for package in missing)]), fix)
+        return WRONG, "; ".join([*wrong, *(f"{package} is missing" for package in missing)]), fix
     if missing:
-        return Finding(name, NOTE, f"missing: {', '.join(missing)}", f"for {EXTRAS[extra]}: {fix}")
-    return Finding(name, OK, ", ".join(found))
+        return NOTE, f"missing: {', '.join(missing)}", f"for {EXTRAS[extra]}: {fix}"
+    return OK, ", ".join(found)
 
 
-def _belongs(requirement, extra: str | None) -> bool:
-    """Whether a requirement is asked for by an extra, or without any (None)."""
-    always = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-    return always if extra is None else not always and requirement.marker.evaluate({"extra": extra})
-
-
-def look_at_output() -> Finding:
+def check_output() -> Answer:
     """Devices that play sound. Only ears can tell whether they do: notebook 00 and the app play some."""
     outputs, _ = sound_devices()
     if outputs is None:
-        return Finding(
-            "sound output", NOTE, "cannot be counted here", "play a sample in the app, and see that you hear it"
-        )
+        return NOTE, "cannot be counted here", "play a sample in the app, and see that you hear it"
     if outputs == 0:
         advice = "sound plays in the browser: it can be on another computer; else connect loudspeakers or headphones"
-        return Finding("sound output", NOTE, "no device on this computer", advice)
-    return Finding("sound output", OK, f"{outputs} device{'s' * (outputs > 1)}")
+        return NOTE, "no device on this computer", advice
+    return OK, f"{outputs} device{'s' * (outputs > 1)}"
 
 
-def look_at_microphone() -> Finding:
-    """Devices that record sound, and under which addresses browsers hand them out."""
+def check_microphone() -> Answer:
+    """Devices that record sound, and under which addresses browsers allow them."""
     _, inputs = sound_devices()
-    found = (
-        "cannot be counted here" if inputs is None else f"{inputs or 'no'} device{'s' * (inputs != 1)} on this computer"
-    )
     rule = "browsers ask once for permission, and only at http://localhost or https (`audioformer app --lan`)"
     if inputs:
-        return Finding("microphone", OK, found, rule)
-    return Finding("microphone", NOTE, found, f"files can be dropped instead; {rule}")
+        return OK, f"{inputs} device{'s' * (inputs > 1)} on this computer", rule
+    found = "cannot be counted here" if inputs is None else "no devices on this computer"
+    return NOTE, found, f"files can be dropped instead; {rule}"
 
 
-def look_at_samples() -> Finding:
+def check_samples() -> Answer:
     """The bundled clips, opened one by one."""
     from audioformer.audio import load_audio
-    from audioformer.files import samples_folder
 
-    paths = sorted((samples_folder() / "audio").glob("*.ogg"))
-    duration_s = sum(load_audio(path).duration_s for path in paths)
-    if not paths:
-        return Finding("samples", WRONG, "none", "install audioformer again, or clone the repository once more")
-    return Finding("samples", OK, f"{len(paths)} clips, {duration_s:.0f} s")
+    durations_s = [load_audio(path).duration_s for path in samples()]
+    return OK, f"{len(durations_s)} clips, {sum(durations_s):.0f} s"
 
 
-def first_sample() -> Path:
-    """A bundled clip to try things with.
+def samples() -> list[Path]:
+    """The bundled clips.
 
     Raises:
         AudioformerError: this installation came without them.
@@ -177,29 +164,29 @@ def first_sample() -> Path:
 
     paths = sorted((samples_folder() / "audio").glob("*.ogg"))
     if not paths:
-        raise AudioformerError("there are no sample clips in this installation; install audioformer again")
-    return paths[0]
+        raise AudioformerError("there are no sample clips in this installation")
+    return paths
 
 
-def look_at_models() -> Finding:
+def check_models() -> Answer:
     """Every bundled checkpoint, loaded; the classifiers are given a clip. Their connections to elsewhere are counted."""
     from audioformer.checkpoint import bundled_names, load_checkpoint
     from audioformer.classify import load
 
     _watch_connections()
-    said = []
+    answers = []
     for name in bundled_names():
         if load_checkpoint(name)[1]["kind"] == "classifier":
-            answer = load(name).classify(first_sample(), top_k=1)
-            said.append(f"{name} says {answer.labels[0]} ({answer.probabilities[0]:.0%})")
+            answer = load(name).classify(samples()[0], top_k=1)
+            answers.append(f"{name} says {answer.labels[0]} ({answer.probabilities[0]:.0%})")
         else:
-            said.append(f"{name} loads")
-    if not said:
-        return Finding("models", WRONG, "none", "install audioformer again: the wheel and a clone bring them along")
-    return Finding("models", OK, f"{first_sample().name}: {', '.join(said)}")
+            answers.append(f"{name} loads")
+    if not answers:
+        return WRONG, "none", REINSTALL
+    return OK, f"{samples()[0].name}: {', '.join(answers)}"
 
 
-def look_at_speed() -> Finding:
+def check_speed() -> Answer:
     """How long the first bundled classifier takes for a clip of five seconds, second time."""
     import torch
 
@@ -208,21 +195,20 @@ def look_at_speed() -> Finding:
     from audioformer.classify import load
 
     classifier = load(next(name for name in bundled_names() if name != "pretrained"))
-    waveform = load_audio(first_sample(), duration_s=5.0)
+    waveform = load_audio(samples()[0], duration_s=5.0)
     classifier.classify(waveform)
     started = time.perf_counter()
     classifier.classify(waveform)
     seconds = time.perf_counter() - started
-    found = (
-        f"{waveform.duration_s:.0f} s of sound in {seconds:.2f} s, {torch.get_num_threads()} of {os.cpu_count()} cores"
-    )
+    cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
+    found = f"{waveform.duration_s:.0f} s of sound in {seconds:.2f} s, {cores}"
     if seconds > SLOW_S:
-        return Finding("speed", NOTE, found, "close other programs: everything works, slower")
-    return Finding("speed", OK, found)
+        return NOTE, found, "close other programs: everything works, slower"
+    return OK, found
 
 
 def _watch_connections() -> None:
-    """From now on, note every attempt of this process to reach another computer (sys.addaudithook, which cannot be undone)."""
+    """From now on, note every attempt of this process to reach another computer (an audit hook cannot be removed)."""
     _connections.clear()
     if not _watching:
         _watching.append(True)
@@ -241,61 +227,49 @@ def _note_connection(event: str, arguments: tuple) -> None:
         _connections.append(str(host))
 
 
-def look_at_offline() -> Finding:
+def check_offline() -> Answer:
     """Whether the models answered without a connection, and whether page and notebooks bring what they show."""
     if not _watching:
-        look_at_models()
+        check_models()
     if _connections:
-        return Finding(
-            "offline", WRONG, f"something asked for {_connections[0]}", "please report it: nothing here needs a network"
-        )
-    lacking = [name for name, inside in PAGES.items() if (home := _home(name)) and not (home / inside).exists()]
+        advice = "please report it: nothing here needs a network"
+        return WRONG, f"something asked for {_connections[0]}", advice
+    homes = {name: importlib.util.find_spec(name) for name in PAGES}
+    lacking = [name for name, home in homes.items() if home and not (Path(home.origin).parent / PAGES[name]).exists()]
     if lacking:
-        return Finding(
-            "offline",
-            WRONG,
-            f"{', '.join(lacking)}: scripts are missing",
-            f"pip install --force-reinstall {' '.join(lacking)}",
-        )
-    return Finding(
-        "offline", OK, "the models answered without a connection; page and notebooks bring their own scripts"
-    )
+        return WRONG, f"{', '.join(lacking)}: scripts are missing", f"pip install --force-reinstall {' '.join(lacking)}"
+    return OK, "the models answered without a connection; page and notebooks bring their own scripts"
 
 
-def _home(package: str) -> Path | None:
-    spec = importlib.util.find_spec(package)
-    return Path(spec.origin).parent if spec and spec.origin else None
-
-
-def look_at_notebooks() -> Finding:
+def check_notebooks() -> Answer:
     """The notebooks that came along."""
     from audioformer.files import notebooks_folder
 
     names = sorted(path.name for path in notebooks_folder().glob("*.ipynb"))
     if not names:
-        return Finding("notebooks", WRONG, "none", "install audioformer again, or clone the repository once more")
-    return Finding("notebooks", OK, f"{len(names)}, from {names[0]} on; `audioformer lab` opens them")
+        return WRONG, "none", REINSTALL
+    return OK, f"{len(names)}, from {names[0]} on; `audioformer lab` opens them"
 
 
-def look_at_recordings() -> Finding:
+def check_recordings() -> Answer:
     """Real recordings for training and tests: optional, in AUDIOFORMER_DATA."""
     named = os.environ.get("AUDIOFORMER_DATA", "")
     if not named:
-        return Finding("recordings", OK, "none named; optional: AUDIOFORMER_DATA=FOLDER with esc10/, fsdd/")
+        return OK, "none named; optional: AUDIOFORMER_DATA=FOLDER with esc10/, fsdd/"
     if not Path(named).is_dir():
-        return Finding("recordings", WRONG, f"AUDIOFORMER_DATA={named} is no folder", "correct it, or unset it")
+        return WRONG, f"AUDIOFORMER_DATA={named} is no folder", "correct it, or unset it"
     inside = sorted(path.name for path in Path(named).iterdir() if path.is_dir())
-    return Finding("recordings", OK, f"AUDIOFORMER_DATA: {', '.join(inside) or 'empty'}")
+    return OK, f"AUDIOFORMER_DATA: {', '.join(inside) or 'empty'}"
 
 
-def look_at_port(port: int) -> Finding:
+def check_port(port: int) -> Answer:
     """Whether the app could take the port now."""
     try:
         require_free_port("127.0.0.1", port)
     except AudioformerError as error:
         found, _, advice = str(error).partition("; ")
-        return Finding("port", WRONG, found, advice)
-    return Finding("port", OK, f"{port} is free")
+        return WRONG, found, advice
+    return OK, f"{port} is free"
 
 
 def require_port(port: int) -> None:
@@ -324,20 +298,15 @@ def require_free_port(host: str, port: int) -> None:
             ) from error
 
 
-def look_at_disk() -> Finding:
+def check_disk() -> Answer:
     """Room for uploads and recordings."""
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     found = f"{free / 1e9:.1f} GB free in {folder}"
     if free < SCARCE_BYTES:
-        return Finding(
-            "disk", NOTE if free > SCARCE_BYTES / 10 else WRONG, found, "empty a folder, or set TMPDIR to another disk"
-        )
-    return Finding("disk", OK, found)
-
-
-ALSA = Path("/proc/asound/pcm")
-TIMEOUT_S = 15.0
+        state = NOTE if free > SCARCE_BYTES / 10 else WRONG
+        return state, found, "empty a folder, or set TMPDIR to another disk"
+    return OK, found
 
 
 def sound_devices() -> tuple[int | None, int | None]:
@@ -349,9 +318,15 @@ def sound_devices() -> tuple[int | None, int | None]:
         True
     """
     if sys.platform == "darwin":
-        return _profiled()
+        command = ["system_profiler", "SPAudioDataType", "-json"]
+        try:
+            return count_profile(subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S).stdout)
+        except (OSError, subprocess.TimeoutExpired):
+            return None, None
     if sys.platform == "win32":
-        return _multimedia()
+        import ctypes
+
+        return ctypes.windll.winmm.waveOutGetNumDevs(), ctypes.windll.winmm.waveInGetNumDevs()
     if os.environ.get("PULSE_SERVER"):  # sound goes to another computer, or out of this virtual one
         return None, None
     return count_alsa(ALSA.read_text() if ALSA.exists() else "")
@@ -375,18 +350,3 @@ def count_profile(text: str) -> tuple[int | None, int | None]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return None, None
     return tuple(sum(f"coreaudio_device_{way}" in card for card in cards) for way in ("output", "input"))
-
-
-def _profiled() -> tuple[int | None, int | None]:
-    try:
-        command = ["system_profiler", "SPAudioDataType", "-json"]
-        return count_profile(subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S).stdout)
-    except (OSError, subprocess.TimeoutExpired):
-        return None, None
-
-
-def _multimedia() -> tuple[int | None, int | None]:
-    import ctypes
-
-    library = ctypes.windll.winmm
-    return library.waveOutGetNumDevs(), library.waveInGetNumDevs()
