@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from audioformer.cli.console import Progress, Result, complain, printable, table
-from audioformer.cli.options import add_codec, add_verb, at_least_one
+from audioformer.cli.options import add_codec, add_options, add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
 ENDINGS = (".npz", ".npy", ".safetensors")
@@ -21,45 +21,31 @@ def add_verbs(verbs) -> None:
         verbs, "classify", run_classify, about, "audioformer classify dog.ogg rain.wav --top-k 3 --json"
     )
     _add_common(classify)
-    classify.add_argument(
-        "--top-k", type=at_least_one, default=5, metavar="K", help="labels to show for each file (default 5)"
-    )
+    add_options(classify, {"--top-k": (at_least_one, "K", "labels to show for each file", 5)})
     add_codings(classify)
     about = (
-        "Write one vector for each file. OUT.npz holds `files` (n) and `embeddings` (n, D); with --frames `embeddings` (sum of T, D), "
-        "`clip` (which file) and `time_s` (middle of the frame, seconds). OUT.safetensors holds the same, the file names in its "
-        "metadata; OUT.npy the matrix alone."
+        "Write one vector for each file. OUT.npz holds `files` (n) and `embeddings` (n, D); with --frames `embeddings` "
+        "(sum of T, D), `clip` (which file) and `time_s` (middle of the frame, seconds). OUT.safetensors holds the "
+        "same, the file names in its metadata; OUT.npy the matrix alone."
     )
     embed = add_verb(verbs, "embed", run_embed, about, "audioformer embed dog.ogg rain.wav -o vectors.npz")
     _add_common(embed)
-    embed.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help=f"file to write, ending in {', '.join(ENDINGS)}"
-    )
-    embed.add_argument(
-        "--frames", action="store_true", help="one vector for each codec frame (75 a second) instead of each file"
-    )
+    about = f"file to write, ending in {', '.join(ENDINGS)}"
+    embed.add_argument("-o", "--output", required=True, metavar="OUT", help=about)
+    about = "one vector for each codec frame (75 a second) instead of each file"
+    embed.add_argument("--frames", action="store_true", help=about)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC, Ogg or MP3, up to 2 hours each")
-    parser.add_argument(
-        "--checkpoint",
-        default="esc10",
-        metavar="NAME",
-        help="bundled name, folder, or Hugging Face Hub id (default esc10)",
-    )
+    add_options(parser, {"--checkpoint": (str, "NAME", "bundled name, folder, or Hugging Face Hub id", "esc10")})
     add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
 
 
 def add_codings(parser: argparse.ArgumentParser) -> None:
     """Add `--codings` to a verb that classifies."""
-    parser.add_argument(
-        "--codings",
-        type=at_least_one,
-        default=1,
-        metavar="N",
-        help="code each sound N times, each start 1 / N of a codec frame later, and average: steadier, N times the work (default 1)",
-    )
+    about = "code each sound N times, each start 1 / N of a codec frame later, and average: steadier, N times the work"
+    add_options(parser, {"--codings": (at_least_one, "N", about, 1)})
 
 
 def open_classifier(arguments: argparse.Namespace):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from audioformer.cli.console import note
-from audioformer.cli.options import numbers, words
+from audioformer.cli.options import add_options, numbers, words
 from audioformer.errors import AudioformerError
 
 if TYPE_CHECKING:
@@ -35,42 +35,24 @@ class Chosen:
 
 def add_corpora(parser: argparse.ArgumentParser) -> None:
     """The options that choose clips."""
-    parser.add_argument(
-        "corpora",
-        nargs="+",
-        metavar="CORPUS",
-        help="folder of `audioformer prepare`; several must share the codec; a choice for one of them alone is written behind it: "
-        "runs/esc50:folds=1,2,3:variants=0",
+    about = (
+        "folder of `audioformer prepare`; several must share the codec; a choice for one of them alone is written "
+        "behind it: runs/esc50:folds=1,2,3:variants=0"
     )
+    parser.add_argument("corpora", nargs="+", metavar="CORPUS", help=about)
     group = parser.add_argument_group("choice of clips (default: all except those of the split test)")
-    group.add_argument("--folds", type=numbers, metavar="1,2", help="train on these folds only")
-    group.add_argument(
-        "--not-folds", type=numbers, metavar="4", help="leave these folds out (clips without a fold stay)"
-    )
-    group.add_argument(
-        "--split",
-        type=words,
-        metavar="NAME",
-        help="train on these splits only: train, val, test (default: not on test)",
-    )
-    group.add_argument("--groups", type=words, metavar="A,B", help="train on these sources or speakers only")
-    group.add_argument("--not-groups", type=words, metavar="A,B", help="leave these sources or speakers out")
-    group.add_argument(
-        "--held-out-folds", type=numbers, metavar="4", help="measure on these folds, never train on them"
-    )
-    group.add_argument(
-        "--held-out-split", type=words, metavar="NAME", help="measure on these splits, never train on them"
-    )
-    group.add_argument(
-        "--held-out-groups", type=words, metavar="A,B", help="measure on these sources or speakers, never train on them"
-    )
-    group.add_argument(
-        "--held-out-share",
-        type=float,
-        default=0.0,
-        metavar="P",
-        help="measure on about this share, 0 to 0.5; clips of one source stay together",
-    )
+    options = {
+        "--folds": (numbers, "1,2", "train on these folds only"),
+        "--not-folds": (numbers, "4", "leave these folds out (clips without a fold stay)"),
+        "--split": (words, "NAME", "train on these splits only: train, val, test (default: not on test)"),
+        "--groups": (words, "A,B", "train on these sources or speakers only"),
+        "--not-groups": (words, "A,B", "leave these sources or speakers out"),
+        "--held-out-folds": (numbers, "4", "measure on these folds, never train on them"),
+        "--held-out-split": (words, "NAME", "measure on these splits, never train on them"),
+        "--held-out-groups": (words, "A,B", "measure on these sources or speakers, never train on them"),
+        "--held-out-share": (float, "P", "measure on about this share, 0 to 0.5; clips of one source stay together"),
+    }
+    add_options(group, options)
 
 
 def choose(arguments: argparse.Namespace) -> Chosen:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
 def add_verb(verbs, name: str, run: Callable, about: str, example: str, json: bool = True) -> argparse.ArgumentParser:
@@ -37,37 +37,37 @@ def add_verb(verbs, name: str, run: Callable, about: str, example: str, json: bo
     return parser
 
 
-def at_least_one(text: str) -> int:
-    """A whole number of at least 1."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
-    return value
+def add_options(parser, options: Mapping[str, tuple]) -> None:
+    """Add options of one value each.
+
+    Args:
+        parser: of a verb, or a group of its options.
+        options: flags, e.g. "-o --output", to (type, metavar, help) or (type, metavar, help, default); a default is
+            named at the end of the help.
+    """
+    for flags, (kind, metavar, text, *default) in options.items():
+        if default:
+            text = f"{text} (default {default[0]})"
+        parser.add_argument(*flags.split(), type=kind, metavar=metavar, help=text, default=next(iter(default), None))
 
 
-def seed(text: str) -> int:
-    """A whole number from 0."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of 0 or more")
-    return value
+def _number(kind: Callable, least: float, rule: str) -> Callable:
+    """A type of arguments: numbers from `least`."""
+
+    def read(text: str):
+        try:
+            if least <= (value := kind(text)) < float("inf"):
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} must be {rule}")
+
+    return read
 
 
-def seconds(text: str) -> float:
-    """A number of seconds above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a number of seconds above 0")
-    return value
+at_least_one = _number(int, 1, "a whole number of at least 1")
+seed = _number(int, 0, "a whole number of 0 or more")
+seconds = _number(float, 1e-9, "a number of seconds above 0")
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audioformer.cli.console import Progress, Result, clock, note, stoppable
-from audioformer.cli.options import add_codec, add_verb, at_least_one, numbers, seconds, seed, words
+from audioformer.cli.options import add_codec, add_options, add_verb, at_least_one, numbers, seconds, seed, words
 from audioformer.cli.settings import parse
 from audioformer.errors import AudioformerError
 
@@ -21,18 +21,16 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
     """The options that choose a data set and clips of it."""
     parser.add_argument("root", metavar="ROOT", help="folder of the data set, in its published layout")
     parser.add_argument("--dataset", required=True, metavar="NAME", help=LAYOUTS)
-    parser.add_argument("--folds", type=numbers, metavar="1,2", help="only clips of these folds (default all)")
-    parser.add_argument(
-        "--split", type=words, metavar="NAME", help="only clips of these splits: train, val, test (default all)"
+    options = {
+        "--folds": (numbers, "1,2", "only clips of these folds (default all)"),
+        "--split": (words, "NAME", "only clips of these splits: train, val, test (default all)"),
+    }
+    add_options(parser, options)
+    about = (
+        "of the data set's reader, e.g. esc10_only=true, fold=speaker, parts=dev,eval, csv=clips.csv, "
+        "allow_missing=true"
     )
-    parser.add_argument(
-        "--option",
-        dest="options",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="of the data set's reader, e.g. esc10_only=true, fold=speaker, parts=dev,eval, csv=clips.csv, allow_missing=true",
-    )
+    parser.add_argument("--option", dest="options", action="append", default=[], metavar="NAME=VALUE", help=about)
 
 
 def open_chosen(arguments: argparse.Namespace):
@@ -86,34 +84,21 @@ def add_verbs(verbs) -> None:
     add_dataset(parser)
     parser.add_argument("-o", "--output", required=True, metavar="CORPUS", help="folder to write, or to continue")
     add_codec(parser)
-    parser.add_argument("--codebooks", type=at_least_one, metavar="K", help="codebook rows to keep (default all)")
-    parser.add_argument(
-        "--shard", type=part, metavar="i/n", help="do the i-th of n equal parts, for n processes that share the folder"
+    options = {
+        "--codebooks": (at_least_one, "K", "codebook rows to keep (default all)"),
+        "--shard": (part, "i/n", "do the i-th of n equal parts, for n processes that share the folder"),
+        "--shards": (at_least_one, "N", "files to cut the corpus into (default one for 512 clips)"),
+        "--variants": (at_least_one, "N", "codings of a clip, all but the first augmented", 1),
+        "--augment": (str, "NAME", "change before coding: light, strong, strong-mixup, voices (for words)"),
+        "--seed": (seed, "S", "of the augmentation", 0),
+        "--clip-s": (seconds, "S", "code at most this many seconds of a clip (default whole clips)"),
+    }
+    add_options(parser, options)
+    about = (
+        "keep what EnCodecMAE reads beside the codes: the codec's latents or 256 log-mel bands, in 16 bits (default "
+        "codes only)"
     )
-    parser.add_argument(
-        "--shards", type=at_least_one, metavar="N", help="files to cut the corpus into (default one for 512 clips)"
-    )
-    parser.add_argument(
-        "--variants",
-        type=at_least_one,
-        default=1,
-        metavar="N",
-        help="codings of a clip, all but the first augmented (default 1)",
-    )
-    parser.add_argument(
-        "--augment",
-        metavar="NAME",
-        help="how variants are changed before coding: light, strong, strong-mixup, voices (for words)",
-    )
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="of the augmentation (default 0)")
-    parser.add_argument(
-        "--frames",
-        choices=("latents", "mel256"),
-        help="keep what EnCodecMAE reads beside the codes: the codec's latents or 256 log-mel bands, in 16 bits (default codes only)",
-    )
-    parser.add_argument(
-        "--clip-s", type=seconds, metavar="S", help="code at most this many seconds of a clip (default whole clips)"
-    )
+    parser.add_argument("--frames", choices=("latents", "mel256"), help=about)
 
 
 def run(arguments: argparse.Namespace) -> Result:

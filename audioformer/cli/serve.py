@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from audioformer.cli.console import Result, note
-from audioformer.cli.options import add_verb, at_least_one
+from audioformer.cli.options import add_options, add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
 LAB_COPY = "audioformer-notebooks"
@@ -25,37 +25,25 @@ LAB_OFFLINE = (  # JupyterLab asks for news and newer versions otherwise
 def add_verbs(verbs) -> None:
     """Add `app` and `lab`."""
     app = add_verb(verbs, "app", run_app, "Serve the app until Ctrl-C.", "audioformer app --port 7861", json=False)
-    app.add_argument("--port", type=at_least_one, default=7860, metavar="N", help="TCP port, 1 to 65535 (default 7860)")
-    app.add_argument(
-        "--lan",
-        action="store_true",
-        help="also answer other computers of this network, over https (default: this one only)",
-    )
+    app.add_argument("--open", action="store_true", help="open the page in a browser")
+    about = "also answer other computers of this network, over https (default: this one only)"
+    app.add_argument("--lan", action="store_true", help=about)
     about = (
         "ask visitors for a password of at least 6 letters; without WORD one is made and printed (default: no password)"
     )
     app.add_argument("--password", nargs="?", const="", metavar="WORD", help=about)
-    app.add_argument("--open", action="store_true", help="open the page in a browser")
-    app.add_argument(
-        "--checkpoint",
-        action="append",
-        metavar="NAME",
-        help="checkpoint to offer, may be repeated (default: the bundled)",
-    )
-    app.add_argument(
-        "--codec", action="append", metavar="NAME", help="codec to offer, may be repeated (default the bundled one)"
-    )
+    about = "may be repeated (default: the bundled)"
+    app.add_argument("--checkpoint", action="append", metavar="NAME", help=f"checkpoint to offer, {about}")
+    app.add_argument("--codec", action="append", metavar="NAME", help=f"codec to offer, {about}")
     about = "data set on the map: ESC-50 layout, or a sub-folder for each class (default: the bundled samples)"
-    app.add_argument("--sounds", metavar="DIR", help=about)
-    about = "Open JupyterLab at the index of the notebooks, without internet; an installed package's are copied to ./audioformer-notebooks."
-    lab = add_verb(verbs, "lab", run_lab, about, "audioformer lab --port 8888", json=False)
-    lab.add_argument(
-        "--port",
-        type=at_least_one,
-        default=8888,
-        metavar="N",
-        help="TCP port; the next free one if taken (default 8888)",
+    port = (at_least_one, "N", "TCP port, 1 to 65535", 7860)
+    add_options(app, {"--sounds": (str, "DIR", about), "--port": port})
+    about = (
+        "Open JupyterLab at the index of the notebooks, without internet; an installed package's are copied to "
+        "./audioformer-notebooks."
     )
+    lab = add_verb(verbs, "lab", run_lab, about, "audioformer lab --port 8888", json=False)
+    add_options(lab, {"--port": (at_least_one, "N", "TCP port; the next free one if taken", 8888)})
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
 
 

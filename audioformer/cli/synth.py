@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 from audioformer.cli.console import Progress, Result, clock, stoppable
-from audioformer.cli.options import add_verb, at_least_one, seconds, seed, words
+from audioformer.cli.options import add_options, add_verb, at_least_one, seconds, seed, words
 
 
 def add_verbs(verbs) -> None:
@@ -19,20 +19,15 @@ def add_verbs(verbs) -> None:
     parser = add_verb(verbs, "synth", run, about, "audioformer synth -o runs/scenes --clips 200 --seed 1 --duration 10")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write, or to continue")
     parser.add_argument("--clips", type=at_least_one, required=True, metavar="N", help="how many")
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="0 to 4294967295 (default 0)")
     parser.add_argument("--kind", choices=("scenes", "clips"), default="scenes", help="default scenes")
-    parser.add_argument(
-        "--duration", type=seconds, metavar="S", help="seconds a clip (default 10 for scenes, 5 for clips)"
-    )
-    parser.add_argument(
-        "--max-events", type=at_least_one, default=4, metavar="N", help="most sounds in a scene, up to 32 (default 4)"
-    )
-    parser.add_argument(
-        "--classes", type=words, metavar="A,B", help="classes to draw from (default all 51; `esc10` stands for its ten)"
-    )
-    parser.add_argument(
-        "--sample-rate", type=at_least_one, default=24_000, metavar="HZ", help="8000 to 192000 Hz (default 24000)"
-    )
+    options = {
+        "--seed": (seed, "S", "0 to 4294967295", 0),
+        "--duration": (seconds, "S", "seconds a clip (default 10 for scenes, 5 for clips)"),
+        "--max-events": (at_least_one, "N", "most sounds in a scene, up to 32", 4),
+        "--classes": (words, "A,B", "classes to draw from (default all 51; `esc10` stands for its ten)"),
+        "--sample-rate": (at_least_one, "HZ", "8000 to 192000 Hz", 24_000),
+    }
+    add_options(parser, options)
 
 
 def run(arguments: argparse.Namespace) -> Result:
