@@ -244,9 +244,9 @@ def classifier_card(about: dict) -> str:
     return (
         f"# {about.get('title', 'A fine-tuned AudioFormer')}\n\n{about.get('about', '')}\n\n"
         f"Classes ({len(about['label_names'])}): {', '.join(about['label_names'])}.\n\n"
-        f"Method {about['recipe']['method']} on {read_config(about).reads}{bins} of "
-        f"`{about['codec']['name']}` (fingerprint {about['codec']['fingerprint']}); window {about['window_s']:.2f} s; "
-        f"{about['n_clips']} coded clips, {about['steps']} steps.\n\n"
+        f"Fine-tuning method {about['recipe']['method']}. Reads {read_config(about).reads}{bins} of "
+        f"`{about['codec']['name']}` (fingerprint {about['codec']['fingerprint']}), {about['window_s']:.2f} s at a time. "
+        f"Trained on {about['n_clips']} coded clips for {about['steps']} steps.\n\n"
         "## Scores\n\n" + "\n".join(table) + "\n\n"
         f"## Data and licence\n\n{about.get('data', 'as given to `audioformer finetune`')}\n\n"
         f"## Limits\n\n{about.get('limits', 'Knows only its classes: any other sound still gets one of them.')}\n"
