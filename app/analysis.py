@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import Waveform, load_audio, resample
+from audioformer.audio import Waveform, length_s, load_audio, quietness, resample
 from audioformer.explain.moments import moment_scores
 from audioformer_app.models import Models
 from audioformer_app.settings import SHOWN_S
@@ -29,7 +29,7 @@ class Clip:
         name: what to call it on the page (not yet escaped).
         samples: (N,) float32, channels averaged.
         sample_rate: Hz.
-        note: what was left out, or "".
+        note: what is missing or was left out, and whether it is too quiet to be named; or "".
         truth: what a bundled clip is a sample of, in words; "" where nobody knows.
         events: (label, start, end) in seconds of what is known to sound in it.
     """
@@ -115,12 +115,13 @@ def open_clip(path: str | Path, truth: str = "", events: tuple[tuple[str, float,
     Raises:
         AudioformerError: not a readable sound file.
     """
-    import soundfile
-
-    waveform = load_audio(path, mono=True, duration_s=SHOWN_S)
-    total_s = soundfile.info(str(path)).duration
-    note = f"first {SHOWN_S:.0f} s of {total_s:.0f} s" if total_s > SHOWN_S + 0.05 else ""
-    return Clip(Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, note, truth, events)
+    waveform, total_s = load_audio(path, mono=True, duration_s=SHOWN_S), length_s(path)
+    notes = list(waveform.notes)
+    if total_s is not None and total_s > SHOWN_S + 0.05:
+        notes.append(f"first {SHOWN_S:.0f} s of {total_s:.0f} s")
+    if quiet := quietness(waveform.level_db):
+        notes.append(quiet)
+    return Clip(Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, "; ".join(notes), truth, events)
 
 
 def analyse(clip: Clip, sample: int, codec_name: str, checkpoint: str | None, models: Models) -> Analysis:
@@ -174,7 +175,7 @@ def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[st
     read = known.get(classifier.codec.fingerprint) if classifier.classifier.config.rows != "frames" else None
     read = classifier.codes(waveform) if read is None else read
     found = classifier.scan(read)
-    prediction = classifier.name_labels(found, waveform.duration_s, TOP_K)
+    prediction = classifier.name_labels(found, waveform, TOP_K)
     return Verdict(
         checkpoint,
         tuple(prediction.labels),

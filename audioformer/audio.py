@@ -1,13 +1,16 @@
 """Sound files in, checked arrays out: the first step of the data path.
 
+`load_audio` is the one door: every sound that the kit reads comes through it. It reads a file to its end whatever the
+header says, and says in `Waveform.notes` what is missing or was changed. Files are decoded by libsndfile, and phones'
+formats by PyAV where it is installed; what is damaged is mended in reading/.
+
 Shapes: B clips, C channels, N samples. Samples are float32 with full scale at +-1; rates are in Hz, times in seconds.
-Files are decoded by libsndfile alone (WAV, FLAC, Ogg, MP3): no ffmpeg, no torchaudio.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +19,17 @@ from torch import Tensor
 
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path
+from audioformer.reading.files import FORMATS
+from audioformer.reading.reader import ALL, BLOCK, SoundReader
 
-MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 384_000
+MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
+LOW_RATE_HZ, HIGH_RATE_HZ = 8_000, 48_000  # below and above, what that means for the models is said
 MAX_DURATION_S = 2 * 3600.0
-MAX_SAMPLES, BLOCK = 1 << 30, 1 << 18  # 4 GiB as float32; samples decoded at a time
-FORMATS = "WAV, FLAC, Ogg or MP3"
+MAX_SAMPLES = 1 << 30  # 4 GiB as float32
+MOST_MIXED = 8  # channels of a mixture; more are an array of microphones, whose mean is no sound anybody heard
+CANCELLED = 0.01  # of the power: what two channels leave of each other if one is the other upside down
+LOUDEST = 2.0  # of a file of floats, times full scale; beyond, it was written on another scale
+QUIET_DB, FLOOR_DB = -45.0, -100.0  # dB of full scale: too quiet to be named; the least that is told
 
 
 @dataclass(frozen=True)
@@ -30,15 +39,31 @@ class Waveform:
     Attributes:
         samples: (C, N) float32, full scale +-1.
         sample_rate: samples per second and channel, Hz.
+        notes: what its user must know: what is missing, why, and what to do; what was changed.
     """
 
     samples: Tensor
     sample_rate: int
+    notes: tuple[str, ...] = ()
 
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.samples.shape[-1] / self.sample_rate
+
+    def at(self, sample_rate: int) -> Waveform:
+        """The same at another rate, Hz; what that leaves out is noted."""
+        notes = self.notes
+        if self.sample_rate > max(HIGH_RATE_HZ, sample_rate):
+            notes += (f"recorded at {self.sample_rate} Hz: only what lies below {sample_rate // 2} Hz is heard",)
+        if self.sample_rate < min(LOW_RATE_HZ, sample_rate):
+            notes += (f"recorded at {self.sample_rate} Hz: holds nothing above {self.sample_rate // 2} Hz",)
+        return Waveform(resample(self.samples, self.sample_rate, sample_rate), sample_rate, notes)
+
+    @property
+    def level_db(self) -> float:
+        """Root mean square of all samples, dB of full scale; -100 at least."""
+        return max(FLOOR_DB, float(10 * self.samples.square().mean().clamp_min(1e-12).log10()))
 
 
 def load_audio(
@@ -52,57 +77,116 @@ def load_audio(
     """Read a sound file, or a stretch of it.
 
     Args:
-        path: WAV, FLAC, Ogg or MP3; 1 to 8 channels.
+        path: WAV, FLAC, Ogg, MP3 or whatever libsndfile decodes; phones' formats where PyAV is installed.
         sample_rate: Hz to resample to; None keeps the file's own.
-        mono: average the channels.
+        mono: one channel, see `to_mono`.
         max_s: longest stretch accepted, seconds.
         start_s: where to begin, seconds.
         duration_s: how much to read at most, seconds; None reads to the end.
 
     Returns:
-        Waveform with samples (C, N), N >= 1, all finite.
+        Waveform with samples (C, N), N >= 1, all finite. Of a damaged file it holds what can be decoded, and its `notes`
+        say how much is missing.
 
     Raises:
-        AudioformerError: missing, a folder, empty, not audio, too long, or holding NaN/Inf. Of a file that was cut
-            short, what can be decoded is given; if that is nothing, or the format notices (FLAC), it is refused.
+        AudioformerError: missing, a folder, empty, not audio, too long, holding NaN/Inf, or nothing that can be decoded.
     """
-    import soundfile
-
-    path = _readable_file(path)
-    try:
-        with soundfile.SoundFile(str(path)) as sound:
-            samples, rate = _read_stretch(sound, path.name, mono, max_s, start_s, duration_s), sound.samplerate
-    except (soundfile.LibsndfileError, RuntimeError, MemoryError) as error:
-        raise AudioformerError(f"{path.name}: not a readable sound file ({error}); use {FORMATS}") from error
-    waveform = check_waveform(torch.from_numpy(samples), rate, name=path.name)
-    return waveform if sample_rate is None else Waveform(resample(waveform.samples, rate, sample_rate), sample_rate)
-
-
-def _read_stretch(sound, name: str, mono: bool, max_s: float, start_s: float, duration_s: float | None) -> np.ndarray:
-    """(C, N) float32 of an open sound file, block by block; refused before reading if it is too much."""
-    if (first := round(start_s * sound.samplerate)) and first >= sound.frames:
-        raise AudioformerError(
-            f"{name}: ends at {sound.frames / sound.samplerate:.2f} s, before the clip's start at {start_s:.2f} s"
+    path, stretch = _readable_file(path), (max_s, start_s, duration_s)
+    with SoundReader(path) as sound:
+        how = (
+            "all" if not mono else "mean" if sound.channels <= MOST_MIXED and path.suffix.lower() != ".amb" else "first"
         )
-    n_samples = min(
-        sound.frames - first, sound.frames if duration_s is None else max(1, round(duration_s * sound.samplerate))
+        samples, kept = _collect(sound, how, *stretch)
+    notes = [*sound.notes, *MIX_NOTES.get(how if sound.channels > 2 else "", ())]
+    if kept < CANCELLED:
+        with SoundReader(path) as again:
+            samples, _ = _collect(again, "difference", *stretch)
+        notes += MIX_NOTES["difference"]
+    if sound.is_float:
+        samples, scaled = to_full_scale(samples)
+        notes += scaled
+    waveform = replace(check_waveform(torch.from_numpy(samples), sound.sample_rate, path.name), notes=tuple(notes))
+    return waveform if sample_rate is None else waveform.at(sample_rate)
+
+
+def length_s(path: str | os.PathLike) -> float | None:
+    """Seconds that a sound file should hold; None where its header does not say. Errors as `load_audio`."""
+    with SoundReader(_readable_file(path)) as sound:
+        return None if sound.frames is None else sound.frames / sound.sample_rate
+
+
+def quietness(level_db: float) -> str:
+    """What is to be said about a sound that is too quiet to be named, "" for any other; level_db: of full scale."""
+    if level_db <= FLOOR_DB:
+        return "silence: all its samples are 0, and no label means anything; is the right microphone chosen?"
+    if level_db < QUIET_DB:
+        return f"very quiet ({level_db:.0f} dB of full scale): its label means little; record closer or louder"
+    return ""
+
+
+def _collect(
+    sound: SoundReader, how: str, max_s: float, start_s: float, duration_s: float | None
+) -> tuple[np.ndarray, float]:
+    """(C, N) float32 of an open sound, and how much of the power of two channels their mean keeps.
+
+    What is too long is refused before reading, or where its header does not say, as soon as it is.
+    """
+    name, rate, frames = sound.path.name, sound.sample_rate, sound.frames
+    _check_rate(rate, name)
+    if (first := round(start_s * rate)) and frames is not None and first >= frames:
+        raise AudioformerError(f"{name}: ends at {frames / rate:.2f} s, before the clip's start at {start_s:.2f} s")
+    n = ALL if duration_s is None else max(1, round(duration_s * rate))
+    expected = BLOCK if frames is None else min(frames - first, n)
+    channels = sound.channels if how == "all" else 1
+    limit = int(min(max_s * rate, MAX_SAMPLES / channels))
+    samples, end, power, kept = np.empty((channels, min(expected, limit)), np.float32), 0, 0.0, 0.0
+    _refuse_beyond(limit, 0 if frames is None else expected, rate, name)
+    for block in sound.blocks(first, n):
+        start, end = end, end + len(block)
+        if end > samples.shape[1]:  # the header did not say how long it is
+            _refuse_beyond(limit, end, rate, name)
+            samples = np.concatenate([samples[:, :start], np.empty((channels, min(2 * end, limit)), np.float32)], 1)
+        samples[:, start:end] = MIXES[how](block)
+        if how == "mean" and sound.channels == 2:
+            mean = samples[0, start:end]
+            power, kept = power + float(np.vdot(block, block)) / 2, kept + float(np.vdot(mean, mean))
+    if not end:
+        reason = "; ".join(sound.notes) or "record or choose a clip of at least one sample"
+        raise AudioformerError(f"{name}: holds 0 samples; {reason}")
+    return samples[:, :end], kept / power if power > 0 else 1.0
+
+
+MIXES = {
+    "all": lambda block: block.T,
+    "mean": lambda block: block.mean(1),
+    "first": lambda block: block[:, 0],
+    "difference": lambda block: (block[:, 0] - block[:, 1]) / 2,
+}
+MIX_NOTES = {
+    "mean": ("its channels were averaged to one",),
+    "first": ("only the first of its channels is heard: so many microphones, or a sphere of sound, have no mean",),
+    "difference": ("its two channels are each other's opposite and cancel out; the second was turned over",),
+}
+
+
+def _refuse_beyond(limit: int, n_samples: int, rate: int, name: str) -> None:
+    if n_samples > limit:
+        raise AudioformerError(
+            f"{name}: {n_samples / rate:.0f} s is longer than the {limit / rate:.0f} s allowed; cut it first"
+        )
+
+
+def to_full_scale(samples: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers far beyond +-1 brought to it, so that what is heard and what is coded are the same; and what was done."""
+    peak = float(np.abs(samples).max())
+    if not LOUDEST < peak < np.inf:
+        return samples, ()
+    if peak <= 2**31 and (samples == np.round(samples)).all():
+        bits = next(bits for bits in (16, 24, 32) if peak <= 2 ** (bits - 1))
+        return samples / 2.0 ** (bits - 1), (f"its numbers are {bits}-bit ones stored as floats; scaled to +-1",)
+    return samples / peak, (
+        f"its samples reach {peak:.3g} times full scale; made {20 * np.log10(peak):.0f} dB quieter",
     )
-    channels = 1 if mono else sound.channels
-    if n_samples > (limit_s := min(max_s, MAX_SAMPLES / channels / sound.samplerate)) * sound.samplerate:
-        raise AudioformerError(
-            f"{name}: {n_samples / sound.samplerate:.0f} s is longer than the {limit_s:.0f} s allowed; cut it first"
-        )
-    if sound.format == "MP3":  # its decoder loses its memory at every jump, and soundfile jumps after every read
-        samples = sound.read(first + n_samples, dtype="float32", always_2d=True)[first:].T
-        return samples.mean(0, keepdims=True) if mono else np.ascontiguousarray(samples)
-    samples, filled = np.empty((channels, n_samples), np.float32), 0
-    sound.seek(first)
-    while filled < n_samples and len(
-        block := sound.read(min(BLOCK, n_samples - filled), dtype="float32", always_2d=True)
-    ):
-        samples[:, filled : filled + len(block)] = block.mean(1) if mono else block.T
-        filled += len(block)
-    return samples[:, :filled]
 
 
 def _readable_file(path: str | os.PathLike) -> Path:
@@ -135,17 +219,22 @@ def check_waveform(samples: Tensor, sample_rate: int, name: str = "waveform") ->
         Waveform, unchanged.
 
     Raises:
-        AudioformerError: no samples, no channel, NaN/Inf, or a rate outside 4-384 kHz.
+        AudioformerError: no samples, no channel, NaN/Inf, or a rate outside 1 kHz to 1 MHz.
     """
     if samples.numel() == 0:
         raise AudioformerError(f"{name}: holds 0 samples; record or choose a clip of at least one sample")
-    if not isinstance(sample_rate, int | np.integer) or not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
-        raise AudioformerError(
-            f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}"
-        )
+    _check_rate(sample_rate, name)
     if not torch.isfinite(samples).all():
         raise AudioformerError(f"{name}: holds NaN or infinite samples; export it again as 16-bit or float audio")
     return Waveform(samples, int(sample_rate))
+
+
+def _check_rate(sample_rate: int, name: str) -> None:
+    if not isinstance(sample_rate, int | np.integer) or not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
+        raise AudioformerError(
+            f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}; if that is "
+            "not the true rate, give the samples as an array with the true one"
+        )
 
 
 def resample(samples: Tensor, from_hz: int, to_hz: int) -> Tensor:
@@ -200,8 +289,24 @@ def to_batch(waveform, sample_rate: int | None, target_hz: int, channels: int = 
     samples = samples.reshape(*(1,) * (3 - samples.dim()), *samples.shape)
     check_waveform(samples, sample_rate)
     if samples.shape[1] != channels:
-        samples = samples.mean(1, keepdim=True).expand(-1, channels, -1)
+        samples = to_mono(samples).expand(-1, channels, -1)
     return resample(samples, sample_rate, target_hz)
+
+
+def to_mono(samples: Tensor) -> Tensor:
+    """The mean of the channels; (..., C, N) to (..., 1, N).
+
+    Of two that cancel out, the second is turned over; of more than eight, the array of microphones, the first is taken.
+    """
+    if samples.shape[-2] > MOST_MIXED:
+        return samples[..., :1, :]
+    mean = samples.mean(-2, keepdim=True)
+    if samples.shape[-2] == 2:
+        power = samples.square().mean((-2, -1), keepdim=True)
+        cancelled = (mean.square().mean(-1, keepdim=True) < CANCELLED * power).expand_as(mean)
+        if cancelled.any():
+            return torch.where(cancelled, (samples[..., :1, :] - samples[..., 1:, :]) / 2, mean)
+    return mean
 
 
 def _from_integers(samples: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from audioformer.adapt import rebuild
-from audioformer.audio import Waveform, load_audio, to_batch
+from audioformer.audio import Waveform, load_audio, quietness, to_batch, to_full_scale
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, require_fingerprint
@@ -47,6 +47,8 @@ class Prediction:
         duration_s: length of the sound, seconds.
         checkpoint: name or folder of the model.
         multi_label: True if each class was judged on its own.
+        level_db: root mean square of the sound, dB of full scale.
+        notes: what its user must know: what of the file is missing, and whether it is too quiet to be named.
     """
 
     labels: list[str]
@@ -58,12 +60,28 @@ class Prediction:
     duration_s: float
     checkpoint: str
     multi_label: bool
+    level_db: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def answer(self) -> str:
+        """The best label, "silence" if all samples are 0, or "too quiet" below -45 dB of full scale."""
+        if not (quiet := quietness(self.level_db)):
+            return self.labels[0]
+        return "silence" if quiet.startswith("silence") else "too quiet"
 
     def to_dict(self, file: str = "") -> dict:
         """As `audioformer classify --json` prints it."""
         pairs = zip(self.labels, self.probabilities, strict=True)
-        labels = [{"label": label, "probability": round(p, 6)} for label, p in pairs]
-        return {"file": file, "checkpoint": self.checkpoint, "labels": labels, "duration_s": round(self.duration_s, 4)}
+        return {
+            "file": file,
+            "checkpoint": self.checkpoint,
+            "answer": self.answer,
+            "labels": [{"label": label, "probability": round(p, 6)} for label, p in pairs],
+            "duration_s": round(self.duration_s, 4),
+            "level_db": round(self.level_db, 1),
+            "notes": list(self.notes),
+        }
 
 
 class AudioClassifier:
@@ -121,11 +139,11 @@ class AudioClassifier:
         if not isinstance(top_k, int | np.integer) or top_k < 1:
             raise AudioformerError(f"top_k={top_k!r} must be a whole number of at least 1")
         waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        prediction = self.classify_codes(self._read(waveform))
-        return self.name_labels(prediction, waveform.duration_s, top_k)
+        return self.name_labels(self.classify_codes(self._read(waveform)), waveform, top_k)
 
-    def name_labels(self, prediction: CodesPrediction, duration_s: float, top_k: int = 5) -> Prediction:
-        """The prediction for the codes of a sound of so many seconds with names of labels, the best first."""
+    def name_labels(self, prediction: CodesPrediction, waveform: Waveform, top_k: int = 5) -> Prediction:
+        """The prediction for the codes of a sound with names of labels, the best first, and what is to be said of the sound."""
+        quiet = quietness(level_db := waveform.level_db)
         order = prediction.probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
         return Prediction(
             labels=[self.label_names[i] for i in order],
@@ -134,9 +152,11 @@ class AudioClassifier:
             window_probabilities=prediction.window_probabilities.numpy(),
             window_start_s=prediction.window_starts.numpy().astype(np.float32) / self.codec.frame_rate,
             window_s=self.window_s,
-            duration_s=duration_s,
+            duration_s=waveform.duration_s,
             checkpoint=self.name,
             multi_label=self.multi_label,
+            level_db=level_db,
+            notes=waveform.notes + ((quiet,) if quiet else ()),
         )
 
     def classify_codes(self, codes: Tensor, target_mask: Tensor | None = None) -> CodesPrediction:
@@ -200,10 +220,13 @@ def as_waveform(sound: Sound, sample_rate: int | None, target_hz: int) -> Wavefo
         raise AudioformerError(
             f"a {type(sound).__name__} is no sound; give a file name, a Waveform, or samples with sample_rate"
         )
-    batch = to_batch(sound, sample_rate, target_hz)
+    notes = sound.notes if isinstance(sound, Waveform) else ()
+    rate = sound.sample_rate if isinstance(sound, Waveform) else sample_rate
+    batch = to_batch(sound, sample_rate, rate or target_hz)
     if batch.shape[0] != 1:
         raise AudioformerError(f"got a batch of {batch.shape[0]} sounds; give one at a time, (N,) or (C, N)")
-    return Waveform(batch[0], target_hz)
+    samples, scaled = to_full_scale(batch[0].cpu().numpy())
+    return Waveform(torch.from_numpy(samples), rate, notes + scaled).at(target_hz)
 
 
 def load(name: str | os.PathLike = "esc10", device: str = "cpu", codec: Codec | None = None) -> AudioClassifier:

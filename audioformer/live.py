@@ -28,7 +28,6 @@ from audioformer.errors import AudioformerError
 
 KEEP_S = 30.0
 SHORTEST_S = 0.25  # less sound than this is given no label
-FLOOR_DB = -100.0
 
 
 @dataclass(frozen=True)
@@ -190,8 +189,7 @@ class LiveListener:
         found = clf.classify_codes(codes[: clf.classifier.config.n_codebooks]).probabilities
         best = found.argsort(descending=True, stable=True)[: self.top_k].tolist()
         start_s, end_s = (self.n_frames - codes.shape[1]) / rate, min(self.n_frames / rate, self.duration_s)
-        sound = self.cut(start_s, end_s).samples
-        level_db = max(FLOOR_DB, float(10 * sound.square().mean().clamp_min(1e-12).log10()))
+        level_db = self.cut(start_s, end_s).level_db
         heard = Heard(
             start_s, end_s, tuple(clf.label_names[i] for i in best), tuple(float(found[i]) for i in best), level_db
         )

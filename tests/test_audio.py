@@ -158,9 +158,10 @@ def test_truncated_gives_what_is_there_or_an_error(tmp_path, ending, share):
     outcome = loaded_or_message(path)
     if isinstance(outcome, str):
         assert re.match(rf"a.{ending}: (not a readable sound file|holds 0 samples)", outcome)
+        assert share < 0.9
         assert (ending, share) != ("wav", 0.5)
     else:
-        assert ending != "flac", "a FLAC file that was cut must be noticed"
+        assert any("missing" in note for note in outcome.notes)
         assert 0 < outcome.samples.shape[1] < 48000
         assert torch.isfinite(outcome.samples).all()
 
@@ -179,8 +180,11 @@ def test_not_finite(tmp_path, value):
 
 
 def test_rate_out_of_range(tmp_path):
-    with pytest.raises(AudioformerError, match=r"sample_rate=1000 must be .* 4000-384000"):
-        load_audio(write(tmp_path / "a.wav", tone(100, 1000), 1000))
+    for rate in (1, 999, 2_000_000):
+        with pytest.raises(
+            AudioformerError, match=rf"sample_rate={rate} must be .* 1000-1000000; if that is not the true"
+        ):
+            load_audio(write(tmp_path / "a.wav", tone(100, 1000), rate))
     for rate in (24000.0, None, "x", -1, 10**9):
         with pytest.raises(AudioformerError, match="must be a whole number of Hz"):
             check_waveform(torch.zeros(5), rate)

@@ -18,13 +18,13 @@ from audioformer.data.datasets import open_dataset
 from audioformer.data.synth import synth_clip
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import accuracy, clip_features, fit_svm
-from audioformer.evaluation.benches import sound_files
 from audioformer.evaluation.benches.codec import bench_codec
 from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
 from audioformer.evaluation.benches.codes import code_counts, usage_rows
 from audioformer.evaluation.benches.opus import through_opus
 from audioformer.files import samples_folder
 from audioformer.metrics import perplexity
+from audioformer.reading.files import sound_files
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -82,7 +84,7 @@ def test_top_k_must_be_a_count(clf, top_k):
 
 def test_the_dictionary_is_what_the_command_line_prints(clf):
     entry = clf.classify(tone(440), top_k=1, sample_rate=RATE).to_dict("a b.ogg")
-    assert set(entry) == {"file", "checkpoint", "labels", "duration_s"}
+    assert set(entry) == {"file", "checkpoint", "answer", "labels", "duration_s", "level_db", "notes"}
     assert entry["file"] == "a b.ogg"
     assert set(entry["labels"][0]) == {"label", "probability"}
     assert entry["duration_s"] == 0.5
@@ -123,6 +125,31 @@ def test_formats_rates_and_channels(clf, tmp_path, ending, rate, channels):
 def test_one_sample_silence_and_overload_still_get_an_answer(clf, samples):
     found = clf.classify(samples, sample_rate=RATE)
     assert np.isfinite(found.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("level", "answer", "said"),
+    [(0, "silence", "silence: all its samples are 0"), (0.005, "too quiet", "very quiet .-51 dB"), (0.5, None, None)],
+)
+def test_silence_and_very_quiet_sounds_have_an_answer_of_their_own(clf, tmp_path, level, answer, said):
+    path = tmp_path / "a.wav"
+    save_audio(path, 2 * level * tone(440), RATE)
+    found = clf.classify(path)
+    assert found.answer == (answer or found.labels[0])
+    assert found.to_dict()["answer"] == found.answer
+    assert len(found.notes) == (said is not None)
+    if said:
+        assert re.match(said, found.notes[0])
+
+
+def test_numbers_beyond_full_scale_are_brought_to_it_whether_from_a_file_or_an_array(clf, tmp_path):
+    sine = tone(440)
+    numbers = (sine * 32768).round()
+    soundfile.write(tmp_path / "a.wav", numbers.numpy().reshape(-1), RATE, subtype="FLOAT")
+    from_array, from_file = clf.classify(numbers, sample_rate=RATE), clf.classify(tmp_path / "a.wav")
+    assert from_array.notes == from_file.notes == ("its numbers are 16-bit ones stored as floats; scaled to +-1",)
+    np.testing.assert_allclose(from_array.probabilities, from_file.probabilities, atol=1e-6)
+    assert from_file.level_db < 0
 
 
 def bad_files(folder) -> dict[str, bytes]:

@@ -303,7 +303,8 @@ def test_decode_refuses_what_the_codes_do_not_give(capsys, tmp_path):
 
 def test_classify_answers_programs_and_people(capsys):
     document = result(capsys, f"classify {SOUND} 'tones/high 1.wav' {CLASSIFIER} --top-k 1")
-    assert [set(entry) for entry in document] == [{"file", "checkpoint", "labels", "duration_s"}] * 2
+    keys = {"file", "checkpoint", "answer", "labels", "duration_s", "level_db", "notes"}
+    assert [set(entry) for entry in document] == [keys] * 2
     assert [document[0][key] for key in ("file", "checkpoint", "duration_s")] == ["tones/low 0.wav", "classifier", 0.6]
     assert [set(label) for label in document[0]["labels"]] == [{"label", "probability"}]
     assert main(shlex.split(f"classify {SOUND} {CLASSIFIER}")) == 0

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from audioformer.cli.console import Progress, Result, complain, printable, table
+from audioformer.cli.console import Progress, Result, complain, note_all, printable, table
 from audioformer.cli.options import add_codec, add_options, add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
@@ -92,18 +92,16 @@ def run_classify(arguments: argparse.Namespace) -> Result:
     from audioformer.evaluation.codings import classify_codings
 
     classifier, each = open_classifier(arguments), _Each(arguments.files)
-    found = [
-        prediction.to_dict(file)
-        for file, prediction in each.results(
-            lambda file: classify_codings(classifier, file, arguments.codings, arguments.top_k)
-        )
-    ]
-    blocks = []
-    for entry in found:
+    found, blocks = [], []
+    for file, prediction in each.results(
+        lambda file: classify_codings(classifier, file, arguments.codings, arguments.top_k)
+    ):
+        note_all(file, prediction.notes)
+        found.append(entry := prediction.to_dict(file))
         rows = [[f"{100 * label['probability']:5.1f} %", label["label"]] for label in entry["labels"]]
-        blocks.append(
-            f"{printable(entry['file'])}  ({entry['duration_s']:.2f} s, {entry['checkpoint']})\n" + table(rows, "  ")
-        )
+        if prediction.answer != prediction.labels[0]:
+            rows = [[prediction.answer, f"{prediction.level_db:.0f} dB"]]
+        blocks.append(f"{printable(file)}  ({entry['duration_s']:.2f} s, {entry['checkpoint']})\n" + table(rows, "  "))
     return Result(found, "\n".join(blocks), each.status)
 
 
@@ -116,8 +114,12 @@ def run_embed(arguments: argparse.Namespace) -> Result:
             f"{arguments.output}: vectors are written as {', '.join(ENDINGS)}; end the name in one of these"
         )
     classifier, each = open_classifier(arguments), _Each(arguments.files)
-    found = list(each.results(lambda file: np.atleast_2d(classifier.embed(file, frames=arguments.frames))))
-    files, vectors = [file for file, _ in found], [vector for _, vector in found]
+    files, vectors, notes = [], [], {}
+    for file, (vector, said) in each.results(lambda file: _embed(classifier, file, arguments.frames)):
+        note_all(file, said)
+        files.append(file)
+        vectors.append(np.atleast_2d(vector))
+        notes |= {file: list(said)} if said else {}
     arrays = {"embeddings": np.concatenate(vectors)}
     if arguments.frames:
         counts = [len(vector) for vector in vectors]
@@ -132,10 +134,20 @@ def run_embed(arguments: argparse.Namespace) -> Result:
         "files": files,
         "shape": shape,
         "frames": arguments.frames,
+        "notes": notes,
     }
     per = "frame" if arguments.frames else "file"
     text = f"{arguments.output}: {shape[0]} vectors of {shape[1]} numbers, one a {per}, from {len(files)} files"
     return Result(document, text, each.status)
+
+
+def _embed(classifier, file: str, frames: bool) -> tuple:
+    """Vector or vectors of a file, and what is to be said about it."""
+    from audioformer.audio import load_audio, quietness
+
+    waveform = load_audio(file, classifier.codec.sample_rate, mono=True)
+    quiet = quietness(waveform.level_db)
+    return classifier.embed(waveform, frames=frames), waveform.notes + ((quiet,) if quiet else ())
 
 
 def _write(path: Path, files: list[str], arrays: dict) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from audioformer.cli.console import Result
+from audioformer.cli.console import Result, note_all
 from audioformer.cli.options import add_codec, add_verb, at_least_one
 from audioformer.errors import AudioformerError
 
@@ -43,7 +43,8 @@ def run_encode(arguments: argparse.Namespace) -> Result:
         raise AudioformerError(f"{arguments.output}: codes are kept in a .safetensors file; end the name in that")
     codec = load_codec(arguments.codec, weights=arguments.weights)
     rows = codec.check_rows(arguments.codebooks)
-    waveform = load_audio(arguments.file, codec.sample_rate)
+    waveform = load_audio(arguments.file, codec.sample_rate, mono=codec.channels == 1)
+    note_all(arguments.file, waveform.notes)
     codes, scales = codec.encode_scaled(waveform, n_codebooks=rows)
     save_codes(arguments.output, codes, codec, waveform.samples.shape[-1], scales)
     document = {
@@ -56,6 +57,7 @@ def run_encode(arguments: argparse.Namespace) -> Result:
         "frame_rate": codec.frame_rate,
         "codebook_size": codec.codebook_size,
         "duration_s": round(waveform.duration_s, 4),
+        "notes": list(waveform.notes),
         "bandwidth_kbps": codec.bandwidth_kbps(rows),
     }
     text = (

@@ -103,6 +103,12 @@ def note(message: str) -> None:
         print(printable(message), file=sys.stderr, flush=True)
 
 
+def note_all(file: str, notes: Sequence[str]) -> None:
+    """What is to be said about a sound file, a line on standard error for each sentence."""
+    for sentence in notes:
+        note(f"{printable(str(file))}: {sentence}")
+
+
 def complain(message: str) -> None:
     """One line on standard error: what was wrong, the rule, what to do."""
     print("audioformer: " + printable(" ".join(message.split())), file=sys.stderr, flush=True)

@@ -69,6 +69,8 @@ def run(arguments: argparse.Namespace) -> Result:
     recipe = override(PRESETS[arguments.preset], [*every, *arguments.changes])
     folder = writable_folder(arguments.output)
     sampler = CropSampler(arguments.folders, recipe.codec.sample_rate, tuple(arguments.exclude))
+    for sentence in sampler.notes:
+        note(sentence)
     note(f"{sampler.hours:.2f} h of sound")
     start = load_compact(arguments.start) if arguments.start else None
     listening = ListeningLog(folder, arguments.listen) if arguments.listen else None

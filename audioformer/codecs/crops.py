@@ -5,9 +5,7 @@ Shapes: B crops, N samples.
 
 from __future__ import annotations
 
-import fnmatch
 import os
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,8 +14,8 @@ from torch import Tensor
 from audioformer.audio import load_audio
 from audioformer.data.augment import AugmentConfig, augment
 from audioformer.errors import AudioformerError
+from audioformer.reading.files import other_files, said_of_others, sound_files
 
-SOUND_ENDINGS = {".wav", ".flac", ".ogg", ".mp3"}
 VARIED = AugmentConfig(
     speed_chance=0.5, speed=(0.8, 1.25), eq_chance=0.5, band_chance=0.15, reverb_chance=0.2, flip_chance=0.5
 )  # other voices, rooms and microphones, as far as they can be made of the same recordings
@@ -31,6 +29,9 @@ class CropSampler:
         sample_rate: Hz.
         exclude: patterns of file names that must never be trained on ("4-*.ogg").
 
+    Attributes:
+        notes: what is missing of which file, and which files are no sounds.
+
     Raises:
         AudioformerError: a folder is missing or holds no sound.
     """
@@ -38,18 +39,19 @@ class CropSampler:
     def __init__(self, folders: list[str | os.PathLike], sample_rate: int, exclude: tuple[str, ...] = ()):
         self.folders: list[list[Tensor]] = []
         self.sample_rate = sample_rate
-        for folder in map(Path, folders):
-            if not folder.is_dir():
-                raise AudioformerError(
-                    f"{folder}: no such folder; give folders of {', '.join(sorted(SOUND_ENDINGS))} files"
-                )
-            files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SOUND_ENDINGS]
-            files = [p for p in files if not any(fnmatch.fnmatch(p.name, pattern) for pattern in exclude)]
+        self.notes: list[str] = []
+        for folder in folders:
+            files = sound_files(folder, exclude=exclude)
             if not files:
                 raise AudioformerError(
                     f"{folder}: holds no sound files after leaving out {list(exclude)}; give another folder"
                 )
-            self.folders.append([load_audio(p, sample_rate, mono=True).samples[0] for p in files])
+            waveforms = [load_audio(path, sample_rate, mono=True) for path in files]
+            self.folders.append([waveform.samples[0] for waveform in waveforms])
+            for path, waveform in zip(files, waveforms, strict=True):
+                self.notes += [f"{path}: {note}" for note in waveform.notes]
+            if others := said_of_others(other_files(folder)):
+                self.notes.append(f"{folder}: {others}")
         self.weights = [
             np.array([len(s) for s in sounds], float) / sum(len(s) for s in sounds) for sounds in self.folders
         ]

@@ -47,7 +47,7 @@ def classify_codings(
     """As `AudioClassifier.classify`, with the mean of the probabilities of n codings; arguments and errors of `codings_of`."""
     waveform = as_waveform(sound, sample_rate, classifier.codec.sample_rate)
     prediction = predict_codings(classifier, [codings_of(classifier, waveform, n)])[0]
-    return classifier.name_labels(prediction, waveform.duration_s, top_k)
+    return classifier.name_labels(prediction, waveform, top_k)
 
 
 def predict_codings(classifier: AudioClassifier, clips: Sequence[Sequence[Tensor]]) -> list[CodesPrediction]:

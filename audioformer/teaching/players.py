@@ -60,8 +60,8 @@ def listen(sound, sample_rate: int | None = None, title: str = "") -> None:
 
     rate = sound.sample_rate if isinstance(sound, Waveform) else sample_rate
     samples = to_batch(sound, sample_rate, rate or 0)[0, 0].clamp(-1, 1)
-    if title:
-        print(title)
+    for line in ([title] if title else []) + list(getattr(sound, "notes", ())):
+        print(line)
     display(Audio(samples.numpy(), rate=rate, normalize=False))
 
 

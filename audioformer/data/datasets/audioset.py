@@ -15,16 +15,9 @@ import os
 import zlib
 from pathlib import Path
 
-from audioformer.data.datasets.base import (
-    AudioDataset,
-    Clip,
-    read_csv,
-    read_csv_rows,
-    require_folder,
-    seconds,
-    sound_files,
-)
+from audioformer.data.datasets.base import AudioDataset, Clip, read_csv, read_csv_rows, require_folder, seconds
 from audioformer.errors import AudioformerError
+from audioformer.reading.files import sound_files
 
 LAYOUT = "balanced_train_segments.csv and/or eval_segments.csv, class_labels_indices.csv, and sound files named by YouTube id"
 TABLES = {

@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from audioformer.audio import Waveform, load_audio
 from audioformer.errors import AudioformerError
 
-SOUND_ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 Event = tuple[str, float, float]  # label, onset_s, offset_s
 
 
@@ -224,15 +223,6 @@ def require_files(clips: list[Clip], listed_in: Path, allow_missing: bool) -> tu
             "complete the download" + ("" if not present else ", or pass allow_missing=True to go on without them")
         )
     return present, tuple(clip.id for clip in absent)
-
-
-def sound_files(folder: Path) -> list[Path]:
-    """Sound files directly in a folder or below it, sorted by path; hidden files and folders are left out."""
-    found = []
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        found += [Path(where) / n for n in names if n.lower().endswith(SOUND_ENDINGS) and not n.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def whole_number(text: str, column: str, path: Path) -> int:

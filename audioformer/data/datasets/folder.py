@@ -18,10 +18,10 @@ from audioformer.data.datasets.base import (
     read_csv,
     require_files,
     require_folder,
-    sound_files,
     whole_number,
 )
 from audioformer.errors import AudioformerError
+from audioformer.reading.files import sound_files
 
 LAYOUT = "one sub-folder a class, or a CSV with the columns filename,label"
 SPLITS = ("train", "val", "test")

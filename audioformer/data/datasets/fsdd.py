@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 
-from audioformer.data.datasets.base import AudioDataset, Clip, require_folder, sound_files
+from audioformer.data.datasets.base import AudioDataset, Clip, require_folder
 from audioformer.errors import AudioformerError
+from audioformer.reading.files import sound_files
 
 LAYOUT = "FSDD's layout: recordings/{digit}_{speaker}_{take}.wav"
 NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<take>\d+)")

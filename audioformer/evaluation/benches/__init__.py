@@ -13,14 +13,8 @@ where there is nothing to compare with. At the foot of its module stand
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import platform
-from collections.abc import Sequence
-from pathlib import Path
-
-from audioformer.codecs.crops import SOUND_ENDINGS
-from audioformer.errors import AudioformerError
 
 
 def machine() -> dict:
@@ -51,24 +45,3 @@ def row(case: str, ours: float | None, unit: str, peer: float | None = None, **m
     """
     ratio = ours / peer if ours is not None and peer else None
     return {"case": case, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio, **more}
-
-
-def sound_files(
-    folders: Sequence[str | os.PathLike], include: Sequence[str] = ("*",), exclude: Sequence[str] = ()
-) -> list[Path]:
-    """Sound files below some folders whose names fit one pattern of `include` and none of `exclude`, sorted.
-
-    Raises:
-        AudioformerError: a folder is missing.
-    """
-    found: list[Path] = []
-    for folder in map(Path, folders):
-        if not folder.is_dir():
-            raise AudioformerError(f"{folder}: no such folder; give folders of recordings the codec was not trained on")
-        found += [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SOUND_ENDINGS]
-    return [path for path in found if fits(path, include) and not fits(path, exclude)]
-
-
-def fits(path: Path, patterns: Sequence[str]) -> bool:
-    """Whether a file's name fits one of the patterns ("4-*")."""
-    return any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)

@@ -27,10 +27,11 @@ from audioformer.codecs import load_codec
 from audioformer.codecs.distances import mel_distance, si_sdr_db
 from audioformer.data.datasets import open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.benches import machine, row, sound_files
+from audioformer.evaluation.benches import machine, row
 from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
 from audioformer.evaluation.benches.codes import code_counts, usage_rows
 from audioformer.evaluation.benches.opus import opus_rates, through_opus
+from audioformer.reading.files import sound_files
 
 MEL, WAVE = range(2)
 RIVAL_KBPS = 12  # the peer in the table

@@ -19,8 +19,9 @@ from audioformer.codec import Codec
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import accuracy, clip_features, fit_svm
-from audioformer.evaluation.benches import fits, row
+from audioformer.evaluation.benches import row
 from audioformer.evaluation.benches.opus import opus_rates, through_opus
+from audioformer.reading.files import fits
 
 N_SAMPLES = 50  # bootstrap samples of the training clips, one more machine each
 

@@ -1,0 +1,249 @@
+"""Headers that count their own sound, and count it wrong: WAV, AIFF, AU, CAF, NIST and FLAC.
+
+Each function looks at the bytes of a file from the place on where its format begins, and gives an `Inspection`.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part
+
+MOST_CHUNKS, MOST_PADDING = 10_000, 1 << 16  # of one file; bytes of zeros at its end
+RIFFS = (b"RIFF", b"RIFX", b"RF64")
+AFTER_SOUND = tuple(
+    name.encode().ljust(4)
+    for name in (
+        "LIST id3 ID3 bext iXML fact cue smpl PEAK JUNK junk PAD inst afsp DISP _PMX axml chna note labl plst acid strc "
+        "LGWV cart ResU FLLR umid minf elm1 regn SAUR aXML Cr8r mext levl"
+    ).split()
+)  # chunks that may stand behind the sound
+
+
+class Riff:
+    """Chunks of a WAV; `data` is (first byte of the sound, size that its header says)."""
+
+    def __init__(self, data, at: int = 0):
+        self.bytes, self.chunks, self.data, self.unpadded = data, {}, None, False
+        self.order = ">" if data[at : at + 4] == b"RIFX" else "<"
+        self.riff_end = at + 8 + self._size(at + 4)
+        at += 12
+        for _ in range(MOST_CHUNKS):
+            name, size = bytes(data[at : at + 4]), self._size(at + 4) if at + 8 <= len(data) else 0
+            if at + 8 > len(data):
+                break
+            if name == b"data":
+                if size == UNKNOWN and b"ds64" in self.chunks:
+                    size = struct.unpack("<Q", self.chunks[b"ds64"][8:16])[0] or UNKNOWN
+                self.data = (at + 8, size)
+                break
+            self.chunks.setdefault(name, bytes(data[at + 8 : at + 8 + min(size, 1 << 16)]))
+            at += 8 + size
+            if size % 2:
+                padded, unpadded = bytes(data[at + 1 : at + 5]), bytes(data[at : at + 4])
+                known = (b"data", b"fmt ", *AFTER_SOUND)
+                self.unpadded |= (skip := unpadded in known and padded not in known)
+                at += not skip
+
+    def _size(self, at: int) -> int:
+        return struct.unpack(self.order + "I", self.bytes[at : at + 4])[0]
+
+    @property
+    def per_block(self) -> tuple[int, int]:
+        """(bytes, samples a channel) of one block of sound; (0, 0) where they cannot be told from outside."""
+        form = self.chunks.get(b"fmt ", b"").ljust(40, b"\0")
+        tag, _, _, _, align, _, _, samples = struct.unpack(self.order + "HHIIHHHH", form[:20])
+        tag = struct.unpack(self.order + "H", form[24:26])[0] if tag == 0xFFFE else tag
+        if tag in (1, 3, 6, 7):
+            return align, 1
+        return (align, samples) if tag in (2, 17, 49) else (0, 0)
+
+    def sound(self) -> tuple[int, int, int | None, str]:
+        """(first byte, byte after the last, samples promised or None, what is to be said or "")."""
+        start, size = self.data
+        there = len(self.bytes) - start
+        align, samples = self.per_block
+
+        def count(n_bytes: int) -> int | None:
+            return n_bytes // align * samples if align else None
+
+        if size in (0, UNKNOWN) or (size > there and size >= UNKNOWN - 4096):
+            stop = self._before_trailer(start)
+            note = "" if size or not there else "its header says that there is no sound; all that is there was read"
+            return start, stop, count(stop - start), note
+        if size >= there:
+            return start, len(self.bytes), count(size), ""
+        end = start + size
+        follows = bytes(self.bytes[end + size % 2 : end + size % 2 + 4])
+        if self._is_trailer(end, end + size % 2) or follows in RIFFS:
+            return start, end, count(size), ""
+        stop = self._before_trailer(end)
+        if abs(self.riff_end - end) <= 1 and stop - end < size:  # the header agrees with itself
+            return (
+                start,
+                end,
+                count(size),
+                f"{stop - end} bytes behind its sound were not read: they are no part of a WAV",
+            )
+        note = f"its header counts {count(size) or size} of the samples; all that is there was read"
+        return start, stop, count(stop - start), note
+
+    def _is_trailer(self, *places: int) -> bool:
+        """Whether nothing but further chunks, tags or a little padding follows."""
+        for at in places:
+            for _ in range(MOST_CHUNKS):
+                rest = bytes(self.bytes[at : at + 8])
+                if len(rest) < 8 or rest[:3] in (b"TAG", b"ID3") or rest == b"APETAGEX":
+                    return True
+                if len(self.bytes) - at <= MOST_PADDING and not bytes(self.bytes[at:]).strip(b"\0"):
+                    return True
+                size = self._size(at + 4)
+                if not all(32 <= byte < 127 for byte in rest[:4]) or (
+                    at + 8 + size > len(self.bytes) and rest[:4] not in AFTER_SOUND
+                ):
+                    break
+                at += (
+                    8 + size + (size % 2 if self.bytes[at + 8 + size : at + 9 + size] == b"\0" or size % 2 == 0 else 0)
+                )
+        return False
+
+    def _before_trailer(self, start: int) -> int:
+        """End of the sound where its size is not known: before chunks that reach to the very end of the file."""
+        first = max(start, len(self.bytes) - (1 << 20))
+        last = bytes(self.bytes[first:])
+        for name in (b"LIST", b"id3 ", b"bext", b"iXML"):
+            at = last.rfind(name)
+            if at >= 0 and abs(at + 8 + self._size(first + at + 4) - len(last)) <= 1:
+                return first + at
+        return len(self.bytes)
+
+    def header(self, n_bytes: int) -> bytes:
+        """A header for so many bytes of sound, with nothing in it that could be wrong."""
+        order = self.order
+        keep = [(name, self.chunks[name]) for name in (b"fmt ", b"fact") if name in self.chunks]
+        chunks = b"".join(
+            name + struct.pack(order + "I", len(body)) + body + b"\0" * (len(body) % 2) for name, body in keep
+        )
+        if n_bytes < UNKNOWN - 4096:
+            riff = b"RIFX" if order == ">" else b"RIFF"
+            total = struct.pack(order + "I", 4 + len(chunks) + 8 + n_bytes)
+            return riff + total + b"WAVE" + chunks + b"data" + struct.pack(order + "I", n_bytes)
+        align, samples = self.per_block
+        sizes = struct.pack("<QQQI", 4 + 36 + len(chunks) + 8 + n_bytes, n_bytes, n_bytes // (align or 1) * samples, 0)
+        unknown = struct.pack("<I", UNKNOWN)
+        return b"RF64" + unknown + b"WAVEds64" + struct.pack("<I", 28) + sizes + chunks + b"data" + unknown
+
+
+def wav(data, at: int) -> Inspection:
+    """RIFF, RIFX and RF64, one or several joined."""
+    parts, notes, promised, plain = [], [], 0, at == 0
+    while True:
+        wave = Riff(data, at)
+        if b"fmt " not in wave.chunks or wave.data is None:
+            return Inspection()
+        start, stop, count, note = wave.sound()
+        size = wave.data[1]
+        if not parts and size not in (0, UNKNOWN) and count is None and size > stop - start:
+            return Inspection(share=(stop - start) / size, cause=CUT_SHORT)
+        promised = None if count is None or promised is None else promised + count
+        wrapped = stop - start >= UNKNOWN and b"ds64" not in wave.chunks
+        plain = plain and not (note or wave.unpadded or wrapped)
+        notes += [note] if note else []
+        parts.append(Part(start, stop, wave.header(stop - start)))
+        at = next((place for place in (stop, stop + 1) if data[place : place + 4] in RIFFS), 0)
+        if not at or data[at + 8 : at + 12] != b"WAVE":
+            return Inspection(() if plain else tuple(parts), promised, notes=tuple(notes), cause=CUT_SHORT)
+        plain = False
+
+
+AIFF_PLAIN = (b"NONE", b"sowt", b"twos", b"raw ", b"fl32", b"FL32", b"fl64", b"FL64", b"in24", b"in32")
+
+
+def aiff(data, at: int) -> Inspection:
+    """AIFF: COMM counts the samples and SSND holds them; a recorder that died left both at 0."""
+    comm, at = None, at + 12
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            return Inspection()
+        name, size = data[at : at + 4], struct.unpack(">I", data[at + 4 : at + 8])[0]
+        if name == b"COMM":
+            comm = at + 8
+        if name == b"SSND":
+            break
+        at += 8 + size + size % 2
+    if comm is None or name != b"SSND":
+        return Inspection()
+    channels, count, bits = struct.unpack(">HIH", data[comm : comm + 8])
+    compressed = data[8:12] == b"AIFC" and data[comm + 18 : comm + 22] not in AIFF_PLAIN
+    if compressed:
+        there = len(data) - at - 16
+        return Inspection(share=max(there, 0) / (size - 8), cause=CUT_SHORT) if size - 8 > there else Inspection()
+    align = channels * -(-bits // 8)
+    there = (len(data) - at - 16) // max(1, align)
+    if size > 8 and 0 < count and count * align <= size:
+        return Inspection(promised=count, cause=CUT_SHORT)
+    head = bytearray(data[: at + 16])
+    head[comm + 2 : comm + 6], head[at + 4 : at + 8] = (struct.pack(">I", n) for n in (there, 8 + there * align))
+    head[4:8] = struct.pack(">I", len(data) - 8)
+    notes = (
+        f"its header counts {min(count, max(0, size - 8) // max(1, align))} of the samples; all that is there was read",
+    )
+    return Inspection(
+        (Part(at + 16, at + 16 + there * align, bytes(head)),), max(count, there), notes=notes, cause=CUT_SHORT
+    )
+
+
+def au(data, at: int) -> Inspection:
+    """Sun's sound: all that stands behind its header."""
+    order = ">" if data[at : at + 4] == b".snd" else "<"
+    offset, size = struct.unpack(order + "2I", data[at + 4 : at + 12])
+    there = len(data) - offset
+    if size == UNKNOWN or not 24 <= offset < len(data):
+        return Inspection()
+    if size >= there:
+        return Inspection(share=there / size if size else 1.0, cause=CUT_SHORT)
+    head = bytes(data[:8]) + struct.pack(order + "I", UNKNOWN) + bytes(data[12:offset])
+    notes = (f"its header counts {size} of {there} bytes of sound; all were read",)
+    return Inspection((Part(offset, len(data), head),), notes=notes)
+
+
+def caf(data, at: int) -> Inspection:
+    """Apple's chunks, with sizes of 64 bits."""
+    first, at = at, at + 8
+    for _ in range(MOST_CHUNKS):
+        if at + 12 > len(data):
+            break
+        name, size = data[at : at + 4], struct.unpack(">q", data[at + 4 : at + 12])[0]
+        if name == b"data":
+            there, follows = len(data) - at - 12, bytes(data[at + 12 + size : at + 16 + size])
+            if size in (-1, there) or (0 < size < there and follows.isalpha()):
+                return Inspection()
+            head = bytes(data[first : at + 4]) + struct.pack(">q", there)
+            note = () if size > there else (f"its header counts {size} of {there} bytes of sound; all were read",)
+            share = (there - 4) / (size - 4) if size > there > 4 else 1.0  # the first four count edits
+            return Inspection((Part(at + 12, len(data), head),), share=share, notes=note, cause=CUT_SHORT)
+        at += 12 + max(0, size)
+    return Inspection()
+
+
+def nist(data, _: int) -> Inspection:
+    """A text of 1024 bytes that counts the samples."""
+    count = re.search(rb"sample_count -i (\d+)", data[:1024])
+    return Inspection(promised=int(count[1]), cause=CUT_SHORT) if count else Inspection()
+
+
+def flac(data, at: int) -> Inspection:
+    """FLAC files joined end to end, each with its own count of samples (0: written into a pipe)."""
+    starts, seek_from, total = [at], at + 4, 0
+    while (found := data.find(b"fLaC", seek_from)) > 0:
+        if (
+            data[found + 4] & 127 == 0 and data[found + 5 : found + 8] == b"\0\0\x22"
+        ):  # not by chance: STREAMINFO follows
+            starts.append(found)
+        seek_from = found + 4
+    for start in starts:
+        count = int.from_bytes(data[start + 21 : start + 26], "big") & (1 << 36) - 1
+        total = total + count if count and total is not None else None
+    parts = tuple(Part(start, stop) for start, stop in zip(starts, [*starts[1:], len(data)], strict=True))
+    return Inspection(parts if len(parts) > 1 else (), total, cause=CUT_SHORT)

@@ -1,0 +1,171 @@
+"""Which files are sounds: their endings, where they are, what a file is that is none.
+
+One list and one finder for the whole kit. What libsndfile cannot decode is named by its first bytes, whatever its ending.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from audioformer.errors import AudioformerError
+
+FORMATS = "WAV, FLAC, Ogg or MP3"
+DECODED = ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .mp2 .mpga .voc .sph .nist"
+DECODED += " .ircam .sf .avr .htk .iff .svx .paf .pvf .sds .sd2 .wve .xi .amb .wave"
+PHONES = ".m4a .mp4 .3gp .3g2 .amr .awb .aac .webm .mka .mkv .wma .mov"
+SOUND_ENDINGS = tuple(DECODED.split())
+PHONE_ENDINGS = tuple(PHONES.split())  # counted as sounds where PyAV is installed
+
+MPEG4 = "an MPEG-4 recording (m4a, mp4)"
+MEDIA = (  # place, bytes, what it is, FFmpeg's name of the format
+    (4, b"ftyp3g", "a 3GP recording", "mov"),
+    (4, b"ftypqt", "a QuickTime recording (mov)", "mov"),
+    (4, b"ftyp", MPEG4, "mov"),
+    (4, b"moov", MPEG4, "mov"),
+    (4, b"mdat", MPEG4, "mov"),
+    (0, b"#!AMR", "an AMR recording", "amr"),
+    (0, b"\xff\xf1", "AAC sound", "aac"),
+    (0, b"\xff\xf9", "AAC sound", "aac"),
+    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska recording", "matroska"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "Windows Media sound (wma)", "asf"),
+    (0, b"caff", "Apple sound (caf)", "caf"),
+    (0, b"wvpk", "WavPack sound", "wv"),
+    (0, b"MAC ", "Monkey's Audio sound", "ape"),
+    (0, b"TTA1", "True Audio sound", "tta"),
+    (0, b"DSD ", "DSD sound", "dsf"),
+    (8, b"AVI ", "a film (avi)", "avi"),
+    (8, b"WAVE", "a WAV", "wav"),
+    (8, b"AIF", "an AIFF", "aiff"),
+    (0, b"OggS", "an Ogg file", "ogg"),
+)
+KNOWN = ("caf", "wav", "aiff", "ogg")  # libsndfile decodes most of them
+OTHERS = (  # first bytes, what it is, what to do
+    (b"version https://git-lfs", "a pointer of Git LFS, not the sound itself", "run `git lfs pull` where it came from"),
+    (b"/annex/objects", "a pointer of git-annex, not the sound itself", "run `git annex get` where it came from"),
+    (b"<!doctype html", "a web page", "download the sound itself: the address led to a page about it, or to a login"),
+    (b"<html", "a web page", "download the sound itself: the address led to a page about it, or to a login"),
+    (b"<?xml", "an XML text, perhaps a server's message", "download the sound itself"),
+    (b"{", "a JSON text, perhaps a server's message", "download the sound itself"),
+    (b"pk\x03\x04", "a zip archive", "unpack it and give the sounds in it"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it and give the sounds in it"),
+    (b"7z\xbc\xaf", "a 7z archive", "unpack it and give the sounds in it"),
+    (b"rar!", "a RAR archive", "unpack it and give the sounds in it"),
+    (b"%pdf", "a PDF", "give a sound file"),
+    (b"\x89png", "a picture", "give a sound file"),
+    (b"\xff\xd8\xff", "a picture", "give a sound file"),
+    (b"mthd", "MIDI: notes, no sound", "play it into a WAV with a synthesiser"),
+    (b"#extm3u", "a list of addresses", "give the sound files themselves"),
+)
+
+
+def has_pyav() -> bool:
+    """Whether phones' formats can be decoded here."""
+    return find_spec("av") is not None
+
+
+def is_sound(name: str) -> bool:
+    """Whether a file's ending is one that can be decoded here; hidden files are none."""
+    endings = SOUND_ENDINGS + (PHONE_ENDINGS if has_pyav() else ())
+    return name.lower().endswith(endings) and not name.startswith(".")
+
+
+def sound_files(
+    folders: str | os.PathLike | Iterable[str | os.PathLike],
+    include: Iterable[str] = ("*",),
+    exclude: Iterable[str] = (),
+) -> list[Path]:
+    """Sound files in folders and below them: folder by folder, sorted by path; hidden files and folders are left out.
+
+    Args:
+        folders: one or several.
+        include: patterns of file names, one of which must fit.
+        exclude: patterns of which none may fit ("4-*").
+
+    Raises:
+        AudioformerError: a folder is missing.
+    """
+    found: list[Path] = []
+    include, exclude = tuple(include), tuple(exclude)
+    for folder in map(Path, [folders] if isinstance(folders, str | os.PathLike) else folders):
+        if not folder.is_dir():
+            raise AudioformerError(f"{folder}: no such folder; give a folder of sound files ({FORMATS})")
+        here = [path for path in _files(folder) if is_sound(path.name)]
+        found += sorted(here, key=lambda path, folder=folder: path.relative_to(folder).as_posix())
+    return [path for path in found if fits(path, include) and not fits(path, exclude)]
+
+
+def other_files(folder: str | os.PathLike) -> dict[str, int]:
+    """How many files in a folder and below are left out as no sounds, by ending, the most frequent first."""
+    endings = Counter(path.suffix.lower() or path.name for path in _files(Path(folder)) if not is_sound(path.name))
+    return dict(endings.most_common())
+
+
+def said_of_others(others: dict[str, int]) -> str:
+    """A sentence about files that are left out, "" for none; it names the way out for phones' formats."""
+    if not others:
+        return ""
+    counts = ", ".join(f"{n} {ending}" for ending, n in list(others.items())[:8])
+    n = sum(others.values())
+    phones = any(ending in PHONE_ENDINGS for ending in others)
+    way_out = '; phones\' formats need `pip install "audioformer[phones]"`' if phones else ""
+    return (
+        f"{n} {'file is' if n == 1 else 'files are'} no sound that can be decoded here and left out: {counts}{way_out}"
+    )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        yield from (Path(where) / name for name in names if not name.startswith("."))
+
+
+def fits(path: Path, patterns: Iterable[str]) -> bool:
+    """Whether a file's name fits one of the patterns ("4-*")."""
+    return any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)
+
+
+def media_format(head: bytes) -> tuple[str, str] | None:
+    """(what it is, FFmpeg's name) of a recording, by its first bytes; None if it is none that is known here."""
+    for place, magic, what, name in MEDIA:
+        if head[place : place + len(magic)] == magic:
+            return what, name
+    return None
+
+
+def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
+    """Why a file cannot be read, in one true sentence: what it is, and the way out.
+
+    Args:
+        path: of the file.
+        head: its first bytes.
+        reason: what libsndfile said.
+    """
+    if (media := media_format(head)) is not None and media[1] in KNOWN:
+        return AudioformerError(
+            f"{path.name}: not a readable sound file: is {media[0]} that is damaged, or ends before its sound begins, or is in a "
+            f"coding that is not decoded here ({reason}); copy or download it again, or export it as WAV"
+        )
+    if media is not None and has_pyav():
+        return AudioformerError(
+            f"{path.name}: is {media[0]} that PyAV cannot decode ({reason}); export it again as WAV"
+        )
+    if media is not None:
+        return AudioformerError(
+            f'{path.name}: is {media[0]}, which is decoded where PyAV is installed: pip install "audioformer[phones]"; or drop it '
+            f'on the app\'s page, or make a WAV of it: ffmpeg -i "{path.name}" "{path.stem}.wav"'
+        )
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for magic, what, way_out in OTHERS:
+        if start.startswith(magic):
+            return AudioformerError(f"{path.name}: not a readable sound file: is {what}; {way_out}")
+    if not head.strip(b"\0"):
+        return AudioformerError(f"{path.name}: not a readable sound file: holds zeros only; copy or download it again")
+    if path.suffix.lower() in (".raw", ".pcm"):
+        way_out = "has no header that says its rate; give its samples as an array with sample_rate"
+        return AudioformerError(f"{path.name}: not a readable sound file: {way_out}")
+    return AudioformerError(f"{path.name}: not a readable sound file ({reason}); use {FORMATS}")

@@ -1,0 +1,235 @@
+"""Streams without a count of their samples: Ogg and MP3 are walked page by page and frame by frame.
+
+An Ogg page carries the number of the last sample that ends on it; a first MP3 frame without sound may count the others.
+Each function looks at the bytes of a file from the place on where its format begins, and gives an `Inspection`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from functools import cache
+
+from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part
+
+
+def ogg(data, at: int) -> Inspection:
+    """Pages: whether several files were joined, and whether the last page is whole and says that it is the last."""
+    links, ends, follows_begin = [], [], False  # places of first pages; (start, stop) of last pages
+    while 0 <= at <= len(data) - 27:
+        if data[at : at + 4] != b"OggS":
+            at = data.find(b"OggS", at)
+            continue
+        n_segments = data[at + 26]
+        stop = at + 27 + n_segments + sum(data[at + 27 : at + 27 + n_segments])
+        begins = bool(data[at + 5] & 2)
+        if not links or (begins and not follows_begin):
+            links.append(at)
+            ends.append(None)
+        ends[-1], follows_begin, at = (at, stop), begins, stop
+    if not links:
+        return Inspection()
+    parts, plain = [], links == [0]
+    for start, (last, stop) in zip(links, ends, strict=True):
+        whole = stop <= len(data)
+        if whole and data[last + 5] & 4:
+            parts.append(Part(start, stop))
+        else:  # without the mark of the end, decoders leave out some of it
+            parts.append(Part(start, last, tail=_last_page(data, last)))
+            plain = False
+    begun = whole and len(data) - stop >= 4 and data[stop : stop + 4] == b"OggS"
+    if not whole or begun:
+        open_end = f"its end is missing, and how long that was cannot be known: {CUT_SHORT}"
+    elif not data[last + 5] & 4:
+        open_end = "it has no end mark, so its end may be missing"
+    elif ogg_checksum(data[last:stop]) != data[last + 22 : last + 26]:
+        open_end = "its last page is damaged, so its end may be missing; copy or download it again"
+    else:
+        open_end = ""
+    cause = CUT_SHORT if not whole or begun else Inspection.cause
+    return Inspection(() if plain else tuple(parts), cause=cause, open_end=open_end)
+
+
+def _last_page(data, start: int) -> bytes:
+    """The page at `start` as a last page, with those of its packets that are whole; b"" if none is."""
+    n_segments = data[start + 26]
+    lengths = bytes(data[start + 27 : start + 27 + n_segments])
+    body, kept, used = start + 27 + n_segments, 0, 0
+    for number, length in enumerate(lengths, 1):
+        used += length
+        if body + used > len(data):
+            break
+        if length < 255:
+            kept = number
+    if not kept or len(lengths) < n_segments:
+        return b""
+    sizes = lengths[:kept]
+    page = bytearray(data[start : start + 27] + sizes + data[body : body + sum(sizes)])
+    page[5], page[26] = page[5] | 4, kept
+    page[22:26] = ogg_checksum(page)
+    return bytes(page)
+
+
+BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def ogg_checksum(page: bytes) -> bytes:
+    """Bytes 22 to 25 of a page: CRC-32 of it with zeros there, highest bit first (zlib's runs lowest bit first)."""
+    page = bytes(page[:22]) + bytes(4) + bytes(page[26:])
+    value = zlib.crc32(page.translate(BITS_REVERSED), UNKNOWN) ^ UNKNOWN
+    return struct.pack("<I", int(f"{value:032b}"[::-1], 2))
+
+
+MPEG_KBPS = {  # by (MPEG-1, layer)
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+MP3_SEARCH = 1 << 16  # bytes in which the first frame must be
+
+
+@cache
+def mpeg_frame(second: int, third: int) -> tuple[int, int]:
+    """(bytes, samples) of the frame whose header has these bytes; (0, 0) if there is no such header."""
+    version, layer, kbps, rate = second >> 3 & 3, 4 - (second >> 1 & 3), third >> 4, third >> 2 & 3
+    if second < 0xE0 or version == 1 or layer == 4 or rate == 3 or not 0 < kbps < 15:
+        return 0, 0
+    hz = (44_100, 48_000, 32_000)[rate] >> (0, 0, 1, 2)[(3, 1, 2, 0).index(version)]
+    bits, padding = MPEG_KBPS[version == 3, layer][kbps - 1] * 1000, third >> 1 & 1
+    if layer == 1:
+        return (12 * bits // hz + padding) * 4, 384
+    samples = 576 if layer == 3 and version != 3 else 1152
+    return samples // 8 * bits // hz + padding, samples
+
+
+def mp3(data, at: int) -> Inspection:
+    """Frames, each for itself. They are counted where the first one does not do it, or counts wrong."""
+    first = _first_frame(data, at)
+    if (
+        first is None or data[first + 1] & 6 != 2
+    ):  # layers 1 and 2 have no counting frame, and libsndfile counts them well
+        return Inspection()
+    alike, runs, end, in_order = (data[first + 1] & 0xFE, data[first + 2] & 0x0C), [], len(data), first == at
+    at, samples = first, mpeg_frame(data[first + 1], data[first + 2])[1]
+    while at + 4 <= end:
+        second, third = data[at + 1], data[at + 2]
+        size = mpeg_frame(second, third)[0] if data[at] == 255 else 0
+        if not size or (second & 0xFE, third & 0x0C) != alike:
+            at = _resync(data, at, alike)
+            continue
+        if at + size > end:
+            break
+        counter = _count_place(data, at)
+        if counter or not runs:
+            runs.append(Run(at, counter))
+        run, at = runs[-1], at + size
+        run.n_frames, run.stop = run.n_frames + 1, at
+        run.sizes.add(size - (third >> 1 & 1))
+    return _mp3_parts(data, runs, samples, in_order and len(runs) == 1)
+
+
+@dataclass
+class Run:
+    """Frames of one MP3 among those joined in a file.
+
+    Attributes:
+        start: place of the first.
+        counter: place of the word before its count of the others; 0 if it is a frame of sound.
+        n_frames: how many.
+        stop: place after the last.
+        sizes: bytes of a frame without padding.
+    """
+
+    start: int
+    counter: int
+    n_frames: int = 0
+    stop: int = 0
+    sizes: set[int] = field(default_factory=set)
+
+
+def _first_frame(data, at: int) -> int | None:
+    """Place of four frames of one kind in a row; None: this is no MP3."""
+    for place in range(at, min(len(data) - 4, at + MP3_SEARCH)):
+        if data[place] != 255:
+            continue
+        alike, ahead, n = (data[place + 1] & 0xFE, data[place + 2] & 0x0C), place, 0
+        while n < 4 and ahead + 4 <= len(data) and data[ahead] == 255:
+            size = mpeg_frame(data[ahead + 1], data[ahead + 2])[0]
+            if not size or (data[ahead + 1] & 0xFE, data[ahead + 2] & 0x0C) != alike:
+                break
+            ahead, n = ahead + size, n + 1
+        if n == 4 or (n and place == at and ahead >= len(data)):
+            return place
+    return None
+
+
+def _resync(data, at: int, alike: tuple[int, int]) -> int:
+    """Place of the next frame of the same kind that another one follows; the end if there is none."""
+    while (at := data.find(b"\xff", at + 1)) >= 0 and at + 4 <= len(data):
+        size = mpeg_frame(data[at + 1], data[at + 2])[0]
+        if size and (data[at + 1] & 0xFE, data[at + 2] & 0x0C) == alike:
+            after = data[at + size : at + size + 2]
+            if not after or (after[0] == 255 and len(after) == 2 and after[1] & 0xFE == alike[0]):
+                return at
+    return len(data)
+
+
+def _count_place(data, at: int) -> int:
+    """Place of "Xing" or "Info" in a frame that counts the others; 0 in a frame of sound."""
+    stereo, first_version = data[at + 3] >> 6 != 3, data[at + 1] & 8
+    place = at + 4 + ((32 if stereo else 17) if first_version else (17 if stereo else 9))
+    return place if data[place : place + 4] in (b"Xing", b"Info") else 0
+
+
+def _mp3_parts(data, runs: list[Run], samples: int, in_order: bool) -> Inspection:
+    """What is to be read, and how long the counting frames say it is."""
+    parts, promised, there = [], 0, 0
+    if runs and runs[-1].stop + 4096 > len(data):
+        runs[-1].stop = len(data)  # a cut frame, or a tag
+    for run in runs:
+        if run.counter and data[run.counter + 7] & 1:
+            count, n_frames = struct.unpack(">I", data[run.counter + 8 : run.counter + 12])[0], run.n_frames - 1
+            size = mpeg_frame(data[run.start + 1], data[run.start + 2])[0]
+            head = _recounted(
+                data[run.start : run.start + size], run.counter - run.start, n_frames, run.stop - run.start
+            )
+            parts.append(Part(run.start + size, run.stop, head))
+            in_order = in_order and count == n_frames
+        else:
+            count = n_frames = run.n_frames
+            parts.append(Part(run.start, run.stop, _counting_frame(data[run.start : run.start + 4], n_frames)))
+            in_order = in_order and len(run.sizes) == 1
+        promised, there = promised + count, there + n_frames
+    missing = max(0, promised - there) * samples
+    note = f"about {missing} of {promised * samples} samples are missing: {CUT_SHORT}" if missing else ""
+    count = (
+        there * samples if in_order and not runs[0].counter else None
+    )  # libsndfile estimates it from the file's size
+    return Inspection(() if in_order else tuple(parts), count, open_end=note)
+
+
+def _recounted(frame: bytes, place: int, n_frames: int, n_bytes: int) -> bytes:
+    """The counting frame with another count, and without padding to be taken off at the end where that is missing."""
+    frame, cut = bytearray(frame), struct.unpack(">I", frame[place + 8 : place + 12])[0] > n_frames
+    frame[place + 8 : place + 12] = struct.pack(">I", n_frames)
+    if frame[place + 7] & 2:
+        frame[place + 12 : place + 16] = struct.pack(">I", n_bytes)
+    if cut and len(frame) >= place + 144:
+        frame[place + 142] &= 0xF0
+        frame[place + 143] = 0
+    return bytes(frame)
+
+
+def _counting_frame(header: bytes, n_frames: int) -> bytes:
+    """A first frame that says how many follow: without it, only frames of one size can be counted from outside."""
+    second, third = header[1] | 1, (header[2] & 0x0C) | 0x90
+    frame = bytearray(mpeg_frame(second, third)[0])
+    frame[:4] = bytes((255, second, third, header[3]))
+    stereo, first_version = header[3] >> 6 != 3, second & 8
+    place = 4 + ((32 if stereo else 17) if first_version else (17 if stereo else 9))
+    frame[place : place + 12] = b"Xing" + struct.pack(">II", 1, n_frames)
+    return bytes(frame)

@@ -1,0 +1,63 @@
+"""What is wrong with a sound file, and the bytes that libsndfile reads whole all the same.
+
+Recorders lose power, downloads break off, programs join files end to end, and headers count wrong. `inspect` gives the
+parts of a file: each is a stretch of it with corrected bytes before and after. Of a sound file that is in order it says
+nothing, and the file is read as it is.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from pathlib import Path
+
+from audioformer.reading.chunks import RIFFS, Riff, aiff, au, caf, flac, nist, wav
+from audioformer.reading.frames import mp3, ogg
+from audioformer.reading.parts import CUT_SHORT, Inspection, Part
+
+LOOKS = {
+    b"RIFF": wav,
+    b"RIFX": wav,
+    b"RF64": wav,
+    b"FORM": aiff,
+    b".snd": au,
+    b"dns.": au,
+    b"caff": caf,
+    b"fLaC": flac,
+    b"OggS": ogg,
+    b"NIST": nist,
+}
+
+
+def inspect(path: Path) -> Inspection:
+    """Look at a file from outside, without decoding anything."""
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            at = _after_id3(data)
+            look = next((look for magic, look in LOOKS.items() if data[at : at + len(magic)] == magic), mp3)
+            return look(data, at)
+    except (OSError, ValueError, IndexError, struct.error):  # libsndfile will say what it thinks of the file
+        return Inspection()
+
+
+def rebuilt(path: Path) -> Inspection:
+    """A second try with a file that libsndfile does not open.
+
+    Of a WAV, chunks that it may stumble over are left out. Any other is read without its name: beside "a.mp3" libsndfile
+    looks for "._a.mp3", which Macs write on memory sticks, and reads that one.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        wave = Riff(data) if data[:4] in RIFFS else None
+        if wave is None or b"fmt " not in wave.chunks or wave.data is None:
+            return Inspection((Part(0, len(data)),))
+        start, stop, promised, _ = wave.sound()
+        return Inspection((Part(start, stop, wave.header(stop - start)),), promised, cause=CUT_SHORT)
+
+
+def _after_id3(data) -> int:
+    """Where the file begins behind ID3 tags, which any player may have put before it."""
+    at = 0
+    while data[at : at + 3] == b"ID3" and len(data) > at + 10:
+        size = data[at + 6 : at + 10]
+        at += 10 + sum((byte & 127) << shift for byte, shift in zip(size, (21, 14, 7, 0), strict=True))
+    return at if at < len(data) else 0

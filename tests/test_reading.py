@@ -1,0 +1,451 @@
+"""Nothing of a sound is lost without a word: files as recorders, phones, switches and web pages leave them."""
+
+from __future__ import annotations
+
+import re
+import struct
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import sounds
+from sounds import coded, patched, tone, with_chunk, with_data_size
+
+from audioformer.audio import Waveform, load_audio, to_batch
+from audioformer.errors import AudioformerError
+
+N = 48_000  # samples of the tone, one second
+TELEPHONE = {"GSM610": 8320, "G721_32": 8040, "NMS_ADPCM_16": 8000, "NMS_ADPCM_24": 8000, "NMS_ADPCM_32": 8000}
+CUT = r"{} of {} samples .* are missing: the file was cut short; copy or download it again"
+ALL_READ = "all that is there was read|all were read"
+
+
+@cache
+def music(n: int = 300_000) -> bytes:
+    """An MP3 whose frames differ in size, as its loudness does."""
+    noise = np.random.default_rng(0).standard_normal(n) * np.abs(np.sin(np.arange(n) / 40_000)) * 0.3
+    return coded(noise.astype(np.float32), 44_100, "MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+
+
+def wav() -> bytes:
+    return coded()
+
+
+def aiff(**counts: int) -> bytes:
+    content = coded(form="AIFF")
+    for place, count in ((content.index(b"COMM") + 10, counts["comm"]), (content.index(b"SSND") + 4, counts["ssnd"])):
+        content = patched(content, place, struct.pack(">I", count))
+    return content
+
+
+WHOLE = {  # name: (file, samples that must come, what must be said or "")
+    "wav, size of the sound too small": (lambda: with_data_size(wav(), 1000), N, "counts 500 of the samples; all"),
+    "wav, all sizes too small": (lambda: with_data_size(wav(), 1000, 1036), N, "counts 500 of the samples; all"),
+    "wav, sizes 0: the recorder died": (lambda: with_data_size(wav(), 0, 0), N, "there is no sound; all"),
+    "wav, sizes unknown: from a pipe": (lambda: with_data_size(wav(), 0xFFFFFFFF, 0xFFFFFFFF), N, ""),
+    "wav, sizes 0, with a comment at the end": (
+        lambda: with_data_size(wav(), 0, 0) + b"LIST" + struct.pack("<I", 4) + b"INFO",
+        N,
+        "there is no sound; all",
+    ),
+    "wav, a comment at the end": (lambda: wav() + b"LIST" + struct.pack("<I", 4) + b"INFO", N, ""),
+    "wav, zeros at the end": (lambda: wav() + bytes(512), N, ""),
+    "wav, other bytes at the end": (
+        lambda: wav() + b"\x01signature\x02" * 9,
+        N,
+        "99 bytes behind its sound were not read",
+    ),
+    "wav, odd comment without its padding": (lambda: with_chunk(wav(), b"LIST", b"INFOa", pad=False), N, ""),
+    "wav, odd comment with its padding": (lambda: with_chunk(wav(), b"LIST", b"INFOa"), N, ""),
+    "wav, a peak chunk of another program": (lambda: with_chunk(wav(), b"PEAK", b"\1" + bytes(23)), N, ""),
+    "wav, ID3 before it": (lambda: b"ID3\3\0\0\0\0\0\x0a" + bytes(10) + wav(), N, ""),
+    "wav, two joined": (lambda: wav() + wav(), 2 * N, ""),
+    "wav, highest byte first": (lambda: coded(endian="BIG"), N, ""),
+    "rf64": (lambda: coded(form="RF64"), N, ""),
+    "flac, length unknown": (lambda: sounds.without_length(coded(form="FLAC")), N, ""),
+    "flac, two joined": (lambda: coded(form="FLAC") * 2, 2 * N, ""),
+    "ogg, two joined": (lambda: coded(form="OGG") * 2, 2 * N, ""),
+    "opus, three joined": (lambda: coded(form="OGG", subtype="OPUS") * 3, 3 * N, ""),
+    "ogg, no end mark": (lambda: sounds.without_end_mark(coded(form="OGG")), N, "no end mark"),
+    "opus, no end mark": (lambda: sounds.without_end_mark(coded(form="OGG", subtype="OPUS")), N, "no end mark"),
+    "mp3": (music, 300_000, ""),
+    "mp3, two joined": (lambda: music() * 2, 600_000, ""),
+    "mp3, old tag at the end": (lambda: music() + b"TAG" + bytes(125), 300_000, ""),
+    "mp3, zeros before it": (lambda: bytes(500) + music(), 300_000, ""),
+    "mp3, all frames alike and not counted": (lambda: sounds.without_counting_frame(music_constant()), 301_824, ""),
+    "mp3, frames of all sizes and not counted": (lambda: sounds.without_counting_frame(music()), 301_295, ""),
+    "aiff, counts 0: the recorder died": (lambda: aiff(comm=0, ssnd=0), N, "counts 0 of the samples; all"),
+    "aiff, size of the sound too small": (lambda: aiff(comm=N, ssnd=1008), N, "counts 500 of the samples; all"),
+    "au, size too small": (lambda: patched(coded(form="AU"), 8, struct.pack(">I", 1000)), N, "1000 of 96000 bytes"),
+    "au, size unknown": (lambda: patched(coded(form="AU"), 8, b"\xff" * 4), N, ""),
+    "caf, size unknown": (lambda: caf(-1), N, ""),
+    "caf, size too small": (lambda: caf(1004), N, "counts 1004 of 96004 bytes"),
+}
+
+
+def music_constant() -> bytes:
+    noise = np.random.default_rng(0).standard_normal(300_000).astype(np.float32) * 0.1
+    return coded(noise, 44_100, "MP3", bitrate_mode="CONSTANT", compression_level=0.5)
+
+
+def caf(size: int) -> bytes:
+    content = coded(form="CAF")
+    return patched(content, content.index(b"data") + 4, struct.pack(">q", size))
+
+
+def file_of(folder: Path, content: bytes, name: str = "a.bin") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("case", WHOLE)
+def test_comes_whole(tmp_path, case):
+    make, n, said = WHOLE[case]
+    found = load_audio(file_of(tmp_path, make()))
+    assert found.samples.shape == (1, n)
+    if said:
+        assert len(found.notes) == 1
+        assert re.search(said, found.notes[0])
+    else:
+        assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in WHOLE if not case.startswith(("mp3", "ogg", "opus")) and "joined" not in case]
+)
+def test_what_comes_whole_is_the_sound_itself(tmp_path, case):
+    found = load_audio(file_of(tmp_path, WHOLE[case][0]())).samples[0].numpy()
+    np.testing.assert_allclose(found, tone()[:, 0], atol=2**-15)
+
+
+def test_joined_sounds_are_heard_one_after_the_other(tmp_path):
+    first, second = tone(), tone(hz=880.0)[:30_000]
+    for form in ("WAV", "FLAC", "OGG"):
+        path = file_of(tmp_path, coded(first, form=form) + coded(second, form=form))
+        found = load_audio(path)
+        np.testing.assert_allclose(found.samples[0].numpy(), np.concatenate([first, second])[:, 0], atol=0.05)
+        middle = load_audio(path, start_s=0.75, duration_s=0.5).samples
+        np.testing.assert_allclose(middle[0].numpy(), found.samples[0, 36_000:60_000].numpy(), atol=1e-3)
+
+
+def test_a_joined_sound_of_another_kind_is_named(tmp_path):
+    found = load_audio(file_of(tmp_path, coded(form="OGG") + coded(tone(8000, 8000), 8000, "OGG")))
+    assert found.samples.shape == (1, N)
+    assert "part 2 of 2 that were joined in it is left out: it has 1 channels at 8000 Hz" in found.notes[0]
+
+
+@pytest.mark.parametrize("subtype", TELEPHONE)
+def test_a_telephone_switchs_codings_come_whole(tmp_path, subtype):
+    """They cannot jump, and GSM and G.721 fill their last block."""
+    path = file_of(tmp_path, coded(tone(8000, 8000), 8000, "WAV", subtype))
+    whole = load_audio(path)
+    assert whole.samples.shape == (1, TELEPHONE[subtype])
+    assert whole.notes == ()
+    part = load_audio(path, start_s=0.25, duration_s=0.5)
+    assert (part.samples == whole.samples[:, 2000:6000]).all()
+
+
+HALF = {  # name: (file, samples that it promises, whether the count is known exactly)
+    "wav": (wav, N),
+    "rf64": (lambda: coded(form="RF64"), N),
+    "wav, IMA ADPCM": (lambda: coded(tone(8080, 8000), 8000, "WAV", "IMA_ADPCM"), 8080),
+    "wav, MS ADPCM": (lambda: coded(tone(8000, 8000), 8000, "WAV", "MS_ADPCM"), 8000),
+    "wav, G.721": (lambda: coded(tone(8040, 8000), 8000, "WAV", "G721_32"), 8040),
+    "aiff": (lambda: coded(form="AIFF"), N),
+    "au": (lambda: coded(form="AU"), N),
+    "caf": (lambda: coded(form="CAF"), N),
+    "flac": (lambda: coded(form="FLAC"), N),
+    "w64": (lambda: coded(form="W64"), N),
+    "nist": (lambda: coded(form="NIST"), N),
+    "sds": (lambda: coded(form="SDS"), N),
+    "avr": (lambda: coded(form="AVR"), N),
+    "svx": (lambda: coded(form="SVX"), N),
+    "mat4": (lambda: coded(form="MAT4"), N),
+    "mat5": (lambda: coded(form="MAT5"), N),
+    "mpc2k": (lambda: coded(form="MPC2K"), N),
+}
+
+
+@pytest.mark.parametrize("case", HALF)
+def test_of_half_a_file_the_other_half_is_told_missing(tmp_path, case):
+    make, promised = HALF[case]
+    content = make()
+    found = load_audio(file_of(tmp_path, content[: len(content) // 2]))
+    there = found.samples.shape[1]
+    assert 0.3 * promised < there < 0.6 * promised
+    assert len(found.notes) == 1
+    assert re.search(rf"^{promised - there} of {promised} samples \(.* s\) are missing: the file", found.notes[0])
+
+
+@pytest.mark.parametrize(("form", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None), ("VOC", None)])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_where_nobody_can_count_it_is_said_that_the_end_is_missing(tmp_path, form, subtype, share):
+    n = 10 * N
+    content = coded(tone(n), form=form, subtype=subtype)
+    found = load_audio(file_of(tmp_path, content[: int(share * len(content))]))
+    assert (share - 0.15) * n < found.samples.shape[1] < (share + 0.05) * n
+    assert "missing" in found.notes[0]
+
+
+def test_a_short_ogg_that_was_cut_keeps_its_whole_packets(tmp_path):
+    content = coded(form="OGG")
+    found = load_audio(file_of(tmp_path, content[: int(0.9 * len(content))]))
+    assert 0.7 * N < found.samples.shape[1] < N
+    np.testing.assert_allclose(found.samples[0].numpy(), tone()[: found.samples.shape[1], 0], atol=0.02)
+
+
+@pytest.mark.parametrize(("form", "subtype"), [("FLAC", None), ("OGG", "VORBIS"), ("OGG", "OPUS")])
+def test_damage_in_the_middle_is_counted(tmp_path, form, subtype):
+    content = coded(tone(10 * N), form=form, subtype=subtype)
+    found = load_audio(file_of(tmp_path, patched(content, len(content) // 2, b"\0\xff" * 20)))
+    n = found.samples.shape[1]
+    assert N < n < 10 * N
+    assert re.search(rf"{10 * N - n} of {10 * N} samples .* are missing", found.notes[0])
+
+
+def test_a_stretch_before_the_damage_is_read_without_a_word(tmp_path):
+    content = coded(tone(10 * N), form="FLAC")
+    found = load_audio(file_of(tmp_path, content[: len(content) // 2]), start_s=1.0, duration_s=2.0)
+    assert (found.samples.shape, found.notes) == ((1, 2 * N), ())
+
+
+def test_a_wav_beyond_four_gibibytes(tmp_path):
+    """Its size field has wrapped; the file has holes, so it takes no room on the disk."""
+    frame, rate = 16, 192_000  # eight channels of 16 bits
+    n = (2**32 + 16_000_000) // frame
+    header = coded(np.zeros((1, 8)), rate)[:44]
+    header = patched(
+        patched(header, 40, struct.pack("<I", n * frame % 2**32)), 4, struct.pack("<I", (n * frame + 36) % 2**32)
+    )
+    path = file_of(tmp_path, header)
+    with open(path, "r+b") as file:
+        file.truncate(44 + n * frame)
+        file.seek(44 + (n - 1000) * frame)
+        file.write(b"\0\x40" * 8)
+    found = load_audio(path, start_s=(n - 2000) / rate, mono=True)
+    assert found.samples.shape == (1, 2000)
+    assert float(found.samples[0, 1000]) == 0.5
+    assert "all that is there was read" in found.notes[0]
+
+
+def test_a_flac_that_unpacks_to_hours_is_refused_before_or_while_it_is_read(tmp_path):
+    flac = coded(np.zeros(400 * 4000), 4000, "FLAC")
+    assert len(flac) < 20_000
+    for content in (flac, sounds.without_length(flac)):
+        with pytest.raises(AudioformerError, match="longer than the 60 s allowed; cut it first"):
+            load_audio(file_of(tmp_path, content), max_s=60)
+    absurd = int.from_bytes(flac[18:26], "big") | (1 << 36) - 1
+    found = load_audio(file_of(tmp_path, patched(flac, 18, absurd.to_bytes(8, "big"))))
+    assert found.samples.shape == (1, 400 * 4000)
+
+
+def test_a_macs_hidden_neighbour_does_no_harm(tmp_path):
+    """Beside "a.mp3", libsndfile looks for "._a.mp3" and reads that one."""
+    path = file_of(tmp_path, music(), "a.mp3")
+    file_of(tmp_path, b"\0\5\x16\7" + bytes(4092), "._a.mp3")
+    assert load_audio(path).samples.shape == (1, 300_000)
+
+
+REFUSED = {
+    "pointer.wav": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        "Git LFS.*git lfs pull",
+    ),
+    "annex.wav": (b"/annex/objects/MD5E-s0--d41d8\n", "git-annex.*git annex get"),
+    "page.wav": (b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "is a web page; download the sound itself"),
+    "message.ogg": (b'{"error": "not found"}' + b" " * 50, "is a JSON text, perhaps a server's message"),
+    "set.wav": (b"PK\x03\x04" + bytes(range(100)), "is a zip archive; unpack it"),
+    "zeros.wav": (bytes(5000), "holds zeros only; copy or download it again"),
+    "notes.wav": (b"MThd" + bytes(range(60)), "is MIDI: notes, no sound"),
+    "song.raw": (bytes(range(1, 200)), "no header that says its rate; give its samples as an array"),
+    "list.mp3": (b"#EXTM3U\nhttp://example.org/a.mp3\n", "is a list of addresses"),
+    "cover.mp3": (b"\x89PNG\r\n\x1a\n" + bytes(50), "is a picture"),
+    "begin.wav": (coded()[:30], "is a WAV that is damaged, or ends before its sound begins"),
+    "begin.ogg": (coded(form="OGG")[:100], "is an Ogg file that is damaged, or ends before its sound begins"),
+    "slow.wav": (
+        patched(coded(), 24, struct.pack("<I", 1)),
+        "sample_rate=1 must be a whole number of Hz in 1000-1000000",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_says_what_the_file_is(tmp_path, name):
+    content, message = REFUSED[name]
+    with pytest.raises(AudioformerError, match=message) as refused:
+        load_audio(file_of(tmp_path, content, name))
+    assert str(refused.value).startswith(f"{name}: ")
+    assert "\n" not in str(refused.value)
+
+
+PHONES = {  # ending: (format of PyAV, codec, what it is called)
+    "m4a": ("ipod", "aac", "an MPEG-4 recording"),
+    "3gp": ("3gp", "aac", "a 3GP recording"),
+    "mov": ("mov", "aac", "a QuickTime recording"),
+    "aac": ("adts", "aac", "AAC sound"),
+    "webm": ("webm", "libopus", "a WebM or Matroska recording"),
+    "wma": ("asf", "wmav2", "Windows Media sound"),
+}
+
+
+def phone(path: Path, form: str, codec: str, n: int = N) -> Path:
+    """A phone's recording of a tone."""
+    av = pytest.importorskip("av", reason="needs PyAV: pip install 'audioformer[phones]'")
+    with av.open(str(path), "w", format=form) as file:
+        stream = file.add_stream(codec, rate=48_000, layout="mono")
+        stream.bit_rate = 64_000
+        samples = av.AudioFrame.from_ndarray(tone(n).T.copy(), format="fltp", layout="mono")
+        samples.sample_rate = 48_000
+        resampler = av.AudioResampler(
+            format=stream.format, layout="mono", rate=48_000, frame_size=stream.frame_size or 1024
+        )
+        for frame in [*resampler.resample(samples), *resampler.resample(None)]:
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("ending", PHONES)
+def test_phones_recordings_are_decoded_or_named(tmp_path, monkeypatch, ending):
+    form, codec, name = PHONES[ending]
+    path = phone(tmp_path / f"memo.{ending}", form, codec)
+    found = load_audio(path, 24_000, mono=True)
+    assert abs(found.samples.shape[1] - 24_000) < 2500  # coders add a moment of silence at either end
+    assert float(found.samples.std()) == pytest.approx(0.35, abs=0.03)
+    assert found.notes == ()
+    for module in ("reading.files", "reading.reader"):
+        monkeypatch.setattr(f"audioformer.{module}.has_pyav", lambda: False)
+    with pytest.raises(AudioformerError, match=rf"memo.{ending}: is {name}.*audioformer\[phones\].*ffmpeg -i"):
+        load_audio(path)
+
+
+def test_a_phones_recording_that_was_cut_is_told(tmp_path):
+    path = phone(tmp_path / "memo.webm", "webm", "libopus", 10 * N)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = load_audio(path)
+    assert 3 * N < found.samples.shape[1] < 7 * N
+    assert "missing" in found.notes[0]
+
+
+def test_a_list_of_files_is_never_let_to_open_others(tmp_path):
+    pytest.importorskip("av", reason="needs PyAV: pip install 'audioformer[phones]'")
+    secret = file_of(tmp_path, coded(), "secret.wav")
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n"
+    for name, content in (("a.m4a", playlist), ("b.m4a", f"ffconcat version 1.0\nfile '{secret}'\n")):
+        with pytest.raises(AudioformerError, match="not a readable sound file"):
+            load_audio(file_of(tmp_path, content.encode(), name))
+
+
+# accepted, and wrong
+
+
+@pytest.mark.parametrize("level", [1.0, 0.9])
+def test_opposite_channels_do_not_become_silence(tmp_path, level):
+    sine = tone()
+    stereo = np.concatenate([sine, -level * sine], 1)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, stereo, N)
+    found = load_audio(path, mono=True)
+    np.testing.assert_allclose(found.samples[0].numpy(), sine[:, 0] * (1 + level) / 2, atol=1e-3)
+    assert found.notes == ("its two channels are each other's opposite and cancel out; the second was turned over",)
+    batch = to_batch(load_audio(path), None, N)
+    np.testing.assert_allclose(batch[0].numpy(), found.samples.numpy(), atol=1e-6)
+    assert load_audio(path).notes == ()
+
+
+def test_ordinary_stereo_is_averaged_as_ever(tmp_path):
+    rng = np.random.default_rng(0)
+    stereo = rng.uniform(-0.5, 0.5, (N, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", stereo, N, subtype="FLOAT")
+    found = load_audio(tmp_path / "a.wav", mono=True)
+    np.testing.assert_array_equal(found.samples[0].numpy(), stereo.mean(1))
+    assert found.notes == ()
+    soundfile.write(tmp_path / "a.wav", np.zeros((N, 2)), N)
+    assert load_audio(tmp_path / "a.wav", mono=True).notes == ()
+
+
+@pytest.mark.parametrize(("channels", "name"), [(32, "a.wav"), (4, "a.amb"), (16, "a.wav")])
+def test_of_an_array_of_microphones_one_is_heard(tmp_path, channels, name):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (N, channels)).astype(np.float32)
+    path = tmp_path / name
+    soundfile.write(path, samples, N, subtype="FLOAT", format="WAV")
+    found = load_audio(path, mono=True)
+    np.testing.assert_array_equal(found.samples[0].numpy(), samples[:, 0])
+    assert "only the first of its channels is heard" in found.notes[0]
+    assert load_audio(path).samples.shape == (channels, N)
+
+
+@pytest.mark.parametrize("bits", [16, 24, 32])
+def test_whole_numbers_stored_as_floats_are_scaled(tmp_path, bits):
+    numbers = np.round(tone()[:, 0].astype(np.float64) * 2 ** (bits - 1))
+    soundfile.write(tmp_path / "a.wav", numbers, N, subtype="DOUBLE")
+    found = load_audio(tmp_path / "a.wav")
+    np.testing.assert_allclose(found.samples[0].numpy(), tone()[:, 0], atol=2**-14)
+    assert found.notes == (f"its numbers are {bits}-bit ones stored as floats; scaled to +-1",)
+
+
+def test_floats_far_beyond_full_scale_are_made_quieter(tmp_path):
+    soundfile.write(tmp_path / "a.wav", 20 * tone(), N, subtype="FLOAT")
+    found = load_audio(tmp_path / "a.wav")
+    assert float(found.samples.abs().max()) == pytest.approx(1.0)
+    assert found.notes == ("its samples reach 10 times full scale; made 20 dB quieter",)
+    soundfile.write(tmp_path / "a.wav", 2.4 * tone(), N, subtype="FLOAT")
+    assert float(load_audio(tmp_path / "a.wav").samples.max()) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (2_000, "recorded at 2000 Hz: holds nothing above 1000 Hz"),
+        (96_000, "recorded at 96000 Hz: only what lies below 12000 Hz is heard"),
+        (500_000, "recorded at 500000 Hz: only what lies below 12000 Hz is heard"),
+        (8_000, ""),
+        (44_100, ""),
+        (48_000, ""),
+    ],
+)
+def test_slow_and_fast_recordings_are_read_and_it_is_said_what_is_heard(tmp_path, rate, said):
+    soundfile.write(tmp_path / "a.wav", tone(rate, rate), rate)
+    found = load_audio(tmp_path / "a.wav", 24_000)
+    assert found.samples.shape == (1, 24_000)
+    assert found.notes == ((said,) if said else ())
+    assert load_audio(tmp_path / "a.wav").notes == ()
+
+
+def test_levels():
+    sine = Waveform(load_tone(), N)
+    assert sine.level_db == pytest.approx(-9.03, abs=0.01)
+    assert Waveform(sine.samples * 0, N).level_db == -100
+
+
+def load_tone():
+    return to_batch(tone()[:, 0], N, N)[0]
+
+
+def test_the_checksum_of_ogg_pages():
+    for page in sounds.pages(coded(form="OGG")):
+        assert page[22:26] == struct.pack("<I", sounds.slow_ogg_checksum(page))
+
+
+UNWRITTEN = [("AIFF", "DWVW_12"), ("WAV", "MPEG_LAYER_III")]  # libsndfile reads them, but cannot write them
+WRITTEN = [
+    (form, subtype)
+    for form in soundfile.available_formats()
+    for subtype in soundfile.available_subtypes(form)
+    if form not in ("RAW", "SD2", "MP3") and (form, subtype) not in UNWRITTEN
+]
+
+
+@pytest.mark.parametrize(("form", "subtype"), WRITTEN)
+def test_every_format_and_coding_of_libsndfile_comes_whole(tmp_path, form, subtype):
+    path = file_of(tmp_path, coded(tone(8000, 8000), 8000, form, subtype))
+    found = load_audio(path)
+    assert 8000 <= found.samples.shape[1] <= 8512  # whole blocks
+    assert found.notes == ()
+    start, n = round(0.05 * found.sample_rate), round(0.1 * found.sample_rate)  # XI knows one rate only
+    part = load_audio(path, start_s=0.05, duration_s=0.1)
+    assert part.notes == ()
+    assert float((part.samples - found.samples[:, start : start + n]).abs().max()) < 0.02
