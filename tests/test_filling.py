@@ -124,7 +124,7 @@ def test_a_random_gap_is_that_of_pre_training(codes):
 def test_mistakes_are_explained(codes, hidden):
     with pytest.raises(AudioformerError, match="nothing is hidden"):
         guess(model(), codes, torch.zeros_like(hidden))
-    with pytest.raises(AudioformerError, match=r"\(3, 40\) and hidden \(2, 40\)"):
+    with pytest.raises(AudioformerError, match=r"\(3, 40\) and target_mask \(2, 40\)"):
         guess(model(), codes, hidden[:2])
     with pytest.raises(AudioformerError, match="n_steps=0"):
         fill(model(), codes, hidden, n_steps=0)

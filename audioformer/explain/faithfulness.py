@@ -130,8 +130,8 @@ def curves(
             f"order must name each block of {block} in {n_frames} frames once; n_points={n_points} must be 2 or more"
         )
     taken = [frames_of(order, part, block, n_frames) for part in torch.linspace(0, 1, n_points).tolist()]
-    hidden = [where.expand(codes.shape) for one in taken for where in (one, ~one)]
-    p = hidden_probabilities(clf, codes, hidden)[:, label].view(n_points, 2)
+    masks = [where.expand(codes.shape) for one in taken for where in (one, ~one)]
+    p = hidden_probabilities(clf, codes, masks)[:, label].view(n_points, 2)
     share = torch.tensor([round(part * len(order)) / len(order) for part in torch.linspace(0, 1, n_points).tolist()])
     return Curves(share, p[:, 0], p[:, 1])
 

@@ -1,10 +1,10 @@
 """Guess hidden codes and fill the gap: what masked language modelling teaches, tried on one clip.
 
-    guesses = guess(model, codes, hidden)          # how surprised is the model by the truth, and what would it say
-    filled = fill(model, codes, hidden, n_steps=8) # the clip with the gap closed by the model
+    guesses = guess(model, codes, target_mask)           # the true codes' probabilities, and the model's best guesses
+    filled = fill(model, codes, target_mask, n_steps=8)  # the clip with the gap closed by the model
 
 One shot takes the likeliest code at every place at once, each place without knowing what the others get. In steps
-(MaskGIT, arXiv 2202.04200, section 3.2) the surest guesses are kept first and the rest is guessed anew, knowing them.
+(MaskGIT, arXiv 2202.04200, section 3.2) the surest guesses are kept first, and the rest is guessed again with them.
 
 Shapes: K codebook rows of the model, T frames, V entries per codebook, M hidden places.
 """
@@ -27,7 +27,7 @@ from audioformer.tokens import wrap
 
 @dataclass(frozen=True)
 class Guesses:
-    """What a model says about hidden codes; places are in the order of `hidden.nonzero()`: row by row.
+    """What a model says about hidden codes; places are in the order of `target_mask.nonzero()`: row by row.
 
     Attributes:
         places: (M, 2) int64, row and frame, from 0.
@@ -81,7 +81,9 @@ def random_gap(
 
 
 @torch.no_grad()
-def hidden_log_probabilities(model: AudioFormer, codes: Tensor, hidden: Tensor, window: int | None = None) -> Tensor:
+def hidden_log_probabilities(
+    model: AudioFormer, codes: Tensor, target_mask: Tensor, window: int | None = None
+) -> Tensor:
     """What the model expects at each hidden place.
 
     Clips longer than the window are read in half-overlapping windows, each place in the one whose middle is nearest.
@@ -89,68 +91,68 @@ def hidden_log_probabilities(model: AudioFormer, codes: Tensor, hidden: Tensor, 
     Args:
         model: pre-trained, in evaluation mode.
         codes: (K, T) int64 in [0, V); K at least the model's, further rows are not read.
-        hidden: (K, T) bool, at least one True.
+        target_mask: (K, T) bool, at least one True.
         window: frames read at once; None: as many as the model has positions for.
 
     Returns:
-        (M, V) log probabilities over the V codes, places in the order of `hidden.nonzero()`.
+        (M, V) log probabilities over the V codes, places in the order of `target_mask.nonzero()`.
 
     Raises:
         AudioformerError: shapes disagree, nothing is hidden, or codes outside [0, V).
     """
     n_rows, size = model.config.n_codebooks, model.config.codebook_size
-    codes, hidden = _checked(codes, hidden, n_rows)
+    codes, target_mask = _checked(codes, target_mask, n_rows)
     window = min(window or model.config.max_positions - 2, model.config.max_positions - 2)
-    found = torch.zeros(n_rows, codes.shape[1], dtype=torch.long)  # place to row of `out`
-    found[hidden] = torch.arange(int(hidden.sum()))
-    out = torch.zeros(int(hidden.sum()), size)
+    number_of = torch.zeros(n_rows, codes.shape[1], dtype=torch.long)  # of each place: its line in `out`
+    number_of[target_mask] = torch.arange(int(target_mask.sum()))
+    out = torch.zeros(int(target_mask.sum()), size)
     starts = torch.tensor(window_starts(codes.shape[1], window))
     middles = starts + min(window, codes.shape[1]) / 2 - 0.5
     nearest = (torch.arange(codes.shape[1])[:, None] - middles).abs().argmin(1)  # window of each frame
     for number, start in enumerate(starts.tolist()):
         read = slice(start, start + window)
-        wanted = hidden[:, read] & (nearest[read] == number)
-        if not wanted.any():
+        in_window = target_mask[:, read] & (nearest[read] == number)
+        if not in_window.any():
             continue
         batch = wrap(codes[None, :, read], codebook_size=size)
-        vectors = model(mask_positions(batch, hidden[:, read])[0]).hidden[0, :, 1:-1]  # (R, T', D)
+        vectors = model(mask_positions(batch, target_mask[:, read])[0]).hidden[0, :, 1:-1]  # (R, T', D)
         for row in range(n_rows):
-            if wanted[row].any():
-                h = vectors[0 if model.config.rows == "summed" else row][wanted[row]]
-                out[found[row, read][wanted[row]]] = model.mlm_logits(h, row)[:, :size].float().log_softmax(-1)
+            if in_window[row].any():
+                h = vectors[0 if model.config.rows == "summed" else row][in_window[row]]
+                out[number_of[row, read][in_window[row]]] = model.mlm_logits(h, row)[:, :size].float().log_softmax(-1)
     return out
 
 
-def guess(model: AudioFormer, codes: Tensor, hidden: Tensor, top_k: int = 5, window: int | None = None) -> Guesses:
+def guess(model: AudioFormer, codes: Tensor, target_mask: Tensor, top_k: int = 5, window: int | None = None) -> Guesses:
     """How well the model knows what is hidden. Arguments and errors as `hidden_log_probabilities`.
 
     Args:
         model: pre-trained.
         codes: (K, T), the truth.
-        hidden: (K, T) bool.
+        target_mask: (K, T) bool.
         top_k: guesses given for each place.
         window: frames read at once.
 
     Returns:
         Guesses.
     """
-    log_p = hidden_log_probabilities(model, codes, hidden, window)
-    codes, hidden = _checked(codes, hidden, model.config.n_codebooks)
-    truth = log_p.gather(1, codes[hidden][:, None])
+    log_p = hidden_log_probabilities(model, codes, target_mask, window)
+    codes, target_mask = _checked(codes, target_mask, model.config.n_codebooks)
+    truth = log_p.gather(1, codes[target_mask][:, None])
     top = log_p.topk(min(top_k, log_p.shape[1]))
     rank = (log_p > truth).sum(1) + 1
     return Guesses(
-        hidden.nonzero(), truth[:, 0], rank, top.indices, top.values.exp(), math.log(model.config.codebook_size)
+        target_mask.nonzero(), truth[:, 0], rank, top.indices, top.values.exp(), math.log(model.config.codebook_size)
     )
 
 
-def fill(model: AudioFormer, codes: Tensor, hidden: Tensor, n_steps: int = 1, window: int | None = None) -> Tensor:
+def fill(model: AudioFormer, codes: Tensor, target_mask: Tensor, n_steps: int = 1, window: int | None = None) -> Tensor:
     """Close the gap with the model's guesses.
 
     Args:
         model: pre-trained.
         codes: (K, T); what is hidden is never read.
-        hidden: (K, T) bool.
+        target_mask: (K, T) bool.
         n_steps: 1 = all at once; more = the surest first, following a cosine as in MaskGIT.
         window: frames read at once.
 
@@ -162,9 +164,9 @@ def fill(model: AudioFormer, codes: Tensor, hidden: Tensor, n_steps: int = 1, wi
     """
     if n_steps < 1:
         raise AudioformerError(f"n_steps={n_steps} must be at least 1")
-    codes, hidden = _checked(codes, hidden, model.config.n_codebooks)
-    filled, open_places, n_all = codes.clone(), hidden.clone(), int(hidden.sum())
-    filled[hidden] = 0
+    codes, target_mask = _checked(codes, target_mask, model.config.n_codebooks)
+    filled, open_places, n_all = codes.clone(), target_mask.clone(), int(target_mask.sum())
+    filled[target_mask] = 0
     for step in range(1, n_steps + 1):
         best = hidden_log_probabilities(model, filled, open_places, window).max(1)
         places = open_places.nonzero()
@@ -178,13 +180,13 @@ def fill(model: AudioFormer, codes: Tensor, hidden: Tensor, n_steps: int = 1, wi
     return filled
 
 
-def _checked(codes: Tensor, hidden: Tensor, n_rows: int) -> tuple[Tensor, Tensor]:
+def _checked(codes: Tensor, target_mask: Tensor, n_rows: int) -> tuple[Tensor, Tensor]:
     """The model's rows of both, or an error that prints both shapes."""
-    codes, hidden = torch.as_tensor(codes), torch.as_tensor(hidden).bool()
-    if codes.ndim != 2 or codes.shape != hidden.shape or len(codes) < n_rows:
+    codes, target_mask = torch.as_tensor(codes), torch.as_tensor(target_mask).bool()
+    if codes.ndim != 2 or codes.shape != target_mask.shape or len(codes) < n_rows:
         raise AudioformerError(
-            f"codes {tuple(codes.shape)} and hidden {tuple(hidden.shape)} must both be ({n_rows} or more, frames)"
+            f"codes {tuple(codes.shape)} and target_mask {tuple(target_mask.shape)} must both be ({n_rows} or more, frames)"
         )
-    if not hidden[:n_rows].any():
+    if not target_mask[:n_rows].any():
         raise AudioformerError("nothing is hidden: pick at least one code for the model to guess")
-    return codes[:n_rows].long(), hidden[:n_rows]
+    return codes[:n_rows].long(), target_mask[:n_rows]

@@ -84,11 +84,11 @@ def occlusion(
     n_rows, n_frames = codes.shape
     starts = range(0, max(1, n_frames - span + step), step)
     spans = torch.tensor([[start, min(start + span, n_frames)] for start in starts])
-    hidden = torch.zeros(len(spans) + 2, n_rows, n_frames, dtype=torch.bool)  # everything, nothing, stretches
-    hidden[0] = True
-    for gap, (start, end) in zip(hidden[2:], spans.tolist(), strict=True):
-        gap[:, start:end] = True
-    p = hidden_probabilities(clf, codes, torch.cat([hidden, _each_row(codes)]) if rows else hidden)
+    masks = torch.zeros(len(spans) + 2, n_rows, n_frames, dtype=torch.bool)  # everything, nothing, stretches
+    masks[0] = True
+    for mask, (start, end) in zip(masks[2:], spans.tolist(), strict=True):
+        mask[:, start:end] = True
+    p = hidden_probabilities(clf, codes, torch.cat([masks, _each_row(codes)]) if rows else masks)
     label = int(p[1].argmax()) if label is None else class_number(clf, label)
     falls, n_spans = p[1, label] - p[2:, label], len(spans)
     return Occlusion(
@@ -126,7 +126,7 @@ def _each_row(codes: Tensor) -> Tensor:
     return torch.eye(len(codes), dtype=torch.bool)[:, :, None].expand(-1, -1, codes.shape[1])
 
 
-def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[Tensor] | Tensor) -> Tensor:
+def hidden_probabilities(clf: AudioClassifier, codes: Tensor, target_masks: Sequence[Tensor] | Tensor) -> Tensor:
     """What the classifier says about a clip with parts of it hidden, as `clf.classify_codes` does for each.
 
     A window that looks the same in several of them is read once: most of a long clip, if only a little is hidden.
@@ -134,7 +134,7 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[T
     Args:
         clf: classifier with its codec.
         codes: (K, T).
-        hidden: N of (K, T) bool, True = the model sees MASK there.
+        target_masks: N of (K, T) bool, True = the model sees MASK there.
 
     Returns:
         (N, C) probabilities.
@@ -146,12 +146,12 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[T
     starts = window_starts(codes.shape[1], clf.window)
     different: dict[bytes, int] = {}
     pieces, which = [], []
-    for gap in hidden:
-        if gap.shape != codes.shape:
+    for mask in target_masks:
+        if mask.shape != codes.shape:
             raise AudioformerError(
-                f"hidden {tuple(gap.shape)} must have the shape of the codes that are read, {tuple(codes.shape)}"
+                f"a target_mask {tuple(mask.shape)} must have the shape of the codes that are read, {tuple(codes.shape)}"
             )
-        seen = torch.where(gap, -1, codes)
+        seen = torch.where(mask, -1, codes)
         for start in starts:
             piece = seen[:, start : start + clf.window]
             key = piece.numpy().tobytes()
@@ -163,7 +163,7 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, hidden: Sequence[T
     shown = [piece.clamp_min(0) for piece in pieces]
     found = predict_codes(clf.classifier, shown, clf.window, clf.multi_label, BATCH, gaps, map_batches=clf.map_batches)
     p = torch.stack([one.probabilities for one in found])
-    return p[torch.tensor(which)].view(len(hidden), len(starts), -1).mean(1)  # all windows are equally long
+    return p[torch.tensor(which)].view(len(target_masks), len(starts), -1).mean(1)  # all windows are equally long
 
 
 def model_codes(clf: AudioClassifier, codes: Tensor) -> Tensor:
