@@ -1,6 +1,9 @@
 // What every room shares: it asks its questions when it is on the screen and the clip is another one, one at a time.
 import { LATE, Latest } from "./latest.js";
+import { part } from "./widgets/dom.js";
 import { linked } from "./widgets/link.js";
+
+export { part };
 
 export class Room {
   constructor({ element, read, watch, send }, name, template) {
@@ -92,13 +95,6 @@ export class Room {
 
   // A room forgets here what it would ask for again.
   forget() {}
-}
-
-export function part(tag, name, text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (text !== "") made.textContent = text;
-  return made;
 }
 
 // A control takes a value, if it is one of those that it offers.

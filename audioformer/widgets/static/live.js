@@ -1,6 +1,7 @@
 // Listening live: capture apart from everything else, one portion on its way at a time. While an answer is awaited sound
 // is collected, so a slow model gets longer portions and only its latest window, and no sound is lost.
 import { onLook } from "./colours.js";
+import { part } from "./dom.js";
 import { Microphone } from "./microphone.js";
 import { Player } from "./player.js";
 import { Rolling } from "./rolling.js";
@@ -203,10 +204,10 @@ export class LiveView {
     const about = `${(end_s - start_s).toFixed(1)} s up to ${end_s.toFixed(1)} s${this.checkpoint ? `, says ${this.checkpoint}` : ""}`;
     this.find(".af-about").textContent = quiet ? `Nearly silent (${level_db.toFixed(0)} dB): this label means little. ${about}` : about;
     this.find(".af-likely").replaceChildren(...labels.map(({ label: name, p: share }) => {
-      const [row, track, bar] = [piece("li", ""), piece("span", "af-likely-track"), piece("i", "")];
+      const [row, track, bar] = [part("li", ""), part("span", "af-likely-track"), part("i", "")];
       bar.style.width = `${100 * share}%`;
       track.append(bar);
-      row.append(piece("span", "", name), track, piece("span", "", `${(100 * share).toFixed(1)} %`));
+      row.append(part("span", "", name), track, part("span", "", `${(100 * share).toFixed(1)} %`));
       return row;
     }));
     Object.assign(this.host.dataset, { label, until: end_s.toFixed(3) });
@@ -215,10 +216,10 @@ export class LiveView {
   // A line of the history: another label than before, to be heard again while its sound is kept.
   remember(entry) {
     const list = this.find(".af-told-live");
-    const button = piece("button", "", `▶ ${entry.from.toFixed(1)} s  ${entry.label}`);
+    const button = part("button", "", `▶ ${entry.from.toFixed(1)} s  ${entry.label}`);
     button.type = "button";
     button.addEventListener("click", () => this.replay(entry.from, Math.max(entry.to, entry.from + 0.5)));
-    const line = piece("li", "");
+    const line = part("li", "");
     line.append(button);
     list.prepend(line);
     while (list.children.length > MOST_TOLD) list.lastChild.remove();
@@ -291,16 +292,9 @@ function encoded(pcm) {
   return btoa(text);
 }
 
-function piece(tag, name, text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (text !== "") made.textContent = text;
-  return made;
-}
-
 // In a notebook: `reply` takes the answers.
 export function mount({ element, read, watch, send }) {
-  const view = new LiveView(element.appendChild(piece("div", "")), { send: (data) => send("push", data) });
+  const view = new LiveView(element.appendChild(part("div", "")), { send: (data) => send("push", data) });
   watch("reply", () => view.answer(JSON.parse(read("reply") || "null")));
   return view;
 }

@@ -2,11 +2,13 @@
 //
 // In Gradio: new Timeline(host, { hear, paint }).show(view). In a notebook: audioformer.widgets.timeline(...) shows the
 // same module through anywidget, by mount(). What a view holds is written down in audioformer/widgets/lanes.py.
-import { DASHES, look, onLook } from "./colours.js";
-import { KINDS } from "./lanes.js";
+import { look, onLook } from "./colours.js";
+import { clamp, part } from "./dom.js";
 import { linked } from "./link.js";
-import { writeWav } from "./player.js";
-import { pictures, quoted, saveMenu } from "./save.js";
+import { pictures, saveMenu } from "./save.js";
+import { ROUNDING_S, hover, placeMarks, press } from "./timeline_pointer.js";
+import { drawRow, laneRow } from "./timeline_rows.js";
+import { lanesPicture, stretchSound, valueTable } from "./timeline_save.js";
 
 const TEMPLATE = `
   <div class="af-bar" role="group" aria-label="Hear it">
@@ -27,9 +29,7 @@ const TEMPLATE = `
       <button type="button" class="af-zoom" title="Show only the selected stretch (Z)" disabled>Zoom</button>
     </div>
   </div>`;
-const ROUNDING_S = 1e-6; // two moments nearer than this are one
 const HINT = "a moment to play from there; drag to loop a stretch.";
-const TICK_PX = 10;
 const SHORTEST_CUT_S = 0.06; // a single frame of 13 ms is a click; this much around it can be heard
 
 export class Timeline {
@@ -81,24 +81,7 @@ export class Timeline {
 
   build() {
     const lanes = this.lanes;
-    this.rows = [...lanes, { kind: "axis", name: "", weight: 0 }].map((lane) => {
-      const row = element("div", "af-lane");
-      row.dataset.lane = lane.id ?? "";
-      row.dataset.kind = lane.kind;
-      row.style.flexGrow = 100 * lane.weight; // shares of the whole height, whatever they add up to
-      const [name, ticks, canvas] = [element("div", "af-lane-name", lane.name), element("div", "af-ticks"), element("canvas", "")];
-      name.title = lane.name;
-      for (const [place, text] of lane.ticks ?? []) {
-        const tick = element("span", "", text);
-        tick.style.bottom = `${place * 100}%`;
-        if (place < 0.04 || place > 0.94) tick.style.transform = place < 0.5 ? "none" : "translateY(100%)"; // never into the next lane
-        ticks.append(tick);
-      }
-      row.append(name, ticks, canvas);
-      if (lane.lines?.length > 1 || lane.legend) row.append(legend(lane));
-      row.classList.toggle("af-low", Boolean(lane.points)); // where nothing is drawn
-      return { lane, row, canvas };
-    });
+    this.rows = [...lanes, { kind: "axis", name: "", weight: 0 }].map(laneRow);
     this.find(".af-lanes").replaceChildren(...this.rows.map(({ row }) => row));
     const alt = lanes.map((lane) => lane.alt).join(" ");
     this.find(".af-plot").setAttribute("aria-label", `${alt} Arrow keys move from code to code, Enter plays one, space plays the clip.`);
@@ -110,7 +93,7 @@ export class Timeline {
     const group = this.find(".af-swap");
     group.hidden = hear.length < 2;
     group.replaceChildren(...hear.map(({ name, label }) => {
-      const button = element("button", "", label);
+      const button = part("button", "", label);
       button.type = "button";
       button.dataset.sound = name;
       button.setAttribute("role", "radio");
@@ -120,28 +103,22 @@ export class Timeline {
     this.choose(this.choice, false);
   }
 
-  draw() {
-    const colours = look();
+  // What all lanes need to be drawn.
+  frame() {
     const [from, to] = this.range;
-    for (const { lane, row, canvas } of this.rows ?? []) {
-      const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-      if (!width || !height) continue; // in a hidden room
-      const short = lane.short && height < 6.4 * lane.name.length;
-      row.firstElementChild.textContent = short ? lane.short : lane.name;
-      const ticks = [...row.querySelectorAll(".af-ticks span")];
-      const every = lane.codes ? Math.ceil((TICK_PX * ticks.length) / height) : 1; // as many names of rows as there is room for
-      ticks.forEach((tick, place) => (tick.hidden = place % every > 0));
-      const scale = devicePixelRatio || 1;
-      [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
-      const context = canvas.getContext("2d");
-      context.setTransform(scale, 0, 0, scale, 0, 0);
-      const frame = { lane, width, height, from, to, link: this.link, colours, veil: this.veil };
-      if (lane.kind === "axis") drawAxis(context, frame);
-      else KINDS[lane.kind].draw(context, frame);
-      for (const line of row.querySelectorAll(".af-legend-line")) line.style.color = colours.lines[line.dataset.place % colours.lines.length];
-    }
-    this.find(".af-plot").dataset.look = colours.name;
+    return { from, to, link: this.link, colours: look(), veil: this.veil };
+  }
+
+  draw() {
+    const frame = this.frame();
+    for (const row of this.rows ?? []) drawRow(row, frame);
+    this.find(".af-plot").dataset.look = frame.colours.name;
     this.place();
+  }
+
+  // Playhead, selection and cursor lie over the lanes, so that they move without drawing them again.
+  place() {
+    placeMarks(this);
   }
 
   // --- pointer and keys
@@ -156,40 +133,15 @@ export class Timeline {
       this.swap(event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : -1);
       this.find("[aria-checked=true]").focus();
     });
-    const [csv, wav] = [() => this.table(), () => this.sound()];
-    const drawn = pictures(() => this.figure(), () => ({ csv: csv(), wav: wav() }));
+    const [csv, wav] = [() => valueTable(this), () => stretchSound(this)];
+    const drawn = pictures(() => lanesPicture(this), () => ({ csv: csv(), wav: wav() }));
     this.find(".af-tools").append(saveMenu({ ...drawn, csv, wav }));
-    plot.addEventListener("pointerdown", (event) => event.button === 0 && this.press(event));
-    plot.addEventListener("pointermove", (event) => this.hover(event));
+    plot.addEventListener("pointerdown", (event) => event.button === 0 && press(this, event));
+    plot.addEventListener("pointermove", (event) => hover(this, event));
     plot.addEventListener("pointerleave", () => (this.find(".af-tip").hidden = true));
     plot.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.draw()).observe(plot);
     onLook(() => this.draw());
-  }
-
-  press(event) {
-    const start = this.view && this.locate(event);
-    if (!start) return;
-    const brushing = this.brush && start.lane.kind === "codes";
-    let moved = false;
-    const move = (later) => {
-      const end = this.locate(later, start);
-      moved ||= Math.abs(later.clientX - event.clientX) > 5 || (brushing && Math.abs(later.clientY - event.clientY) > 5);
-      if (moved && !brushing) this.link.select([start.time, end.time].sort((one, other) => one - other));
-      if (moved && brushing) this.showBrush(start, end);
-    };
-    const up = (later) => {
-      window.removeEventListener("pointermove", move);
-      window.removeEventListener("pointerup", up);
-      window.removeEventListener("pointercancel", up);
-      if (later.type === "pointercancel") return;
-      if (brushing) this.brushed(start, this.locate(later, start));
-      else if (moved) this.play();
-      else this.click(start);
-    };
-    window.addEventListener("pointermove", move);
-    window.addEventListener("pointerup", up);
-    window.addEventListener("pointercancel", up);
   }
 
   click({ lane, row, time }) {
@@ -305,90 +257,6 @@ export class Timeline {
     if (moved[1] > moved[0]) this.link.select(moved);
   }
 
-  // Where a pointer is: {lane, row (of codes, from 1), time, share}; kept inside the lane of `start` if that is given.
-  locate(event, start = null) {
-    const found = start?.entry ?? this.rows?.find(({ lane, canvas }) => {
-      const box = canvas.getBoundingClientRect();
-      return lane.kind !== "axis" && event.clientY >= box.top && event.clientY < box.bottom && event.clientX >= box.left && event.clientX <= box.right;
-    });
-    if (!found) return null;
-    const box = found.canvas.getBoundingClientRect();
-    const [from, to] = this.range;
-    const share = clamp((event.clientY - box.top) / box.height, 0, 0.9999);
-    const time = clamp(from + ((event.clientX - box.left) / box.width) * (to - from), from, to);
-    return { entry: found, lane: found.lane, time, share, row: Math.floor(share * (found.lane.codes?.length ?? 1)) + 1 };
-  }
-
-  hover(event) {
-    const tip = this.find(".af-tip");
-    const place = this.view && this.locate(event);
-    tip.hidden = !place || event.pointerType === "touch";
-    if (tip.hidden) return;
-    const values = KINDS[place.lane.kind].value(place.lane, place.time, place.share, this.link);
-    tip.replaceChildren(...[`${place.time.toFixed(3)} s`, ...values].map((line) => element("div", "", line)));
-    const box = this.find(".af-plot").getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    tip.style.left = `${x > box.width - 190 ? x - tip.offsetWidth - 12 : x + 14}px`;
-    tip.style.top = `${Math.min(y + 12, box.height - tip.offsetHeight - 4)}px`;
-  }
-
-  showBrush(start, end) {
-    const [low, high] = [start.row, end.row].sort((one, other) => one - other);
-    const [first, last] = [this.frameAt(start.time), this.frameAt(end.time)].sort((one, other) => one - other);
-    this.box(this.find(".af-cursor"), start.entry, low, high, first, last);
-    return { row: low, rows: high - low + 1, frame: first, frames: last - first + 1 };
-  }
-
-  brushed(start, end) {
-    const { row, rows, frame, frames } = this.showBrush(start, end);
-    this.point(row, frame);
-    const inside = Math.min(frames, this.codes[0].length - frame);
-    if (inside > 0) this.paint?.({ row, rows, frame, frames: inside });
-  }
-
-  // Playhead, selection and cursor lie over the lanes, so that they move without drawing them again.
-  place() {
-    if (!this.view || !this.rows?.length) return;
-    const { player, selection, cursor } = this.link;
-    const [from, to] = this.range;
-    const time = player.time;
-    if (time !== null && (time > to || time < from) && to - from < this.view.duration_s && !selection && this.turn(time)) return;
-    const share = (moment) => ((moment - from) / (to - from)) * 100;
-    const head = this.find(".af-playhead");
-    head.hidden = time === null || time < from - ROUNDING_S || time > to + ROUNDING_S;
-    head.style.left = `${share(time)}%`;
-    const stretch = this.find(".af-stretch");
-    stretch.hidden = !selection || selection[1] <= from || selection[0] >= to || (selection[0] <= from && selection[1] >= to);
-    if (selection) {
-      const [left, right] = selection.map((edge) => clamp(share(edge), 0, 100));
-      [stretch.style.left, stretch.style.width] = [`${left}%`, `${right - left}%`];
-    }
-    const entry = this.rows.find(({ lane }) => lane.kind === "codes");
-    const box = this.find(".af-cursor");
-    box.hidden = !cursor;
-    box.classList.toggle("af-moment", !entry);
-    if (cursor && entry) this.box(box, entry, cursor.row, cursor.row, cursor.frame, cursor.frame);
-    if (cursor && !entry) this.moment(box, share((cursor.frame + 0.5) / this.view.frame_rate));
-  }
-
-  box(box, { lane, row, canvas }, low, high, first, last) {
-    const [from, to] = this.range;
-    const scale = canvas.clientWidth / (to - from);
-    const left = (first / this.view.frame_rate - from) * scale;
-    const width = Math.max(((last - first + 1) / this.view.frame_rate) * scale, 5);
-    const tall = canvas.clientHeight / lane.codes.length;
-    box.hidden = left + width < 0 || left > canvas.clientWidth;
-    Object.assign(box.style, {
-      left: `${left}px`, width: `${width}px`, top: `${row.offsetTop + (low - 1) * tall}px`, height: `${(high - low + 1) * tall}px`,
-    });
-  }
-
-  // Without codes the cursor is a moment: a line through all lanes.
-  moment(box, percent) {
-    box.hidden = percent < 0 || percent > 100;
-    Object.assign(box.style, { left: `calc(${percent}% - 1px)`, width: "2px", top: "0", height: "calc(100% - 16px)" });
-  }
-
   zoom() {
     const { selection } = this.link;
     const whole = [0, this.view.duration_s];
@@ -435,120 +303,12 @@ export class Timeline {
   say(text) {
     this.find(".af-status").textContent = text;
   }
-
-  // --- saving
-
-  // All lanes as they are on the screen, for a file.
-  figure() {
-    const plot = this.find(".af-plot");
-    const draw = (context) => {
-      const colours = look();
-      for (const { lane, row, canvas } of this.rows) {
-        const [left, top, height] = [canvas.offsetLeft, row.offsetTop, row.clientHeight];
-        const frame = { lane, width: canvas.clientWidth, height: canvas.clientHeight, from: this.range[0], to: this.range[1], link: this.link, colours, veil: this.veil };
-        context.save();
-        context.translate(left, top);
-        if (lane.kind === "axis") drawAxis(context, frame);
-        else KINDS[lane.kind].draw(context, frame);
-        context.restore();
-        Object.assign(context, { font: "11px system-ui, sans-serif", fillStyle: colours.soft, textBaseline: "alphabetic", textAlign: "right" });
-        for (const [place, text] of lane.ticks ?? []) context.fillText(text, left - 6, top + height * (1 - place) + 4);
-        if (lane.lines?.length > 1) writeNames(context, lane, left + 6, top + 12, colours);
-        context.save();
-        context.translate(12, top + height / 2);
-        context.rotate(-Math.PI / 2);
-        context.textAlign = "center";
-        context.fillStyle = colours.soft;
-        if (lane.name) context.fillText(lane.name, 0, 0);
-        context.restore();
-      }
-    };
-    return { width: plot.clientWidth, height: plot.clientHeight, alt: this.lanes.map((lane) => lane.alt).join(" "), draw };
-  }
-
-  // One line a frame: time, the codes of every row, every line at the nearest moment, and the events that sound.
-  table() {
-    const codes = this.codes ?? [];
-    const lines = this.lanes.flatMap((lane) => (lane.lines ?? []).map((line) => ({ ...line, lane })));
-    const events = this.lanes.filter((lane) => lane.kind === "events");
-    const names = [...lines.map(({ name, lane }) => `${lane.name}: ${name}`), ...events.map(({ name }) => name)].map(quoted);
-    const head = ["time_s", ...codes.map((_, row) => `codebook_${row + 1}`), ...names];
-    const rows = Array.from({ length: Math.ceil(this.view.duration_s * this.view.frame_rate) }, (_, frame) => {
-      const time = (frame + 0.5) / this.view.frame_rate;
-      const at = ({ values, lane }) => values[Math.round((time - lane.start_s) / lane.step_s)] ?? "";
-      const sounding = (lane) => quoted(lane.events.filter(({ start_s, end_s }) => start_s <= time && time < end_s).map(({ label }) => label).join("; "));
-      return [time.toFixed(4), ...codes.map((row) => row[frame] ?? ""), ...lines.map(at), ...events.map(sounding)].join(",");
-    });
-    return new Blob([[head.join(","), ...rows].join("\n") + "\n"], { type: "text/csv" });
-  }
-
-  sound() {
-    const { sounds } = this.link.player;
-    const sound = sounds.get(this.choice) ?? sounds.get("original");
-    if (!sound) throw new Error("the sound is not here yet.");
-    if (!sounds.has(this.choice)) this.say("That sound is not here yet: saved with the original.");
-    const { samples, rate } = sound;
-    const [from, to] = (this.link.selection ?? [0, this.view.duration_s]).map((edge) => Math.round(edge * rate));
-    return writeWav(samples.slice(from, to), rate);
-  }
 }
-
-function drawAxis(context, { width, from, to, colours }) {
-  const wanted = (to - from) / Math.max(2, width / 90);
-  const step = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10].find((size) => size >= wanted) ?? 20;
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  context.font = "11px system-ui, sans-serif";
-  context.fillStyle = context.strokeStyle = colours.soft;
-  context.textBaseline = "top";
-  for (let time = Math.ceil(from / step - 1e-6) * step; time <= to + 1e-6; time += step) {
-    const x = ((time - from) / (to - from)) * width;
-    context.fillRect(Math.min(x, width - 1), 0, 1, 4);
-    context.textAlign = x < 12 ? "left" : x > width - 24 ? "right" : "center";
-    context.fillText(`${time.toFixed(digits)}${x > width - 24 || time + step > to + 1e-6 ? " s" : ""}`, x, 6);
-  }
-}
-
-// Names of the lines of a lane, one below the other, each in its colour.
-function writeNames(context, lane, left, top, colours) {
-  Object.assign(context, { textAlign: "left", textBaseline: "alphabetic" });
-  lane.lines.forEach(({ name }, place) => {
-    context.fillStyle = colours.lines[place % colours.lines.length];
-    context.fillText(name, left, top + 13 * place);
-  });
-}
-
-function legend(lane) {
-  const box = element("div", "af-legend-box");
-  if (lane.legend) box.append(element("span", "", lane.legend));
-  (lane.lines ?? []).forEach(({ name }, place) => {
-    const entry = element("span", "");
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    line.setAttribute("class", "af-legend-line");
-    line.setAttribute("viewBox", "0 0 24 6");
-    line.dataset.place = place;
-    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-    path.setAttribute("d", "M0 3H24");
-    path.setAttribute("stroke-dasharray", DASHES[place % DASHES.length].join(" "));
-    line.append(path);
-    entry.append(line, name);
-    box.append(entry);
-  });
-  return box;
-}
-
-function element(tag, name, text = "") {
-  const made = document.createElement(tag);
-  if (name) made.className = name;
-  if (text !== "") made.textContent = text;
-  return made;
-}
-
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // Anywidget and Gradio alike: read a prop, watch it, send an event. The prop `value` is a view as JSON text, `reply` is
 // {wav} of a code that was asked for.
 export function mount({ element: root, read, watch, send }) {
-  const host = root.querySelector(".af-timeline") ?? root.appendChild(element("div", "af-timeline"));
+  const host = root.querySelector(".af-timeline") ?? root.appendChild(part("div", "af-timeline"));
   const hear = read("can_hear") ? (cursor) => send("hear", cursor) : null;
   const timeline = new Timeline(host, { hear });
   let told = null;
