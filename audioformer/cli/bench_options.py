@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from audioformer.cli.options import add_codec, add_verb, at_least_one, numbers, seconds, words
+from audioformer.cli.options import add_codec, add_options, add_verb, at_least_one, numbers, seconds, words
 from audioformer.cli.settings import add_set, override
 
 PROBE_DATA = {
@@ -18,9 +18,12 @@ PROBE_DATA = {
 def _add_output(parser: argparse.ArgumentParser, holds: str, seeds: int | None, folds: str = "") -> None:
     """The folder of a benchmark that continues where it stopped, and how much of it to measure."""
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help=f"for {holds}; continued if it is there")
-    parser.add_argument("--folds", type=numbers, metavar="1,2", help=f"folds to hold out (default all{folds})")
-    default = "the preset's, 3" if seeds is None else seeds
-    parser.add_argument("--seeds", type=at_least_one, default=seeds, metavar="N", help=f"seeds (default {default})")
+    default = (seeds,) if seeds else ()
+    options = {
+        "--folds": (numbers, "1,2", f"folds to hold out (default all{folds})"),
+        "--seeds": (at_least_one, "N", "how many seeds" + ("" if seeds else " (default the preset's)"), *default),
+    }
+    add_options(parser, options)
 
 
 def add_codec_bench(benches, run) -> None:
@@ -40,7 +43,7 @@ def add_codec_bench(benches, run) -> None:
     add("folders", nargs="+", metavar="DIR", help="recordings the codec was not trained on")
     about = "only files whose name fits, e.g. '4-*'; may be repeated"
     add("--include", action="append", metavar="PATTERN", help=about)
-    add("--max-seconds", type=seconds, default=10.0, metavar="S", help="of each file, seconds (default 10)")
+    add_options(parser, {"--max-seconds": (seconds, "S", "of each file, seconds", 10.0)})
     about = (
         "count which codes are in use on these recordings, whole, e.g. those it was trained on; may be repeated "
         "(default: those measured)"
@@ -64,11 +67,13 @@ def add_encode(benches, run) -> None:
         "(CC BY-NC 4.0)."
     )
     parser = add_verb(benches, "encode", run, about, "audioformer bench encode --clips 16 --seconds 5")
-    add = parser.add_argument
-    add("--clips", type=at_least_one, default=16, metavar="B", help="clips (default 16)")
-    add("--seconds", type=seconds, default=5.0, metavar="S", help="length of each, seconds (default 5)")
-    add("--repeats", type=at_least_one, default=3, metavar="N", help="rounds (default 3)")
-    add("--weights", metavar="PATH", help="published weights; without, random ones of the same format")
+    options = {
+        "--clips": (at_least_one, "B", "clips", 16),
+        "--seconds": (seconds, "S", "length of each, seconds", 5.0),
+        "--repeats": (at_least_one, "N", "rounds", 3),
+        "--weights": (str, "PATH", "published weights; without, random ones of the same format"),
+    }
+    add_options(parser, options)
 
 
 def add_train(benches, run) -> None:
@@ -79,24 +84,26 @@ def add_train(benches, run) -> None:
         "transformers."
     )
     parser = add_verb(benches, "train", run, about, "audioformer bench train --json")
-    add = parser.add_argument
-    add("--batch", type=at_least_one, default=8, metavar="B", help="clips (default 8)")
-    about = "tokens a clip, at least 3 (default 376: 5 s)"
-    add("--positions", type=at_least_one, default=376, metavar="S", help=about)
-    add("--steps", type=at_least_one, default=8, metavar="N", help="measured steps of each (default 8)")
-    add("--preset", choices=("default", "test"), default="default", help="sizes (test: tiny)")
+    options = {
+        "--batch": (at_least_one, "B", "clips", 8),
+        "--positions": (at_least_one, "S", "tokens a clip, at least 3; 376 are 5 s", 376),
+        "--steps": (at_least_one, "N", "measured steps of each", 8),
+    }
+    add_options(parser, options)
+    parser.add_argument("--preset", choices=("default", "test"), default="default", help="sizes (test: tiny)")
 
 
 def add_growth(benches, run) -> None:
     """Add `bench growth`."""
     about = "How time and memory grow: one clip of 1 s to 10 min read, 1 to 64 clips of 5 s in a training step."
     parser = add_verb(benches, "growth", run, about, "audioformer bench growth --longest 60 --figure growth.html")
-    add = parser.add_argument
-    about = "leave longer clips out, seconds (default 600)"
-    add("--longest", type=seconds, default=600.0, metavar="S", help=about)
-    add("--largest", type=at_least_one, default=64, metavar="B", help="leave larger batches out (default 64)")
-    add("--preset", default="tiny", metavar="NAME", help="sizes: tiny (default), small, paper, test")
-    add("--figure", metavar="FILE", help="also write a figure, .html (needs plotly)")
+    options = {
+        "--longest": (seconds, "S", "leave longer clips out, seconds", 600.0),
+        "--largest": (at_least_one, "B", "leave larger batches out", 64),
+        "--preset": (str, "NAME", "sizes: tiny, small, paper, test", "tiny"),
+        "--figure": (str, "FILE", "also write a figure, .html (needs plotly)"),
+    }
+    add_options(parser, options)
 
 
 def add_ablation(benches, run) -> None:
@@ -110,13 +117,14 @@ def add_ablation(benches, run) -> None:
     )
     example = "audioformer bench ablation --esc10 ESC-10 -o runs/ablation --only scratch,ft1,ft2"
     parser = add_verb(benches, "ablation", run, about, example)
-    add = parser.add_argument
-    add("--esc10", metavar="DIR", help="ESC-10 or ESC-50 in its published layout")
-    add("--digits", metavar="DIR", help="Free Spoken Digit Dataset in its published layout")
     _add_output(parser, "codes, models and results", None, "; for digits: speakers, by number")
-    about = "laptop (default; eleven hours of one core), gpu, test"
-    add("--preset", default="laptop", metavar="NAME", help=about)
-    add("--only", type=words, metavar="ROW,...", help="rows of the table: svm, scratch, probe, ft1, ... (default all)")
+    options = {
+        "--esc10": (str, "DIR", "ESC-10 or ESC-50 in its published layout"),
+        "--digits": (str, "DIR", "Free Spoken Digit Dataset in its published layout"),
+        "--preset": (str, "NAME", "laptop (eleven hours of one core), gpu, test", "laptop"),
+        "--only": (words, "ROW,...", "rows of the table: svm, scratch, probe, ft1, ... (default all)"),
+    }
+    add_options(parser, options)
     add_codec(parser)
 
 
@@ -130,20 +138,20 @@ def add_probe(benches, run) -> None:
     )
     example = "audioformer bench probe --esc10 ESC-10 --digits FSDD -o runs/probe"
     parser = add_verb(benches, "probe", run, about, example)
-    add = parser.add_argument
-    for name, text in PROBE_DATA.items():
-        add(f"--{name}", metavar="DIR", help=text)
     _add_output(parser, "vectors and results", 3, "; for digits: speakers, by number")
     about = (
         "statistics, log-mel, codec:NAME, codes:NAME:rows=1-3, or a checkpoint: pretrained, runs/mine:rows=1-3, "
         "runs/mine:layer=2 (default: all of these that are bundled)"
     )
-    add("--features", type=words, metavar="NAME,...", help=about)
-    add("--checkpoint", type=words, default=(), metavar="NAME,...", help="checkpoints to measure beside --features")
-    about = "linear, knn, svm, mlp (default all but mlp: HEAR's, slow)"
-    add("--probes", type=words, metavar="NAME,...", help=about)
-    add("--device", default="cpu", metavar="NAME", help="torch device (default cpu)")
-    add("--no-speed", action="store_true", help="leave the measurement of speed out")
+    options = {f"--{name}": (str, "DIR", text) for name, text in PROBE_DATA.items()}
+    options |= {
+        "--features": (words, "NAME,...", about),
+        "--checkpoint": (words, "NAME,...", "checkpoints to measure beside --features"),
+        "--probes": (words, "NAME,...", "linear, knn, svm, mlp (default all but mlp: HEAR's, slow)"),
+        "--device": (str, "NAME", "torch device", "cpu"),
+    }
+    add_options(parser, options)
+    parser.add_argument("--no-speed", action="store_true", help="leave the measurement of speed out")
 
 
 def add_adapt(benches, run) -> None:
@@ -158,15 +166,16 @@ def add_adapt(benches, run) -> None:
         "audioformer bench adapt runs/esc50-codes --from pretrained -o runs/adapt --per-class 8 --set train.n_steps=100"
     )
     parser = add_verb(benches, "adapt", run, about, example)
-    add = parser.add_argument
-    add("corpus", metavar="CORPUS", help="folder of `audioformer prepare`, with labels and folds")
+    parser.add_argument("corpus", metavar="CORPUS", help="folder of `audioformer prepare`, with labels and folds")
     about = "pre-trained model (default the bundled one)"
-    add("--from", dest="start", default="pretrained", metavar="DIR", help=about)
+    parser.add_argument("--from", dest="start", default="pretrained", metavar="DIR", help=about)
     _add_output(parser, "results", 1)
-    add("--preset", default="recordings", metavar="NAME", help="recipe of `audioformer finetune` (default recordings)")
-    add("--only", type=words, metavar="NAME,...", help="linear, bias, adapter, lora, full (default all)")
-    about = "learn from at most N clips of each class (default all)"
-    add("--per-class", type=at_least_one, metavar="N", help=about)
+    options = {
+        "--preset": (str, "NAME", "recipe of `audioformer finetune`", "recordings"),
+        "--only": (words, "NAME,...", "linear, bias, adapter, lora, full (default all)"),
+        "--per-class": (at_least_one, "N", "learn from at most N clips of each class (default all)"),
+    }
+    add_options(parser, options)
     add_set(parser)
     parser.set_defaults(override=override)  # a benchmark knows nothing of the command line
 

@@ -22,20 +22,17 @@ def add_verbs(verbs) -> None:
     example = "audioformer evaluate ESC-50 --dataset esc50 --option esc10_only=true --checkpoint esc10 --folds 5 --json"
     parser = add_verb(verbs, "evaluate", run, about, example)
     add_dataset(parser)
-    parser.add_argument(
-        "--checkpoint", required=True, metavar="NAME", help="bundled name, folder, or Hugging Face Hub id"
-    )
+    about = "bundled name, folder, or Hugging Face Hub id"
+    parser.add_argument("--checkpoint", required=True, metavar="NAME", help=about)
     add_codec(parser, default=None, why="; needed only if the checkpoint's codec is one of your own")
-    parser.add_argument(
-        "--choose-thresholds",
-        action="store_true",
-        help="measure nothing: choose from which probability each class counts as heard in a segment (best F1 at 0.1 s) and write it into "
-        "the checkpoint's config.json; give a validation part, neither trained nor tested on",
+    about = (
+        "measure nothing: choose from which probability each class counts as heard in a segment (best F1 at 0.1 s) "
+        "and write it into the checkpoint's config.json; give a validation part, neither trained nor tested on"
     )
+    parser.add_argument("--choose-thresholds", action="store_true", help=about)
     add_codings(parser)
-    parser.add_argument(
-        "--record", metavar="TITLE", help="also write the score into the checkpoint's config.json and model card"
-    )
+    about = "also write the score into the checkpoint's config.json and model card"
+    parser.add_argument("--record", metavar="TITLE", help=about)
 
 
 def run(arguments: argparse.Namespace) -> Result:

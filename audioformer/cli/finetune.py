@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from audioformer.cli.console import Progress, Result
 from audioformer.cli.corpora import Chosen, add_corpora, choose, load_codebooks
-from audioformer.cli.options import add_codec, add_verb
+from audioformer.cli.options import add_codec, add_options, add_verb
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError
@@ -24,44 +24,44 @@ def add_verbs(verbs) -> None:
     )
     parser = add_verb(verbs, "finetune", run, about, example)
     add_corpora(parser)
-    parser.add_argument(
-        "--from",
-        dest="start",
-        required=True,
-        metavar="DIR",
-        help="pre-trained model, or a classifier to train further with other labels: folder, bundled name or hub id; none = from scratch",
+    about = (
+        "pre-trained model, or a classifier to train further with other labels: folder, bundled name or hub id; "
+        "none = from scratch"
     )
-    parser.add_argument(
-        "--method",
-        choices=("ft1", "ft2", "probe"),
-        help="ft1: mean, linear layer, classification loss (MLC); ft2: and the contrast between a clip's codebook rows (MPC), rows 2.. "
-        "frozen; probe: only the linear layer learns (default: the preset's, ft1 for most)",
+    parser.add_argument("--from", dest="start", required=True, metavar="DIR", help=about)
+    about = (
+        "ft1: mean, linear layer, classification loss (MLC); ft2: and the contrast between a clip's codebook rows "
+        "(MPC), rows 2.. frozen; probe: only the linear layer learns (default: the preset's, ft1 for most)"
     )
-    parser.add_argument(
-        "--adapt",
-        choices=("linear", "bias", "adapter", "lora", "full"),
-        help="what is trained beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers put in; lora: "
-        "low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, adapt.width=16",
+    parser.add_argument("--method", choices=("ft1", "ft2", "probe"), help=about)
+    about = (
+        "what is trained beside the linear layer: linear: nothing; bias: every bias (BitFit); adapter: small layers "
+        "put in; lora: low-rank updates, added to the weights at the end; full (default). Sizes: --set adapt.rank=4, "
+        "adapt.width=16"
     )
+    parser.add_argument("--adapt", choices=("linear", "bias", "adapter", "lora", "full"), help=about)
     presets = (
-        "recordings (default), scenes, synthetic, probe (the linear layer alone; every clip is read once), test; for --from none: "
-        "esc10, digits (the bundled checkpoints'); the authors': paper-esc50, paper-as20k, paper-as20k-ft2, paper-as20k-ft2-again, "
-        "paper-fsd50k (these stop early, with --held-out-split val or folds to watch)"
+        "recordings (default), scenes, synthetic, probe (the linear layer alone; every clip is read once), test; for "
+        "--from none: esc10, digits (the bundled checkpoints'); the authors': paper-esc50, paper-as20k, "
+        "paper-as20k-ft2, paper-as20k-ft2-again, paper-fsd50k (these stop early, with --held-out-split val or folds "
+        "to watch)"
     )
     parser.add_argument("--preset", default="recordings", metavar="NAME", help=presets)
-    parser.add_argument(
-        "--model",
-        metavar="NAME",
-        help="with --from none: size of the fresh model: esc10, digits, bundled, tiny, small, paper, test (default the preset's, or tiny)",
-    )
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
-    parser.add_argument("--title", metavar="TEXT", help="first line of the model card")
-    parser.add_argument("--about", metavar="TEXT", help="what the model is for, for the model card")
-    parser.add_argument("--data", metavar="TEXT", help="data and their licences, for the model card")
-    parser.add_argument("--limits", metavar="TEXT", help="what the model cannot do, for the model card")
-    add_codec(
-        parser, default=None, why="; needed only for --from none with a codec of your own (default: the corpus's)"
+    about = (
+        "with --from none: size of the fresh model: esc10, digits, bundled, tiny, small, paper, test (default the "
+        "preset's, or tiny)"
     )
+    options = {
+        "--model": (str, "NAME", about),
+        "--title": (str, "TEXT", "first line of the model card"),
+        "--about": (str, "TEXT", "what the model is for, for the model card"),
+        "--data": (str, "TEXT", "data and their licences, for the model card"),
+        "--limits": (str, "TEXT", "what the model cannot do, for the model card"),
+    }
+    add_options(parser, options)
+    about = "; needed only for --from none with a codec of your own (default: the corpus's)"
+    add_codec(parser, default=None, why=about)
     add_set(parser)
 
 

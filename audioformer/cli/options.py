@@ -47,7 +47,8 @@ def add_options(parser, options: Mapping[str, tuple]) -> None:
     """
     for flags, (kind, metavar, text, *default) in options.items():
         if default:
-            text = f"{text} (default {default[0]})"
+            shown = f"{default[0]:g}" if isinstance(default[0], float) else default[0]
+            text = f"{text} (default {shown})"
         parser.add_argument(*flags.split(), type=kind, metavar=metavar, help=text, default=next(iter(default), None))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audioformer.cli.console import Result, note
 from audioformer.cli.corpora import Chosen, add_corpora, choose, load_codebooks
-from audioformer.cli.options import add_codec, add_verb, at_least_one
+from audioformer.cli.options import add_codec, add_options, add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import measured, run_training, summary, summary_text
 from audioformer.errors import AudioformerError
@@ -32,21 +32,15 @@ def add_verbs(verbs) -> None:
     presets = "; ".join(f"{method.name}: {', '.join(method.presets)}" for method in methods)
     parser.add_argument("--preset", required=True, metavar="NAME", help=f"named recipe; {presets}")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the run and of the checkpoint")
-    parser.add_argument(
-        "--rows", choices=("separate", "shared", "summed"), help="how codebook rows are used (default: the preset's)"
-    )
-    parser.add_argument(
-        "--codebooks", type=at_least_one, metavar="K", help="rows the model uses (default: the preset's)"
-    )
-    parser.add_argument(
-        "--from", dest="start", metavar="DIR", help="continue from a pre-trained model; its sizes replace the preset's"
-    )
-    parser.add_argument(
-        "--only-row",
-        type=at_least_one,
-        metavar="K",
-        help="separate rows: train this row alone, e.g. one on each machine",
-    )
+    about = "how codebook rows are used (default: the preset's)"
+    parser.add_argument("--rows", choices=("separate", "shared", "summed"), help=about)
+    about = "continue from a pre-trained model; its sizes replace the preset's"
+    parser.add_argument("--from", dest="start", metavar="DIR", help=about)
+    options = {
+        "--codebooks": (at_least_one, "K", "rows the model uses (default: the preset's)"),
+        "--only-row": (at_least_one, "K", "separate rows: train this row alone, e.g. one on each machine"),
+    }
+    add_options(parser, options)
     parser.set_defaults(options_of={method.name: _own_options(parser, method) for method in methods})
     add_codec(parser, default=None, why="; needed only to start from a codec of your own (default: the corpus's)")
     add_set(parser)

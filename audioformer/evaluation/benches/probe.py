@@ -253,7 +253,7 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
     data = [ProbeData.open(name, root, arguments.folds) for name in DATA if (root := getattr(arguments, name))]
     if not data:
         raise AudioformerError("nothing to measure on; give --esc10 DIR, --digits DIR, --scenes DIR or --folder DIR")
-    names = dict.fromkeys([*(arguments.features or FEATURES), *arguments.checkpoint])
+    names = dict.fromkeys([*(arguments.features or FEATURES), *(arguments.checkpoint or ())])
     models, records = [ClipVectors(name, arguments.device) for name in names], []
     for own in data:
         records += run_cells(own, models, probes, range(arguments.seeds), folder, show, arguments.device)
