@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from tiny import RATE, tone, tone_folder
 
 from audioformer.audio import save_audio
-from audioformer.checkpoint import load_state
 from audioformer.codecs import load_codec
 from audioformer.codecs import train_compact as module
 from audioformer.codecs.compact import CompactCodec
@@ -23,7 +22,7 @@ from audioformer.codecs.distances import colour_distance, complex_distance, mel_
 from audioformer.codecs.listening_log import ListeningLog
 from audioformer.codecs.train_compact import PRESETS, CodecTrainConfig, CodecTraining
 from audioformer.errors import AudioformerError
-from audioformer.train import train
+from audioformer.train import load_state, train
 
 RECIPE = PRESETS["test"]
 CRITIC = {"adversarial_from": 3, "critic_width": 4}
