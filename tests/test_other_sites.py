@@ -7,7 +7,7 @@ import threading
 import pytest
 from app_weights import make_weights
 from attack_app import attack, faults
-from test_app_browser import start, stop
+from app_page import start, stop
 
 PASSWORD = "four small birds"
 ATTEMPTS = """async (app) => {
