@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import replace
 
 import pytest
@@ -210,19 +209,3 @@ def test_encodecmae_is_adapted_alike(name, shared):
 def test_a_frozen_backbone_stays_in_evaluation_mode():
     assert not task(recipe("linear")).train().classifier.backbone.training
     assert task(recipe("lora")).train().classifier.backbone.training
-
-
-def test_method_probe_is_the_linear_layer_alone():
-    assert FinetuneConfig(TrainConfig(), method="probe").adapt.name == "linear"
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"), [({"name": "lorra"}, "nearest: lora"), ({"rank": 0}, "rank=0"), ({"scale": 0.0}, "scale=0")]
-)
-def test_settings_that_cannot_work_are_refused(changes, message):
-    with pytest.raises(AudioformerError, match=message):
-        AdaptConfig(**changes)
-
-
-def test_settings_are_written_as_json():
-    json.dumps(recipe("lora").to_dict())

@@ -260,22 +260,6 @@ def test_the_start_and_the_labels_are_part_of_the_recipe():
     assert other.recipe()["start"] != first["start"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"method": "ft3"}, "no 'ft3'; nearest: ft1|ft2"),
-        ({"alpha": 1.5}, "alpha=1.5"),
-        ({"token_mask": 1.0}, "token_mask=1.0"),
-        ({"row_dropout": 2}, "row_dropout=2"),
-        ({"time_bins": 0}, "time_bins=0"),
-        ({"method": "probe", "time_bins": 4}, "a probe reads one vector a clip"),
-    ],
-)
-def test_settings_that_cannot_work_are_refused(changes, message):
-    with pytest.raises(AudioformerError, match=message):
-        recipe(**changes)
-
-
 def test_clips_that_cannot_be_used_are_refused():
     with pytest.raises(AudioformerError, match="fine-tuning needs at least one clip"):
         made(recipe(), clips=[])

@@ -5,9 +5,9 @@ import http.server
 import threading
 
 import pytest
+from app_page import start, stop
 from app_weights import make_weights
 from attack_app import attack, faults
-from app_page import start, stop
 
 PASSWORD = "four small birds"
 ATTEMPTS = """async (app) => {

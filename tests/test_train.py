@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +19,7 @@ from audioformer.files import writable_folder
 from audioformer.optim import make_optimizer, schedule_factor
 from audioformer.pretrain import MaskedModelling, load_pretrained
 from audioformer.recipes import TrainConfig, pretrain_preset
-from audioformer.train import Task, WeightAverage, finish_first, load_state, save_state, train
+from audioformer.train import Task, WeightAverage, finish_first, load_state, train
 
 BASE = pretrain_preset("test")
 CONFIG = replace(
@@ -29,10 +28,12 @@ CONFIG = replace(
     train=TrainConfig(n_steps=4, batch_size=4, save_every=100, average=0.9, validate_every=2, learning_rate=1e-3),
 )
 
+CLIPS = coded_clips(10)
+
 
 def task(**train_changes) -> MaskedModelling:
     config = replace(CONFIG, train=replace(CONFIG.train, **train_changes))
-    return MaskedModelling(config, coded_clips(10), codec_about(), held_out=coded_clips(4, seed=5))
+    return MaskedModelling(config, CLIPS, codec_about(), held_out=coded_clips(4, seed=5))
 
 
 def run(folder, n_records: int | None = None, **train_changes) -> list:
@@ -52,66 +53,18 @@ def numbers(records) -> list:
     return [(r.step, r.losses, r.learning_rate, r.grad_norm, r.validation) for r in records]
 
 
-def states(folder: Path) -> dict:
-    return load_state(folder)
-
-
-def assert_same(a, b) -> None:
-    if isinstance(a, dict):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert_same(a[key], b[key])
-    elif isinstance(a, list):
-        assert len(a) == len(b)
-        for left, right in zip(a, b, strict=True):
-            assert_same(left, right)
-    elif isinstance(a, torch.Tensor):
-        assert torch.equal(a, b)
-    else:
-        assert a == b
-
-
-@pytest.mark.parametrize("stop_after", [1, 2, 3])
-def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path, stop_after):
-    whole = run(tmp_path / "whole")
-    parts = run(tmp_path / "parts", stop_after)
-    assert states(tmp_path / "parts")["step"] == stop_after
-    parts += run(tmp_path / "parts")
+@pytest.mark.parametrize(("stop_after", "changes"), [(1, {}), (3, {}), (2, {"accumulate": 2, "bf16": True})])
+def test_a_resumed_run_gives_the_numbers_of_an_uninterrupted_one(tmp_path, stop_after, changes):
+    whole = run(tmp_path / "whole", **changes)
+    parts = run(tmp_path / "parts", stop_after, **changes)
+    assert load_state(tmp_path / "parts")["step"] == stop_after
+    parts += run(tmp_path / "parts", **changes)
     assert numbers(parts) == numbers(whole)
-    a, b = states(tmp_path / "whole"), states(tmp_path / "parts")
+    a, b = load_state(tmp_path / "whole"), load_state(tmp_path / "parts")
     for name in ("task", "optimizer", "average", "best", "step"):
-        assert_same(a[name], b[name])
+        torch.testing.assert_close(a[name], b[name], rtol=0, atol=0)
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "parts")]
     assert weights[0] == weights[1]
-
-
-def test_accumulated_parts_resume_alike_too(tmp_path):
-    changes = {"accumulate": 2, "bf16": True}
-    whole = run(tmp_path / "whole", **changes)
-    parts = run(tmp_path / "parts", 2, **changes) + run(tmp_path / "parts", **changes)
-    assert numbers(parts) == numbers(whole)
-
-
-def test_a_step_in_parts_has_the_gradient_of_the_whole():
-    config = TrainConfig(n_steps=3, batch_size=4, schedule="constant", learning_rate=0.1, clip_norm=0.5)
-    whole, parts = ([r.grad_norm for r in train(Scripted([]), replace(config, accumulate=n))] for n in (1, 4))
-    assert whole == pytest.approx(parts, rel=1e-6)
-
-
-def test_number_formats_can_change_from_run_to_run_in_one_process():
-    first, second = run(None, 1, bf16=False), run(None, 1, bf16=True)
-    assert first[0].losses["total"] == pytest.approx(second[0].losses["total"], rel=0.02)
-    assert first[0].losses["total"] != second[0].losses["total"]
-
-
-def test_the_log_holds_every_record_once(tmp_path):
-    run(tmp_path, 2)
-    run(tmp_path)
-    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [record["step"] for record in log] == [1, 2, 3, 4]
-    assert [record["validation"] is not None for record in log] == [False, True, False, True]
-    assert log[-1]["chance"]["mlm"] == pytest.approx(math.log(16))
-    assert log[-1]["seconds"] >= log[0]["seconds"] > 0
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
@@ -119,17 +72,6 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     before = (tmp_path / "model.safetensors").read_bytes()
     assert run(tmp_path) == []
     assert (tmp_path / "model.safetensors").read_bytes() == before
-
-
-def test_ctrl_c_saves_the_state(tmp_path):
-    made = task()
-    loop = train(made, made.config.train, tmp_path)
-    next(loop)
-    with pytest.raises(KeyboardInterrupt):
-        loop.throw(KeyboardInterrupt)
-    assert states(tmp_path)["step"] == 1
-    assert not (tmp_path / "model.safetensors").exists()
-    assert numbers(run(tmp_path)) == numbers(run(None))[1:]
 
 
 def test_ctrl_c_within_a_step_waits_for_its_end(tmp_path, monkeypatch):
@@ -146,7 +88,7 @@ def test_ctrl_c_within_a_step_waits_for_its_end(tmp_path, monkeypatch):
     monkeypatch.setattr(made, "forward", interrupted)
     with pytest.raises(KeyboardInterrupt):
         next(loop)
-    assert states(tmp_path)["step"] == 2
+    assert load_state(tmp_path)["step"] == 2
     assert numbers(run(tmp_path)) == numbers(run(None))[2:]
 
 
@@ -163,7 +105,7 @@ def test_a_second_ctrl_c_breaks_off_and_the_last_saved_state_stays(tmp_path, mon
     monkeypatch.setattr(made, "validate", interrupted_twice)  # weights have moved, the record is not written yet
     with pytest.raises(KeyboardInterrupt):
         next(loop)
-    assert states(tmp_path)["step"] == 1
+    assert load_state(tmp_path)["step"] == 1
     assert numbers(run(tmp_path, save_every=1)) == numbers(run(None))[1:]
 
 
@@ -189,43 +131,23 @@ def test_leaving_the_loop_saves_and_training_in_memory_writes_nothing(tmp_path, 
     assert len(run(None, 2)) == 2
     assert list(tmp_path.iterdir()) == []
     run(tmp_path / "run", 3)
-    assert states(tmp_path / "run")["step"] == 3
+    assert load_state(tmp_path / "run")["step"] == 3
 
 
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"learning_rate": 1e-2}, "train.learning_rate is 0.001 there, 0.01 here"),
-        ({"seed": 7}, "train.seed"),
-        ({"n_steps": 5}, "n_steps"),
-    ],
-)
-def test_other_settings_do_not_go_on_with_a_run(tmp_path, changes, named):
+def test_other_settings_or_another_corpus_do_not_continue_a_run(tmp_path):
     run(tmp_path, 1)
-    with pytest.raises(AudioformerError, match=f"other settings .*{named}"):
-        run(tmp_path, **changes)
-
-
-def test_another_mask_model_or_corpus_does_not_go_on_with_a_run(tmp_path):
-    run(tmp_path, 1)
-    for config, clips, named in [
-        (replace(CONFIG, mask=replace(CONFIG.mask, span=3)), coded_clips(10), "mask.span is 1 there, 3 here"),
-        (replace(CONFIG, model=replace(CONFIG.model, d_ff=32)), coded_clips(10), "model.d_ff"),
-        (CONFIG, coded_clips(9), "n_clips is 10 there, 9 here"),
+    for config, clips, message in [
+        (replace(CONFIG, train=replace(CONFIG.train, learning_rate=1e-2)), CLIPS, "learning_rate is 0.001 there, 0.01"),
+        (replace(CONFIG, train=replace(CONFIG.train, n_steps=5)), CLIPS, "n_steps"),
+        (replace(CONFIG, mask=replace(CONFIG.mask, span=3)), CLIPS, "mask.span is 1 there, 3 here"),
+        (replace(CONFIG, model=replace(CONFIG.model, d_ff=32)), CLIPS, "model.d_ff"),
+        (CONFIG, CLIPS[:9], "n_clips is 10 there, 9 here"),
         (CONFIG, coded_clips(10, seed=1), "clips is '[0-9a-f]{16}' there"),
-        (CONFIG, coded_clips(10)[::-1], "clips is '[0-9a-f]{16}' there"),
+        (CONFIG, CLIPS[::-1], "clips is '[0-9a-f]{16}' there"),
     ]:
         other = MaskedModelling(config, clips, codec_about())
-        with pytest.raises(AudioformerError, match=named):
+        with pytest.raises(AudioformerError, match=message):
             next(train(other, config.train, tmp_path))
-
-
-def test_a_damaged_state_is_refused(tmp_path):
-    run(tmp_path, 1)
-    state = tmp_path / "state.pt"
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(AudioformerError, match="damaged training state"):
-        run(tmp_path)
 
 
 class Explosive:
@@ -235,9 +157,12 @@ class Explosive:
         return (os.system, ("echo exploded > exploded",))
 
 
-def test_no_code_in_a_state_is_ever_run(tmp_path, monkeypatch):
+def test_a_damaged_state_is_refused_and_no_code_in_one_is_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"recipe": Explosive()}, tmp_path / "state.pt")
+    with pytest.raises(AudioformerError, match="damaged training state"):
+        run(tmp_path)
+    (tmp_path / "state.pt").write_bytes((tmp_path / "state.pt").read_bytes()[:100])
     with pytest.raises(AudioformerError, match="damaged training state"):
         run(tmp_path)
     assert not (tmp_path / "exploded").exists()
@@ -251,7 +176,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_state(tmp_path):
         next(made.model.parameters()).fill_(float("nan"))
     with pytest.raises(AudioformerError, match=r"step 1: .*nan.*not finite; try a learning_rate below 0.001"):
         next(loop)
-    assert all(torch.isfinite(value).all() for value in states(tmp_path)["task"].values())
+    assert all(torch.isfinite(value).all() for value in load_state(tmp_path)["task"].values())
 
 
 def test_checkpoints_from_under_way_stay_and_change_no_number(tmp_path):
@@ -275,24 +200,6 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path):
         run(tmp_path / "file" / "run", 1)
     assert writable_folder(tmp_path / "new" / "one").is_dir()
     assert list((tmp_path / "new" / "one").iterdir()) == []
-
-
-@pytest.mark.skipif(
-    not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have"
-)
-def test_a_full_disk_is_told_as_such_and_the_old_state_stays(tmp_path):
-    import resource
-
-    save_state(tmp_path, {"step": 1})
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        with pytest.raises(AudioformerError, match="cannot be written .*free space"):
-            save_state(tmp_path, {"step": 2, "weights": torch.zeros(100_000)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert load_state(tmp_path) == {"step": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
 
 
 class Scripted(Task):
@@ -371,28 +278,16 @@ def test_only_matrices_decay_and_heads_may_learn_faster():
     assert {g["betas"] for g in optimizer.param_groups} == {(0.9, 0.98)}
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"n_steps": 0}, "n_steps=0 must be a whole number"),
-        ({"batch_size": 3, "accumulate": 2}, "batch_size=3 must be a multiple of accumulate=2"),
-        ({"schedule": "step"}, "schedule='step' must be cosine or constant"),
-        ({"learning_rate": 0}, "learning_rate=0"),
-        ({"average": 1.5}, "average=1.5"),
-    ],
-)
-def test_settings_that_cannot_train_are_refused(changes, message):
-    with pytest.raises(AudioformerError, match=message):
-        TrainConfig(**changes)
-
-
 def test_the_log_grows_by_what_is_new_and_forgets_what_a_killed_run_wrote_after_its_state(tmp_path):
     run(tmp_path, 3, n_steps=6)
     log = tmp_path / "log.jsonl"
     assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [1, 2, 3]
     log.write_text(log.read_text() + '{"step": 4}\n{"ste')  # killed while it wrote
-    assert "history" not in states(tmp_path)
+    assert "history" not in load_state(tmp_path)
     run(tmp_path, n_steps=6)
     records = [json.loads(line) for line in log.read_text().splitlines()]
     assert [record["step"] for record in records] == [1, 2, 3, 4, 5, 6]
     assert all("losses" in record for record in records)
+    assert [record["validation"] is not None for record in records] == [False, True] * 3
+    assert records[-1]["chance"]["mlm"] == pytest.approx(math.log(16))
+    assert records[-1]["seconds"] >= records[0]["seconds"] > 0
