@@ -5,7 +5,6 @@ import torch
 
 from audioformer.classifier import Classifier, bin_weights
 from audioformer.errors import AudioformerError
-from audioformer.losses import cross_entropy, ft2_loss, mlc_loss, multi_positive_contrastive_loss
 from audioformer.model import AudioFormer
 from audioformer.recipes import preset
 from audioformer.tokens import collate
@@ -112,14 +111,6 @@ def test_time_bins_hear_the_order_and_add_up_over_positions(rows):
         Classifier(config(rows), 5, time_bins=0)
 
 
-def test_separate_reads_row_1_alone():
-    model, b = make(), batch()
-    other = b.tokens.clone()
-    other[:, 1:] = other[:, 1:].roll(1, 0)
-    assert torch.equal(model(b.tokens, b.padding).logits, model(other, b.padding).logits)
-    assert torch.equal(model(b.tokens, b.padding).logits, model(b.tokens[:, :1], b.padding).logits)
-
-
 @pytest.mark.parametrize("rows", ROWS)
 def test_from_pretrained_copies_the_encoders(rows):
     torch.manual_seed(1)
@@ -133,50 +124,6 @@ def test_from_pretrained_copies_the_encoders(rows):
     assert not torch.equal(
         classifier.backbone.encoders[0].embeddings.row_table.weight, model.encoders[0].embeddings.row_table.weight
     )
-
-
-def test_state_goes_round():
-    model, b = make(frame_head=True), batch()
-    again = Classifier(config(), 5, frame_head=True).eval()
-    again.load_state_dict(model.state_dict())
-    assert torch.equal(model(b.tokens, b.padding).logits, again(b.tokens, b.padding).logits)
-
-
-def test_method_2_trains_row_1_only():
-    model = make(dropout=0.2).train()
-    model.backbone.freeze_rows([1, 2])
-    model.train()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    b, targets = batch((9, 9, 9, 9)), torch.eye(5)[:4]
-    optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=1e-2)
-    losses = []
-    for _ in range(15):
-        output = model(b.tokens, b.padding, need_rows=True)
-        assert output.row_embeddings.shape == (4, 3, 32)
-        torch.testing.assert_close(output.row_embeddings[:, 0], output.embedding)
-        contrast = multi_positive_contrastive_loss(output.row_embeddings, 0.5)
-        loss = ft2_loss(mlc_loss(output.logits, targets), contrast, 0.5)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0] - 0.1
-    for name, value in model.state_dict().items():
-        frozen = name.startswith(("backbone.encoders.1.", "backbone.encoders.2."))
-        assert torch.equal(value, before[name]) == frozen, name
-
-
-@pytest.mark.parametrize("rows", ROWS)
-def test_a_few_clips_are_learned_by_heart(rows):
-    model = make(rows).train()
-    b, classes = batch((9, 4, 9, 6, 7)), torch.arange(5)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(20):
-        optimizer.zero_grad()
-        loss = cross_entropy(model(b.tokens, b.padding).logits, classes)
-        loss.backward()
-        optimizer.step()
-    assert model.eval()(b.tokens, b.padding).logits.argmax(1).tolist() == classes.tolist()
 
 
 def test_refuses():

@@ -14,11 +14,11 @@ from audioformer.classifier import Classifier
 from audioformer.data.frames import kaldi_filters, kaldi_log_mel, sound_frames
 from audioformer.encodecmae.config import MAE_PRESETS, ROW_WEIGHTS, EncodecMAEConfig, mae_preset
 from audioformer.encodecmae.frames import collate_frames
-from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
+from audioformer.encodecmae.masking import gap_mask
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.encodecmae.transformer import DualTransformer, sinusoids
 from audioformer.errors import AudioformerError
-from audioformer.methods import build, read_config
+from audioformer.methods import build
 from audioformer.recipes import preset
 
 LENGTHS = torch.tensor([40, 31, 20])
@@ -75,36 +75,10 @@ def test_gaps_that_cannot_be_are_refused(ratio, gap):
         gap_mask(LENGTHS, ratio, gap)
 
 
-def test_packing_by_hand_and_back():
-    vectors = torch.tensor([[[1.0], [2.0], [3.0], [4.0]], [[5.0], [6.0], [7.0], [8.0]]])
-    visible = torch.tensor([[True, False, False, True], [False, True, True, True]])
-    packed, padding = pack_visible(vectors, visible)
-    assert packed[..., 0].tolist() == [[1, 4, 0], [6, 7, 8]]
-    assert padding.tolist() == [[False, False, True], [False, False, False]]
-    assert unpack_visible(packed, visible)[..., 0].tolist() == [[1, 0, 0, 4], [0, 6, 7, 8]]
-
-
 def test_positions_are_sines_and_cosines():
     table = sinusoids(4, 6)
     assert table[3, 2].item() == pytest.approx(math.sin(3 / 10000 ** (2 / 6)))
     assert table[3, 5].item() == pytest.approx(math.cos(3 / 10000 ** (4 / 6)))
-
-
-def test_two_streams_by_the_formula():
-    torch.manual_seed(0)
-    config = small(n_heads=1)
-    stack, x = DualTransformer(config, 2), torch.randn(1, 7, 16)
-    post = sums = x
-    for block in stack.blocks:
-        q, k, v = block.attention.qkv(post).chunk(3, -1)
-        mixed = block.attention.out((q @ k.transpose(1, 2) / 4).softmax(-1) @ v)  # sqrt(16) = 4
-        post, sums = block.attention_norm(post + mixed), sums + mixed
-        changed = block.feed_forward[2](block.feed_forward[0](post).relu())
-        post, sums = block.feed_forward_norm(post + changed), sums + changed
-    out, streams, _ = stack(x)
-    torch.testing.assert_close(out, post + stack.final_norm(sums))
-    torch.testing.assert_close(streams[-1], post)
-    assert len(streams) == 3
 
 
 def test_attention_weights_lead_to_the_same_output():
@@ -130,13 +104,6 @@ def test_encoders_are_as_large_as_the_published(name, own_ff, shared_ff):
     assert MAE_PRESETS["large"].head_dim == 85
 
 
-def test_shared_layers_are_one_object():
-    blocks = made(shared_ff=True).encoders[0].transformer.blocks
-    assert blocks[0].feed_forward is blocks[1].feed_forward
-    own = made().encoders[0].transformer.blocks
-    assert own[0].feed_forward is not own[1].feed_forward
-
-
 def test_hidden_frames_do_not_reach_the_model_at_all():
     model, (frames, _, hidden, padding) = made(), batch()
     spoilt = frames.transpose(1, 2).clone()
@@ -146,26 +113,6 @@ def test_hidden_frames_do_not_reach_the_model_at_all():
     changed = frames.transpose(1, 2).clone()
     changed[~hidden] += 1
     assert not torch.equal(first[~padding], model.decode(changed.transpose(1, 2), hidden, padding)[~padding])
-
-
-def test_the_encoder_sees_the_visible_frames_at_their_old_positions():
-    model, (frames, _, hidden, _) = made(), batch()
-    encoder, seen = model.encoders[0], []
-    hook = encoder.transformer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    model.decode(frames[:1], hidden[:1])
-    hook.remove()
-    assert seen[0].shape == (1, 20, 16)
-    torch.testing.assert_close(seen[0][0], encoder.embed(frames[:1])[0][~hidden[0]])
-
-
-def test_the_decoder_gets_zeros_and_positions_where_frames_are_hidden():
-    model, (frames, _, hidden, padding) = made(), batch()
-    seen = []
-    hook = model.decoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    model.decode(frames, hidden, padding)
-    hook.remove()
-    torch.testing.assert_close(seen[0][0][hidden[0]], sinusoids(40, 16)[hidden[0]])
-    assert not torch.allclose(seen[0][0][~hidden[0]], sinusoids(40, 16)[~hidden[0]])
 
 
 def test_padding_changes_nothing():
@@ -211,15 +158,6 @@ def test_row_weights_are_the_published_and_sum_to_one():
     assert small(targets="kmeans").row_weights == (1.0,)
     assert small(targets="both").row_names == ("row1", "row2", "clusters")
     assert small(targets="both", n_clusters=9).row_sizes == (16, 16, 9)
-
-
-def test_heads_that_know_nothing_are_at_chance():
-    model, (frames, targets, hidden, padding) = made(), batch()
-    for head in model.heads:
-        torch.nn.init.zeros_(head.weight)
-    out = model.mae_loss(frames, targets, hidden, padding)
-    for value in (out.loss, out.masked, out.visible, *out.row_losses):
-        assert value.item() == pytest.approx(math.log(16), rel=1e-5)
 
 
 def test_the_input_is_standardised():
@@ -283,15 +221,6 @@ def test_sizes_that_cannot_work_are_refused(changes, message):
         small(**changes)
     with pytest.raises(AudioformerError, match="nearest"):
         mae_preset("bas")
-
-
-def test_both_kinds_of_model_are_told_apart():
-    for config, name in ((small(), "encodecmae"), (preset("test"), "audioformer")):
-        assert config.method == name
-        assert read_config({"method": name, "model": config.to_dict()}) == config
-    assert read_config({"model": preset("test").to_dict()}) == preset("test")
-    with pytest.raises(AudioformerError, match="upgrade"):
-        read_config({"method": "new", "model": {}})
 
 
 def test_the_same_classifier_takes_both():

@@ -41,14 +41,6 @@ def test_pre_norm_block_by_hand():
     torch.testing.assert_close(block(hidden, model.rotary[:, :9], None, False)[0], middle + block.contract(inner))
 
 
-def test_row_embedding_tells_rows_apart():
-    shared = encoder(rows="shared")
-    same = tokens(1).expand(3, -1, -1)
-    hidden = shared(same, row=torch.tensor([0, 1, 0])).hidden
-    assert torch.equal(hidden[0], hidden[2])
-    assert not torch.allclose(hidden[0], hidden[1], atol=1e-3)
-
-
 def test_summed_rows_all_count():
     summed = encoder(rows="summed")
     three = tokens(1, n_rows=3)
@@ -57,47 +49,6 @@ def test_summed_rows_all_count():
         other = three.clone()
         other[:, k, 4] = (other[:, k, 4] + 1) % 20
         assert not torch.allclose(summed(other).hidden, base, atol=1e-3)
-
-
-@pytest.mark.parametrize("norm", ["post", "pre"])
-@pytest.mark.parametrize("need_weights", [False, True])
-def test_padding_never_changes_a_clip(norm, need_weights):
-    model, short = encoder(norm=norm), tokens(3)
-    longer = torch.cat([short, torch.full((3, 1, 6), 20)], -1)
-    padding = torch.arange(15).expand(3, 15) >= 9
-    alone = model(short, need_weights=need_weights).hidden
-    padded = model(longer, padding, need_weights=need_weights).hidden
-    torch.testing.assert_close(padded[:, :9], alone, atol=1e-5, rtol=1e-5)
-
-
-def test_batch_order_does_not_matter():
-    model, clips = encoder(), tokens(4)
-    order = torch.tensor([2, 0, 3, 1])
-    torch.testing.assert_close(model(clips).hidden[order], model(clips[order]).hidden, atol=1e-6, rtol=1e-5)
-
-
-def test_gradient_checkpointing_gives_the_same_gradients():
-    results = []
-    for gradient_checkpointing in (False, True):
-        model = encoder(dropout=0.2).train()
-        torch.manual_seed(7)
-        model.checkpointing = gradient_checkpointing
-        model(tokens()).hidden.square().sum().backward()
-        results.append([parameter.grad for parameter in model.parameters()])
-    for plain, recomputed in zip(*results, strict=True):
-        torch.testing.assert_close(plain, recomputed, atol=1e-6, rtol=1e-5)
-
-
-def test_bfloat16_autocast_stays_close():
-    model = encoder()
-    exact = model(tokens()).hidden
-    with torch.autocast("cpu", torch.bfloat16):
-        rough = model(tokens()).hidden
-        explicit = model(tokens(), need_weights=True).hidden
-    assert (rough.float() - exact).abs().max() < 0.15
-    assert (explicit.float() - exact).abs().max() < 0.15
-    (rough.float().square().sum()).backward()
-    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize(

@@ -110,23 +110,6 @@ def test_time_bins_tell_a_sound_from_its_reverse(tmp_path):
     assert "4 time bins" in (tmp_path / "clf" / "README.md").read_text()
 
 
-def test_frozen_rows_take_no_part_in_dropout():
-    torch.manual_seed(1)
-    noisy = AudioFormer(preset("test", codebook_size=16, n_codebooks=3, dropout=0.5))
-    task = FineTuning(recipe("ft2"), noisy, coded_clips(4), NAMES, False, codec_about())
-    task.train()
-    tokens = task.batch(0)[0]
-    rows = [task.classifier(tokens.tokens, tokens.padding, need_rows=True).row_embeddings for _ in range(2)]
-    assert torch.equal(rows[0][:, 1:], rows[1][:, 1:])
-    assert not torch.equal(rows[0][:, 0], rows[1][:, 0])
-
-
-def test_a_probed_backbone_stays_in_evaluation_mode():
-    task = made(recipe("probe")).train()
-    assert not task.classifier.backbone.training
-    assert task.classifier.head.training
-
-
 def test_method_2_adds_the_contrast_with_its_share():
     config = recipe("ft2", alpha=0.8, n_steps=1)
     task = made(config)
@@ -258,13 +241,6 @@ def test_the_start_and_the_labels_are_part_of_the_recipe():
         codec_about(),
     )
     assert other.recipe()["start"] != first["start"]
-
-
-def test_clips_that_cannot_be_used_are_refused():
-    with pytest.raises(AudioformerError, match="fine-tuning needs at least one clip"):
-        made(recipe(), clips=[])
-    with pytest.raises(AudioformerError, match="reads 3 codebooks and the corpus holds 2"):
-        made(recipe(), clips=coded_clips(2, n_rows=2))
 
 
 @pytest.mark.parametrize("name", list(FINETUNE_PRESETS))

@@ -86,11 +86,6 @@ def test_the_checkpoint_is_a_normal_one(parts, tmp_path):
     assert "Two tones" in (tmp_path / "mine" / "README.md").read_text()
 
 
-def test_the_same_seed_gives_the_same_layer(parts):
-    first, second = learnt(parts)[0].classifier.head.weight, learnt(parts)[0].classifier.head.weight
-    assert first.equal(second)
-
-
 def test_what_it_cannot_do_is_said(parts):
     codec, start, items = parts
     with pytest.raises(AudioformerError, match="method 'probe'"):

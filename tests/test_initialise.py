@@ -142,18 +142,6 @@ def test_init_from_codebooks(rows):
         assert torch.equal(table[V:], special)
 
 
-def test_summed_embeddings_are_the_projected_latents():
-    """Frames with nearby codec latents get nearby summed embeddings: the map is linear up to one scale."""
-    model = AudioFormer(preset("test", codebook_size=V, n_codebooks=3, rows="summed"))
-    codebooks = torch.randn(3, V, 16, generator=torch.Generator().manual_seed(0))
-    init_from_codebooks(model, codebooks)
-    codes = torch.randint(0, V, (3, 40), generator=torch.Generator().manual_seed(1))
-    latents = sum(codebooks[k][codes[k]] for k in range(3)) / codebooks.var(1).sum(0).sqrt()
-    summed = sum(model.encoders[0].embeddings.tables[k].weight[codes[k]] for k in range(3))
-    ratio = torch.pdist(summed) / torch.pdist(latents)
-    torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-5, rtol=1e-4)
-
-
 def test_init_from_codebooks_refuses():
     codebooks = torch.zeros(2, V, 16)
     with pytest.raises(AudioformerError, match="rows not 'shared'"):

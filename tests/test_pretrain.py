@@ -69,15 +69,6 @@ def test_held_out_clips_are_measured_under_the_same_masks_every_time():
         assert made(recipe()).validate() is None
 
 
-def test_the_mask_of_a_step_depends_on_seed_and_step_alone():
-    first, second = made(recipe()), made(recipe())
-    first.batch(0)
-    for a, b in zip(first.batch(3), second.batch(3), strict=True):
-        assert torch.equal(*(x.tokens if hasattr(x, "tokens") else x for x in (a, b)))
-    other = made(recipe(seed=1)).batch(3)
-    assert not torch.equal(first.batch(3)[1], other[1])
-
-
 def test_summed_rows_hide_whole_frames():
     _, masked, target_mask = made(recipe("summed")).batch(0)
     assert torch.equal(target_mask[:, 0], target_mask[:, 1])
@@ -112,14 +103,10 @@ def test_runs_of_single_rows_join_into_one_model(tmp_path):
     assert config_read["steps"] == 4
     with pytest.raises(AudioformerError, match="1 runs given, needed one for each of 2"):
         combine_rows([tmp_path / "row1"], tmp_path / "no")
-
-
-def test_runs_that_do_not_belong_together_are_not_joined(tmp_path):
-    other = replace(recipe(n_steps=1), model=preset("test", codebook_size=16, n_layers=1))
-    for name, config in (("row1", recipe(n_steps=1)), ("row2", other)):
-        list(train(made(config, rows=[0]), config.train, tmp_path / name))
-    with pytest.raises(AudioformerError, match="row2: has another model or codec than"):
-        combine_rows([tmp_path / "row1", tmp_path / "row2"], tmp_path / "no")
+    smaller = replace(config, model=replace(config.model, n_layers=1))
+    list(train(made(smaller, rows=[1]), config.train, tmp_path / "other"))
+    with pytest.raises(AudioformerError, match="other: has another model or codec than"):
+        combine_rows([tmp_path / "row1", tmp_path / "other"], tmp_path / "no")
 
 
 def test_it_goes_on_from_a_given_model(tmp_path):
@@ -160,24 +147,10 @@ def test_what_is_exported_opens_again_with_its_card(tmp_path):
     card = (tmp_path / "README.md").read_text()
     assert "chance 2.773" in card
     assert "Limits:" in card
-    assert json.loads((tmp_path / "config.json").read_text())["recipe"]["mask"]["mask_ratio"] == 0.25
-
-
-def test_another_codec_is_refused_by_name(tmp_path):
-    config = recipe(n_steps=1)
-    list(train(made(config), config.train, tmp_path))
+    assert about["recipe"]["mask"]["mask_ratio"] == 0.25
     other = codec_about(tiny_codec(seed=2, name="other"))
-    with pytest.raises(
-        AudioformerError,
-        match=f"was trained on codes of tiny .*, the corpus holds codes of other .{other['fingerprint']}",
-    ):
+    with pytest.raises(AudioformerError, match=f"codes of tiny .*codes of other .{other['fingerprint']}"):
         load_pretrained(tmp_path, expect=other)
-
-
-def test_weights_that_do_not_fit_are_refused(tmp_path):
-    config = recipe(n_steps=1)
-    list(train(made(config), config.train, tmp_path))
-    about = json.loads((tmp_path / "config.json").read_text())
     about["model"]["n_layers"] = 3
     (tmp_path / "config.json").write_text(json.dumps(about))
     with pytest.raises(AudioformerError, match="weights do not fit config.json"):

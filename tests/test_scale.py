@@ -165,33 +165,16 @@ os._exit(0)  # gloo's threads may outlive their group, and an interpreter that e
 """
 
 
-def worker(words: list[str], launch: tuple = ()) -> list[str]:
-    return [sys.executable, *launch, "-c", WORKER, str(Path(__file__).parent), *words]
-
-
 def log(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def launched(*words: str) -> str:
     """Standard output of two processes under `accelerate launch`; what it calls multi_gpu runs on CPUs if told to."""
-    launch = [
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-        "--dynamo_backend",
-        "no",
-        "--main_process_port",
-        "0",
-        "--num_cpu_threads_per_process",
-        "1",
-    ]
+    launch = (
+        "-m accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no "
+        "--dynamo_backend no --main_process_port 0 --num_cpu_threads_per_process 1"
+    ).split()
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(
         [sys.executable, *launch, *words], capture_output=True, text=True, timeout=300, env=environment
@@ -264,9 +247,10 @@ def test_the_contrast_of_two_processes_is_that_of_one_with_its_gradient(tmp_path
 @pytest.mark.parametrize("name", ["pretrain", "finetune"])
 def test_killed_at_random_steps_a_run_ends_with_the_same_numbers(tmp_path, name):
     rng, killed_after, changes = random.Random(4), [], {"dropout": 0.1, "average": 0.9, "save_every": 2}
-    words = [name, str(tmp_path / "killed"), json.dumps(changes)]
+    command = [sys.executable, "-c", WORKER, str(Path(__file__).parent), name, str(tmp_path / "killed")]
+    command.append(json.dumps(changes))
     for _ in range(2):
-        with subprocess.Popen(worker(words), stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             done = [int(process.stdout.readline()) for _ in range(rng.randint(1, 3))]
             time.sleep(rng.random() * 0.02)
             process.send_signal(signal.SIGKILL)
