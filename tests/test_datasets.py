@@ -140,6 +140,7 @@ def test_esc10_is_a_part_of_esc50(tmp_path):
     data = open_dataset("esc50", esc(tmp_path), esc10_only=True)
     assert data.label_names == ("dog", "rain")
     assert len(data) == 4
+    assert data.notes == ()
     table(tmp_path / "meta" / "esc50.csv", [row[:4] for row in ESC_ROWS], ESC_HEADER[:4])
     assert open_dataset("esc50", tmp_path)[0].group == "1-100032-A-0"
     with pytest.raises(AudioformerError, match="no clip is marked esc10=True; leave esc10_only out"):
@@ -471,3 +472,144 @@ def test_real_fsdd(data_root):
     assert {clip.load().sample_rate for clip in data.clips[::300]} == {8000}
     train = [clip for clip in data if clip.split == "train"]
     assert {sum(clip.fold == fold for clip in train) for fold in range(1, 6)} == {540}
+
+
+# as people have them
+
+
+def test_folders_called_train_and_test_are_splits(tmp_path):
+    for name in ("train/dog/a.wav", "train/cat/b.wav", "Test/dog/c.wav", "Test/cat/d.wav", "valid/dog/e.wav"):
+        sound(tmp_path / name)
+    data = open_dataset("folder", tmp_path)
+    assert data.label_names == ("cat", "dog")
+    assert {clip.id: (clip.labels, clip.split) for clip in data} == {
+        "train/dog/a.wav": (("dog",), "train"),
+        "train/cat/b.wav": (("cat",), "train"),
+        "Test/dog/c.wav": (("dog",), "test"),
+        "Test/cat/d.wav": (("cat",), "test"),
+        "valid/dog/e.wav": (("dog",), "val"),
+    }
+
+
+def test_a_class_may_be_called_test(tmp_path):
+    sound(tmp_path / "test" / "a.wav")
+    sound(tmp_path / "rest" / "b.wav")
+    data = open_dataset("folder", tmp_path)
+    assert data.label_names == ("rest", "test")
+    assert {clip.split for clip in data} == {None}
+
+
+def test_every_ending_that_can_be_decoded_counts_and_the_others_are_counted(tmp_path):
+    for number, ending in enumerate(("flac", "au", "aiff", "caf", "ogg", "mp3", "w64", "WAV")):
+        sound(tmp_path / "dog" / f"{number}.{ending}")
+    sound(tmp_path / "cat" / "a.au")
+    for name in ("dog/1.xyz", "dog/2.xyz", "cat/readme.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    sound(tmp_path / "loose.wav")
+    data = open_dataset("folder", tmp_path)
+    assert len(data) == 9
+    assert {clip.load().samples.shape[1] > 0 for clip in data} == {True}
+    others, loose = data.notes
+    assert others == "3 files are no sound that can be decoded here and left out: 2 .xyz, 1 .txt"
+    assert loose == "1 sound file is left out, for no list and no folder gives a class, e.g. loose.wav"
+    assert data.select(splits=[None]).notes == data.notes
+
+
+def test_phones_recordings_count_where_they_can_be_decoded_and_are_named_elsewhere(tmp_path, monkeypatch):
+    sound(tmp_path / "dog" / "a.wav")
+    (tmp_path / "dog" / "b.m4a").write_bytes(b"x")
+    monkeypatch.setattr("audioformer.reading.files.has_pyav", lambda: True)
+    assert len(open_dataset("folder", tmp_path)) == 2
+    monkeypatch.setattr("audioformer.reading.files.has_pyav", lambda: False)
+    data = open_dataset("folder", tmp_path)
+    assert len(data) == 1
+    assert data.notes[0].startswith(
+        "1 file is no sound that can be decoded here and left out: 1 .m4a; phones' formats need `pip"
+    )
+
+
+SPREADSHEETS = {
+    "semicolons": b"filename;label;fold\na.wav;dog;1\nb.wav;cat;2\n",
+    "tabs": b"filename\tlabel\tfold\na.wav\tdog\t1\nb.wav\tcat\t2\n",
+    "Excel's first line": b"sep=;\r\nfilename;label;fold\r\na.wav;dog;1\r\nb.wav;cat;2\r\n",
+    "UTF-16": "filename\tlabel\tfold\na.wav\tdog\t1\nb.wav\tcat\t2\n".encode("utf-16"),
+    "whole numbers as 1.0": b"filename,label,fold\na.wav,dog,1.0\nb.wav,cat,2.0\n",
+    "an index column": b",filename,label,fold\n0,a.wav,dog,1\n1,b.wav,cat,2\n",
+    "other names of columns": b"File_Name,Category,fold\na.wav,dog,1\nb.wav,cat,2\n",
+    "names without endings": b"filename,label,fold\na,dog,1\nb,cat,2\n",
+    "another ending": b"filename,label,fold\na.flac,dog,1\nb.mp3,cat,2\n",
+    "empty lines at the end": b"filename,label,fold\na.wav,dog,1\nb.wav,cat,2\n,,\n,,\n",
+}
+
+
+@pytest.mark.parametrize("kind", SPREADSHEETS)
+def test_a_spreadsheets_copy_of_a_list_is_read(tmp_path, kind):
+    for name in ("a.wav", "b.wav"):
+        sound(tmp_path / name)
+    (tmp_path / "list.csv").write_bytes(SPREADSHEETS[kind])
+    data = open_dataset("folder", tmp_path)
+    assert [(clip.path.name, clip.labels, clip.fold) for clip in data] == [
+        ("a.wav", ("dog",), 1),
+        ("b.wav", ("cat",), 2),
+    ]
+    assert data.notes == ()
+
+
+def test_windows_own_letters_are_read(tmp_path):
+    sound(tmp_path / "a.wav")
+    (tmp_path / "list.csv").write_bytes("filename;label\na.wav;Vögel\n".encode("cp1252"))
+    assert open_dataset("folder", tmp_path).label_names == ("Vögel",)
+
+
+@pytest.mark.parametrize("where", ["root", "one level down", "one level down, in the root"])
+def test_esc50_as_people_unpack_and_copy_it(tmp_path, where):
+    root = tmp_path / "ESC-50-master" if "down" in where else tmp_path
+    esc(root)
+    if "root" in where:
+        (root / "meta" / "esc50.csv").rename(root / "esc50.csv")
+    data = open_dataset("esc50", tmp_path)
+    assert len(data) == len(ESC_ROWS)
+    assert data[0].load().samples.shape[1] == 800
+
+
+def test_esc50_with_numbers_of_a_spreadsheet(tmp_path):
+    rows = [[row[0], f"{row[1]}.0", f"{row[2]}.0", row[3], row[4], f"{row[5]}.0", row[6]] for row in ESC_ROWS]
+    data = open_dataset("esc50", esc(tmp_path, rows))
+    assert [(clip.fold, clip.group) for clip in data] == [(row[1], row[5]) for row in ESC_ROWS]
+
+
+def test_fsd50k_as_flac_and_with_ids_of_a_spreadsheet(tmp_path):
+    fsd50k(tmp_path / "FSD50K")
+    for path in (tmp_path / "FSD50K").glob("*/*.wav"):
+        sound(path.with_suffix(".flac"))
+        path.unlink()
+    truth = tmp_path / "FSD50K" / "FSD50K.ground_truth" / "eval.csv"
+    table(truth, [["37.0", "Dog", "/m/0bt9lr"]], ["fname", "labels", "mids"])
+    data = open_dataset("fsd50k", tmp_path)
+    assert [(clip.id, clip.path.name) for clip in data] == [("11", "11.flac"), ("12", "12.flac"), ("37", "37.flac")]
+
+
+def test_audioset_keeps_both_windows_of_a_video(tmp_path):
+    audioset(tmp_path)
+    lines = [f'vvvvvvvvvvv, {start}.000, {start + 10}.000, "/m/09x0r"' for start in (30, 30, 90, 200)]
+    segments(tmp_path / "balanced_train_segments.csv", lines)
+    sound(tmp_path / "vvvvvvvvvvv.wav")
+    sound(tmp_path / "vvvvvvvvvvv_90.wav")
+    data = open_dataset("audioset", tmp_path, parts="balanced")
+    assert [(clip.id, clip.path.name, clip.group) for clip in data] == [
+        ("vvvvvvvvvvv", "vvvvvvvvvvv.wav", "vvvvvvvvvvv"),
+        ("vvvvvvvvvvv_90", "vvvvvvvvvvv_90.wav", "vvvvvvvvvvv"),
+    ]
+    assert data.missing == ("vvvvvvvvvvv_200",)
+    whole = open_dataset("audioset", tmp_path, parts="balanced", full_videos=True)
+    assert [(clip.id, clip.start_s) for clip in whole] == [
+        ("vvvvvvvvvvv", 30.0),
+        ("vvvvvvvvvvv_90", 90.0),
+        ("vvvvvvvvvvv_200", 200.0),
+    ]
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    (tmp_path / "set.zip").write_bytes(b"PK")
+    with pytest.raises(AudioformerError, match="is a file, a data set is a folder; unpack it first; expected"):
+        open_dataset("folder", tmp_path / "set.zip")

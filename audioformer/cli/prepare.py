@@ -40,6 +40,8 @@ def open_chosen(arguments: argparse.Namespace):
     dataset = open_dataset(arguments.dataset, arguments.root, **reader_options(arguments.dataset, arguments.options))
     if arguments.folds is not None or arguments.split is not None:
         dataset = dataset.select(arguments.folds, arguments.split)
+    for sentence in dataset.notes:
+        note(f"{arguments.root}: {sentence}")
     if dataset.missing:
         note(f"{len(dataset.missing)} clips are listed but not there, e.g. {dataset.missing[0]}")
     return dataset

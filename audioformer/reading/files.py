@@ -70,8 +70,9 @@ def has_pyav() -> bool:
 
 def is_sound(name: str) -> bool:
     """Whether a file's ending is one that can be decoded here; hidden files are none."""
-    endings = SOUND_ENDINGS + (PHONE_ENDINGS if has_pyav() else ())
-    return name.lower().endswith(endings) and not name.startswith(".")
+    lower = name.lower()
+    decoded = lower.endswith(SOUND_ENDINGS) or (lower.endswith(PHONE_ENDINGS) and has_pyav())
+    return decoded and not name.startswith(".")
 
 
 def sound_files(
@@ -99,9 +100,15 @@ def sound_files(
     return [path for path in found if fits(path, include) and not fits(path, exclude)]
 
 
-def other_files(folder: str | os.PathLike) -> dict[str, int]:
-    """How many files in a folder and below are left out as no sounds, by ending, the most frequent first."""
-    endings = Counter(path.suffix.lower() or path.name for path in _files(Path(folder)) if not is_sound(path.name))
+def has_sound(folder: str | os.PathLike) -> bool:
+    """Whether there is a sound file in a folder or below."""
+    return any(is_sound(path.name) for path in _files(Path(folder)))
+
+
+def other_files(folder: str | os.PathLike, known: Iterable[Path] = ()) -> dict[str, int]:
+    """How many files in a folder and below are left out as no sounds, by ending, the most frequent first; not `known` ones."""
+    others = (path for path in _files(Path(folder)) if not is_sound(path.name) and path not in known)
+    endings = Counter(path.suffix.lower() or path.name for path in others)
     return dict(endings.most_common())
 
 

@@ -13,13 +13,24 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections import Counter
 from pathlib import Path
 
-from audioformer.data.datasets.base import AudioDataset, Clip, read_csv, read_csv_rows, require_folder, seconds
+from audioformer.data.datasets.base import (
+    AudioDataset,
+    Clip,
+    left_out,
+    one_level_down,
+    read_csv,
+    read_csv_rows,
+    require_folder,
+    seconds,
+)
 from audioformer.errors import AudioformerError
 from audioformer.reading.files import sound_files
 
 LAYOUT = "balanced_train_segments.csv and/or eval_segments.csv, class_labels_indices.csv, and sound files named by YouTube id"
+CLASSES = "class_labels_indices.csv"
 TABLES = {
     "balanced": "balanced_train_segments.csv",
     "unbalanced": "unbalanced_train_segments.csv",
@@ -45,17 +56,18 @@ def open_audioset(
 
     Returns:
         AudioDataset, multi-label, label_names by index; splits "train", "val", "test"; `missing` names the clips
-        without a file. group is the video.
+        without a file. group is the video; of a video that is listed twice, the second clip is called {ytid}_{start}.
 
     Raises:
         AudioformerError: folder, list or class table missing or damaged; unknown class; not one file found.
     """
     root = require_folder(root, "AudioSet", LAYOUT)
+    root = one_level_down(root, lambda folder: any((folder / name).is_file() for name in TABLES.values()))
     if not 0 <= validation_share <= 0.5:
         raise AudioformerError(f"validation_share={validation_share} must be 0 to 0.5; try 0.05")
-    names = _class_names(root / "class_labels_indices.csv")
+    names = _class_names(root / CLASSES)
     files = _files_by_name(root)
-    clips, missing, seen = [], [], {}
+    clips, missing, seen, times_seen = [], [], {}, Counter()
     for part in _parts(root, parts):
         table = root / TABLES[part]
         for ytid, start_s, end_s, mids in _segments(table):
@@ -63,18 +75,21 @@ def open_audioset(
                 raise AudioformerError(
                     f"{table}: {ytid} is in {TABLES[seen[ytid]]} too; a clip may be in one list only"
                 )
-            path = _find(files, ytid, start_s, end_s)
+            windows = times_seen[ytid] = times_seen[ytid] + 1
+            own = ytid if windows == 1 else f"{ytid}_{start_s:g}"
+            path = _find(files, ytid, start_s, end_s, anywhere=full_videos or windows == 1)
             if path is None:
-                missing.append(ytid)
+                missing.append(own)
                 continue
             window = {"start_s": start_s, "duration_s": end_s - start_s} if full_videos else {}
             split = "test" if part == "eval" else _train_or_val(ytid, validation_share)
-            clips.append(Clip(ytid, path, _labels(mids, names, table), None, split, ytid, **window))
+            clips.append(Clip(own, path, _labels(mids, names, table), None, split, ytid, **window))
     if not clips:
         raise AudioformerError(
             f"{root}: none of {len(missing)} listed clips has a sound file; expected names like {{ytid}}.wav below it"
         )
-    return AudioDataset("audioset", root, tuple(clips), tuple(names.values()), True, tuple(missing))
+    notes = left_out(root, files.values(), *(root / name for name in (*TABLES.values(), CLASSES)))
+    return AudioDataset("audioset", root, tuple(clips), tuple(names.values()), True, tuple(missing), notes)
 
 
 def _parts(root: Path, parts: tuple[str, ...] | str | None) -> tuple[str, ...]:
@@ -94,7 +109,7 @@ def _class_names(path: Path) -> dict[str, str]:
 
 
 def _segments(path: Path) -> list[tuple[str, float, float, str]]:
-    """(ytid, start_s, end_s, machine ids) of every line that is not a comment; a doubled id keeps its first line."""
+    """(ytid, start_s, end_s, machine ids) of every line that is not a comment; a line given twice counts once."""
     segments, seen = [], set()
     for row in read_csv_rows(path, "AudioSet"):
         if row[0].startswith("#"):
@@ -108,9 +123,9 @@ def _segments(path: Path) -> list[tuple[str, float, float, str]]:
         )
         if end_s <= start_s:
             raise AudioformerError(f"{path}: {ytid} runs from {start_s} to {end_s} s; download the list again")
-        if ytid not in seen:
+        if (ytid, start_s) not in seen:
             segments.append((ytid, start_s, end_s, row[3]))
-            seen.add(ytid)
+            seen.add((ytid, start_s))
     if not segments:
         raise AudioformerError(f"{path}: lists no segments; download it again")
     return segments
@@ -132,8 +147,8 @@ def _files_by_name(root: Path) -> dict[str, Path]:
     return files
 
 
-def _find(files: dict[str, Path], ytid: str, start_s: float, end_s: float) -> Path | None:
-    """The file of a segment under any of the usual names."""
+def _find(files: dict[str, Path], ytid: str, start_s: float, end_s: float, anywhere: bool) -> Path | None:
+    """The file of a segment under any of the usual names; one without a time may be any segment: only if `anywhere`."""
     for name in (ytid, "Y" + ytid):
         for scale in (1, 1000):
             start, end = start_s * scale, end_s * scale
@@ -141,7 +156,7 @@ def _find(files: dict[str, Path], ytid: str, start_s: float, end_s: float) -> Pa
                 for candidate in (f"{name}_{form.format(start)}_{form.format(end)}", f"{name}_{form.format(start)}"):
                     if candidate in files:
                         return files[candidate]
-        if name in files:
+        if anywhere and name in files:
             return files[name]
     return None
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from audioformer.audio import Waveform, load_audio
 from audioformer.errors import AudioformerError
+from audioformer.reading.files import SOUND_ENDINGS, other_files, said_of_others, sound_files
 
 Event = tuple[str, float, float]  # label, onset_s, offset_s
 
@@ -72,6 +74,7 @@ class AudioDataset:
         label_names: all classes, in the order of a classifier's outputs.
         multi_label: True where a clip may have several labels (or none).
         missing: ids that the CSV lists but the disk lacks (only where that is tolerated).
+        notes: what is left out of the folder, and how a list was understood that is not as published.
         mix_within: fields of Clip that two clips must share to be mixed with each other, so that no test sound can
             leak into training by way of a mixture.
     """
@@ -82,6 +85,7 @@ class AudioDataset:
     label_names: tuple[str, ...]
     multi_label: bool = False
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     mix_within: tuple[str, ...] = ("fold", "split")
 
     def __len__(self) -> int:
@@ -124,27 +128,43 @@ class AudioDataset:
             have = f"folds {sorted({c.fold for c in self.clips if c.fold is not None})}"
             have += f", splits {sorted({c.split for c in self.clips if c.split is not None})}"
             raise AudioformerError(f"folds={folds}, splits={splits}: no clip of {self.name} is left; it has {have}")
-        return AudioDataset(
-            self.name, self.root, clips, self.label_names, self.multi_label, self.missing, self.mix_within
-        )
+        return replace(self, clips=clips)
 
 
 def require_folder(path: str | os.PathLike, what: str, layout: str) -> Path:
     """An existing folder, or an error that describes the layout wanted."""
     path = Path(path)
     if path.is_file():
-        raise AudioformerError(f"{path}: is a file, {what} is a folder; expected {layout}")
+        unpack = "unpack it first; " if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar", ".7z") else ""
+        raise AudioformerError(f"{path}: is a file, {what} is a folder; {unpack}expected {layout}")
     if not path.is_dir():
         raise AudioformerError(f"{path}: no such folder for {what}; expected {layout}")
     return path
+
+
+def one_level_down(root: Path, has: Callable[[Path], bool]) -> Path:
+    """The folder itself or, if only one below it has what is looked for, that one: unpacking an archive adds a level."""
+    if has(root):
+        return root
+    below = [folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith(".") and has(folder)]
+    return below[0] if len(below) == 1 else root
+
+
+SPELLINGS = {  # what else a column is called in people's own lists
+    "filename": ("file_name", "file name", "file", "fname", "path", "filepath", "file_path", "audio", "wav"),
+    "fname": ("filename", "file_name", "file"),
+    "label": ("labels", "category", "class", "class_name", "classname"),
+    "labels": ("label",),
+    "category": ("label", "class", "class_name"),
+}
 
 
 def read_csv(path: Path, columns: tuple[str, ...], what: str) -> list[dict[str, str]]:
     """Rows of a CSV file with a header, as dictionaries; values stripped.
 
     Args:
-        path: the file, UTF-8 (with or without a byte-order mark).
-        columns: names that must be there; others are passed on.
+        path: the file, see `read_csv_rows`.
+        columns: names that must be there, in any case of letters or one of `SPELLINGS`; others are passed on.
         what: data set it belongs to, for the message.
 
     Raises:
@@ -152,6 +172,11 @@ def read_csv(path: Path, columns: tuple[str, ...], what: str) -> list[dict[str, 
     """
     lines = read_csv_rows(path, what)
     header = [name.strip() for name in lines[0]] if lines else []
+    lower = [name.lower() for name in header]
+    for column in columns:
+        spelled = next((name for name in (column, *SPELLINGS.get(column, ())) if name in lower), None)
+        if column not in header and spelled is not None:
+            header[lower.index(spelled)] = column
     absent = [name for name in columns if name not in header]
     if absent:
         raise AudioformerError(
@@ -170,22 +195,41 @@ def read_csv(path: Path, columns: tuple[str, ...], what: str) -> list[dict[str, 
 
 
 def read_csv_rows(path: Path, what: str) -> list[list[str]]:
-    """Lines of a CSV file without looking for a header; blank lines are left out."""
+    """Lines of a CSV file without looking for a header; blank lines are left out.
+
+    Spreadsheets save CSV with commas, semicolons or tabs, as UTF-8, UTF-16 or in Windows' own letters: all are read.
+    """
     if not path.is_file():
         raise AudioformerError(f"{path}: no such file; {what} lists its clips there")
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            return [row for row in csv.reader(file, skipinitialspace=True) if row]
+        text = _decoded(path.read_bytes())
+        first, _, rest = text.partition("\n")
+        if first.lower().startswith("sep="):  # Excel's
+            first, text = first[4:5], rest
+        header = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+        mark = first if len(first) == 1 else next((mark for mark in ",;\t" if mark in header), ",")
+        lines = csv.reader(text.splitlines(keepends=True), delimiter=mark, skipinitialspace=True, strict=True)
+        return [row for row in lines if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise AudioformerError(
             f"{path}: not a readable CSV file ({error}); save it as UTF-8 text with commas"
         ) from error
 
 
+def _decoded(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
+
+
 def path_inside(folder: Path, name: str, listed_in: Path) -> Path:
     """`folder / name` for a name that a CSV gives, never outside the folder.
 
-    A name that is spelled with other Unicode code points on disk (composed or decomposed accents) is found as well.
+    A name that is spelled with other Unicode code points on disk (composed or decomposed accents) is found as well, and one
+    without or with another ending of sounds ("1.wav" as 1.flac).
 
     Raises:
         AudioformerError: empty, absolute, or climbing out with "..".
@@ -199,7 +243,13 @@ def path_inside(folder: Path, name: str, listed_in: Path) -> Path:
         spelled = folder / unicodedata.normalize(form, name)
         if spelled.exists() and not (folder / name).exists():
             return spelled
-    return folder / name
+    if not (path := folder / name).exists():
+        stem, ending = os.path.splitext(name)
+        stem = stem if ending.lower() in SOUND_ENDINGS else name
+        whole = name[:-2] if re.search(r"\d\.0$", name) else stem  # a spreadsheet's number
+        others = (folder / (base + other) for base in dict.fromkeys((stem, whole)) for other in SOUND_ENDINGS)
+        return next((other for other in others if other.is_file()), path)
+    return path
 
 
 def require_files(clips: list[Clip], listed_in: Path, allow_missing: bool) -> tuple[list[Clip], tuple[str, ...]]:
@@ -225,18 +275,39 @@ def require_files(clips: list[Clip], listed_in: Path, allow_missing: bool) -> tu
     return present, tuple(clip.id for clip in absent)
 
 
+def left_out(folder: Path, listed: Iterable[Path], *lists: Path) -> tuple[str, ...]:
+    """Sentences about the files of a folder that are no clips: no sounds, or sounds that are not listed and have no class."""
+    notes = []
+    if others := said_of_others(other_files(folder, known=lists)):
+        notes.append(others)
+    listed = set(listed)
+    if unlisted := [path for path in sound_files(folder) if path not in listed]:
+        example = unlisted[0].relative_to(folder).as_posix()
+        count = f"{len(unlisted)} sound {'file is' if len(unlisted) == 1 else 'files are'}"
+        notes.append(f"{count} left out, for no list and no folder gives a class, e.g. {example}")
+    return tuple(notes)
+
+
 def whole_number(text: str, column: str, path: Path) -> int:
-    """An integer out of a CSV cell."""
+    """An integer out of a CSV cell; "1.0", as spreadsheets write it, is one."""
     try:
-        return int(text)
-    except ValueError as error:
-        raise AudioformerError(f"{path}: {column}={text!r} is not a whole number; correct that line") from error
+        number = float(text.replace(",", "."))
+        if number.is_integer():
+            return int(number)
+    except (ValueError, OverflowError):
+        pass
+    raise AudioformerError(f"{path}: {column}={text!r} is not a whole number; correct that line")
+
+
+def plain_id(text: str) -> str:
+    """An id out of a CSV cell: "100.0", as spreadsheets write a number, is "100"."""
+    return text[:-2] if re.fullmatch(r"\d+\.0", text) else text
 
 
 def seconds(text: str, column: str, path: Path) -> float:
-    """A finite number of seconds, at least 0, out of a CSV cell."""
+    """A finite number of seconds, at least 0, out of a CSV cell; "1,5" is 1.5."""
     try:
-        value = float(text)
+        value = float(text.replace(",", "."))
     except ValueError:
         value = -1.0
     if not 0 <= value < 1e9:

@@ -17,7 +17,10 @@ from audioformer.data.datasets.base import (
     AudioDataset,
     Clip,
     Event,
+    left_out,
+    one_level_down,
     path_inside,
+    plain_id,
     read_csv,
     require_files,
     require_folder,
@@ -33,7 +36,7 @@ def open_esc(root: str | os.PathLike, esc10_only: bool = False, allow_missing: b
     """Read an ESC-50 layout.
 
     Args:
-        root: folder with `audio/` and `meta/esc50.csv`.
+        root: folder with `audio/` and `meta/esc50.csv`, or the one above it; the CSV may lie beside `audio/` too.
         esc10_only: keep the clips marked `esc10` alone (10 of 50 classes).
         allow_missing: go on without the files that are not there.
 
@@ -44,18 +47,26 @@ def open_esc(root: str | os.PathLike, esc10_only: bool = False, allow_missing: b
     Raises:
         AudioformerError: folder, CSV, column or file missing; a file in two folds; no ESC-10 clip.
     """
-    root = require_folder(root, "ESC-50", LAYOUT)
-    table = root / "meta" / "esc50.csv"
-    rows = read_csv(table, ("filename", "fold", "target", "category"), "ESC-50")
+    root = one_level_down(require_folder(root, "ESC-50", LAYOUT), lambda folder: _table(folder).is_file())
+    table = _table(root)
+    rows = listed = read_csv(table, ("filename", "fold", "target", "category"), "ESC-50")
     if esc10_only:
-        rows = [row for row in rows if row.get("esc10", "").lower() == "true"]
+        rows = [row for row in listed if row.get("esc10", "").lower() == "true"]
         if not rows:
             raise AudioformerError(f"{table}: no clip is marked esc10=True; leave esc10_only out")
     events = _read_events(root / "meta" / "events.csv")
     clips = [_clip(root, table, row, events) for row in rows]
     clips, missing = require_files(clips, table, allow_missing)
     multi_label = events is not None or any(not clip.labels for clip in clips)
-    return AudioDataset("esc50", root, tuple(clips), _label_names(rows, table, clips), multi_label, missing)
+    names = _label_names(rows, table, clips)
+    notes = left_out(root / "audio", [path_inside(root / "audio", row["filename"], table) for row in listed])
+    return AudioDataset("esc50", root, tuple(clips), names, multi_label, missing, notes)
+
+
+def _table(root: Path) -> Path:
+    """Where the list of clips is: in meta/, or where people copy it."""
+    copied = root / "esc50.csv"
+    return copied if copied.is_file() and not (root / "meta" / "esc50.csv").is_file() else root / "meta" / "esc50.csv"
 
 
 def _clip(root: Path, table: Path, row: dict[str, str], events: dict[str, list[Event]] | None) -> Clip:
@@ -67,7 +78,7 @@ def _clip(root: Path, table: Path, row: dict[str, str], events: dict[str, list[E
         path=path_inside(root / "audio", name, table),
         labels=labels,
         fold=whole_number(row["fold"], "fold", table),
-        group=row.get("src_file") or Path(name).stem,
+        group=plain_id(row.get("src_file", "")) or Path(name).stem,
         events=own,
     )
 

@@ -1,6 +1,7 @@
 """Your own sounds: one sub-folder a class, or a CSV that names each file's labels.
 
     ROOT/dog/*.wav, ROOT/rain/*.ogg ...           the folder's name is the label (sub-folders of it count too)
+    ROOT/train/dog/*.wav, ROOT/test/dog/*.wav     folders called train, val or test (and the like) are splits
     ROOT/*.csv                                    filename, label[, fold][, split][, group]; several labels: dog;rain
 
 The columns fold (from 1), split (train, val, test) and group (speaker, recording) keep related clips together.
@@ -14,6 +15,8 @@ from pathlib import Path
 from audioformer.data.datasets.base import (
     AudioDataset,
     Clip,
+    left_out,
+    one_level_down,
     path_inside,
     read_csv,
     require_files,
@@ -21,10 +24,19 @@ from audioformer.data.datasets.base import (
     whole_number,
 )
 from audioformer.errors import AudioformerError
-from audioformer.reading.files import sound_files
+from audioformer.reading.files import has_sound, other_files, said_of_others, sound_files
 
 LAYOUT = "one sub-folder a class, or a CSV with the columns filename,label"
 SPLITS = ("train", "val", "test")
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+SPLIT_FOLDERS |= dict.fromkeys(("val", "valid", "validation", "dev"), "val")
 
 
 def open_folder(root: str | os.PathLike, csv: str | None = None, allow_missing: bool = False) -> AudioDataset:
@@ -51,14 +63,29 @@ def open_folder(root: str | os.PathLike, csv: str | None = None, allow_missing: 
 
 
 def _from_sub_folders(root: Path) -> AudioDataset:
-    clips = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        for path in sound_files(folder):
-            name = path.relative_to(root).as_posix()
-            clips.append(Clip(name, path, (folder.name,), group=name))
+    """Classes are folders; those of folders called train, test and val are classes too, and these are splits."""
+    root = one_level_down(root, lambda folder: len(_folders(folder)) > 1)
+    folders, clips = _folders(root), []
+    split_folders = all(folder.name.lower() in SPLIT_FOLDERS and _folders(folder) for folder in folders)
+    for folder in folders:
+        split = SPLIT_FOLDERS[folder.name.lower()] if split_folders else None
+        for own in _folders(folder) if split_folders else [folder]:
+            for path in sound_files(own):
+                name = path.relative_to(root).as_posix()
+                clips.append(Clip(name, path, (own.name,), None, split, group=name))
     if not clips:
-        raise AudioformerError(f"{root}: no sound files in its sub-folders; expected {LAYOUT}")
-    return AudioDataset("folder", root, tuple(clips), tuple(sorted({clip.labels[0] for clip in clips})))
+        others = said_of_others(other_files(root))
+        raise AudioformerError(
+            f"{root}: no sound files in its sub-folders; expected {LAYOUT}{'; ' + others if others else ''}"
+        )
+    names = tuple(sorted({clip.labels[0] for clip in clips}))
+    return AudioDataset("folder", root, tuple(clips), names, notes=left_out(root, [clip.path for clip in clips]))
+
+
+def _folders(root: Path) -> list[Path]:
+    """Folders with sounds in them or below, by name."""
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [folder for folder in folders if has_sound(folder)]
 
 
 def _from_csv(root: Path, table: Path, allow_missing: bool) -> AudioDataset:
@@ -77,4 +104,7 @@ def _from_csv(root: Path, table: Path, allow_missing: bool) -> AudioDataset:
     names = tuple(sorted({label for clip in clips for label in clip.labels}))
     if not names:
         raise AudioformerError(f"{table}: no clip has a label; fill the label column")
-    return AudioDataset("folder", root, tuple(clips), names, any(len(clip.labels) != 1 for clip in clips), missing)
+    several = any(len(clip.labels) != 1 for clip in clips)
+    return AudioDataset(
+        "folder", root, tuple(clips), names, several, missing, left_out(root, [clip.path for clip in clips], table)
+    )

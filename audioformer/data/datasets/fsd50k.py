@@ -18,13 +18,16 @@ from pathlib import Path
 from audioformer.data.datasets.base import (
     AudioDataset,
     Clip,
+    one_level_down,
     path_inside,
+    plain_id,
     read_csv,
     read_csv_rows,
     require_files,
     require_folder,
 )
 from audioformer.errors import AudioformerError
+from audioformer.reading.files import is_sound
 
 LAYOUT = "FSD50K's layout: FSD50K.dev_audio/, FSD50K.eval_audio/ and FSD50K.ground_truth/"
 SPLITS = {"train": "train", "val": "val", "": "train"}
@@ -48,6 +51,7 @@ def open_fsd50k(
         AudioformerError: folder, CSV, column or file missing; a label that the vocabulary lacks; a clip in two splits.
     """
     root = require_folder(root, "FSD50K", LAYOUT)
+    root = one_level_down(root, lambda folder: (folder / "FSD50K.ground_truth").is_dir())
     parts = (parts,) if isinstance(parts, str) else tuple(parts)
     if not parts or set(parts) - {"dev", "eval"}:
         raise AudioformerError(f"parts={parts}: FSD50K has 'dev' and 'eval'")
@@ -85,8 +89,9 @@ def _part(
         split = SPLITS.get(row["split"]) if part == "dev" else "test"
         if split is None:
             raise AudioformerError(f"{table}: {row['fname']} has split={row['split']!r}; expected train or val")
-        name = row["fname"] if row["fname"].lower().endswith(".wav") else row["fname"] + ".wav"
-        own = Path(name).stem
+        own = plain_id(row["fname"])
+        own = Path(own).stem if is_sound(own) else own
+        name = own + ".wav"
         clips.append(Clip(own, path_inside(folder, name, table), labels, None, split, uploader.get(own, own)))
     return require_files(clips, table, allow_missing)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 
-from audioformer.data.datasets.base import AudioDataset, Clip, require_folder
+from audioformer.data.datasets.base import AudioDataset, Clip, left_out, one_level_down, require_folder
 from audioformer.errors import AudioformerError
 from audioformer.reading.files import sound_files
 
@@ -37,6 +37,7 @@ def open_fsdd(root: str | os.PathLike, fold: str = "take") -> AudioDataset:
             f"fold={fold!r}: FSDD's folds are by 'take' (known speakers) or 'speaker' (unseen speakers)"
         )
     root = require_folder(root, "FSDD", LAYOUT)
+    root = one_level_down(root, lambda folder: (folder / "recordings").is_dir())
     folder = require_folder(root / "recordings", "FSDD", LAYOUT)
     parsed = []
     for path in sound_files(folder):
@@ -53,7 +54,14 @@ def open_fsdd(root: str | os.PathLike, fold: str = "take") -> AudioDataset:
         split = "test" if take < N_TEST_TAKES else "train"
         clips.append(Clip(path.stem, path, (str(digit),), number, split, speaker))
     digits = tuple(str(digit) for digit in range(10))
-    return AudioDataset("fsdd", root, tuple(clips), digits, mix_within=("fold", "split", "group"))
+    return AudioDataset(
+        "fsdd",
+        root,
+        tuple(clips),
+        digits,
+        notes=left_out(folder, [clip.path for clip in clips]),
+        mix_within=("fold", "split", "group"),
+    )
 
 
 def _take_fold(take: int) -> int | None:
