@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 
 
 def machine() -> dict:
@@ -45,3 +46,14 @@ def row(case: str, ours: float | None, unit: str, peer: float | None = None, **m
     """
     ratio = ours / peer if ours is not None and peer else None
     return {"case": case, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio, **more}
+
+
+def number(value: float | None) -> str:
+    """Three decimals, "-" where nothing was measured."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text as a table of Markdown."""
+    head, *lines = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
+    return "\n".join([head, "|" + "---|" * len(header), *lines])

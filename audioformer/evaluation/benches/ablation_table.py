@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import stdtrit
 
-from audioformer.evaluation.benches import machine, row
+from audioformer.evaluation.benches import machine, markdown_table, number, row
 from audioformer.evaluation.benches.ablation_rows import REFERENCE, SVM, VARIANTS
-from audioformer.metrics import Spread
+from audioformer.evaluation.benches.cells import deviation, spread
 
 
 def ablation_table(records: Sequence[dict], missing: Sequence[str] = (), **about) -> dict:
@@ -50,28 +50,11 @@ def _line(data: str, name: str, cells: dict, values: dict, chance: float) -> dic
     folds, seeds = sorted({fold for fold, _ in cells}), sorted({seed for _, seed in cells})
     svm = [values[SVM][fold, 0] for fold in folds if (fold, 0) in values[SVM]]
     peer = float(np.mean(svm)) if len(svm) == len(folds) and name != SVM else None
-    whole = [[cells[fold, seed] for fold in folds] for seed in seeds if all((fold, seed) in cells for fold in folds)]
-    by_fold = [np.mean([value for (own, _), value in cells.items() if own == fold]) for fold in folds]
-    about = {
-        "data": data,
-        "row": name,
-        "chance": chance,
-        "n_cells": len(cells),
-        "folds": folds,
-        "seeds": seeds,
-        "title": VARIANTS[name].title,
-        "accuracies": [[cells.get((fold, seed)) for seed in seeds] for fold in folds],
-    }
-    spread = {"seed_std": _std([np.mean(one) for one in whole]), "fold_std": _std(by_fold)}
-    return row(
-        f"{data}: {VARIANTS[name].title}",
-        float(np.mean(list(cells.values()))),
-        "accuracy",
-        peer,
-        **about,
-        **spread,
-        **_gain(name, cells, values),
-    )
+    title, accuracies = VARIANTS[name].title, [[cells.get((fold, seed)) for seed in seeds] for fold in folds]
+    about = {"data": data, "row": name, "chance": chance, "n_cells": len(cells), "folds": folds, "seeds": seeds}
+    about |= {"title": title, "accuracies": accuracies} | _gain(name, cells, values)
+    deviations = {key: value for key, value in spread(cells).items() if key.endswith("_std")}
+    return row(f"{data}: {title}", float(np.mean(list(cells.values()))), "accuracy", peer, **about, **deviations)
 
 
 def _gain(name: str, cells: dict, values: dict) -> dict:
@@ -79,12 +62,11 @@ def _gain(name: str, cells: dict, values: dict) -> dict:
     versus = REFERENCE[name]
     both = sorted(cells.keys() & values[versus].keys()) if versus != name and name != SVM else []
     gains = [cells[key] - values[versus][key] for key in both]
-    error = _std(gains)
-    error = None if error is None else error / len(gains) ** 0.5
+    error = deviation(gains)
     return {
         "versus": versus if both else None,
         "gain": float(np.mean(gains)) if both else None,
-        "gain_error": error,
+        "gain_error": None if error is None else error / len(gains) ** 0.5,
         "n_pairs": len(gains),
     }
 
@@ -106,31 +88,21 @@ def reading(line: dict) -> str:
     return f"{title}: {word}, {100 * gain:+.1f} ± {100 * half:.1f} points against {versus} over {n} cells."
 
 
-def _std(values: Sequence[float]) -> float | None:
-    return Spread.of(values).std if len(values) > 1 else None
-
-
 def as_markdown(document: dict) -> str:
     """The table for people who read files."""
-    head = ["| data | row | accuracy | ± seeds | ± folds | gain | cells |", "|---|---|---|---|---|---|---|"]
     lines = []
     for line in document["rows"]:
-        gain = "" if line["gain"] is None else f"{line['gain']:+.3f} ± {_text(line['gain_error'])} on {line['versus']}"
-        lines.append(
-            f"| {line['data']} | {VARIANTS[line['row']].title} | {line['ours']:.3f} | {_text(line['seed_std'])} | "
-            f"{_text(line['fold_std'])} | {gain} | {line['n_cells']} |"
-        )
+        gain = "" if line["gain"] is None else f"{line['gain']:+.3f} ± {number(line['gain_error'])} on {line['versus']}"
+        numbers = [number(line[key]) for key in ("ours", "seed_std", "fold_std")]
+        lines.append([line["data"], VARIANTS[line["row"]].title, *numbers, gain, str(line["n_cells"])])
+    table = markdown_table(("data", "row", "accuracy", "± seeds", "± folds", "gain", "cells"), lines)
     chance = {line["data"]: line["chance"] for line in document["rows"]}
-    told = "; ".join(f"{data} {value:.2f}" for data, value in chance.items())
     legend = (
-        f"Chance: {told}. Accuracy: mean over folds and seeds. ± seeds: deviation over seeds of the mean over folds. ± folds: deviation "
-        "over folds. Gain: mean difference over the same folds and seeds, ± its standard error."
+        f"Chance: {'; '.join(f'{data} {value:.2f}' for data, value in chance.items())}. Accuracy: mean over folds and "
+        "seeds. ± seeds: deviation over seeds of the mean over folds. ± folds: deviation over folds. Gain: mean "
+        "difference over the same folds and seeds, ± its standard error."
     )
-    parts = ["# Ablation", "\n".join([*head, *lines]), legend]
+    parts = ["# Ablation", table, legend]
     if document["missing"]:
         parts.append(f"Missing ({len(document['missing'])}): {', '.join(document['missing'])}.")
     return "\n\n".join(parts) + "\n"
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -28,7 +28,7 @@ from audioformer.checkpoint import weights_hash
 from audioformer.config import check_names
 from audioformer.data.corpus import Corpus
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.benches import machine, row
+from audioformer.evaluation.benches import machine, markdown_table, number, row
 from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.probe import split_groups
 from audioformer.finetune import FineTuning
@@ -191,19 +191,18 @@ def adapt_table(records: Sequence[dict], multi_label: bool, **about) -> dict:
 
 def as_markdown(document: dict) -> str:
     """The table for people who read files."""
-    lines = [
-        "| what learns | learned numbers | of all | score | ± seeds | ± folds | seconds |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    header = ("what learns", "learned numbers", "of all", "score", "± seeds", "± folds", "seconds")
+    rows = []
     for line in document["rows"]:
-        deviations = ["-" if line[key] is None else f"{line[key]:.3f}" for key in ("seed_std", "fold_std")]
-        learned = f"{line['trainable']:,} | {line['trainable'] / line['parameters']:.2%}"
-        lines.append(
-            f"| {line['case']} | {learned} | {line['ours']:.3f} | {' | '.join(deviations)} | {line['seconds']:.0f} |"
-        )
+        learned = [f"{line['trainable']:,}", f"{line['trainable'] / line['parameters']:.2%}"]
+        scores = [number(line[key]) for key in ("ours", "seed_std", "fold_std")]
+        rows.append([line["case"], *learned, *scores, f"{line['seconds']:.0f}"])
     first = document["rows"][0]
-    told = f"{first['unit']}, {first['n_folds']} folds, {first['n_seeds']} seeds, {first['n_train']:.0f} coded clips to learn from"
-    return f"# Adapting a pre-trained model\n\n{told}, chance {first['chance']:.3f}\n\n" + "\n".join(lines) + "\n"
+    about = (
+        f"{first['unit']}, {first['n_folds']} folds, {first['n_seeds']} seeds, {first['n_train']:.0f} coded clips to "
+        f"learn from, chance {first['chance']:.3f}"
+    )
+    return f"# Adapting a pre-trained model\n\n{about}\n\n{markdown_table(header, rows)}\n"
 
 
 def run(arguments: argparse.Namespace, show: Say) -> dict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,25 +67,21 @@ def spread(cells: Mapping[tuple, float]) -> dict:
     """How far scores by (fold, seed) spread.
 
     Returns:
-        {"n_folds", "n_seeds", "seed_std", "fold_std", "folds"}: deviation over seeds of the mean over folds, deviation over
-        folds of the mean over seeds (None where there is only one), and that mean for each fold.
+        {"n_folds", "n_seeds", "seed_std", "fold_std", "folds"}: deviation over the seeds that have all folds of the mean
+        over folds, deviation over folds of the mean over seeds (None where there is only one), and that mean for each fold.
 
     Example:
         >>> spread({(1, 0): 0.5, (2, 0): 0.7})["folds"]
         {'1': 0.5, '2': 0.7}
     """
     folds, seeds = (sorted({key[i] for key in cells}) for i in (0, 1))
-    by_seed = [float(np.mean([cells[fold, seed] for fold in folds])) for seed in seeds]
-    by_fold = [float(np.mean([cells[fold, seed] for seed in seeds])) for fold in folds]
-    named = {str(fold): value for fold, value in zip(folds, by_fold, strict=True)}
-    return {
-        "n_folds": len(folds),
-        "n_seeds": len(seeds),
-        "seed_std": _std(by_seed),
-        "fold_std": _std(by_fold),
-        "folds": named,
-    }
+    whole = [seed for seed in seeds if all((fold, seed) in cells for fold in folds)]
+    by_seed = [float(np.mean([cells[fold, seed] for fold in folds])) for seed in whole]
+    by_fold = {str(fold): float(np.mean([value for (own, _), value in cells.items() if own == fold])) for fold in folds}
+    deviations = {"seed_std": deviation(by_seed), "fold_std": deviation(list(by_fold.values()))}
+    return {"n_folds": len(folds), "n_seeds": len(seeds), **deviations, "folds": by_fold}
 
 
-def _std(values: list[float]) -> float | None:
+def deviation(values: Sequence[float]) -> float | None:
+    """Standard deviation of a sample; None for fewer than two values."""
     return Spread.of(values).std if len(values) > 1 else None

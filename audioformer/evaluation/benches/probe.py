@@ -29,7 +29,7 @@ from audioformer.checkpoint import bundled_names
 from audioformer.config import check_names
 from audioformer.data.datasets import AudioDataset, open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.benches import machine, row
+from audioformer.evaluation.benches import machine, markdown_table, number, row
 from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.benches.vectors import STATISTICS, ClipVectors, dataset_vectors, speeds
 from audioformer.evaluation.probe import GRIDS, probe, score
@@ -225,25 +225,16 @@ def as_markdown(document: dict) -> str:
         parts.append(
             f"## {data}: {first['unit']}, {first['n_folds']} folds, {first['n_seeds']} seeds, chance {first['chance']:.3f}"
         )
-        head = ["features", "size", "parameters", "speed / log-mel", *probes]
-        lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+        rows = []
         for name in dict.fromkeys(line["features"] for line in mine):
             own = {line["probe"]: line for line in mine if line["features"] == name}
             one = next(iter(own.values()))
             ratio = "-" if one["speed_ratio"] is None else f"{one['speed_ratio']:.3g}"
-            scores = [f"{own[p]['ours']:.3f} ± {_text(own[p]['seed_std'])}" if p in own else "-" for p in probes]
-            lines.append(
-                "| "
-                + " | ".join([f"`{name}`", str(one["n_features"]), f"{one['n_parameters']:,}", ratio, *scores])
-                + " |"
-            )
-        parts.append("\n".join(lines))
+            scores = [f"{number(own[p]['ours'])} ± {number(own[p]['seed_std'])}" if p in own else "-" for p in probes]
+            rows.append([f"`{name}`", str(one["n_features"]), f"{one['n_parameters']:,}", ratio, *scores])
+        parts.append(markdown_table(["features", "size", "parameters", "speed / log-mel", *probes], rows))
     parts.append("Mean over folds; ± deviation over seeds (which clips choose the settings, and the mlp's start).")
     return "\n\n".join(parts) + "\n"
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def run(arguments: argparse.Namespace, show: Say) -> dict:
