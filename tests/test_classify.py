@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
 import torch
 from tiny import RATE, codec_about, coded_clips, tiny_codec, tone
 
-from audioformer.audio import Waveform
+from audioformer.audio import Waveform, save_audio
 from audioformer.classifier import Classifier
 from audioformer.classify import AudioClassifier, as_waveform, load
 from audioformer.errors import AudioformerError
@@ -48,7 +50,15 @@ def test_a_prediction_says_what_where_and_how_sure(clf):
     np.testing.assert_allclose(found.window_start_s[[0, -1]], [0, starts], atol=0.01)
     assert found.duration_s == pytest.approx(2.6)
     assert (found.checkpoint, found.multi_label, found.window_s) == ("made", False, 1.0)
-    assert set(found.to_dict("a b.ogg")) == {"file", "checkpoint", "labels", "duration_s"}
+    assert set(found.to_dict("a b.ogg")) == {
+        "file",
+        "checkpoint",
+        "answer",
+        "labels",
+        "duration_s",
+        "level_db",
+        "notes",
+    }
     every = clf.classify(tone(440), top_k=50, sample_rate=RATE)
     assert sorted(every.labels) == sorted(clf.label_names)
     assert sum(every.probabilities) == pytest.approx(1, abs=1e-5)
@@ -96,6 +106,31 @@ def test_a_file_a_waveform_and_samples_are_the_same_sound(clf, tmp_path):
 def test_one_sample_silence_and_overload_still_get_an_answer(clf, samples):
     found = clf.classify(samples, sample_rate=RATE)
     assert np.isfinite(found.probabilities).all()
+
+
+@pytest.mark.parametrize(
+    ("level", "answer", "said"),
+    [(0, "silence", "silence: all its samples are 0"), (0.005, "too quiet", "very quiet .-51 dB"), (0.5, None, None)],
+)
+def test_silence_and_very_quiet_sounds_have_an_answer_of_their_own(clf, tmp_path, level, answer, said):
+    path = tmp_path / "a.wav"
+    save_audio(path, 2 * level * tone(440), RATE)
+    found = clf.classify(path)
+    assert found.answer == (answer or found.labels[0])
+    assert found.to_dict()["answer"] == found.answer
+    assert len(found.notes) == (said is not None)
+    if said:
+        assert re.match(said, found.notes[0])
+
+
+def test_numbers_beyond_full_scale_are_brought_to_it_whether_from_a_file_or_an_array(clf, tmp_path):
+    sine = tone(440)
+    numbers = (sine * 32768).round()
+    soundfile.write(tmp_path / "a.wav", numbers.numpy().reshape(-1), RATE, subtype="FLOAT")
+    from_array, from_file = clf.classify(numbers, sample_rate=RATE), clf.classify(tmp_path / "a.wav")
+    assert from_array.notes == from_file.notes == ("its numbers are 16-bit ones stored as floats; scaled to +-1",)
+    np.testing.assert_allclose(from_array.probabilities, from_file.probabilities, atol=1e-6)
+    assert from_file.level_db < 0
 
 
 def test_missing_files_folders_and_other_things_are_refused(clf, tmp_path):
