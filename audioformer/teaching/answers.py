@@ -1,6 +1,6 @@
 """What an exercise is, and in which way an answer differs from the right one.
 
-The right answer always comes from the library itself, so that the two cannot drift.
+The right answer comes from the library itself, so that the two cannot drift.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def difference(given, expected) -> str:
     """The first way in which an answer differs from the right one, in words; "" if it does not.
 
     Args:
-        given: number, list or tensor, as the learner returned it.
+        given: number, list or tensor, or list of tensors, as the learner returned it.
         expected: number or tensor.
 
     Example:
@@ -39,7 +39,8 @@ def difference(given, expected) -> str:
     """
     expected = torch.as_tensor(expected)
     try:
-        given = torch.as_tensor(given)
+        tensors = isinstance(given, list | tuple) and any(isinstance(one, torch.Tensor) for one in given)
+        given = torch.stack([torch.as_tensor(one) for one in given]) if tensors else torch.as_tensor(given)
     except (TypeError, ValueError, RuntimeError):
         return f"yours is a {type(given).__name__}, expected {'a number' if expected.dim() == 0 else 'a tensor'}"
     if given.shape != expected.shape:

@@ -58,7 +58,7 @@ CHECKS = {
     "codec.n_frames": Check(
         lambda: [(24_000, 320), (320, 320), (321, 320), (1, 320), (120_000, 640)],
         _n_frames,
-        "Divide, and round up: a begun frame counts. -(-a // b) rounds a / b up without leaving whole numbers.",
+        "Divide, and round up: a partial frame counts as a whole one. -(-a // b) rounds a / b up without leaving whole numbers.",
     ),
     "codec.bandwidth_kbps": Check(
         lambda: [(8, 1024, 75.0), (1, 1024, 75.0), (4, 256, 150.0)],

@@ -39,7 +39,7 @@ def _copied(codes: Tensor, hidden: Tensor) -> Tensor:
 
 CHECKS = {
     "masking.n_hidden": Check(
-        lambda: [(8, 0.25), (100, 0.25), (10, 0.33), (1, 0.25), (2, 0.1)],
+        lambda: [(8, 0.25), (7, 0.25), (100, 0.25), (10, 0.33), (1, 0.25), (2, 0.1)],
         _n_hidden,
         "round(...) gives a whole number; max(1, ...) makes sure that there is something to learn from.",
     ),

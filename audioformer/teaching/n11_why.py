@@ -42,6 +42,7 @@ CHECKS = {
         lambda: [
             (lambda x: 2 * x, torch.zeros(2), torch.tensor([3.0, 1.0]), 10),
             (lambda x: x.flip(0), torch.tensor([1.0, 0.0]), torch.tensor([2.0, 2.0]), 4),
+            (lambda x: 3 * x**2, torch.tensor([0.0, 1.0]), torch.tensor([1.0, 3.0]), 5),
         ],
         _integral,
         "The points are (i + 0.5) / n_steps for i from 0. Take slope(start + point * (end - start)) at each, the mean of all, times "

@@ -24,8 +24,13 @@ def _times_ms(n_frames: int) -> Tensor:
 
 
 def _neighbour_cases() -> list[tuple]:
-    far, near = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[5.0, 1.0], [0.1, 0.3], [2.0, 1.9]])
-    return [(far, torch.tensor([4, 2]), near), (_numbers(7, 3), torch.arange(7) % 3, _numbers(4, 3, seed=14))]
+    asked = torch.tensor([[5.0, 1.0], [0.1, 0.3], [2.0, 1.9]])
+    long_and_short = torch.tensor([[9.0, 9.0], [0.1, 0.0], [0.0, 0.2]])  # by product, the long one is nearest to all
+    return [
+        (torch.eye(2), torch.tensor([4, 2]), asked),
+        (long_and_short, torch.tensor([0, 1, 2]), asked),
+        (_numbers(7, 3), torch.arange(7) % 3, _numbers(4, 3, seed=14)),
+    ]
 
 
 def _nearest(vectors: Tensor, labels: Tensor, asked: Tensor) -> Tensor:

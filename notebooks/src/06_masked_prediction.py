@@ -68,7 +68,7 @@ print("behind the masks:", batch.tokens[target_mask].tolist())
 
 # %% exercise="n_hidden"
 def my_n_hidden(n_frames, mask_ratio):
-    """Frames, share to hide -> number of hidden codes, an int."""
+    """Frames, share to hide -> number of hidden codes, rounded to an int, at least 1."""
     return max(1, round(n_frames * mask_ratio))
 
 

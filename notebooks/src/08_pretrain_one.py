@@ -119,7 +119,12 @@ def new_task():
 # The **learning rate** rises first (fresh weights give wild gradients), then falls along a cosine.
 #
 # ### Exercise 2 · The learning rate
-# As a share of its peak; it falls to a hundredth, not to zero.
+# As a share $r$ of its peak. In the first $w$ steps it rises in a straight line to the peak: step 0 has $1/w$, step
+# $w - 1$ has 1. After that, with $p = (s - w) / (n - w)$ for step $s$ of $n$,
+#
+# $$ r = 0.01 + 0.99 \cdot \frac{1 + \cos \pi p}{2} $$
+#
+# so that step $w$ is at the peak, and a step $n$, which is never taken, would be at a hundredth.
 
 
 # %% exercise="rate"
