@@ -1,14 +1,19 @@
 """README and the pages in results/: what they say can be typed, opened and found in the stored results."""
 
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
 from audioformer.cli.parser import build_parser
+from audioformer.cli.settings import override
+from audioformer.codecs.train_compact import PRESETS as CODEC_PRESETS
+from audioformer.recipes import finetune_preset, pretrain_preset
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -98,3 +103,20 @@ def test_the_python_of_readme_does_what_its_comments_say(tmp_path, monkeypatch):
     shapes = re.search(r"embed\(.*\((\d+),\)", code)
     assert names["classifier"].embed("my_dog.wav").shape == (int(shapes[1]),)
     assert names["classifier"].classify("my_dog.wav", top_k=3).labels[0] == "dog"
+
+
+def test_the_script_that_trains_what_is_bundled_asks_for_what_there_is(tmp_path):
+    """Its commands, printed instead of run: options are taken, presets known, settings changed."""
+    script = ["bash", str(ROOT / "scripts" / "train_bundled.sh"), "DATA", str(tmp_path)]
+    done = subprocess.run(script, env={**os.environ, "AF": "echo"}, capture_output=True, text=True, check=True)
+    printed = done.stdout.splitlines() + [text(path).strip() for path in tmp_path.glob("*.json")]
+    assert len(printed) > 60
+    parser = build_parser()
+    for line in printed:
+        arguments = parser.parse_args(line.split())
+        if arguments.verb == "train-codec":
+            override(CODEC_PRESETS[arguments.preset], arguments.changes)
+        elif arguments.verb == "finetune":
+            override(finetune_preset(arguments.preset), arguments.changes)
+        elif arguments.verb == "pretrain" and arguments.method == "audioformer":
+            override(pretrain_preset(arguments.preset), arguments.changes)
