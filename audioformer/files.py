@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -158,3 +159,48 @@ def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata:
             raise AudioformerError(
                 f"{path}: cannot be written ({error}); free space or choose another folder"
             ) from error
+
+
+MAX_JSON_BYTES, MAX_HEADER_BYTES = 1 << 24, 1 << 22
+
+
+def read_json(path: str | os.PathLike) -> dict:
+    """Read a JSON file that describes a codec or checkpoint.
+
+    Raises:
+        ValueError: larger than 16 MB, not JSON, nested too deep, or not an object.
+        OSError: it cannot be read.
+    """
+    if os.path.getsize(path) > MAX_JSON_BYTES:
+        raise ValueError(f"{Path(path).name} is larger than {MAX_JSON_BYTES >> 20} MB")
+    try:
+        about = json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{Path(path).name} is nested too deep") from error
+    if not isinstance(about, dict):
+        raise ValueError(f"{Path(path).name} holds a {type(about).__name__} instead of named entries")
+    return about
+
+
+@contextmanager
+def open_tensors(path: str | os.PathLike) -> Iterator:
+    """Safetensors' reader of a file, opened only if its header is of a plausible size: a header of empty tensors grows.
+
+    Yields:
+        `safetensors.safe_open`: shapes through `get_slice(name)` before anything is read, `get_tensor(name)`.
+
+    Raises:
+        ValueError: a header of more than 4 MB (some 40,000 tensors), or a damaged file.
+        OSError: it cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    with open(path, "rb") as file:
+        n_bytes = int.from_bytes(file.read(8), "little")
+    if n_bytes > MAX_HEADER_BYTES:
+        raise ValueError(f"its header claims {n_bytes} bytes; at most {MAX_HEADER_BYTES} are read")
+    try:
+        with safe_open(str(path), framework="pt") as tensors:
+            yield tensors
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error

@@ -123,16 +123,16 @@ ONE = torch.zeros(1, 3, 5, dtype=torch.int32)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            {"codes": torch.zeros((), dtype=torch.int32)},
-            r"shape \(\) of I32; expected integers \(clips, rows, frames\)",
-        ),
+        ({"codes": torch.zeros((), dtype=torch.int32)}, r"shape \(\), I32; expected integers \(clips, rows, frames\)"),
         ({"codes": ONE[0]}, r"shape \(3, 5\)"),
         ({"codes": ONE[..., :0]}, r"shape \(1, 3, 0\)"),
-        ({"codes": ONE.float()}, "of F32; expected integers"),
-        ({"codes": ONE.to(torch.complex64)}, "not a file of codes|of C64; expected integers"),
-        ({"codes": torch.zeros(1, 65, 1, dtype=torch.int8)}, "65 rows and 1 frames; at most 64 rows"),
-        ({"codes": torch.zeros(100_000, 1, 12, dtype=torch.int8)}, "100000 clips .*1100000 frames in all"),
+        ({"codes": ONE.float()}, "F32; expected integers"),
+        ({"codes": ONE.to(torch.complex64)}, "not a file of codes"),
+        (
+            {"codes": torch.zeros(1, 65, 1, dtype=torch.int8)},
+            "65 rows and 1 frames; at most 64 rows, and 1100000 frames in all",
+        ),
+        ({"codes": torch.zeros(100_000, 1, 12, dtype=torch.int8)}, "100000 clips"),
         ({"codes": ONE, "n_samples": "-4"}, "n_samples=-4 must be 1 to"),
         ({"codes": ONE, "n_samples": "9" * 30}, "n_samples=9* must be 1 to"),
         ({"codes": ONE, "n_samples": "1.5"}, "not a file of codes"),
@@ -211,52 +211,56 @@ def test_a_folder_with_a_bundled_name_does_not_hide_the_bundled_codec(tmp_path, 
 def test_unknown_codecs_are_refused_by_name():
     with pytest.raises(AudioformerError, match="codec 'ogg' is not known; use one of .*encodec_24khz"):
         load_codec("ogg")
+    with pytest.raises(AudioformerError, match="device='warp' cannot be used .* try cpu"):
+        load_codec("compact", device="warp")
 
 
-def damage(folder, what: str) -> None:
-    """Make a saved codec unusable in one of several ways."""
-    config, weights = folder / "config.json", folder / "model.safetensors"
-    about = json.loads(config.read_text())
-    if what == "no weights":
-        weights.unlink()
-    elif what == "truncated weights":
-        weights.write_bytes(weights.read_bytes()[:-100])
-    elif what == "pickle":
-        torch.save({"a": 1}, weights)
-    elif what == "config is a list":
-        config.write_text("[]")
-    elif what == "config is no text":
-        config.write_bytes(b"\xff\xfe\x00")
-    elif what == "config is cut":
-        config.write_text(config.read_text()[:30])
-    elif what == "unknown size":
-        config.write_text(json.dumps(about | {"config": about["config"] | {"n_wheels": 4}}))
-    elif what == "other sizes":
-        config.write_text(json.dumps(about | {"config": about["config"] | {"d_latent": 9}}))
-    elif what == "other codebooks":
-        state = load_file(str(weights))
-        state["rvq.codebooks"] = state["rvq.codebooks"] + 1
-        save_file(state, str(weights))
+def change(folder, **changes) -> None:
+    """Other entries in config.json; those of a codec's sizes begin with `config_`."""
+    about = json.loads((folder / "config.json").read_text())
+    sizes = {name.removeprefix("config_"): value for name, value in changes.items() if name.startswith("config_")}
+    about |= {name: value for name, value in changes.items() if not name.startswith("config_")}
+    about["config"] = about["config"] | sizes if isinstance(about["config"], dict) else about["config"]
+    (folder / "config.json").write_text(json.dumps(about))
 
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        "no weights",
-        "truncated weights",
-        "pickle",
-        "config is a list",
-        "config is no text",
-        "config is cut",
-        "unknown size",
-        "other sizes",
-        "other codebooks",
-    ],
-)
-def test_a_damaged_codec_folder_is_refused_by_name(codec, tmp_path, what):
-    save_compact(codec, tmp_path / "broken")
-    damage(tmp_path / "broken", what)
-    with pytest.raises(AudioformerError, match="broken: .*(damaged|fingerprint)"):
+def change_weights(folder, name: str, new) -> None:
+    """Another tensor in place of one."""
+    state = load_file(str(folder / "model.safetensors"))
+    save_file(state | {name: new(state[name])}, str(folder / "model.safetensors"))
+
+
+DAMAGE = {
+    "no weights": lambda f: (f / "model.safetensors").unlink(),
+    "truncated weights": lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-100]),
+    "pickle": lambda f: torch.save({"a": 1}, f / "model.safetensors"),
+    "header of a gigabyte": lambda f: (f / "model.safetensors").write_bytes((1 << 30).to_bytes(8, "little") + b"{}"),
+    "config is a list": lambda f: (f / "config.json").write_text("[]"),
+    "config is nested": lambda f: (f / "config.json").write_text("[" * 100_000),
+    "config is no text": lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"),
+    "config is cut": lambda f: (f / "config.json").write_text((f / "config.json").read_text()[:30]),
+    "unknown size": lambda f: change(f, config_n_wheels=4),
+    "sizes are a word": lambda f: change(f, config="large"),
+    "other sizes": lambda f: change(f, config_d_latent=9),
+    "a billion blocks": lambda f: change(f, config_n_encoder_blocks=10**9),
+    "more blocks than weights": lambda f: change(f, config_n_decoder_blocks=60),
+    "a width of a million": lambda f: change(f, config_d_decoder=10**6),
+    "a width that is a word": lambda f: change(f, config_d_encoder="32"),
+    "a negative kernel": lambda f: change(f, config_kernel=-7),
+    "a look-ahead beyond the kernel": lambda f: change(f, config_decoder_look_ahead=7),
+    "a name that is a number": lambda f: change(f, name=5),
+    "a fingerprint that is a list": lambda f: change(f, fingerprint=[1]),
+    "other codebooks": lambda f: change_weights(f, "rvq.codebooks", lambda w: w + 1),
+    "NaN": lambda f: change_weights(f, "leave.weight", lambda w: w * float("nan")),
+    "integers": lambda f: change_weights(f, "leave.weight", lambda w: w.to(torch.int8)),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_codec_folder_is_refused_by_name(tmp_path, what):
+    save_compact(tiny_codec(), tmp_path / "broken")
+    DAMAGE[what](tmp_path / "broken")
+    with pytest.raises(AudioformerError, match="broken: .*(damaged codec|fingerprint)"):
         load_codec(tmp_path / "broken")
 
 

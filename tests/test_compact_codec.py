@@ -7,7 +7,7 @@ import torch
 from tiny import RATE, tiny_codec
 
 from audioformer.codecs import compact as compact_codec
-from audioformer.codecs.compact import CompactCodec, CompactConfig, pieces
+from audioformer.codecs.compact import CompactCodec, CompactConfig
 
 HOP = 320
 
@@ -96,25 +96,9 @@ def test_silence_is_coded_steadily(codec):
     assert (settled == settled[:, :1]).all()
 
 
-def test_coding_is_repeatable(codec):
-    assert torch.equal(codec.encode(sound(5000), RATE), codec.encode(sound(5000), RATE))
-
-
-def test_long_sounds_are_coded_piece_by_piece_with_the_same_result(codec, monkeypatch):
-    samples = sound(100 * HOP + 77)
-    codes, latents = codec.encode(samples, RATE), codec.latents(samples, RATE)
+def test_long_sounds_are_decoded_piece_by_piece_with_the_same_result(codec, monkeypatch):
+    codes = codec.encode(sound(100 * HOP + 77), RATE)
     decoded = codec.decode(codes)
     for length in (9, 30, 101):
         monkeypatch.setattr(compact_codec, "PIECE_FRAMES", length)
-        torch.testing.assert_close(codec.latents(samples, RATE), latents, atol=1e-5, rtol=1e-5)
-        assert (codec.encode(samples, RATE) == codes).float().mean() > 0.99
         torch.testing.assert_close(codec.decode(codes), decoded, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("n_frames", "length"), [(1, 5), (5, 5), (6, 5), (23, 5)])
-def test_pieces_cover_every_frame_once(n_frames, length):
-    kept = []
-    for read, keep in pieces(n_frames, length, 3, 2):
-        assert read.stop <= n_frames
-        kept += list(range(n_frames))[read][keep]
-    assert kept == list(range(n_frames))

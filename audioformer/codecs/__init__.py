@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from audioformer.errors import AudioformerError
+
 if TYPE_CHECKING:
     from audioformer.codec import Codec
 
@@ -24,12 +26,17 @@ def load_codec(
         Codec in evaluation mode.
 
     Raises:
-        AudioformerError: unknown name, missing or damaged weights (the message says which file to put where).
+        AudioformerError: unknown name or device, missing or damaged weights (the message says which file to put where).
     """
     if isinstance(name, str) and name.startswith("encodec_"):
         from audioformer.codecs.encodec import load_encodec
 
-        return load_encodec(name, device=device, weights=weights)
-    from audioformer.codecs.compact import load_compact
+        codec = load_encodec(name, weights)
+    else:
+        from audioformer.codecs.compact import load_compact
 
-    return load_compact(name, device=device)
+        codec = load_compact(name)
+    try:
+        return codec.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        raise AudioformerError(f"device={device!r} cannot be used ({str(error).splitlines()[0]}); try cpu") from error

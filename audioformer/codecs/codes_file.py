@@ -15,7 +15,7 @@ from torch import Tensor
 from audioformer.audio import MAX_DURATION_S, MAX_RATE_HZ
 from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
-from audioformer.files import write_tensors
+from audioformer.files import open_tensors, write_tensors
 
 FORMAT = "audioformer-codes-1"
 INTEGERS = ("I64", "I32", "I16", "I8", "U8")  # safetensors' names
@@ -71,50 +71,43 @@ def load_codes(path: str | os.PathLike) -> CodesFile:
     Raises:
         AudioformerError: missing, damaged, not a file of codes, or more than `MAX_ROWS` rows or `MAX_FRAMES` frames.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
     if not path.is_file():
         raise AudioformerError(f"{path}: no such file; give a .safetensors file made by `audioformer encode`")
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with open_tensors(path) as file:
             header, metadata = file.get_slice("codes"), file.metadata() or {}
-            shape, kind = header.get_shape(), header.get_dtype()
-            _check_header(path.name, shape, kind)
+            _check_header(header.get_shape(), header.get_dtype())
             codes = file.get_tensor("codes").to(torch.int64)
             scales = file.get_tensor("scales") if "scales" in file.keys() else None  # noqa: SIM118 - not a dict
         if metadata["format"] != FORMAT:
             raise ValueError(f"format {metadata['format']!r:.40}, not {FORMAT!r}")
         found = CodesFile(codes, metadata["codec"], metadata["fingerprint"], int(metadata["n_samples"]), scales)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        _check_content(found)
+    except (KeyError, ValueError, OSError) as error:
         raise AudioformerError(
             f"{path.name}: not a file of codes ({error}); make one with `audioformer encode`"
         ) from error
-    _check_content(path.name, found)
     return found
 
 
-def _check_header(name: str, shape: list[int], kind: str) -> None:
+def _check_header(shape: list[int], kind: str) -> None:
     if len(shape) != 3 or kind not in INTEGERS or 0 in shape:
-        raise AudioformerError(
-            f"{name}: its codes have shape {tuple(shape)} of {kind}; expected integers (clips, rows, frames), 1 or more each"
+        raise ValueError(
+            f"codes of shape {tuple(shape)}, {kind}; expected integers (clips, rows, frames), none of them 0"
         )
     if shape[1] > MAX_ROWS or shape[0] * shape[2] > MAX_FRAMES:
-        raise AudioformerError(
-            f"{name}: {shape[0]} clips of {shape[1]} rows and {shape[2]} frames; "
-            f"at most {MAX_ROWS} rows and {MAX_FRAMES} frames in all are read; cut the sound first"
+        raise ValueError(
+            f"{shape[0]} clips of {shape[1]} rows and {shape[2]} frames; "
+            f"at most {MAX_ROWS} rows, and {MAX_FRAMES} frames in all, are read"
         )
 
 
-def _check_content(name: str, found: CodesFile) -> None:
+def _check_content(found: CodesFile) -> None:
     if not 1 <= found.n_samples <= MAX_SAMPLES:
-        raise AudioformerError(
-            f"{name}: n_samples={found.n_samples} must be 1 to {MAX_SAMPLES}; encode the sound again"
-        )
+        raise ValueError(f"n_samples={found.n_samples} must be 1 to {MAX_SAMPLES}")
     scales = found.scales
     if scales is not None and not (
         scales.is_floating_point() and scales.dim() == 2 and torch.isfinite(scales).all() and (scales > 0).all()
     ):
-        raise AudioformerError(
-            f"{name}: its scales are not numbers above 0 of shape (clips, segments); encode the sound again"
-        )
+        raise ValueError("scales are not numbers above 0 of shape (clips, segments)")

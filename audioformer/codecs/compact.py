@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from audioformer.audio import MAX_RATE_HZ, MIN_RATE_HZ
 from audioformer.codecs.spectra import (
     HOPS_PER_WINDOW,
     cosine_transform,
@@ -32,16 +32,29 @@ from audioformer.codecs.spectra import (
     overlap_add,
     stft_frames,
 )
-from audioformer.codecs.stream import BlockCodec
+from audioformer.codecs.stream import BlockCodec, pieces
+from audioformer.config import require
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path, bundled_names, bundled_or_folder, write_tensors
+from audioformer.files import atomic_path, bundled_names, bundled_or_folder, open_tensors, read_json, write_tensors
 from audioformer.rvq import ResidualVQ
 
 LOWEST, POWER, QUIETEST = 1e-4, 0.3, 1e-5
-FREE_LEVEL = (
-    0.1  # root mean square of the free part of a latent, fixed: left to itself it grows and the codebooks cannot follow
-)
+FREE_LEVEL = 0.1  # root mean square of the free part of a latent; left free it grows and the codebooks cannot follow
+KIND = "compact-codec"  # in config.json
 PIECE_FRAMES = 75 * 60  # a minute at a time
+LIMITS = {
+    "sample_rate": MAX_RATE_HZ,
+    "hop_length": 4096,
+    "n_codebooks": 64,
+    "codebook_size": 1 << 16,
+    "d_latent": 1024,
+    "n_mels": 512,
+    "d_encoder": 4096,
+    "n_encoder_blocks": 64,
+    "d_decoder": 4096,
+    "n_decoder_blocks": 64,
+    "kernel": 64,
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,19 @@ class CompactConfig:
     n_decoder_blocks: int = 5
     kernel: int = 7  # frames a block sees
     decoder_look_ahead: int = 1  # future frames each decoder block sees; the encoder's see none
+
+    def __post_init__(self):
+        """Refuse sizes that no codec has: a file may name any."""
+        for name, limit in LIMITS.items():
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            require(whole and 1 <= value <= limit, f"{name}={value!r:.40} must be a whole number from 1 to {limit}")
+        ahead = self.decoder_look_ahead
+        require(
+            isinstance(ahead, int) and 0 <= ahead < self.kernel,
+            f"decoder_look_ahead={ahead!r:.40} must be 0 to kernel - 1",
+        )
+        require(self.sample_rate >= MIN_RATE_HZ, f"sample_rate={self.sample_rate} must be at least {MIN_RATE_HZ} Hz")
 
     @property
     def n_cepstra(self) -> int:
@@ -239,27 +265,6 @@ class CompactCodec(BlockCodec):
         return torch.cat(samples, 1)[:, None]
 
 
-def pieces(n_frames: int, length: int, before: int, after: int) -> Iterator[tuple[slice, slice]]:
-    """Cut T frames into stretches that are worked on with some frames of context.
-
-    Args:
-        n_frames: T.
-        length: of a stretch, frames.
-        before: context before it, frames.
-        after: context after it, frames.
-
-    Yields:
-        (frames to read, which of those to keep); what is kept covers all T frames once, in order.
-
-    Example:
-        >>> list(pieces(5, 3, 1, 1))
-        [(slice(0, 4, None), slice(0, 3, None)), (slice(2, 5, None), slice(1, 3, None))]
-    """
-    for start in range(0, n_frames, length):
-        stop, first = min(start + length, n_frames), max(0, start - before)
-        yield slice(first, min(stop + after, n_frames)), slice(start - first, stop - first)
-
-
 def save_compact(codec: CompactCodec, folder: str | os.PathLike, extra: dict | None = None) -> None:
     """Write `config.json` and `model.safetensors` (16-bit floats) into a folder.
 
@@ -276,7 +281,7 @@ def save_compact(codec: CompactCodec, folder: str | os.PathLike, extra: dict | N
     codec.rvq.codebooks.copy_(codec.rvq.codebooks.half())
     write_tensors(Path(folder) / "model.safetensors", {key: value.half() for key, value in codec.state_dict().items()})
     about = {
-        "kind": "compact-codec",
+        "kind": KIND,
         "name": codec.name,
         "fingerprint": codec.fingerprint,
         "config": asdict(codec.config),
@@ -286,15 +291,12 @@ def save_compact(codec: CompactCodec, folder: str | os.PathLike, extra: dict | N
         temporary.write_text(json.dumps(about, indent=2) + "\n")
 
 
-def load_compact(name: str | os.PathLike = "compact", device: str = "cpu") -> CompactCodec:
+def load_compact(name: str | os.PathLike = "compact") -> CompactCodec:
     """Open a bundled compact codec by name, or one of your own by folder.
 
     Raises:
         AudioformerError: no such codec, or its files are missing, damaged or of another kind.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     folder = bundled_or_folder(name, "codecs")
     if folder is None or not (folder / "config.json").is_file():
         known = [*bundled_names("codecs"), "encodec_24khz", "encodec_48khz"]
@@ -303,21 +305,51 @@ def load_compact(name: str | os.PathLike = "compact", device: str = "cpu") -> Co
             "`audioformer train-codec`"
         )
     try:
-        about = json.loads((folder / "config.json").read_text())
-        if about.get("kind") != "compact-codec":
-            raise AudioformerError(
-                f"{folder}: holds {about.get('kind')!r}, not a codec; give a folder of `audioformer train-codec`"
-            )
-        codec = CompactCodec(CompactConfig(**about["config"]), name=about["name"])
-        codec.load_state_dict(load_file(str(folder / "model.safetensors")))
-    except AudioformerError:
-        raise
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, SafetensorError, RuntimeError) as error:
+        about = read_json(folder / "config.json")
+        if (kind := about.get("kind")) == KIND:
+            codec = _read(folder, about)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise AudioformerError(
-            f"{folder}: damaged codec ({str(error).splitlines()[0]}); copy or train it again"
+            f"{folder}: damaged codec ({str(error).splitlines()[0]:.200}); copy or train it again"
         ) from error
+    if kind != KIND:
+        raise AudioformerError(f"{folder}: holds {kind!r:.40}, not a codec; give a folder of `audioformer train-codec`")
     if codec.fingerprint != about["fingerprint"]:
         raise AudioformerError(
             f"{folder}: codebooks do not match the fingerprint in config.json; copy or train it again"
         )
-    return codec.to(device).eval()
+    return codec.eval()
+
+
+def _read(folder: Path, about: dict) -> CompactCodec:
+    """The codec of a folder whose config.json is `about`."""
+    named = about["name"], about["fingerprint"]
+    if not all(isinstance(value, str) for value in named):
+        raise ValueError(f"name and fingerprint are {named!r:.80}, not words")
+    codec_config = CompactConfig(**about["config"])
+    weights = _read_weights(folder / "model.safetensors", codec_config)
+    codec = CompactCodec(codec_config, name=about["name"])
+    codec.load_state_dict(weights)
+    return codec
+
+
+def _read_weights(path: Path, config: CompactConfig) -> dict[str, Tensor]:
+    """Tensors of a codec; those that decide its size are compared with the config before anything is built.
+
+    Raises:
+        ValueError: other shapes, or weights that are not finite floats.
+    """
+    n_bins = 3 * (HOPS_PER_WINDOW * config.hop_length // 2 + 1)
+    shapes = {"rvq.codebooks": [config.n_codebooks, config.codebook_size, config.d_latent]}
+    shapes |= {"enter.weight": [config.d_encoder, n_bins], "leave.weight": [n_bins, config.d_decoder]}
+    shapes |= {f"encoder.{i}.scale": [config.d_encoder] for i in range(config.n_encoder_blocks)}
+    shapes |= {f"decoder.{i}.scale": [config.d_decoder] for i in range(config.n_decoder_blocks)}
+    with open_tensors(path) as file:
+        for name, shape in shapes.items():
+            if (there := file.get_slice(name).get_shape()) != shape:
+                raise ValueError(f"{name} has shape {there}, its config {shape}")
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    for name, value in weights.items():
+        if not value.is_floating_point() or not torch.isfinite(value).all():
+            raise ValueError(f"{name} holds numbers that are not finite floats")
+    return weights

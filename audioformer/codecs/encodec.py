@@ -13,15 +13,14 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from audioformer.codecs.encodec_fast import Memory, run_stretch
+from audioformer.codecs.encodec_fast import Memory, lstm_index, run_stretch
 from audioformer.codecs.encodec_files import RELEASES, find_weights, import_encodec, read_weights
-from audioformer.codecs.stream import BlockCodec, SegmentStream
+from audioformer.codecs.stream import BlockCodec, SegmentStream, pieces
 from audioformer.errors import AudioformerError
 from audioformer.rvq import quantise
 
@@ -78,10 +77,14 @@ class EncodecCodec(BlockCodec):
 
     def _decode(self, codes: Tensor, scales: Tensor) -> Tensor:
         del scales
-        layers, step = self.model.decoder.model, Fraction(1, self.hop_length)
+        layers, hop = self.model.decoder.model, self.hop_length
         lstm = lstm_index(layers)
         hidden = layers[: lstm + 1](self.model.quantizer.decode(codes.transpose(0, 1)))
-        return _in_pieces(layers[lstm + 1 :], hidden, PIECE_FRAMES, CONTEXT_FRAMES, step)
+        samples = [
+            layers[lstm + 1 :](hidden[..., read])[..., real.start * hop :]
+            for read, real in pieces(hidden.shape[-1], PIECE_FRAMES, CONTEXT_FRAMES, 0)
+        ]
+        return torch.cat(samples, -1)
 
 
 class SegmentedEncodecCodec(EncodecCodec):
@@ -148,12 +151,11 @@ class SegmentedEncodecCodec(EncodecCodec):
         return self.model.decode(list(zip(segments, scales.split(1, dim=1), strict=True)))
 
 
-def load_encodec(name: str, device: str = "cpu", weights: str | os.PathLike | None = None) -> EncodecCodec:
+def load_encodec(name: str, weights: str | os.PathLike | None = None) -> EncodecCodec:
     """Open a published EnCodec. Its licence, CC BY-NC 4.0, forbids commercial use.
 
     Args:
         name: "encodec_24khz" or "encodec_48khz".
-        device: torch device.
         weights: the checkpoint file or the folder that holds it; None looks in the folder of AUDIOFORMER_WEIGHTS and
             in torch's hub cache, then downloads.
 
@@ -162,7 +164,7 @@ def load_encodec(name: str, device: str = "cpu", weights: str | os.PathLike | No
 
     Raises:
         AudioformerError: unknown name, package or weights missing (the message says which file to put where), a wrong
-            hash, anything but tensors in the file, or no such device.
+            hash, or anything but tensors in the file.
 
     Example:
         >>> codec = load_encodec("encodec_24khz", weights="weights/")  # doctest: +SKIP
@@ -184,46 +186,7 @@ def load_encodec(name: str, device: str = "cpu", weights: str | os.PathLike | No
         raise AudioformerError(
             f"{path}: its tensors do not fit {name}; get {release.filename} from {release.url}"
         ) from error
-    return to_device((SegmentedEncodecCodec if model.segment else EncodecCodec)(model, name), device)
-
-
-def to_device(codec: EncodecCodec, device: str) -> EncodecCodec:
-    """The codec, moved.
-
-    Raises:
-        AudioformerError: no such device here.
-    """
-    try:
-        return codec.to(device)
-    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
-        raise AudioformerError(f"device={device!r} cannot be used ({str(error).splitlines()[0]}); try cpu") from error
-
-
-def lstm_index(layers: nn.Sequential) -> int:
-    """Where the LSTM is. It remembers the whole clip, so everything but it and its neighbours can run in pieces."""
-    return next(index for index, layer in enumerate(layers) if type(layer).__name__ == "SLSTM")
-
-
-def _in_pieces(
-    run: Callable[[Tensor], Tensor], signal: Tensor, piece: int, context: int, step: int | Fraction
-) -> Tensor:
-    """Run something causal along the last axis in pieces, with the same result as in one go.
-
-    Args:
-        run: (..., n) to (..., ceil(n / step)).
-        signal: (..., N).
-        piece: length of a piece, a multiple of step.
-        context: how far back an output may depend on the input, a multiple of step; computed again, then dropped.
-        step: input positions for one output position: 1/320 in the decoder.
-
-    Returns:
-        (..., ceil(N / step)).
-    """
-    results = []
-    for start in range(0, signal.shape[-1], piece):
-        lead = min(context, start)
-        results.append(run(signal[..., start - lead : start + piece])[..., int(lead / step) :])
-    return torch.cat(results, dim=-1)
+    return (SegmentedEncodecCodec if model.segment else EncodecCodec)(model, name)
 
 
 def _level(segment: Tensor) -> Tensor:

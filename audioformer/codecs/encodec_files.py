@@ -13,9 +13,9 @@ import importlib
 import io
 import os
 import pickle
+import socket
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +27,10 @@ import torch
 from torch import Tensor
 
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path
 
 FOLDER_VARIABLE = "AUDIOFORMER_WEIGHTS"
 OFFLINE_VARIABLES = ("AUDIOFORMER_OFFLINE", "HF_HUB_OFFLINE")
 TIMEOUT_S = 10.0
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -154,33 +152,18 @@ def _where_from(release: Release, folder: Path) -> str:
 def _download(release: Release, path: Path) -> Path:
     """Fetch a checkpoint, whole and with the right hash or not at all."""
     print(f"downloading {release.url} to {path.parent}", file=sys.stderr)
-    digest = hashlib.sha256()
-    with atomic_path(path) as temporary:
-        try:
-            with urllib.request.urlopen(release.url, timeout=TIMEOUT_S) as source, open(temporary, "wb") as target:
-                total = int(source.headers.get("Content-Length") or 0)
-                while chunk := source.read(CHUNK_BYTES):
-                    target.write(chunk)
-                    digest.update(chunk)
-                    _show_progress(release.filename, target.tell(), total)
-        except (OSError, http.client.HTTPException) as error:  # refused, timed out, cut off
-            raise AudioformerError(
-                f"{release.filename}: download failed ({error}); {_where_from(release, path.parent)}"
-            ) from error
-        if not digest.hexdigest().startswith(release.sha256_prefix):
-            raise AudioformerError(
-                f"{release.filename}: what {release.url} sent has SHA-256 {digest.hexdigest()[:8]}..., "
-                f"not {release.sha256_prefix}...; try again, or {_where_from(release, path.parent)}"
-            )
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT_S)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(release.url, str(path), release.sha256_prefix, progress=sys.stderr.isatty())
+    except (OSError, http.client.HTTPException, RuntimeError) as error:  # refused, timed out, cut off, another hash
+        raise AudioformerError(
+            f"{release.filename}: download failed ({error}); try again, or {_where_from(release, path.parent)}"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
     return path
-
-
-def _show_progress(name: str, done: int, total: int) -> None:
-    """One line on stderr, rewritten in place on a terminal, printed once at the end elsewhere."""
-    if sys.stderr.isatty() or done == total:
-        of_total = f" of {total / 1e6:.0f}" if total else ""
-        end = "\n" if done == total else ""
-        print(f"\r{name}: {done / 1e6:.0f}{of_total} MB", end=end, file=sys.stderr, flush=True)
 
 
 INSTALL = 'pip install "audioformer[encodec]"'
@@ -210,40 +193,24 @@ def import_encodec() -> ModuleType:
 @contextmanager
 def torchaudio_or_stand_in() -> Iterator[None]:
     """Within: `import torchaudio` works, with the real one if it loads, else with an empty module."""
-    before = _loaded("torchaudio")
+    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "torchaudio"}
     try:
         importlib.import_module("torchaudio")
-    except Exception as error:  # a library that does not load raises OSError, RuntimeError, AttributeError, ImportError
-        reason = f"{type(error).__name__}: {error}"
-    else:
-        yield
-        return
-    _restore("torchaudio", {"torchaudio": _stand_in(reason)})
+        loads = True
+    except Exception:  # a library that does not load raises OSError, RuntimeError, AttributeError, ImportError
+        loads = False
+        stand_in = ModuleType("torchaudio")
+        stand_in.__spec__ = ModuleSpec("torchaudio", loader=None)
+        _replace_torchaudio({"torchaudio": stand_in})
     try:
         yield
     finally:
-        _restore("torchaudio", before)
+        if not loads:
+            _replace_torchaudio(before)
 
 
-def _stand_in(reason: str) -> ModuleType:
-    """An empty torchaudio that says, to whoever uses it, why it is empty."""
-    module = ModuleType("torchaudio")
-    module.__spec__ = ModuleSpec("torchaudio", loader=None)
-
-    def missing(attribute: str):
-        raise AttributeError(f"torchaudio.{attribute}: torchaudio could not be loaded here ({reason})")
-
-    module.__getattr__ = missing
-    return module
-
-
-def _loaded(package: str) -> dict[str, ModuleType | None]:
-    """What `sys.modules` holds of a package."""
-    return {name: module for name, module in sys.modules.items() if name.split(".")[0] == package}
-
-
-def _restore(package: str, modules: dict[str, ModuleType | None]) -> None:
-    """Make `sys.modules` hold exactly these modules of a package."""
-    for name in _loaded(package):
+def _replace_torchaudio(modules: dict[str, ModuleType | None]) -> None:
+    """Make `sys.modules` hold exactly these modules of torchaudio."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:
         del sys.modules[name]
     sys.modules.update(modules)

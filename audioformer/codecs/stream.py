@@ -104,6 +104,27 @@ class BlockCodec(Codec):
         return CodecStream(self, self.check_rows(n_codebooks), every_s)
 
 
+def pieces(n_frames: int, length: int, before: int, after: int) -> Iterator[tuple[slice, slice]]:
+    """Cut T frames into stretches that are worked on with some frames of context.
+
+    Args:
+        n_frames: T.
+        length: of a stretch, frames.
+        before: context before it, frames.
+        after: context after it, frames.
+
+    Yields:
+        (frames to read, which of those to keep); what is kept covers all T frames once, in order.
+
+    Example:
+        >>> list(pieces(5, 3, 1, 1))
+        [(slice(0, 4, None), slice(0, 3, None)), (slice(2, 5, None), slice(1, 3, None))]
+    """
+    for start in range(0, n_frames, length):
+        stop, first = min(start + length, n_frames), max(0, start - before)
+        yield slice(first, min(stop + after, n_frames)), slice(start - first, stop - first)
+
+
 class CodecStream:
     """Codes of one sound while it is still coming in; made by `BlockCodec.stream`.
 
