@@ -37,7 +37,7 @@ check: $(STAMP) lint ## run every test and the linters, before a release (under 
 lint: $(STAMP) ## run the linters alone: ruff, codespell, eslint where npm is
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell README.md CHANGELOG.md app audioformer notebooks/*.md notebooks/handouts notebooks/src
+	$(BIN)/codespell README.md CHANGELOG.md app audioformer results scripts notebooks/*.md notebooks/handouts notebooks/src
 	@if ! command -v npm >/dev/null; then echo 'eslint left out: there is no npm'; \
 	elif [ -f app/package.json ]; then cd app && npm install --silent --no-audit --no-fund && npx eslint .; fi
 

@@ -3,7 +3,8 @@
     python results/build.py            write them
     python results/build.py --check    fail when a page is not what the stored results say
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of `TABLES`. Text around tables is written by hand.
+A table stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of `TABLES`. The text around tables is
+written by hand.
 Stored results: `audioformer/assets/results/*.json` (what `audioformer bench NAME` wrote), the scores in each
 `audioformer/assets/checkpoints/*/config.json`, and the JSON files of this folder.
 """

@@ -2,25 +2,31 @@
 # Everything that made the bundled codec and checkpoints and their scores, in order: about 3 hours on 2 cores.
 #   bash scripts/train_bundled.sh DATA OUT
 # DATA holds esc10/ (ESC-50 layout, folds 1-4), fsdd/ (takes 5-49) and librosa_examples/; OUT receives data, codes and
-# runs. Every step goes on where it was stopped. The weights that ship were made before the last changes to the
-# synthetic sounds, and sums on another processor round differently: expect the same scores, not the same bytes.
+# runs. Every step continues where it was stopped. The bundled weights are older than the last changes to the synthetic
+# sounds, and sums on another processor round differently: expect the same scores, not the same bytes.
 set -euo pipefail
 DATA=$1 OUT=$2
 AF=${AF:-audioformer}
 
-# The codec. It never hears ESC-10 fold 4, the FSDD speaker theo and two of the longer recordings. First everything is
-# learned, then, with the codes left as they are, the decoder alone learns to fluctuate as real sound does, in three goes.
+# sounds, or words, on which a checkpoint OUT/NAME is scored; the result is OUT/NAME.json
+score_esc10() { $AF evaluate "$DATA/esc10" --dataset esc50 --checkpoint "$OUT/$1" "${@:2}" --json > "$OUT/$1.json"; }
+score_fsdd() { $AF evaluate "$DATA/fsdd" --dataset fsdd --checkpoint "$OUT/$1" "${@:2}" --json > "$OUT/$1.json"; }
+
+# The codec. It is not trained on ESC-10 fold 4, the FSDD speaker theo and two of the longer recordings. First all of it
+# is trained; then, while the codes stay as they are, the decoder alone learns to fluctuate as real sound does (3 runs).
 $AF synth -o "$OUT/synth-codec" --kind clips --clips 918 --seed 900
 codec_data=("$DATA/esc10" "$DATA/esc10" "$DATA/fsdd" "$DATA/librosa_examples" "$OUT/synth-codec")
 held_out=(--exclude '4-*' --exclude '*_theo_*' --exclude '5703-*' --exclude 'sorohanro*')
 $AF train-codec "${codec_data[@]}" "${held_out[@]}" --preset laptop --name compact -o "$OUT/codec-first"
 decoder=("${codec_data[@]}" "${held_out[@]}" --preset laptop-decoder --name compact)
-$AF train-codec "${decoder[@]}" --start "$OUT/codec-first" --set train.n_steps=400 --set train.warm_up_share=0.125 --set train.texture=1 --set train.colour=0 -o "$OUT/codec-second"
+$AF train-codec "${decoder[@]}" --start "$OUT/codec-first" --set train.n_steps=400 --set train.warm_up_share=0.125 \
+  --set train.texture=1 --set train.colour=0 -o "$OUT/codec-second"
 $AF train-codec "${decoder[@]}" --start "$OUT/codec-second" --set train.n_steps=2600 -o "$OUT/codec-third"
 $AF train-codec "${decoder[@]}" --start "$OUT/codec-third" --set train.seed=8 -o "$OUT/compact"
-# (to go on with your own codec, copy OUT/compact over audioformer/assets/codecs/compact)
-trained_on=(--codes-of "$DATA/esc10" --codes-of "$DATA/fsdd" --codes-of "$OUT/synth-codec" --exclude '4-*' --exclude '*_theo_*')
-$AF bench codec "$DATA/esc10" --include '4-*' "${trained_on[@]}" --classify esc50 "$DATA/esc10" '4-*' --json > "$OUT/codec-esc10.json"
+# (to use your own codec below, copy OUT/compact over audioformer/assets/codecs/compact)
+trained_on=(--codes-of "$DATA/esc10" --codes-of "$DATA/fsdd" --codes-of "$OUT/synth-codec")
+sounds=(--include '4-*' "${trained_on[@]}" --exclude '4-*' --exclude '*_theo_*' --classify esc50 "$DATA/esc10" '4-*')
+$AF bench codec "$DATA/esc10" "${sounds[@]}" --json > "$OUT/codec-esc10.json"
 words=(--include '*_theo_?.wav' --include '*_theo_1?.wav' --classify fsdd "$DATA/fsdd" '*_theo_?.wav,*_theo_1?.wav')
 $AF bench codec "$DATA/fsdd" "${words[@]}" --json > "$OUT/codec-fsdd.json"
 $AF bench codec "$DATA/librosa_examples" --include "5703-*" --include "sorohanro*" --json > "$OUT/codec-long.json"
@@ -32,44 +38,46 @@ $AF synth -o "$OUT/scenes" --kind scenes --clips 1200 --seed 2
 $AF synth -o "$OUT/scenes-test" --kind scenes --clips 200 --seed 3
 $AF synth -o "$OUT/scenes-validation" --kind scenes --clips 100 --seed 5
 for name in synth synth10 scenes; do $AF prepare "$OUT/$name" --dataset esc50 -o "$OUT/$name-codes"; done
-for seed in 0 1; do $AF prepare "$DATA/esc10" --dataset esc50 --variants 40 --augment strong-mixup --seed $seed -o "$OUT/esc10-codes-$seed"; done
+mixed=("$DATA/esc10" --dataset esc50 --augment strong-mixup)
+for seed in 0 1; do $AF prepare "${mixed[@]}" --variants 40 --seed $seed -o "$OUT/esc10-codes-$seed"; done
 $AF prepare "$DATA/fsdd" --dataset fsdd --variants 5 --augment light -o "$OUT/fsdd-codes"
 $AF prepare "$DATA/fsdd" --dataset fsdd --variants 16 --augment voices -o "$OUT/fsdd-voices"
 
-# One pre-trained model for all. It never hears ESC-10, nor FSDD takes 5-13 (fold 1).
-$AF pretrain "$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1:variants=0,1" --preset bundled -o "$OUT/pretrained"
+# One pre-trained model for all. It is not trained on ESC-10, nor on FSDD takes 5-13 (fold 1).
+unlabelled=("$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1:variants=0,1" --preset bundled)
+$AF pretrain "${unlabelled[@]}" -o "$OUT/pretrained"
 
-# The same as the authors shape it, an encoder of its own for each of three rows: not bundled, measured by `bench probe`.
-$AF pretrain "$OUT/synth-codes" "$OUT/scenes-codes" "$OUT/fsdd-codes:not_folds=1:variants=0,1" --preset bundled \
-  --set model.rows=separate --set model.n_codebooks=3 -o "$OUT/pretrained-rows"
+# The same as the authors shape it, one encoder for each of three rows: not bundled, measured by `bench probe`.
+$AF pretrain "${unlabelled[@]}" --set model.rows=separate --set model.n_codebooks=3 -o "$OUT/pretrained-rows"
 
-# All 51 classes of synthetic sound, one a clip: a classifier to go on from. It has heard no recording with its label.
+# All 51 classes of synthetic sound, one a clip: a classifier to start from. It has no recording with its label.
 $AF finetune "$OUT/synth-codes" --from "$OUT/pretrained" --preset synthetic -o "$OUT/synthetic"
 
-# ESC-10, each fold held out in turn, then all four. A fresh model: one with subsampling cannot start from `pretrained`. Folds 1
-# and 4 are the two that the recipe was chosen with.
+# ESC-10, each fold held out in turn, then all four. A fresh model: one with subsampling cannot start from `pretrained`.
+# Folds 1 and 4 are the two that the recipe was chosen with.
 fresh10=(--from none --preset esc10)
 for fold in 1 2 3 4; do
   rest=$(echo 1,2,3,4 | sed "s/$fold,//; s/,$fold//")
-  $AF finetune "$OUT/esc10-codes-0:folds=$rest" "$OUT/esc10-codes-1:folds=$rest" "${fresh10[@]}" -o "$OUT/esc10-fold$fold"
-  $AF evaluate "$DATA/esc10" --dataset esc50 --folds "$fold" --checkpoint "$OUT/esc10-fold$fold" --json > "$OUT/esc10-fold$fold.json"
+  others=("$OUT/esc10-codes-0:folds=$rest" "$OUT/esc10-codes-1:folds=$rest")
+  $AF finetune "${others[@]}" "${fresh10[@]}" -o "$OUT/esc10-fold$fold"
+  score_esc10 "esc10-fold$fold" --folds "$fold"
 done
 $AF finetune "$OUT/esc10-codes-0" "$OUT/esc10-codes-1" "${fresh10[@]}" -o "$OUT/esc10"
 
 # The same classes from synthetic sound alone, on all real recordings.
 $AF finetune "$OUT/synth10-codes" --from "$OUT/pretrained" --preset recordings -o "$OUT/esc10-synthetic"
-$AF evaluate "$DATA/esc10" --dataset esc50 --checkpoint "$OUT/esc10-synthetic" --json > "$OUT/esc10-synthetic.json"
+score_esc10 esc10-synthetic
 
-# Digits: each speaker held out in turn, then takes 5-13, then nothing. A fresh model: the pre-trained one has heard the
-# speakers, and did not help here. george and nicolas are the two that the recipe was chosen with.
+# Digits: each speaker held out in turn, then takes 5-13, then nothing. A fresh model: the pre-trained one, though trained
+# on these speakers, did not help. george and nicolas are the two that the recipe was chosen with.
 fresh=(--from none --preset digits)
 speakers=(george jackson lucas nicolas theo yweweler)
 for i in "${!speakers[@]}"; do
   $AF finetune "$OUT/fsdd-voices:not_groups=${speakers[i]}" "${fresh[@]}" -o "$OUT/digits-without-${speakers[i]}"
-  $AF evaluate "$DATA/fsdd" --dataset fsdd --option fold=speaker --folds $((i + 1)) --checkpoint "$OUT/digits-without-${speakers[i]}" --json > "$OUT/digits-without-${speakers[i]}.json"
+  score_fsdd "digits-without-${speakers[i]}" --option fold=speaker --folds $((i + 1))
 done
 $AF finetune "$OUT/fsdd-voices:not_folds=1" "${fresh[@]}" -o "$OUT/digits-fold1"
-$AF evaluate "$DATA/fsdd" --dataset fsdd --folds 1 --checkpoint "$OUT/digits-fold1" --json > "$OUT/digits-fold1.json"
+score_fsdd digits-fold1 --folds 1
 $AF finetune "$OUT/fsdd-voices" "${fresh[@]}" -o "$OUT/digits"
 
 # Scenes.
@@ -80,15 +88,17 @@ $AF evaluate "$OUT/scenes-test" --dataset esc50 --checkpoint "$OUT/scenes-model"
 # EnCodecMAE: the codec's latents beside the codes, one pre-trained model, probed: its last layer alone learns labels.
 $AF prepare "$OUT/synth" --dataset esc50 --frames latents -o "$OUT/synth-frames"
 $AF prepare "$DATA/fsdd" --dataset fsdd --variants 2 --augment light --frames latents -o "$OUT/fsdd-frames"
-$AF prepare "$DATA/esc10" --dataset esc50 --variants 4 --augment strong-mixup --frames latents -o "$OUT/esc10-frames"
-$AF pretrain "$OUT/synth-frames" "$OUT/fsdd-frames:not_folds=1" --method encodecmae --preset tiny --set train.n_steps=2600 -o "$OUT/encodecmae-tiny"
+$AF prepare "${mixed[@]}" --variants 4 --frames latents -o "$OUT/esc10-frames"
+$AF pretrain "$OUT/synth-frames" "$OUT/fsdd-frames:not_folds=1" --method encodecmae --preset tiny \
+  --set train.n_steps=2600 -o "$OUT/encodecmae-tiny"
+probe=(--from "$OUT/encodecmae-tiny" --preset probe)
 for fold in 1 2 3 4; do
   rest=$(echo 1,2,3,4 | sed "s/$fold,//; s/,$fold//")
-  $AF finetune "$OUT/esc10-frames:folds=$rest" --from "$OUT/encodecmae-tiny" --preset probe -o "$OUT/encodecmae-esc10-fold$fold"
-  $AF evaluate "$DATA/esc10" --dataset esc50 --folds "$fold" --checkpoint "$OUT/encodecmae-esc10-fold$fold" --json > "$OUT/encodecmae-esc10-fold$fold.json"
+  $AF finetune "$OUT/esc10-frames:folds=$rest" "${probe[@]}" -o "$OUT/encodecmae-esc10-fold$fold"
+  score_esc10 "encodecmae-esc10-fold$fold" --folds "$fold"
 done
-$AF finetune "$OUT/esc10-frames" --from "$OUT/encodecmae-tiny" --preset probe -o "$OUT/encodecmae-esc10"
-word=(--preset probe --set crop_s=1.5 --set min_crop_s=1.5)
-$AF finetune "$OUT/fsdd-frames:not_folds=1" --from "$OUT/encodecmae-tiny" "${word[@]}" -o "$OUT/encodecmae-digits-fold1"
-$AF evaluate "$DATA/fsdd" --dataset fsdd --folds 1 --checkpoint "$OUT/encodecmae-digits-fold1" --json > "$OUT/encodecmae-digits-fold1.json"
-$AF finetune "$OUT/fsdd-frames" --from "$OUT/encodecmae-tiny" "${word[@]}" -o "$OUT/encodecmae-digits"
+$AF finetune "$OUT/esc10-frames" "${probe[@]}" -o "$OUT/encodecmae-esc10"
+probe+=(--set crop_s=1.5 --set min_crop_s=1.5)
+$AF finetune "$OUT/fsdd-frames:not_folds=1" "${probe[@]}" -o "$OUT/encodecmae-digits-fold1"
+score_fsdd encodecmae-digits-fold1 --folds 1
+$AF finetune "$OUT/fsdd-frames" "${probe[@]}" -o "$OUT/encodecmae-digits"
