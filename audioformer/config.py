@@ -130,7 +130,7 @@ class EncoderConfig(Config):
     rows: str = "separate"  # "separate", "shared" or "summed"
     rotary_value: bool = False  # rotate the values too, not only queries and keys
     subsampling: int = (
-        1  # ours: 2 or 4 frames become one position by convolutions; for classifiers trained from scratch
+        1  # ours: 2 or 4 frames become one position by convolutions, and single frames again where codes are guessed
     )
 
     def __post_init__(self):

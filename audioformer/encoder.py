@@ -62,6 +62,7 @@ def kept(shape: torch.Size, threshold: int) -> Tensor:
 
 
 KERNEL = 4  # positions that a convolution sees; it gives one for every two
+BESIDE = 4  # positions on either side that the frame decoder sees
 
 
 class Subsampling(nn.Module):
@@ -113,6 +114,50 @@ class Subsampling(nn.Module):
         return weights[:, :, of_group][..., of_group] * shares[:, None, None]
 
 
+class FrameDecoder(nn.Module):
+    """Vectors of groups to one vector for every position, for the heads that guess codes; classifiers do without.
+
+    Group vector + vector of the place in the group + a convolution over the embeddings of single frames, then LayerNorm. The
+    embeddings are of what the model sees: of a hidden code there is nothing in them but MASK.
+
+    Args:
+        d_model: D.
+        factor: positions in a group.
+        norm_eps: of the LayerNorm.
+    """
+
+    def __init__(self, d_model: int, factor: int, norm_eps: float):
+        super().__init__()
+        self.factor = factor
+        self.place = nn.Embedding(factor, d_model)
+        self.beside = nn.Conv1d(
+            d_model, d_model, 2 * BESIDE + 1, padding=BESIDE, groups=d_model
+        )  # each feature on its own
+        self.mix = nn.Linear(d_model, d_model)
+        self.norm = nn.LayerNorm(d_model, norm_eps)
+
+    def forward(self, groups: Tensor, embedded: Tensor, padding: Tensor | None, wanted: Tensor | None = None) -> Tensor:
+        """Spread out.
+
+        Args:
+            groups: (B, S, D) every position's group, from `Subsampling.spread`.
+            embedded: (B, S, D) embeddings of the single positions.
+            padding: (B, S) bool, True = PAD; None = none.
+            wanted: (B, W) int64, the only positions of use; None = all.
+
+        Returns:
+            (B, W, D), W = S unless some are wanted.
+        """
+        if padding is not None:
+            embedded = embedded.masked_fill(padding[..., None], 0)
+        beside = self.beside(embedded.transpose(1, 2)).transpose(1, 2)
+        place = torch.arange(groups.shape[1], device=groups.device).expand(len(groups), -1) % self.factor
+        if wanted is not None:
+            index = wanted[..., None].expand(-1, -1, groups.shape[-1])
+            groups, beside, place = groups.gather(1, index), beside.gather(1, index), place.gather(1, wanted)
+        return self.norm(groups + self.place(place) + self.mix(F.gelu(beside)))
+
+
 @dataclass
 class EncoderOutput:
     """What encoding gave. `AudioFormer` adds an axis of R rows after B: (B, R, S, D) and (B, R, H, S, S).
@@ -121,11 +166,13 @@ class EncoderOutput:
         hidden: (B, S, D), one vector per position; at PAD positions it means nothing.
         all_hidden: L + 1 of (B, S, D) if asked for: the embeddings, then the output of each block.
         attention: L of (B, H, S, S) if asked for; [b, h, i] is where position i looks, with subsampling where its group does.
+        embedded: (B, S, D) the embeddings of single positions, with subsampling only.
     """
 
     hidden: Tensor
     all_hidden: list[Tensor] | None = None
     attention: list[Tensor] | None = None
+    embedded: Tensor | None = None
 
 
 class Embeddings(nn.Module):
@@ -252,7 +299,7 @@ class Encoder(nn.Module):
         if self.subsampling is None:
             return self._through_blocks(hidden, padding, *options, positions)
         output = self._through_blocks(*self.subsampling(hidden, padding), *options)
-        return self._spread(output, hidden.shape[1], padding, positions)
+        return self._spread(output, hidden, padding, positions)
 
     def _through_blocks(
         self,
@@ -279,15 +326,17 @@ class Encoder(nn.Module):
         return EncoderOutput(hidden, all_hidden if need_hidden else None, attention if need_weights else None)
 
     def _spread(
-        self, output: EncoderOutput, n_positions: int, padding: Tensor | None, positions: Tensor | None
+        self, output: EncoderOutput, embedded: Tensor, padding: Tensor | None, positions: Tensor | None
     ) -> EncoderOutput:
-        """What the blocks made of groups of positions, for every position again."""
+        """What the blocks made of groups of positions, for every position again; `embedded` are their embeddings (B, S, D)."""
+        n_positions = embedded.shape[1]
         hidden = self.subsampling.spread(output.hidden, n_positions)
         layers, attention = output.all_hidden, output.attention
         return EncoderOutput(
             hidden if positions is None else pick(hidden, positions),
             layers and [self.subsampling.spread(layer, n_positions) for layer in layers],
             attention and [self.subsampling.spread_weights(weights, n_positions, padding) for weights in attention],
+            embedded,
         )
 
     def _check(self, tokens: Tensor) -> None:

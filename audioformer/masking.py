@@ -74,7 +74,7 @@ def mask_each(
         masked tokens (B, K, S) int64, target_mask (B, K, S) bool.
     """
     masked, target_mask = batch.tokens.clone(), torch.zeros_like(batch.tokens, dtype=torch.bool)
-    for i, (n, generator) in enumerate(zip((batch.lengths + 2).tolist(), generators, strict=True)):
+    for i, (n, generator) in enumerate(zip((~batch.padding).sum(1).tolist(), generators, strict=True)):
         own = TokenBatch(batch.tokens[i : i + 1, :, :n], batch.padding[i : i + 1, :n], batch.codebook_size)
         masked[i : i + 1, :, :n], target_mask[i : i + 1, :, :n] = mask_tokens(own, config, generator, same_frames)
     return masked, target_mask

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from audioformer.audio import Waveform
 from audioformer.codec import Codec
 from audioformer.config import Config, EncoderConfig, MaskConfig
-from audioformer.encoder import Encoder, EncoderOutput, MLMHead
+from audioformer.encoder import NORM_EPS, Encoder, EncoderOutput, FrameDecoder, MLMHead, init_weights
 from audioformer.errors import AudioformerError
 from audioformer.masking import drop_rows, mask_each
 from audioformer.tokens import TokenBatch, code_positions, collate
@@ -106,28 +106,26 @@ class Backbone(nn.Module):
 class AudioFormer(Backbone):
     """Encoder(s) over codebook rows, with heads that guess hidden codes.
 
-    rows="separate" has K encoders and heads, "shared" one of each, "summed" one encoder and K heads.
+    rows="separate" has K encoders and heads, "shared" one of each, "summed" one encoder and K heads. With subsampling a frame
+    decoder for each encoder makes vectors of single frames again, for the heads.
 
     Args:
         config: shape.
         mlm: False leaves the prediction heads out, as fine-tuned models do.
-
-    Raises:
-        AudioformerError: prediction heads with subsampling.
     """
 
     def __init__(self, config: EncoderConfig, mlm: bool = True):
         super().__init__()
-        if mlm and config.subsampling > 1:
-            raise AudioformerError(
-                f"subsampling={config.subsampling}: one vector for {config.subsampling} frames cannot guess their codes one by one; "
-                "pre-train with 1, or train a classifier from scratch"
-            )
         self.config = config
         n_encoders = config.n_codebooks if config.rows == "separate" else 1
         n_heads = (1 if config.rows == "shared" else config.n_codebooks) if mlm else 0
         self.encoders = nn.ModuleList(Encoder(config) for _ in range(n_encoders))
         self.heads = nn.ModuleList(MLMHead(config) for _ in range(n_heads))
+        n_decoders = n_encoders if mlm and config.subsampling > 1 else 0
+        self.decoders = nn.ModuleList(
+            FrameDecoder(config.d_model, config.subsampling, NORM_EPS) for _ in range(n_decoders)
+        )
+        self.decoders.apply(init_weights)
         self.frozen_rows: set[int] = set()
         self.frame_slice, self.max_frames = slice(1, -1), config.max_positions - 2  # all but BOA and EOA
 
@@ -208,6 +206,37 @@ class AudioFormer(Backbone):
         """Freeze the token embeddings."""
         for encoder in self.encoders:
             encoder.embeddings.tables.requires_grad_(False)
+
+    def guessing_vectors(
+        self,
+        tokens: Tensor,
+        padding: Tensor | None = None,
+        rows: Iterable[int] | None = None,
+        positions: Tensor | None = None,
+    ) -> Tensor:
+        """What `mlm_logits` reads: `forward(...).hidden`, with subsampling made into vectors of single frames first.
+
+        Args:
+            tokens: (B, K, S) with MASK at hidden codes; this and the others as in `forward`.
+            padding: (B, S) bool or None.
+            rows: which rows.
+            positions: (B, R, W) int64, the only positions of use.
+
+        Returns:
+            (B, R, S, D), or (B, R, W, D).
+        """
+        output = self(tokens, padding, rows, positions=None if self.decoders else positions)
+        if not self.decoders:
+            return output.hidden
+        found = []
+        for r, k in enumerate([0] if self.config.rows == "summed" else self.check_rows(tokens, rows)):
+            decoder = self.decoders[k if self.config.rows == "separate" else 0]
+            found.append(
+                decoder(
+                    output.hidden[:, r], output.embedded[:, r], padding, None if positions is None else positions[:, r]
+                )
+            )
+        return torch.stack(found, 1)
 
     def mlm_logits(self, hidden: Tensor, row: int = 0) -> Tensor:
         """Scores for every token from hidden vectors of one row.
@@ -290,7 +319,8 @@ def _stack(outputs: list[EncoderOutput]) -> EncoderOutput:
         return None if parts[0] is None else [torch.stack(layer, 1) for layer in zip(*parts, strict=True)]
 
     hidden = torch.stack([output.hidden for output in outputs], 1)
-    return EncoderOutput(hidden, join([o.all_hidden for o in outputs]), join([o.attention for o in outputs]))
+    embedded = None if outputs[0].embedded is None else torch.stack([output.embedded for output in outputs], 1)
+    return EncoderOutput(hidden, join([o.all_hidden for o in outputs]), join([o.attention for o in outputs]), embedded)
 
 
 def _unfold(output: EncoderOutput, n_rows: int) -> EncoderOutput:
@@ -302,4 +332,5 @@ def _unfold(output: EncoderOutput, n_rows: int) -> EncoderOutput:
     def unfold_all(layers):
         return None if layers is None else [unfold(layer) for layer in layers]
 
-    return EncoderOutput(unfold(output.hidden), unfold_all(output.all_hidden), unfold_all(output.attention))
+    embedded = None if output.embedded is None else unfold(output.embedded)
+    return EncoderOutput(unfold(output.hidden), unfold_all(output.all_hidden), unfold_all(output.attention), embedded)

@@ -132,10 +132,18 @@ class PretrainConfig:
     crop_s: float = 10.0  # longest stretch of a clip, seconds (the authors': 10)
     min_crop_s: float = 10.0  # shortest stretch
     init_from_codebooks: bool = False  # ours: token embeddings start as the codec's codebook vectors
+    join: bool = False  # ours: clips are drawn by their time, and short ones joined by EOA BOA until `crop_s` is full
+    time_power: float = 1.0  # with join: a clip is drawn in proportion to its time to this power; 1: every second alike
+    row_weights: tuple[float, ...] = ()  # how much each row's loss counts; (): all alike, as in the authors' runs
 
     def __post_init__(self):
-        """Refuse stretches without a frame."""
+        """Refuse stretches without a frame, and weights that do not go with the rows."""
+        object.__setattr__(self, "row_weights", tuple(self.row_weights))  # JSON has lists only
         require_stretches(self)
+        require_probabilities(self, "time_power")
+        n_weights = len(self.row_weights)
+        fits = n_weights in (0, self.model.n_codebooks) and all(weight > 0 for weight in self.row_weights)
+        require(fits, f"row_weights={self.row_weights} must be none, or a number above 0 for each of the model's rows")
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""

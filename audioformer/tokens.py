@@ -64,7 +64,7 @@ class TokenBatch:
     """A batch of clips, ready for the model.
 
     Attributes:
-        tokens: (B, K, S) int64.
+        tokens: (B, K, S) int64; BOA, EOA and PAD stand in all rows alike.
         padding: (B, S) bool, True = PAD; the same for every row of a clip.
         codebook_size: V, which says where the special tokens are.
     """
@@ -75,13 +75,14 @@ class TokenBatch:
 
     @property
     def code_positions(self) -> Tensor:
-        """(B, S) bool: the positions between BOA and EOA."""
-        return code_positions(self.padding)
+        """(B, S) bool: the positions that hold a code or MASK, whatever was joined before and after them."""
+        first = self.tokens[:, 0]
+        return (first < self.codebook_size) | (first == special_ids(self.codebook_size).mask)
 
     @property
     def lengths(self) -> Tensor:
         """(B,) int64: frames per clip, BOA and EOA not counted."""
-        return (~self.padding).sum(1) - 2
+        return self.code_positions.sum(1)
 
     def hide(self, target_masks: Sequence[Tensor]) -> TokenBatch:
         """The same clips with MASK where target_masks, (K, T_i) bool a clip, are True."""
@@ -165,8 +166,38 @@ def collate(clips: Sequence, codebook_size: int = 1024) -> TokenBatch:
     return wrap(codes, [shape[1] for shape in shapes], codebook_size)
 
 
+def collate_joined(sequences: Sequence[Sequence], codebook_size: int = 1024) -> TokenBatch:
+    """Several clips in each sequence, one after the other: BOA codes EOA BOA codes EOA ..., then PAD.
+
+    Short clips so fill the batch with codes; every position still looks at the whole sequence.
+
+    Args:
+        sequences: B lists of at least one (K, T_i) integers each.
+        codebook_size: V.
+
+    Returns:
+        TokenBatch with S = the longest sum of T_i + 2.
+
+    Raises:
+        AudioformerError: any reason of `collate`.
+
+    Example:
+        >>> one, two = torch.tensor([[7, 9]]), torch.tensor([[4]])
+        >>> collate_joined([[one, two]], codebook_size=10).tokens
+        tensor([[[11,  7,  9, 12, 11,  4, 12]]])
+    """
+    clips = collate([clip for sequence in sequences for clip in sequence], codebook_size)  # each on its own
+    pieces = iter(clips.tokens[i, :, ~clips.padding[i]] for i in range(len(clips.tokens)))
+    lines = [torch.cat([next(pieces) for _ in sequence], 1) for sequence in sequences]
+    longest = max(line.shape[1] for line in lines)
+    tokens = torch.full((len(lines), clips.tokens.shape[1], longest), special_ids(codebook_size).pad)
+    for row, line in zip(tokens, lines, strict=True):
+        row[:, : line.shape[1]] = line
+    return TokenBatch(tokens, tokens[:, 0] == special_ids(codebook_size).pad, codebook_size)
+
+
 def unwrap(batch: TokenBatch) -> list[Tensor]:
-    """Token batch back to codes: the inverse of `collate`.
+    """Token batch back to codes: the inverse of `collate`; clips that were joined stay joined.
 
     Args:
         batch: B clips.
@@ -174,7 +205,7 @@ def unwrap(batch: TokenBatch) -> list[Tensor]:
     Returns:
         B tensors of (K, T_i) int64.
     """
-    return [batch.tokens[i, :, 1 : int(n) + 1] for i, n in enumerate(batch.lengths)]
+    return [tokens[:, held] for tokens, held in zip(batch.tokens, batch.code_positions, strict=True)]
 
 
 def _as_integers(values) -> Tensor:

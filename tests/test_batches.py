@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from tiny import coded_clips
+from tiny import CodedClip, coded_clips
 
-from audioformer.data.batches import CodeSampler, batch_indices, epoch_order, random_crop, require_clips
+from audioformer.data.batches import CodeSampler, TimeSampler, batch_indices, epoch_order, random_crop, require_clips
 from audioformer.errors import AudioformerError
 
 
@@ -99,3 +99,39 @@ def test_clips_that_cannot_be_trained_on_are_refused():
         require_clips([], 3, "pre-training")
     with pytest.raises(AudioformerError, match="reads 4 codebooks and the corpus holds 3; .*model.n_codebooks=3"):
         require_clips(coded_clips(1, n_rows=3), 4, "fine-tuning")
+
+
+def by_time(power: float = 1.0, **settings) -> TimeSampler:
+    """Clip k is all code k; clip 0 lasts as long as all others together."""
+    clips = [CodedClip(torch.full((2, n), k)) for k, n in enumerate((900, 100, 100, 100, 200, 200, 200))]
+    return TimeSampler(
+        clips,
+        **({"batch_size": 8, "accumulate": 1, "max_frames": 150, "min_frames": 20, "seed": 3} | settings),
+        power=power,
+    )
+
+
+def test_sequences_are_full():
+    for step in range(20):
+        for pieces in by_time().draw(step):
+            n_frames = sum(piece.shape[1] for piece in pieces)
+            assert 150 - 20 < n_frames <= 150
+            assert all((piece == piece[0, 0]).all() for piece in pieces)  # one clip each
+
+
+@pytest.mark.parametrize(("power", "share"), [(1.0, 0.5), (0.0, 1 / 7)])
+def test_clips_are_drawn_by_their_time(power, share):
+    first = [pieces[0][0, 0].item() for step in range(150) for pieces in by_time(power).draw(step)]
+    assert first.count(0) / len(first) == pytest.approx(share, abs=0.04)  # 1,200 draws: 2.8 standard errors
+    assert set(first) == set(range(7))
+
+
+def test_sequences_depend_on_the_step_alone_and_are_shared_out():
+    sampler, again = by_time(), by_time()
+    sampler.draw(0)
+    whole = again.draw(5)
+    for a, b in zip(sampler.draw(5), whole, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+    parts = [by_time(accumulate=2).draw(5, micro_step, rank, 2) for micro_step in range(2) for rank in range(2)]
+    together = Counter(b"".join(map(id_of, pieces)) for part in parts for pieces in part)
+    assert together == Counter(b"".join(map(id_of, pieces)) for pieces in whole)

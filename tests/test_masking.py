@@ -5,8 +5,8 @@ import torch
 
 from audioformer.config import MaskConfig
 from audioformer.errors import AudioformerError
-from audioformer.masking import drop_rows, mask_positions, mask_tokens
-from audioformer.tokens import collate, special_ids, wrap
+from audioformer.masking import drop_rows, mask_each, mask_positions, mask_tokens
+from audioformer.tokens import collate, collate_joined, special_ids, wrap
 
 V = 50
 MASK = special_ids(V).mask
@@ -138,3 +138,19 @@ def test_clips_lose_their_finer_rows_whole_and_by_share():
     assert shares.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 6, 1 / 2], abs=0.05)
     assert torch.equal(tokens[tokens != MASK], batch.tokens[tokens != MASK])
     assert torch.equal(drop_rows(batch, 0.5, [seeded(i) for i in range(600)]), tokens)
+
+
+def test_of_joined_clips_codes_alone_are_hidden():
+    batch = collate_joined(
+        [
+            [torch.zeros(2, 7, dtype=torch.long), torch.ones(2, 5, dtype=torch.long)],
+            [torch.zeros(2, 40, dtype=torch.long)],
+        ],
+        10,
+    )
+    for span in (1, 4):
+        generators = [torch.Generator().manual_seed(i) for i in range(2)]
+        masked, target_mask = mask_each(batch, MaskConfig(span=span), generators, same_frames=True)
+        assert target_mask.sum(-1).tolist() == [[3, 3], [10, 10]]
+        assert (batch.tokens[target_mask] < 10).all()
+        assert (masked[target_mask] == 13).all()

@@ -176,3 +176,30 @@ def test_every_preset_fits_the_bundled_codec(name):
     assert round(config.crop_s * 75) + 2 <= config.model.max_positions
     assert config.min_crop_s <= config.crop_s
     assert config.to_dict()["train"]["n_steps"] == config.train.n_steps
+
+
+def test_rows_count_by_their_weights():
+    config = replace(recipe("summed"), row_weights=(0.75, 0.25))
+    task = made(config).eval()
+    with torch.no_grad():
+        losses = task(task.batch(0))
+    assert float(losses["total"]) == pytest.approx(0.75 * float(losses["row1"]) + 0.25 * float(losses["row2"]))
+    with pytest.raises(AudioformerError, match="row_weights=.* a number above 0 for each of the model's rows"):
+        replace(config, row_weights=(1.0,))
+
+
+def test_joined_batches_are_full_of_codes_and_resume_as_uninterrupted(tmp_path):
+    clips = [
+        CodedClip(torch.randint(0, 16, (2, n), generator=torch.Generator().manual_seed(n)))
+        for n in (9, 12, 15, 20, 300)
+    ]
+    config = replace(recipe("summed", n_steps=6, save_every=3), join=True, crop_s=2.0, min_crop_s=0.2)
+    task = made(config, clips)
+    for step in range(10):
+        assert task.batch(step)[0].code_positions.float().mean() > 0.85
+    whole = [record.losses["total"] for record in train(task, config.train)]
+    for _ in zip(range(2), train(made(config, clips), config.train, tmp_path), strict=False):
+        pass
+    rest = [record.losses["total"] for record in train(made(config, clips), config.train, tmp_path)]
+    assert rest == whole[-len(rest) :]
+    assert len(rest) < len(whole)

@@ -8,14 +8,17 @@ from torch.nn import functional as F
 
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
+from audioformer.config import MaskConfig
 from audioformer.encoder import Encoder, Subsampling
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps
 from audioformer.finetune import FineTuning
+from audioformer.masking import mask_tokens
 from audioformer.methods import read_config
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling
+from audioformer.pretrain import MaskedModelling, load_pretrained, mlm_loss
 from audioformer.recipes import PRETRAIN_PRESETS, preset
+from audioformer.tokens import collate
 from audioformer.train import train
 from tests.test_encoder import tokens
 from tests.test_finetune import NAMES, codec_about, coded_clips, recipe
@@ -135,10 +138,76 @@ def test_the_card_of_a_classifier_from_scratch_tells_the_groups(tmp_path):
     )
 
 
-def test_codes_of_a_group_cannot_be_guessed():
-    shape = preset("test", codebook_size=16, n_codebooks=3, subsampling=2)
-    with pytest.raises(AudioformerError, match="subsampling=2: one vector for 2 frames"):
-        AudioFormer(shape)
-    assert len(AudioFormer(shape, mlm=False).encoders) == 3
-    with pytest.raises(AudioformerError, match="pre-train with 1"):
-        MaskedModelling(replace(PRETRAIN_PRESETS["test"], model=shape), coded_clips(1), codec_about())
+def guesser(factor, rows="summed", **changes):
+    torch.manual_seed(0)
+    return AudioFormer(preset("test", codebook_size=16, n_codebooks=3, rows=rows, subsampling=factor, **changes)).eval()
+
+
+def hidden_batch(n_frames=(13, 22), span=3, rows="summed"):
+    generator = torch.Generator().manual_seed(1)
+    batch = collate([torch.randint(0, 16, (3, n), generator=generator) for n in n_frames], 16)
+    masked, target_mask = mask_tokens(batch, MaskConfig(span=span), generator, same_frames=rows == "summed")
+    return batch, masked, target_mask
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("rows", ["separate", "shared", "summed"])
+def test_hidden_codes_do_not_leak_into_any_guess(factor, rows):
+    model = guesser(factor, rows)
+    batch, masked, target_mask = hidden_batch(rows=rows)
+    other = batch.tokens.clone()
+    other[target_mask] = (other[target_mask] + 5) % 16
+    ours, theirs = (
+        model.guessing_vectors(seen.masked_fill(target_mask, 19), batch.padding) for seen in (batch.tokens, other)
+    )
+    assert torch.equal(ours, theirs)
+    assert torch.equal(ours, model.guessing_vectors(masked, batch.padding))
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_frames_of_a_group_get_vectors_of_their_own(factor):
+    model = guesser(factor)
+    batch, masked, _ = hidden_batch()
+    vectors = model.guessing_vectors(masked, batch.padding)
+    assert vectors.shape == (2, 1, 24, 32)
+    for i in range(1, 24):
+        assert not torch.allclose(vectors[1, 0, i], vectors[1, 0, i - 1], atol=1e-4)
+    alone = model.guessing_vectors(masked[:1, :, :15])
+    torch.testing.assert_close(vectors[:1, :, :15], alone, atol=1e-5, rtol=1e-5)
+    at = torch.tensor([[[1, 4, 9]], [[2, 2, 20]]])
+    torch.testing.assert_close(model.guessing_vectors(masked, batch.padding, positions=at)[1, 0, 2], vectors[1, 0, 20])
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_the_loss_is_that_of_the_guesses_written_out(factor):
+    model = guesser(factor)
+    batch, masked, target_mask = hidden_batch()
+    out = mlm_loss(model, batch.tokens, batch.padding, masked, target_mask, row_weights=(3.0, 2.0, 1.0))
+    vectors = model.guessing_vectors(masked, batch.padding)[:, 0]
+    for k in range(3):
+        here = target_mask[:, k]
+        expected = F.cross_entropy(model.mlm_logits(vectors[here], k), batch.tokens[:, k][here])
+        torch.testing.assert_close(out.row_losses[k], expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(out.loss, (out.row_losses * torch.tensor([3.0, 2.0, 1.0])).sum() / 6)
+
+
+def test_a_pretrained_model_with_groups_becomes_a_classifier(tmp_path):
+    """The frame decoder is left behind; what the classifier reads are the groups."""
+    config = replace(
+        PRETRAIN_PRESETS["test"], model=preset("test", codebook_size=16, n_codebooks=3, rows="summed", subsampling=4)
+    )
+    task = MaskedModelling(replace(config, join=True, row_weights=(3, 2, 1)), coded_clips(6), codec_about())
+    records = list(train(task, config.train, tmp_path / "mlm"))
+    assert records[-1].losses["total"] > 0
+    model, about = load_pretrained(tmp_path / "mlm")
+    assert about["recipe"]["row_weights"] == [3, 2, 1]
+    tuned = FineTuning(recipe(n_steps=1), model, coded_clips(6), NAMES, False, codec_about())
+    assert not tuned.classifier.backbone.decoders
+    for name, weight in tuned.classifier.backbone.encoders.state_dict().items():
+        assert torch.equal(weight, model.encoders.state_dict()[name])
+
+
+@pytest.mark.parametrize("factor", [0, 3, 8, "4", 4.0])
+def test_other_factors_are_refused(factor):
+    with pytest.raises(AudioformerError, match=r"subsampling=.* must be one of 1, 2, 4"):
+        preset("test", subsampling=factor)

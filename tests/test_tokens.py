@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from audioformer.errors import AudioformerError
-from audioformer.tokens import code_positions, collate, special_ids, unwrap, wrap
+from audioformer.tokens import code_positions, collate, collate_joined, special_ids, unwrap, wrap
 
 V = 10
 PAD, BOA, EOA, MASK = range(V, V + 4)
@@ -85,3 +85,27 @@ def test_wrap_refuses(codes, lengths, message):
 def test_collate_refuses(clips, message):
     with pytest.raises(AudioformerError, match=message):
         collate(clips, V)
+
+
+def test_joined_clips_by_hand():
+    one, two, three = torch.tensor([[7, 9], [1, 2]]), torch.tensor([[4], [3]]), torch.tensor([[5, 6, 0], [9, 8, 7]])
+    batch = collate_joined([[one, two], [three]], codebook_size=10)
+    assert batch.tokens[0].tolist() == [[11, 7, 9, 12, 11, 4, 12], [11, 1, 2, 12, 11, 3, 12]]
+    assert batch.tokens[1].tolist() == [[11, 5, 6, 0, 12, 10, 10], [11, 9, 8, 7, 12, 10, 10]]
+    assert batch.padding.sum(1).tolist() == [0, 2]
+    assert batch.lengths.tolist() == [3, 3]
+    assert batch.code_positions[0].tolist() == [False, True, True, False, False, True, False]
+    assert torch.equal(unwrap(batch)[0], torch.cat([one, two], 1))
+
+
+def test_clips_joined_to_nothing_are_collated():
+    clips = [torch.randint(0, 16, (3, n)) for n in (5, 9, 2)]
+    alone, joined = collate(clips, 16), collate_joined([[clip] for clip in clips], 16)
+    assert torch.equal(alone.tokens, joined.tokens)
+    assert torch.equal(alone.padding, joined.padding)
+
+
+def test_hidden_codes_are_still_codes():
+    batch = collate([torch.zeros(2, 3, dtype=torch.long)], 10)
+    batch.tokens[:, :, 2] = special_ids(10).mask
+    assert batch.lengths.tolist() == [3]

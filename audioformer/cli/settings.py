@@ -68,6 +68,8 @@ def parse(name: str, text: str, hint: Any) -> Any:
     Raises:
         AudioformerError: it is none.
     """
+    if get_origin(hint) is tuple:
+        return tuple(parse(name, part, get_args(hint)[0]) for part in text.split(",") if part.strip())
     kinds = get_args(hint) if isinstance(hint, types.UnionType) or get_origin(hint) is not None else (hint,)
     if type(None) in kinds and text.lower() in ("none", "null", ""):
         return None

@@ -115,7 +115,7 @@ def hidden_log_probabilities(
         if not in_window.any():
             continue
         batch = wrap(codes[None, :, read], codebook_size=size)
-        vectors = model(mask_positions(batch, target_mask[:, read])[0]).hidden[0, :, 1:-1]  # (R, T', D)
+        vectors = model.guessing_vectors(mask_positions(batch, target_mask[:, read])[0])[0, :, 1:-1]  # (R, T', D)
         for row in range(n_rows):
             if in_window[row].any():
                 h = vectors[0 if model.config.rows == "summed" else row][in_window[row]]
