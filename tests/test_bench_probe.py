@@ -84,6 +84,33 @@ def test_the_table_holds_every_feature_with_every_probe(home, capsys):
     assert "plotly" in (home / "out" / "results.html").read_text()[:100_000]
 
 
+def test_the_best_layer_of_a_checkpoint_is_read(home, capsys):
+    torch.manual_seed(0)
+    about = {
+        "kind": "pretrained",
+        "model": preset("test", codebook_size=16, n_codebooks=3, rows="summed").to_dict(),
+        "codec": codec_about(load_codec(str(home / "codec"))) | {"name": str(home / "codec")},
+        "recipe": {"crop_s": 0.2},
+    }
+    model = AudioFormer(preset("test", codebook_size=16, n_codebooks=3, rows="summed"))
+    save_checkpoint(home / "checkpoint", model.state_dict(), about, "a card")
+    vectors = ClipVectors(f"{home / 'checkpoint'}:layer=best")
+    sound = tone(440, 0.3)[0]
+    every = vectors(sound, 24_000)
+    assert every.shape == (3, 64)
+    for layer in range(3):
+        np.testing.assert_allclose(
+            every[layer], ClipVectors(f"{home / 'checkpoint'}:layer={layer}")(sound, 24_000), atol=1e-5
+        )
+    words = command(home, "best", "--probes", "linear", "--no-speed")
+    words[words.index("--features") + 1] = f"statistics,{home / 'checkpoint'}:layer=best"
+    assert [row["n_features"] for row in run(words, capsys)["rows"]] == [338, 64]
+    save_checkpoint(home / "named", model.state_dict(), about | {"layer": 1}, "a card")
+    np.testing.assert_allclose(ClipVectors(str(home / "named"))(sound, 24_000), every[1], atol=1e-5)
+    with pytest.raises(AudioformerError, match="layers are chosen of a checkpoint"):
+        ClipVectors("log-mel:layer=best")
+
+
 def test_nothing_is_computed_twice(home, capsys):
     words = command(home, "twice", "--probes", "knn", "--no-speed")
     first = run(words, capsys)

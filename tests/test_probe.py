@@ -173,3 +173,15 @@ def test_an_unknown_probe_is_refused():
     features, targets, groups = clouds()
     with pytest.raises(AudioformerError, match="nearest: svm"):
         probe("svn", features, targets, groups, TRAIN, TEST)
+
+
+def test_the_layer_is_chosen_inside_the_training_clips():
+    features, targets, groups = clouds()
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0, 1, features.shape).astype(np.float32)
+    tempting = np.where(np.isin(np.arange(60), TEST)[:, None], features, noise)  # tells of the test clips only
+    answer = probe("linear", np.stack([noise, features, tempting], 1), targets, groups, TRAIN, TEST, seed=1)
+    assert answer.layer == 1
+    alone = probe("linear", features, targets, groups, TRAIN, TEST, seed=1)
+    assert alone.layer is None
+    np.testing.assert_allclose(answer.scores, alone.scores)

@@ -10,8 +10,9 @@
 | `codes:NAME:rows=K` | the same after quantising: the sum of the vectors of its first K codes |
 | a checkpoint's name, folder or hub id | the transformer's vector: `pretrained`, `esc10`, `runs/mine:layer=2`, `runs/mine:rows=1-3` |
 
-`layer` counts the blocks, 0 being the embeddings (default: the last); `rows` puts the vectors of separately encoded
-codebook rows behind one another. Between models and what uses them frozen: HEAR and the probes.
+`layer` counts the blocks, 0 being the embeddings (default: the one that the checkpoint names, else the last); `rows` puts
+the vectors of separately encoded codebook rows behind one another. Between models and what uses them frozen: HEAR and the
+probes.
 
 Shapes: B clips, N samples, T frames, K codebook rows, R rows encoded, D width of a frame's vector, S = W + 2 positions.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -154,25 +156,33 @@ class TransformerFrames(FrameEncoder):
         before = 0 if getattr(self.model.config, "frames", "") == "mel256" else encoder_parameters(self.codec)
         return before + sum(parameter.numel() for encoder in used for parameter in encoder.parameters())
 
-    @torch.no_grad()
     def forward(self, samples: Tensor) -> Tensor:
         """(B, N) to (B, T, D)."""
+        return self._read(samples, [-1 if self.layer is None else self.layer])[:, 0]
+
+    def every_layer(self, samples: Tensor) -> Tensor:
+        """(B, N) to (B, L + 1, T, D): the embeddings and the output of each block, in one go."""
+        return self._read(samples, range(self.model.config.n_layers + 1))
+
+    @torch.no_grad()
+    def _read(self, samples: Tensor, layers: Sequence[int]) -> Tensor:
+        """(B, N) to (B, len(layers), T, D)."""
         inputs = self.model.read(self.codec, samples[:, None], self.sample_rate)
-        total = torch.zeros(len(inputs), inputs.shape[2], self.width, device=inputs.device)
+        total = torch.zeros(len(inputs), len(layers), inputs.shape[2], self.width, device=inputs.device)
         count = torch.zeros(inputs.shape[2], 1, device=inputs.device)
         for start in window_starts(inputs.shape[2], self.window):
             seen = slice(start, start + self.window)
-            total[:, seen] += self._window(inputs[:, :, seen])
+            total[:, :, seen] += self._window(inputs[:, :, seen], layers)
             count[seen] += 1
         return total.div_(count)
 
-    def _window(self, inputs: Tensor) -> Tensor:
-        """(B, K or F, W) to (B, W, D)."""
+    def _window(self, inputs: Tensor, layers: Sequence[int]) -> Tensor:
+        """(B, K or F, W) to (B, len(layers), W, D)."""
         batch = self.model.collate(list(inputs))
-        out = self.model(batch.tokens, None, self.rows, need_hidden=self.layer is not None)
-        hidden = out.hidden if self.layer is None else out.all_hidden[self.layer]  # (B, R, S, D)
-        hidden = hidden[:, :, self.model.frame_slice].float()
-        return hidden.transpose(1, 2).flatten(2) if self.side_by_side else hidden.mean(1)
+        out = self.model(batch.tokens, None, self.rows, need_hidden=True)
+        hidden = torch.stack([out.all_hidden[layer] for layer in layers], 1)  # (B, J, R, S, D)
+        hidden = hidden[:, :, :, self.model.frame_slice].float()
+        return hidden.transpose(2, 3).flatten(3) if self.side_by_side else hidden.mean(2)
 
 
 def open_encoder(name: str | os.PathLike = "pretrained", device: str = "cpu") -> FrameEncoder:
@@ -225,6 +235,7 @@ def _open_checkpoint(name: str, rows: range | None, layer: int | None) -> FrameE
         opened = load(name)
         return TransformerFrames(opened.classifier.backbone, opened.codec, opened.window_s, rows, layer)
     model, config = load_pretrained(name)
+    layer = config.get("layer") if layer is None else layer  # chosen when the model was made
     codec = load_codec(config["codec"]["name"])
     require_fingerprint(codec, config["codec"]["fingerprint"], f"checkpoint {name}")
     return TransformerFrames(model, codec, config.get("recipe", {}).get("crop_s", WINDOW_S), rows, layer)

@@ -84,11 +84,19 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a probe said about test clips it had never seen: (m, C) scores, its own size, and the setting chosen."""
+    """What a probe said about test clips it had never seen.
+
+    Attributes:
+        scores: (m, C).
+        n_parameters: of the probe.
+        setting: the one chosen.
+        layer: number of the vector chosen, where clips have several.
+    """
 
     scores: np.ndarray
     n_parameters: int
     setting: tuple
+    layer: int | None = None
 
 
 def probe(
@@ -105,7 +113,7 @@ def probe(
 
     Args:
         name: "linear", "knn", "svm" or "mlp".
-        features: (n, F) of all clips.
+        features: (n, F) of all clips; or (n, J, F), a vector of every layer: one is chosen with the setting.
         targets: (n, C) zeros and ones, exactly one a clip unless clips may have several labels.
         groups: n sources or speakers; none is torn between learning and choosing.
         train: numbers of the clips to learn from.
@@ -120,11 +128,12 @@ def probe(
         AudioformerError: unknown probe, or all training clips are of one source.
     """
     check_names([name], list(GRIDS), "the list of probes")
-    x, y = torch.from_numpy(features).double(), torch.from_numpy(targets).double()
+    every, y = torch.from_numpy(features).double(), torch.from_numpy(targets).double()
+    layers = [every] if every.ndim == 2 else list(every.unbind(1))
     multi_label = bool((targets.sum(1) != 1).any())
     inner, validation = split_groups([groups[i] for i in train], seed)
 
-    def learn(clips: np.ndarray, setting: tuple, watch: np.ndarray | None = None) -> tuple[Fitted, Callable]:
+    def learn(x: Tensor, clips: np.ndarray, setting: tuple, watch: np.ndarray | None = None) -> tuple[Fitted, Callable]:
         mean, deviation = x[clips].mean(0), x[clips].std(0, correction=0)
         scale = torch.where(deviation > 1e-8, deviation, 1.0)
 
@@ -135,13 +144,15 @@ def probe(
         fitted = LEARNERS[name](Lesson(seen(clips), y[clips], multi_label, seed, device, watched), *setting)
         return fitted, lambda wanted: fitted.scores(seen(wanted))
 
-    best, best_score = None, -np.inf
-    for setting in GRIDS[name]:
-        fitted, scores = learn(train[inner], setting, train[validation])
-        if (found := score(scores(train[validation]), y[train[validation]], multi_label)) > best_score:
-            best, best_score = fitted.setting, found
-    fitted, scores = learn(train, best)
-    return Answer(scores(test).cpu().numpy(), fitted.n_parameters, best)
+    best, best_layer, best_score = None, 0, -np.inf
+    for layer, x in enumerate(layers):
+        for setting in GRIDS[name]:
+            fitted, scores = learn(x, train[inner], setting, train[validation])
+            if (found := score(scores(train[validation]), y[train[validation]], multi_label)) > best_score:
+                best, best_layer, best_score = fitted.setting, layer, found
+    fitted, scores = learn(layers[best_layer], train, best)
+    chosen = best_layer if every.ndim == 3 else None
+    return Answer(scores(test).cpu().numpy(), fitted.n_parameters, best, chosen)
 
 
 def score(scores: Tensor, y: Tensor, multi_label: bool) -> float:

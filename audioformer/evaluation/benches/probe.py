@@ -163,8 +163,8 @@ def _measure(
 ) -> dict:
     answer = probe(about["probe"], vectors, data.targets, data.groups, train, test, about["seed"], device)
     value = score(torch.from_numpy(answer.scores), torch.from_numpy(data.targets[test]), data.metric == "mAP")
-    sizes = {"n": len(test), "n_features": vectors.shape[1], "probe_parameters": answer.n_parameters}
-    return {**about, "score": value, **sizes, "setting": list(answer.setting)}
+    sizes = {"n": len(test), "n_features": vectors.shape[-1], "probe_parameters": answer.n_parameters}
+    return {**about, "score": value, **sizes, "setting": list(answer.setting), "layer": answer.layer}
 
 
 def probe_table(

@@ -23,6 +23,7 @@ from audioformer.evaluation.baseline import clip_features
 from audioformer.evaluation.features import open_encoder, summarise
 from audioformer.files import write_tensors
 
+BEST = ":layer=best"
 STATISTICS = "statistics"  # of log-mel bands and cepstra, baseline.py: 338 of them
 TIMED_S, TIMES = 20.0, 2  # sound that speed is measured on, how often
 
@@ -31,7 +32,8 @@ class ClipVectors:
     """A frozen model as a function from clip to vector.
 
     Args:
-        name: "statistics", or any name of `features.open_encoder`.
+        name: "statistics", or any name of `features.open_encoder`; a checkpoint's with ":layer=best" behind it gives the vectors
+            of every layer, for a probe to choose from.
         device: torch device.
 
     Attributes:
@@ -40,16 +42,23 @@ class ClipVectors:
     """
 
     def __init__(self, name: str, device: str = "cpu"):
-        self.name = name
-        self.encoder = None if name == STATISTICS else open_encoder(name, device)
+        self.name, self.every = name, name.endswith(BEST)
+        self.encoder = None if name == STATISTICS else open_encoder(name.removesuffix(BEST), device)
+        if self.every and not hasattr(self.encoder, "every_layer"):
+            raise AudioformerError(f"{name}: layers are chosen of a checkpoint, e.g. pretrained{BEST}")
         self.n_parameters = 0 if self.encoder is None else self.encoder.n_parameters
         self.identity = name if self.encoder is None else weights_hash(self.encoder.state_dict())
 
     def __call__(self, samples: Tensor, sample_rate: int) -> np.ndarray:
-        """(N,) samples at any rate to (F,) float32: mean and deviation of the frames' vectors, or the statistics."""
+        """(N,) samples at any rate to (F,) float32: mean and deviation of the frames' vectors, or the statistics.
+
+        With ":layer=best" (J, F), a vector of every layer.
+        """
         if self.encoder is None:
             return clip_features(samples, sample_rate).astype(np.float32)
         heard = resample(samples[None], sample_rate, self.encoder.sample_rate).to(self.encoder.device)
+        if self.every:
+            return summarise(self.encoder.every_layer(heard)[0]).cpu().numpy()
         return summarise(self.encoder(heard).float())[0].cpu().numpy()
 
 
@@ -65,7 +74,7 @@ def dataset_vectors(
         progress: called with (clips done, clips in all).
 
     Returns:
-        (n, F) float32.
+        (n, F) float32, or (n, J, F).
 
     Raises:
         AudioformerError: a clip that cannot be read, or the folder cannot be written.
