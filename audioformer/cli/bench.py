@@ -24,6 +24,7 @@ FIGURES = {  # module and function of audioformer.plots, title
     "ablation": ("ablation", "ablation", "Ablation"),
     "probe": ("probes", "probes", "Frozen features, one ruler"),
     "adapt": ("probes", "adaptations", "Adapting a pre-trained model"),
+    "labels": ("probes", "by_labels", "What pre-training is worth"),
 }
 
 

@@ -180,6 +180,31 @@ def add_adapt(benches, run) -> None:
     parser.set_defaults(override=override)  # a benchmark knows nothing of the command line
 
 
+def add_labels(benches, run) -> None:
+    """Add `bench labels`."""
+    about = (
+        "What pre-training is worth, by the number of labels: one model fine-tuned from its pre-trained weights, trained "
+        "from scratch with the same recipe and the same rates tried, and read frozen by a linear layer, beside a support "
+        "vector machine on log-mel statistics. Every fold is held out in turn; all choices are made inside the others. "
+        "Finished results stay: the same command continues."
+    )
+    example = "audioformer bench labels --esc10 ESC-10 --digits FSDD -o runs/labels --labels 1,5,20,all"
+    parser = add_verb(benches, "labels", run, about, example)
+    add = parser.add_argument
+    for name in ("esc10", "digits"):
+        add(f"--{name}", metavar="DIR", help=PROBE_DATA[name])
+    about = "pre-trained model (default the bundled one)"
+    add("--from", dest="start", default="pretrained", metavar="DIR", help=about)
+    _add_output(parser, "codes, vectors and results", 3, "; for digits: speakers, by number")
+    about = "labels a class, with commas; all = every clip has one (default 1,5,20,all)"
+    add("--labels", type=words, default=("1", "5", "20", "all"), metavar="N,...", help=about)
+    add("--only", type=words, metavar="NAME,...", help="finetuned, scratch, linear, svm (default all)")
+    about = "codings of each clip that training learns from, all but the first augmented (default 8)"
+    add("--codings", type=at_least_one, default=8, metavar="N", help=about)
+    add_set(parser)
+    parser.set_defaults(override=override)  # a benchmark knows nothing of the command line
+
+
 BENCHES = {
     "codec": add_codec_bench,
     "encode": add_encode,
@@ -188,4 +213,5 @@ BENCHES = {
     "ablation": add_ablation,
     "probe": add_probe,
     "adapt": add_adapt,
+    "labels": add_labels,
 }

@@ -134,3 +134,44 @@ def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None
     finish(figure, alt, x="Learned numbers", y=axis, theme=theme, title=title, height=340)
     figure.update_xaxes(type="log", dtick=1)
     return figure.update_yaxes(range=[0, 1.05])
+
+
+def by_labels(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+    """Score against the number of labels a class, a line for each way to learn, a panel for each data set.
+
+    Args:
+        rows: of the document of `bench labels`; the bar is 1.96 standard errors over folds.
+        theme: "light" or "dark".
+        title: above the figure.
+
+    Returns:
+        Figure.
+
+    Raises:
+        AudioformerError: no rows.
+    """
+    if not rows:
+        raise AudioformerError("the benchmark has no rows; give it at least one data set")
+    data, ways = (list(dict.fromkeys(row[key] for row in rows)) for key in ("data", "way"))
+    figure = make_subplots(1, len(data), shared_yaxes=True, subplot_titles=data if len(data) > 1 else None)
+    colours, told = template(theme).layout.colorway, []
+    for column, own in enumerate(data, 1):
+        for place, way in enumerate(ways):
+            mine = [row for row in rows if (row["data"], row["way"]) == (own, way)]
+            figure.add_scatter(
+                x=[row["labels"] for row in mine],
+                y=[row["ours"] for row in mine],
+                name=way,
+                legendgroup=way,
+                showlegend=column == 1,
+                mode="lines+markers",
+                line={"color": colours[place % len(colours)]},
+                error_y={"type": "data", "array": [row["interval"] or 0 for row in mine], "thickness": 1.2, "width": 3},
+                row=1,
+                col=column,
+            )
+            told += [f"{own}, {way}: " + ", ".join(f"{row['ours']:.2f} with {row['labels']}" for row in mine)]
+        figure.update_xaxes(type="category", title_text="Labels a class", row=1, col=column)
+    alt = f"Score by number of labels. {'; '.join(told)}."
+    finish(figure, alt, x="Labels a class", y="Score (0 to 1)", theme=theme, title=title, height=360)
+    return figure.update_yaxes(range=[0, 1.02])
