@@ -21,6 +21,7 @@ from audioformer.adapt import adapt, describe, merged_state
 from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.classifier import Classifier
 from audioformer.data.batches import CodeSampler, clip_numbers, require_clips
+from audioformer.encoder import Dropout
 from audioformer.errors import AudioformerError
 from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_loss, mpc_chance
 from audioformer.methods import read_config
@@ -81,6 +82,9 @@ class FineTuning(Task):
         adapt(self.classifier, config.adapt)
         if config.keep_tables:
             backbone.keep_tables()
+        for module in backbone.modules():
+            if isinstance(module, Dropout) and config.dropout is not None:
+                module.p = config.dropout
         train = config.train
         self.window = min(round(config.crop_s * codec["frame_rate"]), model.max_frames)
         least = min(round(config.min_crop_s * codec["frame_rate"]), self.window)
@@ -232,6 +236,14 @@ class FineTuning(Task):
         save_checkpoint(folder, state, about, classifier_card(about))
 
 
+def _calibration(about: dict) -> str:
+    """What a card says of calibration, if there was one."""
+    if not (found := about.get("calibration")):
+        return ""
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in found.items() if isinstance(value, float))
+    return f"## Calibration\n\nOn {found['n']} held-out clips: {figures} (`{found['command']}`).\n\n"
+
+
 def classifier_card(about: dict) -> str:
     """Model card of a classifier, from its config.json."""
     bins = f", {about['time_bins']} time bins" if about.get("time_bins", 1) > 1 else ""
@@ -247,7 +259,10 @@ def classifier_card(about: dict) -> str:
         f"Fine-tuning method {about['recipe']['method']}. Reads {read_config(about).reads}{bins} of "
         f"`{about['codec']['name']}` (fingerprint {about['codec']['fingerprint']}), {about['window_s']:.2f} s at a time. "
         f"Trained on {about['n_clips']} coded clips for {about['steps']} steps.\n\n"
-        "## Scores\n\n" + "\n".join(table) + "\n\n"
-        f"## Data and licence\n\n{about.get('data', 'as given to `audioformer finetune`')}\n\n"
+        "## Scores\n\n"
+        + "\n".join(table)
+        + "\n\n"
+        + _calibration(about)
+        + f"## Data and licence\n\n{about.get('data', 'as given to `audioformer finetune`')}\n\n"
         f"## Limits\n\n{about.get('limits', 'Knows only its classes: any other sound still gets one of them.')}\n"
     )

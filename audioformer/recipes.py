@@ -211,6 +211,7 @@ class FinetuneConfig:
     keep_tables: bool = (
         False  # ours: token embeddings stay as they start; codes that training hardly holds keep their meaning
     )
+    dropout: float | None = None  # of the encoder while it learns labels; None: as in pre-training
     frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
     base_rates: bool = (
         False  # ours: heads with several labels a clip start at how common labels are (arXiv 1708.02002, 4.1)
@@ -227,6 +228,7 @@ class FinetuneConfig:
         require_stretches(self)
         require(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing} must lie in [0, 1); try 0.1")
         require(self.temperature > 0, f"temperature={self.temperature} must be above 0; the authors have 0.05")
+        require(self.dropout is None or 0 <= self.dropout < 1, f"dropout={self.dropout} must lie in [0, 1); try 0.25")
         if self.method == "ft2" and self.frame_head:
             raise AudioformerError(
                 "ft2 weighs two losses, of labels and contrast; a frame head's has no share: use ft1 with frame_head"

@@ -30,6 +30,13 @@ def add_verbs(verbs) -> None:
         "and write it into the checkpoint's config.json; give a validation part, neither trained nor tested on"
     )
     parser.add_argument("--choose-thresholds", action="store_true", help=about)
+    about = (
+        "measure nothing: fit the temperature under which probabilities mean what they say, and divide the checkpoint's "
+        "last layer by it; give a validation part, neither trained nor tested on"
+    )
+    parser.add_argument("--calibrate", action="store_true", help=about)
+    about = "with --calibrate: sounds of other kinds, in sub-folders; how well they are told apart"
+    parser.add_argument("--foreign", metavar="DIR", help=about)
     add_codings(parser)
     about = "also write the score into the checkpoint's config.json and model card"
     parser.add_argument("--record", metavar="TITLE", help=about)
@@ -37,7 +44,8 @@ def add_verbs(verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Evaluate."""
-    from audioformer.evaluation.evaluate import choose_thresholds, evaluate
+    from audioformer.data.datasets import open_dataset
+    from audioformer.evaluation.evaluate import calibrate, choose_thresholds, evaluate
 
     dataset, classifier = open_chosen(arguments), open_classifier(arguments)
     started = time.monotonic()
@@ -49,6 +57,9 @@ def run(arguments: argparse.Namespace) -> Result:
 
         if arguments.choose_thresholds:
             return _choose(arguments, choose_thresholds(classifier, dataset, show))
+        if arguments.calibrate:
+            foreign = open_dataset("folder", arguments.foreign) if arguments.foreign else None
+            return _calibrate(arguments, *calibrate(classifier, dataset, foreign, show))
         report = evaluate(classifier, dataset, show, arguments.codings)
     if report["left_out"]:
         note(
@@ -80,6 +91,16 @@ def _choose(arguments: argparse.Namespace, chosen: dict[str, float]) -> Result:
     rows = [[label, f"{threshold:.3f}"] for label, threshold in chosen.items()]
     return Result(
         {"checkpoint": arguments.checkpoint, "frame_thresholds": chosen}, table([["class", "threshold"], *rows], "  ")
+    )
+
+
+def _calibrate(arguments: argparse.Namespace, temperature: float, found: dict) -> Result:
+    from audioformer.scores import add_calibration
+
+    add_calibration(arguments.checkpoint, temperature, found, _command(arguments) + " --calibrate")
+    document = {"checkpoint": arguments.checkpoint, "temperature": temperature, **found}
+    return Result(
+        document, "\n".join(f"{name} {value:.4g}" for name, value in document.items() if name != "checkpoint")
     )
 
 

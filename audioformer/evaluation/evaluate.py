@@ -17,6 +17,7 @@ import torch
 from audioformer.classify import AudioClassifier
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.calibration import calibration_error, fit_temperature, roc_area, sharpened
 from audioformer.evaluation.codings import codings_of, predict_codings
 from audioformer.metrics import (
     SEGMENT_S,
@@ -113,6 +114,47 @@ def choose_thresholds(
         for name, t, any_event in zip(classifier.label_names, chosen, reference.any(0), strict=True)
         if any_event
     }
+
+
+def calibrate(
+    classifier: AudioClassifier,
+    dataset: AudioDataset,
+    foreign: AudioDataset | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[float, dict]:
+    """The temperature of a classifier's last layer, and how well it knows what it knows.
+
+    Args:
+        classifier: with one label a clip.
+        dataset: clips of its classes, neither trained nor tested on.
+        foreign: clips of other kinds, for the area under the ROC curve of the highest probability; None leaves it out.
+        progress: called with (clips done, clips in all).
+
+    Returns:
+        Temperature, and {"n", "error before", "error after", "known from", "roc area"}: expected calibration errors, the
+        probability that 95 of 100 sounds of the classes reach, and that area.
+
+    Raises:
+        AudioformerError: several labels a clip, no class in common, or too few clips.
+    """
+    if classifier.multi_label or dataset.multi_label:
+        raise AudioformerError("calibration needs one label a clip; choose thresholds where clips have several")
+    known = _shared(classifier, dataset)
+    clips = [clip for clip in dataset if clip.labels[0] in known]
+    probabilities, _ = _predict(classifier, clips, known, progress)
+    labels = np.array([known[clip.labels[0]] for clip in clips])
+    temperature = fit_temperature(probabilities, labels)
+    after = sharpened(probabilities, temperature)
+    found = {
+        "n": len(clips),
+        "error before": calibration_error(probabilities, labels),
+        "error after": calibration_error(after, labels),
+        "known from": float(np.quantile(after.max(1), 0.05)),
+    }
+    if foreign is not None:
+        others = sharpened(_predict(classifier, list(foreign), known, progress)[0], temperature)
+        found |= {"n_foreign": len(foreign), "roc area": roc_area(after.max(1), others.max(1))}
+    return temperature, found
 
 
 def _shared(classifier: AudioClassifier, dataset: AudioDataset) -> dict[str, int]:

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from audioformer.checkpoint import find_checkpoint
+from audioformer.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path
 from audioformer.finetune import classifier_card
@@ -60,6 +60,28 @@ def add_thresholds(checkpoint: str | os.PathLike, thresholds: dict[str, float], 
         "frame_thresholds_from": command,
     }
     _write(folder, config)
+
+
+def add_calibration(checkpoint: str | os.PathLike, temperature: float, found: dict, command: str) -> None:
+    """Divide the last layer by a temperature, and keep how that was found; a second time multiplies.
+
+    Args:
+        checkpoint: folder or bundled name of a classifier.
+        temperature: of `evaluate.calibrate`.
+        found: further figures for config.json and the card.
+        command: that found it.
+
+    Raises:
+        AudioformerError: no classifier, or its folder cannot be written.
+    """
+    folder, config = _open(checkpoint)
+    state = load_checkpoint(folder)[0]
+    for name in state:
+        if name.startswith(("head.", "head_of_bins.")):
+            state[name] = state[name] / temperature
+    before = config.get("calibration", {}).get("temperature", 1.0)
+    config["calibration"] = {"temperature": before * temperature, **found, "command": command}
+    save_checkpoint(folder, state, config, classifier_card(config))
 
 
 def _open(checkpoint: str | os.PathLike) -> tuple[Path, dict]:
