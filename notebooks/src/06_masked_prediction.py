@@ -153,7 +153,7 @@ print(int(mask.sum()), "of", mask.numel(), "codes are hidden")
 # %%
 masked, _ = mask_positions(wrap(codes[None]), mask)
 with torch.no_grad():
-    vectors = model(masked).hidden[0, 0]
+    vectors = model.guessing_vectors(masked)[0, 0]
     scores = model.mlm_logits(vectors, row=0)[1:-1, : codec.codebook_size]
 by_hand = torch.where(mask[0], scores.argmax(-1), codes[0])
 
