@@ -150,6 +150,16 @@ class PretrainConfig:
         return asdict(self)
 
 
+ROW_WEIGHTS = (
+    0.2241,
+    0.1760,
+    0.1450,
+    0.1215,
+    0.1032,
+    0.0883,
+    0.0761,
+    0.0659,
+)  # EnCodecMAE's (arXiv 2309.07391), of 8 rows
 PRETRAIN_PRESETS = {
     # lr 1e-4, batch 22 x 3 GPUs, bf16, 12 epochs of 1.93 M clips: the authors' AudioSet run, one encoder per row
     "paper": PretrainConfig(
@@ -171,6 +181,27 @@ PRETRAIN_PRESETS = {
         crop_s=5.0,
         min_crop_s=1.0,
         init_from_codebooks=True,
+    ),
+    # ours, for hours of unlabelled sound of all kinds: groups of four frames, sequences that are full; an hour and more of one core
+    "hours": PretrainConfig(
+        preset("esc10", dropout=0.0),
+        MaskConfig(mask_ratio=0.25, span=5),
+        TrainConfig(
+            n_steps=9000,
+            batch_size=16,
+            learning_rate=1e-3,
+            weight_decay=0.05,
+            warm_up_share=0.03,
+            average=0.998,
+            bf16=True,
+            validate_every=500,
+        ),
+        crop_s=5.0,
+        min_crop_s=0.4,
+        init_from_codebooks=True,
+        join=True,
+        time_power=0.75,
+        row_weights=ROW_WEIGHTS,
     ),
     "test": PretrainConfig(
         preset("test", n_codebooks=2), MaskConfig(), TrainConfig(n_steps=4, batch_size=4, save_every=2), 1.0, 1.0

@@ -50,6 +50,13 @@ $AF pretrain "${unlabelled[@]}" -o "$OUT/pretrained"
 # The same as the authors shape it, one encoder for each of three rows: not bundled, measured by `bench probe`.
 $AF pretrain "${unlabelled[@]}" --set model.rows=separate --set model.n_codebooks=3 -o "$OUT/pretrained-rows"
 
+# On hours of unlabelled sound of all kinds, if SOUND names a folder of it: a CSV with the columns filename,label,split,group, whole
+# packages as split val. Not bundled.
+if [ -n "${SOUND:-}" ]; then
+  $AF prepare "$SOUND" --dataset folder -o "$OUT/sound-codes"
+  $AF pretrain "$OUT/sound-codes" --split train --held-out-split val --preset hours -o "$OUT/pretrained-hours"
+fi
+
 # All 51 classes of synthetic sound, one a clip: a classifier to start from. It has no recording with its label.
 $AF finetune "$OUT/synth-codes" --from "$OUT/pretrained" --preset synthetic -o "$OUT/synthetic"
 

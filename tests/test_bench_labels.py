@@ -12,13 +12,12 @@ from tiny import RATE, codec_about, tiny_codec, tone
 from audioformer.audio import save_audio
 from audioformer.checkpoint import save_checkpoint
 from audioformer.cli import main
-from audioformer.codec import load_codec
+from audioformer.codecs import load_codec
 from audioformer.codecs.compact import save_compact
-from audioformer.config import preset
 from audioformer.evaluation.benches.adapt import RATES
 from audioformer.evaluation.benches.labels import LabelsBench, ProbeData
 from audioformer.model import AudioFormer
-from audioformer.recipes import FINETUNE_PRESETS
+from audioformer.recipes import FINETUNE_PRESETS, preset
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from audioformer.checkpoint import find_checkpoint
 from audioformer.classify import load
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.calibration import calibration_error, fit_temperature, roc_area, sharpened, surprise_at
-from audioformer.scores import add_calibration
+from audioformer.evaluation.scores import add_calibration
 
 
 def honest(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

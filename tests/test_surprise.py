@@ -8,11 +8,12 @@ import pytest
 import torch
 from tiny import CodedClip, codec_about, tiny_codec
 
-from audioformer.config import MaskConfig, TrainConfig, preset
+from audioformer.config import MaskConfig, TrainConfig
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.counting import Counting
 from audioformer.evaluation.surprise import silent_codes, surprise
-from audioformer.pretrain import MaskedModelling, pretrain_preset
+from audioformer.pretrain import MaskedModelling
+from audioformer.recipes import preset, pretrain_preset
 from audioformer.train import train
 
 SIZE = 16

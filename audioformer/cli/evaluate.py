@@ -95,7 +95,7 @@ def _choose(arguments: argparse.Namespace, chosen: dict[str, float]) -> Result:
 
 
 def _calibrate(arguments: argparse.Namespace, temperature: float, found: dict) -> Result:
-    from audioformer.scores import add_calibration
+    from audioformer.evaluation.scores import add_calibration
 
     add_calibration(arguments.checkpoint, temperature, found, _command(arguments) + " --calibrate")
     document = {"checkpoint": arguments.checkpoint, "temperature": temperature, **found}

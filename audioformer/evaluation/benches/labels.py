@@ -34,7 +34,8 @@ import numpy as np
 import torch
 
 from audioformer.checkpoint import weights_hash
-from audioformer.codec import Codec, load_codec
+from audioformer.codec import Codec
+from audioformer.codecs import load_codec
 from audioformer.config import check_names
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.errors import AudioformerError
@@ -44,13 +45,14 @@ from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.benches.probe import ProbeData, Say
 from audioformer.evaluation.benches.vectors import BEST, STATISTICS, ClipVectors, dataset_vectors
 from audioformer.evaluation.probe import probe, score, split_groups
-from audioformer.finetune import FinetuneConfig, FineTuning, finetune_preset
+from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
 from audioformer.pretrain import load_pretrained
+from audioformer.recipes import FinetuneConfig, finetune_preset
 from audioformer.train import train
 
 WAYS = ("finetuned", "scratch", "linear", "svm")
-RECIPES = {"esc10": ("esc10", "strong-mixup"), "digits": ("digits", "voices")}  # fine-tuning preset, augmentation
+RECIPES = {"esc10": ("recordings", "strong-mixup"), "digits": ("digits", "voices")}  # fine-tuning preset, augmentation
 FEW = 5  # labels a class
 ALL = "all"
 
