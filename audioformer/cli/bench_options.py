@@ -205,6 +205,26 @@ def add_labels(benches, run) -> None:
     parser.set_defaults(override=override)  # a benchmark knows nothing of the command line
 
 
+def add_surprise(benches, run) -> None:
+    """Add `bench surprise`."""
+    about = (
+        "How well pre-trained models guess hidden codes of clips that they never learned from, in nats and in codes "
+        "guessed right, beside what counting alone knows: how common codes are, the last visible code again, the "
+        "codec's nearest neighbours, what usually follows. Only frames that sound count."
+    )
+    example = "audioformer bench surprise runs/sound-codes --on runs/esc10-codes --checkpoint pretrained,runs/hours"
+    parser = add_verb(benches, "surprise", run, about, example)
+    add = parser.add_argument
+    add("corpus", metavar="CORPUS", help="codes to count in; of its split val each source is measured")
+    add("--on", type=words, default=(), metavar="CORPUS,...", help="further codes to measure on, all of them")
+    about = "pre-trained models (default the bundled one)"
+    add("--checkpoint", type=words, default=("pretrained",), metavar="NAME,...", help=about)
+    about = "lengths of the hidden runs, frames (default 1,5)"
+    add("--spans", type=numbers, default=(1, 5), metavar="N,...", help=about)
+    add("--rows", type=at_least_one, default=1, metavar="K", help="codebook rows measured, from the first (default 1)")
+    add("--clips", type=at_least_one, default=160, metavar="N", help="clips of each set, at most (default 160)")
+
+
 BENCHES = {
     "codec": add_codec_bench,
     "encode": add_encode,
@@ -214,4 +234,5 @@ BENCHES = {
     "probe": add_probe,
     "adapt": add_adapt,
     "labels": add_labels,
+    "surprise": add_surprise,
 }
