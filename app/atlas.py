@@ -25,7 +25,16 @@ from audioformer.checkpoint import find_checkpoint
 from audioformer.classify import load
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
-from audioformer.explain.embedding_map import METHODS, RANDOM, STATISTICS, Described, Space, align, describer, project
+from audioformer.evaluation.embedding_map import (
+    METHODS,
+    RANDOM,
+    STATISTICS,
+    Described,
+    Space,
+    align,
+    describer,
+    project,
+)
 from audioformer.files import samples_folder
 from audioformer.train import STEPS
 

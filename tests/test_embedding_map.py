@@ -11,8 +11,8 @@ from audioformer import load
 from audioformer.audio import Waveform
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import clip_features
+from audioformer.evaluation.embedding_map import Space, align, describer, fresh, place, project, purity, vote
 from audioformer.evaluation.features import open_encoder
-from audioformer.explain.embedding_map import Space, align, describer, fresh, place, project, purity, vote
 from audioformer.metrics import chance, retrieval_at_k
 from audioformer.plots import sound_map
 

@@ -18,7 +18,7 @@ from app_weights import make_weights
 
 from audioformer import load
 from audioformer.errors import AudioformerError
-from audioformer.explain.embedding_map import Space, align, describer
+from audioformer.evaluation.embedding_map import Space, align, describer
 from audioformer_app import analysis, kept, models, taught
 from audioformer_app import atlas as atlas_module
 from audioformer_app.atlas import Atlas, before, open_sounds, sources

@@ -8,12 +8,12 @@ import pytest
 import torch
 from tiny import CodedClip, codec_about, tiny_codec
 
-from audioformer.config import MaskConfig, TrainConfig
+from audioformer.config import MaskConfig
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.counting import Counting
 from audioformer.evaluation.surprise import silent_codes, surprise
 from audioformer.pretrain import MaskedModelling
-from audioformer.recipes import preset, pretrain_preset
+from audioformer.recipes import TrainConfig, preset, pretrain_preset
 from audioformer.train import train
 
 SIZE = 16

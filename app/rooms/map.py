@@ -10,7 +10,7 @@ import torch
 
 from audioformer.audio import Waveform, resample
 from audioformer.errors import AudioformerError
-from audioformer.explain.embedding_map import METHODS, place, purity, vote
+from audioformer.evaluation.embedding_map import METHODS, place, purity, vote
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
 from audioformer_app.atlas import Atlas, aligned, hear

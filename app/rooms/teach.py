@@ -22,7 +22,7 @@ from audioformer.checkpoint import find_checkpoint
 from audioformer.codec import Codec
 from audioformer.data.corpus import Item, describe_codec
 from audioformer.errors import AudioformerError
-from audioformer.explain.embedding_map import LEAST, Space, project, purity
+from audioformer.evaluation.embedding_map import LEAST, Space, project, purity
 from audioformer.finetune import FineTuning
 from audioformer.frozen_head import FrozenHead, quick
 from audioformer.predict import predict_codes

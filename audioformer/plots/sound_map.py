@@ -1,6 +1,6 @@
 """A map of many sounds as a figure: what each is called, what a model calls it, how sure it is, where it is wrong.
 
-`audioformer.explain.embedding_map` computes what is drawn here. Shapes: n clips.
+`audioformer.evaluation.embedding_map` computes what is drawn here. Shapes: n clips.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from torch import Tensor
 from audioformer.audio import Waveform
 from audioformer.classify import as_waveform
 from audioformer.errors import AudioformerError
-from audioformer.explain.embedding_map import align
+from audioformer.evaluation.embedding_map import align
 from audioformer.widgets.modules import bundle, style
 from audioformer.widgets.sounds import wav_base64
 
