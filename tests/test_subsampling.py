@@ -10,7 +10,6 @@ from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
 from audioformer.config import MaskConfig
 from audioformer.encoder import Encoder, Subsampling
-from audioformer.errors import AudioformerError
 from audioformer.explain.attention import attention_maps
 from audioformer.finetune import FineTuning
 from audioformer.masking import mask_tokens
@@ -205,9 +204,3 @@ def test_a_pretrained_model_with_groups_becomes_a_classifier(tmp_path):
     assert not tuned.classifier.backbone.decoders
     for name, weight in tuned.classifier.backbone.encoders.state_dict().items():
         assert torch.equal(weight, model.encoders.state_dict()[name])
-
-
-@pytest.mark.parametrize("factor", [0, 3, 8, "4", 4.0])
-def test_other_factors_are_refused(factor):
-    with pytest.raises(AudioformerError, match=r"subsampling=.* must be one of 1, 2, 4"):
-        preset("test", subsampling=factor)
