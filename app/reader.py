@@ -15,7 +15,7 @@ from audioformer.files import notebooks_folder
 @cache
 def readable() -> frozenset[str]:
     """Names of the notebooks that can be read here; none where this installation lacks them, or what makes pages of them."""
-    if find_spec("nbconvert") is None:
+    if None in map(find_spec, ("nbconvert", "latex2mathml")):
         return frozenset()
     try:
         return frozenset(path.stem for path in notebooks_folder().glob("*.ipynb"))
