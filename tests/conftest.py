@@ -81,9 +81,6 @@ def block_outside_network() -> None:
 def pytest_configure() -> None:
     """Close the network before any test file is imported."""
     block_outside_network()
-    import torch
-
-    torch.set_num_threads(min(int(os.environ["OMP_NUM_THREADS"]), os.cpu_count() or 1))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

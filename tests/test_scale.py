@@ -138,6 +138,7 @@ def test_gradient_checkpointing_computes_every_block_twice(name):
     assert counts[1] == 2 * counts[0] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler: apt-get install g++")
 def test_compiled_blocks_give_the_same_losses():
     np.testing.assert_allclose(losses(pretraining(compile=True, n_steps=2)), losses(pretraining(n_steps=2)), rtol=1e-3)
@@ -189,6 +190,7 @@ def working(tmp_path: Path, *words: str) -> None:
     launched(str(tmp_path / "worker.py"), str(Path(__file__).parent), *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_two_processes_under_accelerate_give_the_numbers_of_one(tmp_path, name):
     changes = {"accumulate": 1 if name == "finetune" else 2}
@@ -202,6 +204,7 @@ def test_two_processes_under_accelerate_give_the_numbers_of_one(tmp_path, name):
         assert b["grad_norm"] == pytest.approx(a["grad_norm"], rel=CLOSE.get(name, 2e-4))
 
 
+@pytest.mark.slow
 def test_the_command_line_under_accelerate_speaks_once_and_gives_the_numbers_of_one(tmp_path):
     save_compact(tiny_codec(), tmp_path / "codec")
     corpus = [str(tone_folder(tmp_path / "tones", n=8)), "--dataset", "folder", "--codec", str(tmp_path / "codec")]
@@ -231,6 +234,7 @@ def contrast_of_a_part(folder: str) -> None:
     (Path(folder) / f"{rank}.json").write_text(json.dumps({"loss": loss.item(), "gradient": part.grad.tolist()}))
 
 
+@pytest.mark.slow
 def test_the_contrast_of_two_processes_is_that_of_one_with_its_gradient(tmp_path):
     working(tmp_path, "contrast", str(tmp_path / "out"), "{}")
     whole = torch.randn(6, 3, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -243,6 +247,7 @@ def test_the_contrast_of_two_processes_is_that_of_one_with_its_gradient(tmp_path
         torch.testing.assert_close(torch.tensor(found["gradient"]) / 2, whole.grad[rank::2], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL, which this system does not have")
 @pytest.mark.parametrize("name", ["pretrain", "finetune"])
 def test_killed_at_random_steps_a_run_ends_with_the_same_numbers(tmp_path, name):
