@@ -7,12 +7,13 @@ import re
 
 import pytest
 import torch
-from tiny import RATE, tiny_codec, tone
+from tiny import RATE, tiny_codec, tone, tone_folder
 
 from audioformer.audio import load_audio, save_audio
+from audioformer.cli import main
 from audioformer.codecs.distances import mel_distance
-from audioformer.codecs.listening_log import ListeningLog, shown_rows
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.listening_log import ListeningLog
 from audioformer.plots.ladder import ladder, loss_terms
 
 
@@ -77,9 +78,16 @@ def test_no_files_or_one_name_twice_is_refused(files, tmp_path):
         ListeningLog(tmp_path, [files[0], files[0]])
 
 
-@pytest.mark.parametrize(("n", "rows"), [(1, [0, 1]), (2, [0, 1, 2]), (3, [0, 1, 2, 3]), (8, [0, 1, 2, 4, 8])])
-def test_rows_to_listen_to(n, rows):
-    assert shown_rows(n) == rows
+def test_train_codec_can_be_heard(files, tmp_path, capsys):
+    words = ["train-codec", str(tone_folder(tmp_path / "data")), "-o", str(tmp_path / "run"), "--preset", "test"]
+    assert main([*words, "--listen", str(files[0]), "--listen-every", "4"]) == 0
+    capsys.readouterr()
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert {entry["step"]: list(entry["validation"]) for entry in log if entry["validation"]} == {
+        4: ["mel_1", "mel_2", "mel_3"],
+        6: ["mel_1", "mel_2", "mel_3"],
+    }
+    assert "high, 2 codebooks" in (tmp_path / "run" / "listen" / "index.html").read_text()
 
 
 def test_the_ladder_figure_draws_the_first_and_the_last_moment():

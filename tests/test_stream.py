@@ -159,11 +159,6 @@ def test_after_the_end_a_stream_takes_nothing_more(compact):
         compact.stream(every_s=-1)
 
 
-def test_integers_are_samples_too(compact):
-    pcm = (tone(compact, 0.1)[0] * 20_000).to(torch.int16)
-    assert torch.equal(streamed(compact, pcm, chunk_sizes(0, 700)), compact.encode(pcm, 24_000))
-
-
 def test_memory_does_not_grow_with_the_sound(compact):
     stream, chunk = compact.stream(1, every_s=1), tone(compact, 0.7)[0]
     held = []

@@ -19,7 +19,6 @@ from audioformer.codecs import train_compact as module
 from audioformer.codecs.compact import CompactCodec
 from audioformer.codecs.crops import CropSampler
 from audioformer.codecs.distances import colour_distance, complex_distance, mel_distance, texture_distance
-from audioformer.codecs.listening_log import ListeningLog
 from audioformer.codecs.train_compact import PRESETS, CodecTrainConfig, CodecTraining
 from audioformer.errors import AudioformerError
 from audioformer.train import load_state, train
@@ -134,19 +133,6 @@ def test_the_critic_joins_at_its_step_and_changes_nothing_before(sampler):
     terms = last["mel"] + last["complex"] + last["commitment"]
     assert last["total"] == pytest.approx(terms + last["adversarial"] / 15 + last["features"] * 2 / 15, rel=1e-5)
     assert records[:3] == losses(run(task(sampler)))[:3]
-
-
-def test_a_codec_in_training_can_be_heard(sampler, tmp_path):
-    save_audio(tmp_path / "high.wav", tone(2_000, 0.4), RATE)
-    made = CodecTraining(
-        sampler,
-        replace(RECIPE, train=replace(RECIPE.train, validate_every=4)),
-        listening=ListeningLog(tmp_path / "run", [tmp_path / "high.wav"]),
-    )
-    heard = {record.step: record.validation for record in run(made, tmp_path / "run") if record.validation}
-    assert list(heard) == [4, 6]
-    assert list(heard[6]) == ["mel_1", "mel_2", "mel_3"]
-    assert "high, 2 codebooks" in (tmp_path / "run" / "listen" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

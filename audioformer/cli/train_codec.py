@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> Result:
     """Train a codec."""
     from audioformer.codecs.compact import load_compact
     from audioformer.codecs.crops import CropSampler
-    from audioformer.codecs.listening_log import ListeningLog
     from audioformer.codecs.train_compact import PRESETS, CodecTraining
+    from audioformer.evaluation.listening_log import ListeningLog
     from audioformer.files import writable_folder
 
     check_names([arguments.preset], list(PRESETS), "the list of codec presets")
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> Result:
         note(sentence)
     note(f"{sampler.hours:.2f} h of sound")
     start = load_compact(arguments.start) if arguments.start else None
-    listening = ListeningLog(folder, arguments.listen) if arguments.listen else None
+    listening = ListeningLog(folder, arguments.listen).add if arguments.listen else None
     task = CodecTraining(sampler, recipe, arguments.name or folder.resolve().name, start, listening)
     about = run_training(task, recipe, folder)
     document = {

@@ -14,6 +14,7 @@ Shapes: B crops, N samples, T frames, K codebooks, D latent width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,7 +26,6 @@ from audioformer.codecs.compact import CompactCodec, CompactConfig, save_compact
 from audioformer.codecs.critic import Adversary
 from audioformer.codecs.crops import CropSampler
 from audioformer.codecs.distances import MEL_WINDOWS, colour_distance, complex_distance, mel_distance, texture_distance
-from audioformer.codecs.listening_log import ListeningLog
 from audioformer.config import require, require_counts, require_probabilities
 from audioformer.optim import schedule_factor
 from audioformer.recipes import TrainConfig
@@ -142,7 +142,7 @@ class CodecTraining(Task):
         recipe: sizes and training.
         name: how the codec calls itself.
         start: a codec of the same sizes to continue from; None starts from random weights.
-        listening: decodes held-out recordings whenever the loop validates.
+        listening: called with the codec and the step whenever the loop validates; gives metrics (`ListeningLog.add`).
 
     Raises:
         AudioformerError: `decoder_only` without a codec to start from, or one of other sizes.
@@ -158,7 +158,7 @@ class CodecTraining(Task):
         recipe: CodecRecipe,
         name: str = "compact",
         start: CompactCodec | None = None,
-        listening: ListeningLog | None = None,
+        listening: Callable[[CompactCodec, int], dict[str, float]] | None = None,
     ):
         super().__init__()
         self.sampler, self.config, self.listening = sampler, recipe.train, listening
@@ -247,8 +247,8 @@ class CodecTraining(Task):
         self.codec.rvq.start_from(torch.cat(latents))
 
     def validate(self) -> dict[str, float] | None:
-        """Distance of the recordings that are listened to, for each number of codebooks; None if there are none."""
-        return self.listening.add(self.codec, self.steps_done) if self.listening is not None else None
+        """What `listening` measures; None without it."""
+        return self.listening(self.codec, self.steps_done) if self.listening is not None else None
 
     def recipe(self) -> dict:
         """See `Task`."""
