@@ -65,48 +65,33 @@ def test_a_second_set_up_does_nothing(tmp_path):
     assert "pip" in make("-n", "setup", f"VENV={tmp_path}").stdout
 
 
-def test_without_python_it_says_what_to_do(tmp_path):
-    done = make("setup", "PYTHON=python-that-is-not-there", f"VENV={tmp_path}/env")
-    assert done.returncode != 0
-    assert "audioformer needs Python >= 3.10, and there is no python-that-is-not-there: install one" in done.stderr
-    assert not (tmp_path / "env").exists()
-
-
-def test_an_old_python_is_refused_before_anything_is_made(tmp_path):
-    """Its stand-in runs the very question make asks, with the version it would answer for."""
+def test_a_python_that_is_missing_or_old_is_refused_before_anything_is_made(tmp_path):
+    """The old one's stand-in runs the very question make asks, with the version it would answer for."""
     old = tmp_path / "python3.9"
-    script = f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 9); $(printf %s "$2")"\n'
-    old.write_text(script)
+    old.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 9); $(printf %s "$2")"\n')
     old.chmod(0o755)
-    done = make("setup", f"PYTHON={old}", f"VENV={tmp_path}/env")
-    assert done.returncode != 0
-    assert f"audioformer needs Python >= 3.10, and {old} is older: install one" in done.stderr
+    for python, reason in (("no-such-python", "there is no no-such-python"), (str(old), f"{old} is older")):
+        done = make("setup", f"PYTHON={python}", f"VENV={tmp_path}/env")
+        assert done.returncode != 0
+        assert f"audioformer needs Python >= 3.10, and {reason}: install one" in done.stderr
     assert not (tmp_path / "env").exists()
 
 
-def test_every_dependency_has_a_pin_that_fits():
-    by_name: dict[str, list[Requirement]] = {}
-    for pin in pins():
-        by_name.setdefault(canonicalize_name(pin.name), []).append(pin)
-    for requirement in wanted():
-        versions = [str(pin.specifier).removeprefix("==") for pin in by_name[canonicalize_name(requirement.name)]]
-        assert versions
-        assert all(requirement.specifier.contains(version) for version in versions), f"{requirement}: {versions}"
-
-
-def test_pins_are_exact_and_of_no_machine():
+def test_every_dependency_has_an_exact_pin_that_fits():
+    by_name: dict[str, list[str]] = {}
     for pin in pins():
         assert re.fullmatch(r"==[\w.]+", str(pin.specifier)), pin
         assert pin.url is None
-    assert [str(pin.specifier) for pin in pins() if pin.name == "torch"] == ["==2.13.0"]
+        by_name.setdefault(canonicalize_name(pin.name), []).append(str(pin.specifier).removeprefix("=="))
+    for requirement in wanted():
+        versions = by_name[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(version) for version in versions), f"{requirement}: {versions}"
+    assert by_name["torch"] == ["2.13.0"]
 
 
-def test_the_bare_library_is_light():
+def test_the_bare_library_is_light_and_all_is_all():
     names = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
     assert names == {"lazy-loader", "numpy", "safetensors", "scipy", "soundfile", "soxr", "torch"}
-
-
-def test_all_is_all():
     extras = PROJECT["optional-dependencies"]
     assert Requirement(extras["all"][0]).extras == set(extras) - {"all"}
 
