@@ -33,17 +33,15 @@ def test_a_clip_of_any_length_gives_one_finite_vector(n_samples):
     vector = clip_features(torch.rand(n_samples, generator=torch.Generator().manual_seed(n_samples)) - 0.5, RATE)
     assert vector.shape == (338,)
     assert np.isfinite(vector).all()
+    silent = clip_features(torch.zeros(n_samples), RATE)
+    assert np.abs(silent[N_CEPSTRA : 3 * N_CEPSTRA]).max() < 1e-9
 
 
-def test_silence_has_no_deviation():
-    vector = clip_features(torch.zeros(RATE), RATE)
-    assert np.isfinite(vector).all()
-    assert np.abs(vector[N_CEPSTRA : 3 * N_CEPSTRA]).max() < 1e-9
-
-
-def test_the_mean_level_is_highest_where_the_tone_is():
-    low, high = (clip_features(tone(hz), RATE)[LEVELS].argmax() for hz in (400, 4_000))
-    assert 0 < low < high < N_MELS
+@pytest.mark.parametrize("rate", [8_000, RATE])
+def test_the_mean_level_is_highest_where_the_tone_is_whatever_the_rate(rate):
+    places = [clip_features(tone(hz, rate=rate), rate)[LEVELS].argmax() for hz in (400, 3_000)]
+    assert places == [clip_features(tone(hz), RATE)[LEVELS].argmax() for hz in (400, 3_000)]
+    assert 0 < places[0] < places[1] < N_MELS
 
 
 def test_gain_moves_level_but_not_shape():
@@ -69,12 +67,6 @@ def test_order_in_time_counts():
     assert np.abs(first - second)[stretches].max() > 10 * np.abs(first - second)[:N_CEPSTRA].max()
 
 
-def test_the_rate_of_the_file_makes_little_difference():
-    assert (
-        clip_features(tone(500, rate=8_000), 8_000)[LEVELS].argmax() == clip_features(tone(500), RATE)[LEVELS].argmax()
-    )
-
-
 def test_it_tells_synthetic_classes_apart():
     rng = np.random.default_rng(0)
     sounds = [tone(hz) + 0.1 * torch.from_numpy(rng.standard_normal(RATE // 2)).float() for hz in [300, 900, 2700] * 8]
@@ -94,16 +86,13 @@ def test_a_treatment_is_applied_before_the_vector():
     assert doubled[0] == pytest.approx(clip_features(2 * tone(500), RATE))
 
 
-@pytest.mark.parametrize(("features", "labels"), [(np.zeros((2, 3)), ["a", "a"]), (np.zeros((2, 3)), ["a", "b", "c"])])
-def test_what_cannot_be_fitted_is_refused(features, labels):
-    with pytest.raises(AudioformerError, match="give one each"):
-        fit_svm(features, labels)
-
-
-@pytest.mark.parametrize("samples", [torch.zeros(2, 100), torch.zeros(0), torch.tensor([float("nan")] * 50)])
-def test_what_is_no_clip_is_refused(samples):
-    with pytest.raises(AudioformerError, match="expected|0 samples|NaN"):
-        clip_features(samples, RATE)
+def test_what_is_no_clip_or_cannot_be_fitted_is_refused():
+    for samples in (torch.zeros(2, 100), torch.zeros(0), torch.tensor([float("nan")] * 50)):
+        with pytest.raises(AudioformerError, match="expected|0 samples|NaN"):
+            clip_features(samples, RATE)
+    for labels in (["a", "a"], ["a", "b", "c"]):
+        with pytest.raises(AudioformerError, match="give one each"):
+            fit_svm(np.zeros((2, 3)), labels)
 
 
 def test_real_digits_of_known_speakers_are_told_apart(data_root):
