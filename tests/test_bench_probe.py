@@ -108,9 +108,11 @@ def test_the_best_layer_of_a_checkpoint_is_read(home, capsys):
         np.testing.assert_allclose(
             every[layer], ClipVectors(f"{home / 'checkpoint'}:layer={layer}")(sound, 24_000), atol=1e-5
         )
-    words = command(home, "best", "--probes", "linear", "--no-speed")
-    words[words.index("--features") + 1] = f"statistics,{home / 'checkpoint'}:layer=best"
-    assert [row["n_features"] for row in run(words, capsys)["rows"]] == [338, 64]
+    command = PROBE.replace(PROBE.split()[5], "statistics,./checkpoint:layer=best")
+    assert [row["n_features"] for row in run(f"{command} -o best --probes linear --no-speed", capsys)["rows"]] == [
+        338,
+        64,
+    ]
     save_checkpoint(home / "named", model.state_dict(), about | {"layer": 1}, "a card")
     np.testing.assert_allclose(ClipVectors(str(home / "named"))(sound, 24_000), every[1], atol=1e-5)
     with pytest.raises(AudioformerError, match="layers are chosen of a checkpoint"):
