@@ -2,12 +2,12 @@
 
 Works on numpy arrays; scikit-learn and SciPy do the counting. Shapes: n clips, C classes, D width, S segments.
 Every metric here has its trivial baseline in `chance`; spreads over seeds are in `Spread`, intervals for one run in
-`wilson_interval` and `bootstrap_interval`.
+`wilson_interval`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -271,24 +271,6 @@ def wilson_interval(n_right: int, n: int, confidence: float = 0.95) -> tuple[flo
         raise AudioformerError(f"n_right={n_right} of n={n}: expected 0 <= n_right <= n, n >= 1")
     interval = binomtest(int(n_right), int(n)).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def bootstrap_interval(
-    metric: Callable[..., float], *arrays: np.ndarray, n_resamples: int = 1000, confidence: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Interval for any metric: clips drawn with replacement, middle `confidence` of the outcomes (Efron 1979).
-
-    Args:
-        metric: takes the arrays, gives a number; draws for which it is NaN are left out.
-        *arrays: (n, ...) each; drawn together.
-        n_resamples: draws.
-        confidence: 0 to 1.
-        seed: of the draws.
-    """
-    rng, n = np.random.default_rng(seed), len(arrays[0])
-    values = [metric(*(array[pick] for array in arrays)) for pick in rng.integers(0, n, (n_resamples, n))]
-    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
 
 
 def _same_length(labels, predictions) -> tuple[np.ndarray, np.ndarray]:

@@ -120,16 +120,21 @@ def test_merged_and_unmerged_answer_alike(batch):
     assert all(torch.equal(value, before[key]) for key, value in lora.state_dict().items())
 
 
-@pytest.mark.parametrize(("name", "average"), [("linear", 0.0), ("adapter", 0.0), ("lora", 0.0), ("lora", 0.5)])
-def test_a_checkpoint_loads_as_any_other(name, average, tmp_path):
+@pytest.fixture
+def about(tmp_path) -> dict:
+    """A codec that a checkpoint finds again."""
     codec = tiny_codec()
     save_compact(codec, tmp_path / "codec")
-    about = codec_about(codec) | {"name": str(tmp_path / "codec")}
+    return codec_about(codec) | {"name": str(tmp_path / "codec")}
+
+
+@pytest.mark.parametrize(("name", "average"), [("linear", 0.0), ("adapter", 0.0), ("lora", 0.0), ("lora", 0.5)])
+def test_a_checkpoint_loads_as_any_other(name, average, tmp_path, about, batch):
     config = recipe(name, n_steps=3, average=average)
     learner = task(config, about=about)
     list(train(learner, config.train, tmp_path / "run"))
     opened = af.load(tmp_path / "run")
-    tokens = collate([clip.codes for clip in coded_clips(3)], 16).tokens
+    tokens = batch.tokens
     if not average:
         torch.testing.assert_close(
             opened.classifier(tokens).logits, learner.eval().classifier(tokens).logits, atol=2e-3, rtol=2e-2
@@ -141,17 +146,16 @@ def test_a_checkpoint_loads_as_any_other(name, average, tmp_path):
 
 
 @pytest.mark.parametrize("name", ADAPTATIONS)
-def test_a_classifier_with_adapters_is_gone_on_from(name, tmp_path):
-    codec = tiny_codec()
-    save_compact(codec, tmp_path / "codec")
-    about = codec_about(codec) | {"name": str(tmp_path / "codec")}
+def test_a_classifier_with_adapters_is_gone_on_from(name, tmp_path, about, batch):
     config = recipe("adapter", n_steps=2)
     list(train(task(config, about=about), config.train, tmp_path / "first"))
     start = load_start(tmp_path / "first", about)
     first = af.load(tmp_path / "first").classifier
-    tokens = collate([clip.codes for clip in coded_clips(3)], 16).tokens
+    tokens = batch.tokens
     torch.testing.assert_close(start(tokens).hidden, first.backbone(tokens).hidden)
     config = recipe(name, n_steps=2)
+    with pytest.raises(AudioformerError, match="adapters of width 4 already, asked for are 8: .*--set adapt.width=4"):
+        adapt(first, AdaptConfig("adapter", width=8))
     if name != "adapter":  # the width is that of the adapters there are, whatever is set for others
         config = replace(config, adapt=replace(config.adapt, width=9))
     learner = FineTuning(config, start, coded_clips(8), ["low", "high"], False, about)
@@ -164,14 +168,6 @@ def test_a_classifier_with_adapters_is_gone_on_from(name, tmp_path):
     torch.testing.assert_close(opened(tokens).embedding, learner.classifier(tokens).embedding, atol=2e-3, rtol=2e-2)
     learned = {key.split(".")[-2] for key, p in learner.classifier.backbone.named_parameters() if p.requires_grad}
     assert learned == {"down", "up"} if name == "adapter" else learned != {"down", "up"}
-
-
-def test_adapters_of_another_width_are_not_passed_over():
-    made = classifier("adapter")
-    with pytest.raises(
-        AudioformerError, match="adapters of width 4 already, asked for are 8: go on with --set adapt.width=4"
-    ):
-        adapt(made, AdaptConfig("adapter", width=8))
 
 
 def test_a_stopped_run_goes_on(tmp_path):

@@ -70,17 +70,8 @@ def test_multi_label_metrics_equal_scikit_learn(seed):
 
 @pytest.mark.parametrize("auc", [0.5, 0.2, 0.76, 0.975])
 def test_d_prime_is_the_distance_of_two_normals_with_that_auc(auc):
-    distance = m.d_prime(auc)
-    assert stats.norm.cdf(distance / math.sqrt(2)) == pytest.approx(auc)
-    rng = np.random.default_rng(0)
-    measured = sk.roc_auc_score(
-        np.repeat([0, 1], 20000), np.concatenate([rng.normal(0, 1, 20000), rng.normal(distance, 1, 20000)])
-    )
-    assert measured == pytest.approx(auc, abs=0.01)
-
-
-def test_d_prime_stays_finite():
-    assert 8 < m.d_prime(1.0) < 9
+    assert stats.norm.cdf(m.d_prime(auc) / math.sqrt(2)) == pytest.approx(auc)
+    assert 8 < m.d_prime(1.0) < 9  # finite
     assert m.d_prime(0.0) == pytest.approx(-m.d_prime(1.0))
     assert math.isnan(m.d_prime(float("nan")))
 
@@ -174,14 +165,6 @@ def test_wilson_interval_covers_as_often_as_it_says():
     for right, n in [(-1, 5), (6, 5), (0, 0)]:
         with pytest.raises(AudioformerError, match="expected 0 <= n_right <= n"):
             m.wilson_interval(right, n)
-
-
-def test_bootstrap_interval_agrees_with_wilson_and_repeats():
-    labels, given = labelled(1, n=200)
-    low, high = m.bootstrap_interval(m.accuracy, labels, given, n_resamples=500)
-    wilson = m.wilson_interval(int((labels == given).sum()), 200)
-    assert (low, high) == (pytest.approx(wilson[0], abs=0.02), pytest.approx(wilson[1], abs=0.02))
-    assert (low, high) == m.bootstrap_interval(m.accuracy, labels, given, n_resamples=500)
 
 
 def test_spread():
