@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +9,6 @@ from tiny import coded_clips, tiny_codec
 
 from audioformer.errors import AudioformerError
 from audioformer.explain import codebook
-from audioformer.metrics import perplexity
-from audioformer.plots import codebook as figures
 
 
 @pytest.fixture(scope="module")
@@ -106,55 +102,3 @@ def test_a_held_code_is_the_codec_on_one_column_repeated(codec):
     assert len(sound) == len(expected)
     np.testing.assert_allclose(sound[1000:-1000], expected[1000:-1000], atol=1e-6)
     assert abs(sound[0]) == abs(sound[-1]) == 0
-
-
-def drawn():
-    rng = np.random.default_rng(3)
-    points, counts = rng.normal(size=(16, 2)), rng.integers(0, 50, (2, 16))
-    counts[:, :3] = 0
-    codes = rng.integers(3, 16, 60)
-    return {
-        "usage": figures.usage(counts),
-        "perplexities": figures.perplexities(perplexity(counts), (counts > 0).sum(1), 16),
-        "map": figures.entry_map(points, [0.4, 0.2], counts[0], clip=codes, marked=5, theme="dark"),
-        "time": figures.entries_over_time(codes, points, 75.0, marked=int(codes[0])),
-        "typical": figures.typical_entries(
-            rng.normal(size=(3, 16)), rng.normal(size=(3, 16)), ["dog", "crying_baby", "rain"]
-        ),
-    }
-
-
-def test_every_figure_names_its_axes_tells_values_and_says_what_it_shows():
-    for name, figure in drawn().items():
-        assert figure.layout.xaxis.title.text, name
-        assert figure.layout.yaxis.title.text, name
-        assert figure.layout.meta["alt"].endswith("."), name
-        assert all(trace.hovertemplate for trace in figure.data), name
-        assert json.loads(figure.to_json())["data"], name
-
-
-def test_figures_draw_the_numbers_they_were_given():
-    made = drawn()
-    assert "60% of their variance" in made["map"].layout.meta["alt"]
-    assert "(40% of variance)" in made["map"].layout.xaxis.title.text
-    unused = next(trace for trace in made["map"].data if trace.name == "never used")
-    assert unused.customdata[:3, 0].tolist() == [0, 1, 2]
-    ringed = next(trace for trace in made["map"].data if trace.name == "in this clip")
-    assert ringed.customdata[:, 2].sum() == 60
-    assert sum(len(trace.x) for trace in made["time"].data) == 60
-    assert sum(made["usage"].data[0].y) == pytest.approx(100)
-    assert list(made["typical"].data[0].x) == sorted(made["typical"].data[0].x, reverse=True)
-
-
-def test_figures_refuse_what_does_not_fit():
-    points = np.zeros((4, 2))
-    with pytest.raises(AudioformerError, match="codes range over 0..4"):
-        figures.entry_map(points, [0.5, 0.5], np.ones(4, int), clip=[0, 4])
-    with pytest.raises(AudioformerError, match="marked=4"):
-        figures.entry_map(points, [0.5, 0.5], np.ones(4, int), marked=4)
-    with pytest.raises(AudioformerError, match="at least one code in each row"):
-        figures.usage(np.zeros((1, 4)))
-    with pytest.raises(AudioformerError, match="exceed the codebook size 4"):
-        figures.perplexities([5.0], [3], 4)
-    with pytest.raises(AudioformerError, match="z has length 2 but label_names has length 1"):
-        figures.typical_entries(np.zeros((2, 4)), np.zeros((2, 4)), ["a"])

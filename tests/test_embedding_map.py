@@ -1,4 +1,4 @@
-"""Maps of sounds: vectors, neighbours, planes and figures against what they say they are."""
+"""Maps of sounds: vectors, neighbours, and planes against what they say they are."""
 
 import shutil
 
@@ -14,7 +14,6 @@ from audioformer.evaluation.baseline import clip_features
 from audioformer.evaluation.embedding_map import Space, align, describer, fresh, place, project, purity, vote
 from audioformer.evaluation.features import open_encoder
 from audioformer.metrics import chance, retrieval_at_k
-from audioformer.plots import sound_map
 
 GROUPS = np.repeat([0, 1, 2], 8)
 LABELS = [("dog", "rain", "bell")[group] for group in GROUPS]
@@ -142,34 +141,3 @@ def test_a_new_sound_lies_amid_its_neighbours():
     points = np.array([[0.0, 0.0], [2.0, 0.0], [9.0, 9.0]])
     np.testing.assert_allclose(place(points, np.array([0, 1]), np.array([0.5, 0.5])), [1, 0])
     np.testing.assert_allclose(place(points, np.array([0, 1]), np.array([0.9, -0.3])), [0, 0], atol=1e-4)
-
-
-@pytest.mark.parametrize("colour", sound_map.COLOURS)
-def test_the_figure_tells_what_a_mark_is(colour):
-    points = np.arange(8.0).reshape(4, 2)
-    figure = sound_map.sounds(
-        points,
-        ["dog", "dog", "crying_baby", "rain"],
-        predictions=["dog", "rain", "crying_baby", "rain"],
-        confidence=[0.9, 0.4, 0.7, 0.2],
-        names=["a.wav", "<b>.wav", "c.wav", "d.wav"],
-        shares=[0.5, 0.25],
-        colour=colour,
-        theme="dark",
-    )
-    told = {int(n): text for trace in figure.data for n, text in trace.customdata}
-    assert told[1] == "dog<br>taken for rain (40%)<br>&lt;b>.wav"
-    assert len(told) == 4
-    groups = {"label": 3, "prediction": 3, "confidence": 1, "error": 2}
-    assert len(figure.data) == groups[colour]
-    assert "50% of variance" in figure.layout.xaxis.title.text
-    assert "75% are given their label" in figure.layout.meta["alt"]
-
-
-def test_a_figure_that_cannot_be_drawn_is_refused():
-    points = np.zeros((2, 2))
-    for colour in ("prediction", "confidence", "error", "loudness"):
-        with pytest.raises(AudioformerError, match="colour="):
-            sound_map.sounds(points, ["a", "b"], colour=colour)
-    with pytest.raises(AudioformerError, match="predictions"):
-        sound_map.sounds(points, ["a", "b"], predictions=["a"])

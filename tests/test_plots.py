@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,8 +13,62 @@ import pytest
 from audioformer import plots
 from audioformer.codecs.spectra import mel_filters
 from audioformer.errors import AudioformerError
+from audioformer.plots import codebook, growth, ladder
 
 RATE_HZ = 24_000
+RNG = np.random.default_rng(7)
+BAND_HZ = np.linspace(50, 11_000, 20)
+ANGLES = np.radians([0.0, 90.0, 180.0])
+PLANE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1)
+COSINES = np.array([[1, 0.9, 0.1, 0], [0.9, 1, 0, 0.2], [0.1, 0, 1, 0.8], [0, 0.2, 0.8, 1]])
+HIDDEN = np.array([False, True, True, False, True, False])
+CODES = np.array([[3, 1, 4, 1, 5, 9], [2, 6, 5, 3, 5, 8]])
+GUESSED = np.array([[3, 1, 0, 1, 5, 9], [2, 0, 0, 3, 0, 8]])
+CONFIDENCE = np.linspace(0.1, 0.9, 12).reshape(2, 6)
+SHARE = np.linspace(0, 1, 3)
+FOUND = SimpleNamespace(
+    share=SHARE, deletion=[0.9, 0.2, 0.1], insertion=[0.1, 0.8, 0.9], deletion_area=0.35, insertion_area=0.65
+)
+CHANCE = SimpleNamespace(
+    share=SHARE, deletion=[0.9, 0.5, 0.1], insertion=[0.1, 0.5, 0.9], deletion_area=0.5, insertion_area=0.5
+)
+MAPS = {"occlusion": [0.0, 0.4, 0.1], "rollout": [1.0, 0.5, 2.0]}
+ENTRIES = RNG.normal(size=(16, 2))
+COUNTS = np.append(np.zeros((2, 3), int), RNG.integers(1, 50, (2, 13)), 1)
+IN_CLIP = RNG.integers(3, 16, 60)
+COST = {"kind": "length", "tokens": 10, "ours": 1.0, "peak_mb": 5.0, "case": "1 s"}
+DRAW = {
+    "waveform": lambda **o: plots.audio.waveform(np.sin(np.arange(48_000)), RATE_HZ, **o),
+    "log_mel": lambda **o: plots.audio.log_mel(RNG.normal(size=(20, 151)), 320 / RATE_HZ, BAND_HZ, **o),
+    "code_grid": lambda **o: plots.codes.code_grid(RNG.integers(0, 16, (4, 150)), 75.0, **o),
+    "error": lambda **o: plots.codes.error_by_codebooks([-3.0, -6.0], [1, 2], **o),
+    "top_labels": lambda **o: plots.predictions.top_labels(["dog", "rain"], [0.8, 0.2], chance=0.1, **o),
+    "scores": lambda **o: plots.predictions.frame_scores(RNG.uniform(size=(150, 3)), 75.0, ["a", "b", "c"], **o),
+    "entries": lambda **o: plots.plane.entries([[0.0, 1.0], [2.0, 2.0]], [[0.0, 0.0], [2.0, 3.0]], [0, 1], **o),
+    "points": lambda **o: plots.plane.points(PLANE, ["a", "b", "a"], **o),
+    "arrows": lambda **o: plots.plane.arrows(PLANE, ["a", "b", "c"], [0, 0, 1], **o),
+    "strip": lambda **o: plots.tokens.strip([[11, 7, 9, 12], [11, 13, 12, 10]], 10, ["dog", "rain"], **o),
+    "attention": lambda **o: plots.attention.attention_map([[0.25, 0.75], [1.0, 0.0]], ["BOA", "7"], **o),
+    "likeness": lambda **o: plots.attention.likeness(COSINES, **o),
+    "distance": lambda **o: plots.attention.score_by_distance([0, 1], {"slow": [1.0, 0.9], "fast": [1.0, 0.5]}, **o),
+    "hidden": lambda **o: plots.masking.hidden_codes(np.eye(2, 4), 75.0, np.eye(2, 4), **o),
+    "similarity": lambda **o: plots.contrast.similarity(COSINES, 2, ["A", "B"], **o),
+    "parameters": lambda **o: plots.layers.parameters({"embeddings": 30, "blocks": 70}, **o),
+    "by_layer": lambda **o: plots.layers.by_layer({"dog": [0.1, 0.2], "rain": [0.3, 0.1]}, "Cosine", **o),
+    "losses": lambda **o: plots.training.losses({"mlm": [7.0, 6.0], "later": []}, {"chance": 6.93}, **o),
+    "hidden_frames": lambda **o: plots.frames.hidden_frames(np.arange(18.0).reshape(3, 6), HIDDEN, 75.0, **o),
+    "guesses": lambda **o: plots.frames.guesses(CODES, GUESSED, CONFIDENCE, HIDDEN, 75.0, **o),
+    "over_time": lambda **o: plots.importance.over_time(MAPS, 10.0, "Nats", events=[("dog_bark", 0.1, 0.2)], **o),
+    "faithfulness": lambda **o: plots.importance.faithfulness(FOUND, CHANCE, "sea_waves", **o),
+    "usage": lambda **o: codebook.usage(COUNTS, **o),
+    "perplexities": lambda **o: codebook.perplexities([9.0, 8.0], (COUNTS > 0).sum(1), 16, **o),
+    "map": lambda **o: codebook.entry_map(ENTRIES, [0.4, 0.2], COUNTS[0], clip=IN_CLIP, marked=5, **o),
+    "time": lambda **o: codebook.entries_over_time(IN_CLIP, ENTRIES, 75.0, marked=int(IN_CLIP[0]), **o),
+    "typical": lambda **o: codebook.typical_entries(ENTRIES.T, ENTRIES.T, ["dog", "crying_baby"], **o),
+    "ladder": lambda **o: ladder.ladder([[2.0, 1.0], [1.5, 0.9]], [0, 100], "Distance (natural log)", **o),
+    "loss_terms": lambda **o: ladder.loss_terms([1, 2], {"mel": [2.0, 1.0], "late": [np.nan, 1.0]}, **o),
+    "growth": lambda **o: growth.growth([COST, {**COST, "tokens": 20, "ours": 2.0}], **o),
+}
 
 
 @pytest.fixture
@@ -21,57 +76,28 @@ def rng():
     return np.random.default_rng(7)
 
 
-@pytest.fixture
-def figures(rng):
-    """One of each, from a clip of two seconds."""
-    band_hz = np.linspace(50, 11_000, 20)
-    codes = rng.integers(0, 16, (4, 150))
-    return {
-        "waveform": plots.audio.waveform(rng.uniform(-1, 1, 48_000), RATE_HZ),
-        "log_mel": plots.audio.log_mel(rng.normal(size=(20, 151)), 320 / RATE_HZ, band_hz),
-        "code_grid": plots.codes.code_grid(codes, 75.0),
-        "error": plots.codes.error_by_codebooks([-3.0, -6.0], [1, 2]),
-        "top_labels": plots.predictions.top_labels(["dog", "rain"], [0.8, 0.2], chance=0.1),
-        "scores": plots.predictions.frame_scores(rng.uniform(size=(150, 3)), 75.0, ["a", "b", "c"]),
-    }
-
-
-@pytest.mark.parametrize("name", ["waveform", "log_mel", "code_grid", "error", "top_labels", "scores"])
-def test_every_figure_has_axis_titles_hover_and_alternative_text(figures, name):
-    figure = figures[name]
-    for axis in (figure.layout.xaxis, figure.layout.yaxis):
-        assert axis.title.text
-    assert figure.layout.meta["alt"].endswith(".")
-    assert len(figure.layout.meta["alt"]) > 30
-    assert all(trace.hovertemplate for trace in figure.data)
-    assert json.loads(figure.to_json())["data"]
-
-
-@pytest.mark.parametrize(
-    ("name", "x", "y"),
-    [
-        ("waveform", "Time (s)", "Amplitude (1 = full scale)"),
-        ("log_mel", "Time (s)", "Frequency (Hz, mel scale)"),
-        ("code_grid", "Time (s)", "Codebook (row)"),
-        ("error", "Codebooks used", "Error (dB)"),
-        ("top_labels", "Probability (0 to 1)", "Label"),
-    ],
-)
-def test_axes_name_quantity_and_unit(figures, name, x, y):
-    assert (figures[name].layout.xaxis.title.text, figures[name].layout.yaxis.title.text) == (x, y)
-
-
-def test_nothing_is_registered_globally(figures):
-    assert figures
-    assert not [name for name in plotly.io.templates if "audioformer" in name]
-
-
-def test_dark_theme_differs_only_in_its_template(rng):
-    samples = rng.uniform(-1, 1, 1000)
-    light, dark = (plots.audio.waveform(samples, RATE_HZ, theme=theme) for theme in ("light", "dark"))
+@pytest.mark.parametrize("name", DRAW)
+def test_every_figure_has_titles_hover_alternative_text_and_two_themes(name):
+    light, dark = DRAW[name](), DRAW[name](theme="dark")
     assert light.layout.template != dark.layout.template
-    dark.layout.template = light.layout.template
-    assert light == dark
+    for figure in (light, dark):
+        assert figure.layout.xaxis.title.text
+        assert figure.layout.yaxis.title.text
+        assert figure.layout.meta["alt"].endswith(".")
+        assert len(figure.layout.meta["alt"]) > 30
+        assert all(trace.hovertemplate for trace in figure.data if trace.hoverinfo != "skip")
+        assert json.loads(figure.to_json())["data"]
+
+
+def test_a_title_stands_above_the_figure_and_takes_nothing_of_its_height():
+    plain, figure = DRAW["losses"](), plots.theme.titled(DRAW["losses"](), "Losses")
+    assert figure.layout.title.text == "Losses"
+    assert figure.layout.height - figure.layout.margin.t == plain.layout.height - plain.layout.margin.t
+
+
+def test_nothing_is_registered_globally():
+    assert DRAW["losses"]().data
+    assert not [name for name in plotly.io.templates if "audioformer" in name]
 
 
 def test_unknown_theme_is_refused():
@@ -179,26 +205,117 @@ def test_frame_scores_average_neighbours_of_a_long_clip():
     np.testing.assert_allclose(figure.data[0].y, [0.05, 0.25, 0.45, 0.65, 0.85], rtol=1e-6)
 
 
-def test_stack_shares_one_time_axis_and_joins_the_sentences(figures):
-    names = ["waveform", "log_mel", "code_grid", "scores"]
-    lanes = [plots.timeline.Lane(name, figures[name]) for name in names]
-    whole = plots.timeline.stack(lanes, 2.0)
-    axes = [whole.layout[name] for name in ("xaxis", "xaxis2", "xaxis3", "xaxis4")]
-    assert all(tuple(axis.range) == (0, 2.0) for axis in axes)
-    assert len({axis.matches or "x4" for axis in axes}) == 1
-    assert [axis.title.text for axis in axes] == [None, None, None, "Time (s)"]
-    assert whole.layout.yaxis2.type == "category"
-    assert whole.layout.yaxis3.autorange == "reversed"
-    assert whole.layout.meta["lanes"] == names
-    for name in names:
-        assert figures[name].layout.meta["alt"] in whole.layout.meta["alt"]
+def test_threads_lead_from_each_vector_to_its_entry():
+    threads, vectors, entries = DRAW["entries"]().data
+    np.testing.assert_array_equal(threads.x[[0, 1, 3, 4]], [0, 0, 2, 2])
+    np.testing.assert_array_equal(threads.y[[0, 1, 3, 4]], [1, 0, 2, 3])
+    assert list(vectors.customdata) == [0, 1]
+    assert list(entries.text) == ["0", "1"]
+    assert "distance to the chosen entry 1.00" in DRAW["entries"]().layout.meta["alt"]
 
 
-def test_stack_refuses_a_figure_without_time_axis(figures):
-    with pytest.raises(AudioformerError, match="'bars' has x axis 'Probability"):
-        plots.timeline.stack([plots.timeline.Lane("bars", figures["top_labels"])], 2.0)
-    with pytest.raises(AudioformerError, match="0 lanes"):
-        plots.timeline.stack([], 2.0)
+def test_arrows_of_a_group_share_colour_and_dash():
+    _, a, b, c = DRAW["arrows"]().data
+    assert (a.line.color, a.line.dash) == (b.line.color, b.line.dash)
+    assert (a.line.color, a.line.dash) != (c.line.color, c.line.dash)
+    assert "c points to 180 degrees" in DRAW["arrows"]().layout.meta["alt"]
+
+
+def test_tokens_are_written_by_kind():
+    trace = DRAW["strip"]().data[0]
+    assert trace.text.tolist() == [["BOA", "7", "9", "EOA"], ["BOA", "MASK", "EOA", "PAD"]]
+    assert trace.z.tolist() == [[2, 0, 0, 3], [2, 4, 3, 1]]
+    long = plots.tokens.strip(np.zeros((1, 300), dtype=int), 4).data[0]
+    assert long.texttemplate is None
+    assert long.xgap == 0  # gaps would hide the cells
+
+
+def test_attention_rows_are_those_who_look():
+    figure = DRAW["attention"]()
+    assert figure.layout.xaxis.type == figure.layout.yaxis.type == "category"  # "1 7" is no date
+    assert figure.data[0].z.tolist() == [[0.25, 0.75], [1.0, 0.0]]
+    assert figure.layout.yaxis.title.text == "Looking (position)"
+    assert figure.layout.yaxis.autorange == "reversed"
+
+
+def test_hidden_codes_are_guessed_or_missed():
+    correct = np.zeros((2, 4))
+    correct[0, 0] = 1
+    figure = plots.masking.hidden_codes(np.eye(2, 4), 75.0, correct)
+    assert figure.data[0].z.tolist() == [[2, 0, 0, 0], [0, 3, 0, 0]]
+    assert figure.layout.meta["alt"] == "2 of 8 codes are hidden (25 %), 1 of them guessed."
+
+
+def test_similarity_leaves_each_vector_itself_out_and_frames_the_positives():
+    figure = DRAW["similarity"]()
+    z = np.asarray(figure.data[0].z)
+    assert list(figure.data[0].y) == ["A1", "B1"]
+    assert np.isnan(z[0, 0])
+    assert np.isnan(z[1, 2])
+    assert z[0, 1] == 0.9
+    assert figure.data[0].customdata[1].tolist()[2:] == ["itself: left out", "positive: pulled together"]
+    assert [(s.x0, s.x1, s.y0, s.y1) for s in figure.layout.shapes] == [(-0.5, 1.5, -0.5, 0.5), (1.5, 3.5, 0.5, 1.5)]
+    assert "0.85 among positives, 0.05 among negatives" in figure.layout.meta["alt"]
+    assert len(plots.contrast.similarity(COSINES, 2, ["A", "B"], "all").data[0].y) == 4
+
+
+def test_losses_show_levels_and_leave_empty_curves_out():
+    figure = DRAW["losses"]()
+    assert [trace.name for trace in figure.data] == ["mlm"]
+    assert figure.layout.shapes[0].y0 == 6.93
+    assert list(plots.training.losses({"a": [1.0]}, first_step=31).data[0].x) == [31]
+    assert plots.training.losses({"a": []}).layout.meta["alt"] == "Loss by step: none yet."
+
+
+def test_every_gap_is_covered_and_nothing_else():
+    figure = DRAW["hidden_frames"]()
+    spans = [(shape.x0, shape.x1) for shape in figure.layout.shapes]
+    assert spans == [(pytest.approx(1 / 75), pytest.approx(3 / 75)), (pytest.approx(4 / 75), pytest.approx(5 / 75))]
+    assert np.isnan(figure.data[0].z[:, HIDDEN]).all()
+    np.testing.assert_array_equal(figure.data[0].z[:, ~HIDDEN], np.arange(18.0).reshape(3, 6)[:, ~HIDDEN])
+    assert "3 of 6 frames are hidden (50 %), in 2 gaps" in figure.layout.meta["alt"]
+
+
+def test_colour_tells_right_from_wrong_and_how_surely():
+    figure = DRAW["guesses"]()
+    signed = np.where(CODES == GUESSED, CONFIDENCE, -CONFIDENCE)
+    np.testing.assert_allclose(figure.data[0].z, signed, rtol=1e-6)
+    assert figure.data[0].customdata[1, 1].tolist() == [6, 0]
+    assert figure.data[0].text[0].tolist() == ["visible", "hidden", "hidden", "visible", "hidden", "visible"]
+    assert "codebook 1 67 %, codebook 2 0 %" in figure.layout.meta["alt"]
+    assert len(figure.layout.shapes) == 3  # the visible stretches
+    nothing = plots.frames.guesses(CODES, GUESSED, CONFIDENCE, np.zeros(6), 75.0)
+    assert "none hidden" in nothing.layout.meta["alt"]
+
+
+def test_importance_over_time_has_times_units_and_events():
+    figure = DRAW["over_time"]()
+    np.testing.assert_allclose(figure.data[0].x, [0.05, 0.15, 0.25])
+    assert figure.layout.meta["alt"].endswith("occlusion is highest at 0.15 s; rollout is highest at 0.25 s.")
+    assert [note.text for note in figure.layout.annotations] == ["dog bark"]
+    assert len(figure.layout.shapes) == 2  # the line of no importance, and the event
+
+
+def test_four_curves_and_their_areas():
+    figure = DRAW["faithfulness"]()
+    np.testing.assert_allclose(figure.data[0].x, [0, 50, 100])
+    np.testing.assert_allclose(figure.data[1].y, FOUND.deletion)
+    assert figure.data[0].line.dash != figure.data[2].line.dash  # told apart without colour
+    assert (
+        "area 0.65 if only that is shown, 0.35 if it is hidden; in random order 0.50 and 0.50"
+        in figure.layout.meta["alt"]
+    )
+
+
+def test_figures_of_a_codebook_draw_the_numbers_they_were_given():
+    entries, time = DRAW["map"](), DRAW["time"]()
+    assert "60% of their variance" in entries.layout.meta["alt"]
+    assert "(40% of variance)" in entries.layout.xaxis.title.text
+    unused = next(trace for trace in entries.data if trace.name == "never used")
+    assert unused.customdata[:, 0].tolist() == [0, 1, 2]
+    ringed = next(trace for trace in entries.data if trace.name == "in this clip")
+    assert ringed.customdata[:, 2].sum() == sum(len(trace.x) for trace in time.data) == 60
+    assert sum(DRAW["usage"]().data[0].y) == pytest.approx(100)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +337,35 @@ def test_stack_refuses_a_figure_without_time_axis(figures):
         (lambda: plots.predictions.top_labels(["a"], [0.5, 0.5]), "labels has length 1 but probabilities has length 2"),
         (lambda: plots.predictions.top_labels(["a"], [1.5]), r"1\.5.*expected 0\.\.1"),
         (lambda: plots.predictions.frame_scores(np.zeros((2, 3)), 75.0, ["a"]), r"\(2, 3\).*expected \(T, 1\)"),
+        (lambda: plots.plane.entries([[0.0, 1.0]], [[0.0, 0.0]], [1]), r"codes range over 1\.\.1.*entries 0\.\.0"),
+        (lambda: plots.plane.entries(np.ones((1, 3)), np.ones((1, 3)), [0]), "two features"),
+        (lambda: plots.plane.arrows(np.ones((2, 3)), ["a", "b"]), "two features"),
+        (lambda: plots.plane.points(np.ones((2, 3)), ["a", "b"]), "two features"),
+        (lambda: plots.plane.points(np.ones((2, 2)), ["a"]), "points has length 2 but labels has length 1"),
+        (lambda: plots.tokens.strip([[99]], 10), r"99\.\.99; expected integers in 0\.\.13"),
+        (lambda: plots.attention.attention_map([[0.5, 0.6], [1, 0]]), "rows that sum to 1"),
+        (lambda: plots.attention.attention_map([[1.0]], ["a", "b"]), "must agree"),
+        (lambda: plots.attention.score_by_distance([1], {}), "no scores"),
+        (lambda: plots.masking.hidden_codes([[1]], 0), "frame_rate=0 must be positive"),
+        (lambda: plots.masking.hidden_codes([[1]], 75.0, [[1, 0]]), "must agree"),
+        (lambda: plots.contrast.similarity(COSINES, 3, ["A", "B"]), "must agree"),
+        (lambda: plots.contrast.similarity(COSINES, 2, ["A", "B"], "none"), "must be row1 or all"),
+        (lambda: plots.frames.hidden_frames(np.zeros((3, 5)), HIDDEN, 75.0), "must"),
+        (lambda: plots.frames.hidden_frames(np.zeros((3, 6)), HIDDEN, 0.0), "must"),
+        (lambda: plots.frames.guesses(CODES, GUESSED[:1], CONFIDENCE, HIDDEN, 75.0), "must"),
+        (lambda: plots.frames.guesses(CODES, GUESSED, CONFIDENCE + 1, HIDDEN, 75.0), "must"),
+        (lambda: plots.frames.guesses(CODES, GUESSED, CONFIDENCE, HIDDEN[1:], 75.0), "must"),
+        (lambda: plots.importance.over_time({}, 10.0, "x"), "empty"),
+        (lambda: plots.importance.over_time({"a": [1.0, 2.0, 3.0], "b": [1.0]}, 10.0, "x"), "3"),
+        (lambda: plots.importance.over_time({"a": [1.0, float("nan")]}, 10.0, "x"), "NaN"),
+        (lambda: codebook.entry_map(ENTRIES[:4], [0.5, 0.5], np.ones(4, int), clip=[0, 4]), "codes range over 0..4"),
+        (lambda: codebook.entry_map(ENTRIES[:4], [0.5, 0.5], np.ones(4, int), marked=4), "marked=4"),
+        (lambda: codebook.usage(np.zeros((1, 4))), "at least one code in each row"),
+        (lambda: codebook.perplexities([5.0], [3], 4), "exceed the codebook size 4"),
+        (lambda: codebook.typical_entries(np.zeros((2, 4)), np.zeros((2, 4)), ["a"]), "z has length 2 but label_names"),
     ],
 )
-def test_mismatches_are_refused_with_both_shapes(draw, message):
+def test_what_cannot_be_drawn_is_refused(draw, message):
     with pytest.raises(AudioformerError, match=message):
         draw()
 

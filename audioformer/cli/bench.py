@@ -71,10 +71,13 @@ def _write_figure(path: Path, document: dict) -> None:
     module, function, title = FIGURES[document["name"]]
     try:
         draw = getattr(importlib.import_module(f"audioformer.plots.{module}"), function)
+        from audioformer.plots.theme import titled
     except ImportError as error:
         raise AudioformerError(f'a figure needs plotly ({error}); run `pip install "audioformer[app]"`') from error
     with atomic_path(path) as temporary:
-        temporary.write_text(draw(document["rows"], title=title).to_html(include_plotlyjs=True), encoding="utf-8")
+        figure = draw(document["rows"])
+        page = (titled(figure, title) if title else figure).to_html(include_plotlyjs=True)
+        temporary.write_text(page, encoding="utf-8")
 
 
 def _text(bench: ModuleType, document: dict) -> str:

@@ -113,15 +113,16 @@ class ListeningLog:
     def _curves(self, visits: list[dict]) -> list[str]:
         """Losses of the run's `log.jsonl`, and the ladders of all visits."""
         from audioformer.plots.ladder import ladder, loss_terms
+        from audioformer.plots.theme import titled
 
         records, figures = _lines(self.folder / "log.jsonl"), []
         records = records[:: 1 + len(records) // MAX_POINTS]
         if records:
             names = [name for name in records[-1]["losses"] if name != "total"]
             curves = {name: [record["losses"].get(name, np.nan) for record in records] for name in names}
-            figures.append(loss_terms([record["step"] for record in records], curves, title="Losses"))
+            figures.append(titled(loss_terms([record["step"] for record in records], curves), "Losses"))
         steps = [visit["step"] for visit in visits]
-        figures.append(ladder([visit["mel"] for visit in visits], steps, LADDER_LABEL, title=LADDER_LABEL))
+        figures.append(titled(ladder([visit["mel"] for visit in visits], steps, LADDER_LABEL), LADDER_LABEL))
         return [_as_html(figure) for figure in figures]
 
 

@@ -3,8 +3,7 @@
     plots.audio        waveform, log-mel picture
     plots.codes        code grid, error by number of codebooks
     plots.codebook     use of entries, their map, a clip's entries, entries of a class
-    plots.plane        vectors in two dimensions: codebook entries, arrows
-    plots.sound_map    a map of sounds: labels, predictions, confidence, errors
+    plots.plane        vectors in two dimensions: codebook entries, arrows, sounds
     plots.tokens       token sequences with BOA, EOA, MASK and PAD
     plots.attention    who looks at whom, rotary scores by distance
     plots.layers       where the parameters are, a quantity by layer
@@ -16,10 +15,11 @@
     plots.predictions  top labels, scores over time
     plots.probes       what simple learners read out of features; ways to adapt a model
     plots.ablation     which part of the recipe helps
-    plots.timeline     the above on one shared time axis
+    plots.growth       time and memory by length
+    plots.ladder       a codec's training
     plots.theme        light and dark look, configuration, `show` for notebooks
 
-Every figure names its units on the axes, tells values on hover, and carries one sentence of alternative text in
+Every figure names its units on the axes, tells values under the pointer, and carries one sentence of alternative text in
 `figure.layout.meta["alt"]`. Importing this package registers nothing globally and needs neither torch nor a model.
 """
 
@@ -37,9 +37,7 @@ from audioformer.plots import (
     plane,
     predictions,
     probes,
-    sound_map,
     theme,
-    timeline,
     tokens,
     training,
 )
@@ -61,9 +59,7 @@ __all__ = [
     "predictions",
     "probes",
     "show",
-    "sound_map",
     "theme",
-    "timeline",
     "tokens",
     "training",
 ]

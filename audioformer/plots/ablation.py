@@ -23,13 +23,12 @@ def _told(row: dict) -> str:
     return seeds + ("" if row["gain"] is None else f"<br>{row['gain']:+.3f} against {row['versus']}")
 
 
-def ablation(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+def ablation(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     """Accuracy by row, a mark for each data set.
 
     Args:
         rows: of the document of `bench ablation`; the bar is the deviation over what is held out.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure; the first row stands on top.
@@ -59,14 +58,6 @@ def ablation(rows: Sequence[dict], *, theme: str = "light", title: str | None = 
         figure.add_vline(x=chance, annotation_text="chance", annotation_position="top right")
     n_lines = len(names) + sum(name.count("<br>") for name in names.values())
     alt = f"Accuracy of each row of the ablation. {'; '.join(told)}."
-    finish(
-        figure,
-        alt,
-        x="Accuracy (share of clips)",
-        y="",
-        theme=theme,
-        title=title,
-        height=120 + 14 * (len(names) + n_lines),
-    )
+    finish(figure, alt, x="Accuracy (share of clips)", y="", theme=theme, height=120 + 14 * (len(names) + n_lines))
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure.update_xaxes(range=[0, 1.02])

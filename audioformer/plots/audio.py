@@ -41,16 +41,13 @@ def decimate(samples: np.ndarray, sample_rate: int, max_points: int = 20_000) ->
     return (keep / sample_rate).astype(np.float32), samples[keep].astype(np.float32)
 
 
-def waveform(
-    samples, sample_rate: int, *, theme: str = "light", title: str | None = None, max_points: int = 20_000
-) -> go.Figure:
+def waveform(samples, sample_rate: int, *, theme: str = "light", max_points: int = 20_000) -> go.Figure:
     """Amplitude over time.
 
     Args:
         samples: (N,) one channel, full scale +-1.
         sample_rate: Hz.
         theme: "light" or "dark".
-        title: above the figure.
         max_points: longer clips are drawn by the minimum and maximum of each stretch.
 
     Returns:
@@ -79,7 +76,7 @@ def waveform(
         )
     )
     alt = f"Waveform of a {duration_s:.2f} s clip at {sample_rate} Hz; its largest amplitude is {np.abs(samples).max():.2f} of full scale."
-    finish(figure, alt, x=TIME, y="Amplitude (1 = full scale)", theme=theme, title=title)
+    finish(figure, alt, x=TIME, y="Amplitude (1 = full scale)", theme=theme)
     reach = 1.05 * float(np.abs(samples).max()) or 1.0
     figure.update_yaxes(range=[-reach, reach], nticks=5)
     return figure.update_xaxes(range=[0, duration_s])
@@ -101,14 +98,7 @@ def band_centres_hz(filters, sample_rate: int) -> np.ndarray:
 
 
 def log_mel(
-    values,
-    hop_s: float,
-    band_hz,
-    *,
-    theme: str = "light",
-    title: str | None = None,
-    range_db: float = 80.0,
-    max_columns: int = 2_000,
+    values, hop_s: float, band_hz, *, theme: str = "light", range_db: float = 80.0, max_columns: int = 2_000
 ) -> go.Figure:
     """Log-mel spectrogram: time, frequency on the mel scale, level in decibel.
 
@@ -117,7 +107,6 @@ def log_mel(
         hop_s: seconds between frames.
         band_hz: (M,) centre of each band, Hz (`band_centres_hz`).
         theme: "light" or "dark".
-        title: above the figure.
         range_db: what lies further below the loudest cell is drawn in the darkest colour.
         max_columns: longer clips show the loudest of neighbouring frames.
 
@@ -154,7 +143,7 @@ def log_mel(
     alt = (
         f"Log-mel spectrogram of {duration_s:.2f} s in {len(band_hz)} bands; the loudest cell is near {loudest:.0f} Hz."
     )
-    finish(figure, alt, x=TIME, y="Frequency (Hz, mel scale)", theme=theme, title=title, height=300)
+    finish(figure, alt, x=TIME, y="Frequency (Hz, mel scale)", theme=theme, height=300)
     ticks = [hz for hz in TICKS_HZ if band_hz[0] <= hz <= band_hz[-1]]
     positions = np.interp(ticks, band_hz, np.arange(len(band_hz)))
     return figure.update_yaxes(type="category", tickvals=positions.tolist(), ticktext=[_short_hz(hz) for hz in ticks])

@@ -12,16 +12,15 @@ import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
 from audioformer.plots.audio import TIME
-from audioformer.plots.theme import INK, OKABE_ITO, ON_DARK, SOUND_SCALE, as_array, finish, same_length
+from audioformer.plots.theme import INK, SOUND_SCALE, as_array, finish, palette, same_length
 
 
-def usage(counts, *, theme: str = "light", title: str | None = None) -> go.Figure:
+def usage(counts, *, theme: str = "light") -> go.Figure:
     """How often the entries of each row are used, the most used first; flat is even, steep means few do the work.
 
     Args:
         counts: (K, V) how often each entry occurs.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one line a row, on logarithmic axes; entries that never occur are left out.
@@ -44,15 +43,13 @@ def usage(counts, *, theme: str = "light", title: str | None = None) -> go.Figur
         )
     in_use = (shares > 0).sum(1)
     alt = f"Use of {size} entries by rank in {n_rows} rows; in use are {', '.join(map(str, in_use))} of them."
-    finish(
-        figure, alt, x="Entries, most used first (rank)", y="Share of frames (%)", theme=theme, title=title, height=340
-    )
-    figure.update_layout(margin={"t": 88 if title else 56})
+    finish(figure, alt, x="Entries, most used first (rank)", y="Share of frames (%)", theme=theme, height=340)
+    figure.update_layout(margin={"t": 56})
     figure.update_xaxes(type="log", dtick=1, range=[-0.05, np.log10(size) + 0.05])
     return figure.update_yaxes(type="log", dtick=1)
 
 
-def perplexities(values, in_use, codebook_size: int, *, theme: str = "light", title: str | None = None) -> go.Figure:
+def perplexities(values, in_use, codebook_size: int, *, theme: str = "light") -> go.Figure:
     """How many equally frequent entries would say as much as each row does, beside how many occur at all.
 
     Args:
@@ -60,7 +57,6 @@ def perplexities(values, in_use, codebook_size: int, *, theme: str = "light", ti
         in_use: (K,) entries of each row that occur.
         codebook_size: V, the most that both can be.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with two bars a row.
@@ -84,14 +80,12 @@ def perplexities(values, in_use, codebook_size: int, *, theme: str = "light", ti
     alt = (
         f"Perplexity of rows 1 to {len(rows)}, out of {codebook_size}: {', '.join(f'{value:.0f}' for value in values)}."
     )
-    finish(figure, alt, x="Codebook (row)", y="Entries (number)", theme=theme, title=title, height=300)
-    figure.update_layout(barmode="group", margin={"t": 64 if title else 36})
+    finish(figure, alt, x="Codebook (row)", y="Entries (number)", theme=theme, height=300)
+    figure.update_layout(barmode="group", margin={"t": 36})
     return figure.update_xaxes(dtick=1 if len(rows) <= 12 else 4)
 
 
-def entry_map(
-    points, shares, counts, *, clip=None, marked: int | None = None, theme: str = "light", title: str | None = None
-) -> go.Figure:
+def entry_map(points, shares, counts, *, clip=None, marked: int | None = None, theme: str = "light") -> go.Figure:
     """The entries of one codebook in the plane, coloured by use; those of a clip stand out.
 
     Args:
@@ -101,7 +95,6 @@ def entry_map(
         clip: (T,) codes of one clip in this row; None shows the whole codebook alike.
         marked: an entry to point at.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure whose points carry the entry as `customdata[0]`: unused ones hollow, the clip's in rings as large as it
@@ -138,7 +131,7 @@ def entry_map(
                 "size": 9 + 4 * np.log2(1 + in_clip[in_clip > 0]),
                 "symbol": "circle-open",
                 "line": {"width": 2},
-                "color": _colours(theme)[5],
+                "color": palette(theme)[5],
             },
         ),
     ]
@@ -171,12 +164,12 @@ def entry_map(
         f"Map of {len(points)} entries, {used.sum()} of them used; the plane shows {shares.sum():.0%} of their variance"
         + (f"; this clip uses {(in_clip > 0).sum()}." if clip is not None else ".")
     )
-    finish(figure, alt, x=axes[0], y=axes[1], theme=theme, title=title, height=440)
-    return figure.update_layout(margin={"t": 68 if title else 40}, legend={"itemsizing": "constant"})
+    finish(figure, alt, x=axes[0], y=axes[1], theme=theme, height=440)
+    return figure.update_layout(margin={"t": 40}, legend={"itemsizing": "constant"})
 
 
 def entries_over_time(
-    codes, points, frame_rate: float, *, marked: int | None = None, theme: str = "light", title: str | None = None
+    codes, points, frame_rate: float, *, marked: int | None = None, theme: str = "light"
 ) -> go.Figure:
     """Which entries of one codebook a clip uses, when: their place along the first principal component.
 
@@ -186,7 +179,6 @@ def entries_over_time(
         frame_rate: Hz.
         marked: an entry whose frames stand out.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one point a frame; `customdata` is the entry.
@@ -199,7 +191,7 @@ def entries_over_time(
     if not frame_rate > 0:
         raise AudioformerError(f"frame_rate={frame_rate} must be above 0 Hz")
     middle_s, heights = (np.arange(len(codes)) + 0.5) / frame_rate, points[codes, 0]
-    figure, colours = go.Figure(), _colours(theme)
+    figure, colours = go.Figure(), palette(theme)
     hover = "%{x:.3f} s<br>entry %{customdata}<extra></extra>"
     here = codes == (-1 if marked is None else marked)
     for name, members, colour, size in (("frames", ~here, colours[0], 5), (f"entry {marked}", here, colours[5], 9)):
@@ -214,14 +206,12 @@ def entries_over_time(
                 marker={"size": size, "color": colour, "symbol": "circle" if name == "frames" else "diamond"},
             )
     alt = f"{len(codes)} frames use {n_used} entries, drawn at their place on the first principal component."
-    finish(figure, alt, x=TIME, y="Principal component 1", theme=theme, title=title)
+    finish(figure, alt, x=TIME, y="Principal component 1", theme=theme)
     figure.update_xaxes(range=[0, len(codes) / frame_rate])
-    return figure.update_layout(showlegend=bool(here.any()), margin={"t": 68 if title else 36})
+    return figure.update_layout(showlegend=bool(here.any()), margin={"t": 36})
 
 
-def typical_entries(
-    delta, z, label_names: Sequence[str], *, n_entries: int = 8, theme: str = "light", title: str | None = None
-) -> go.Figure:
+def typical_entries(delta, z, label_names: Sequence[str], *, n_entries: int = 8, theme: str = "light") -> go.Figure:
     """The entries that are most typical for each class, by z of the log-odds ratio (`codebook.log_odds`).
 
     Args:
@@ -230,7 +220,6 @@ def typical_entries(
         label_names: C names.
         n_entries: shown for each class.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with C rows of points, each labelled with its entry; hover tells how many times likelier it is.
@@ -249,7 +238,7 @@ def typical_entries(
             y=[name] * len(best),
             mode="markers",
             name=name,
-            marker={"size": 9, "color": _colours(theme)[0], "opacity": 0.8},
+            marker={"size": 9, "color": palette(theme)[0], "opacity": 0.8},
             customdata=np.stack([best, np.exp(delta[c, best])], 1),
             showlegend=False,
             hovertemplate=name
@@ -259,7 +248,7 @@ def typical_entries(
     tops = ", ".join(f"{name}: {z[c].argmax()}" for c, name in enumerate(names[:10]))
     alt = f"The {n_entries} most typical entries of {len(names)} classes by log-odds; the first of each is {tops}."
     height = 110 + 30 * len(names)
-    finish(figure, alt, x="Typical (z of the log-odds ratio)", y="Class", theme=theme, title=title, height=height)
+    finish(figure, alt, x="Typical (z of the log-odds ratio)", y="Class", theme=theme, height=height)
     return figure.update_yaxes(autorange="reversed", title_standoff=12, automargin=True)
 
 
@@ -279,10 +268,6 @@ def _clip_counts(codes, size: int) -> np.ndarray:
     if not np.issubdtype(codes.dtype, np.integer) or codes.min() < 0 or codes.max() >= size:
         raise AudioformerError(f"codes range over {codes.min()}..{codes.max()}; the codebook has entries 0..{size - 1}")
     return np.bincount(codes, minlength=size)
-
-
-def _colours(theme: str) -> Sequence[str]:
-    return OKABE_ITO if theme == "light" else ON_DARK
 
 
 def _ticks(largest: int) -> dict:

@@ -45,7 +45,7 @@ def colour_ranks(codebooks) -> np.ndarray:
     return np.asarray(ranks, dtype=np.int16)
 
 
-def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light", title: str | None = None) -> go.Figure:
+def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light") -> go.Figure:
     """The codes of one clip: rows are codebooks (the coarse sketch on top), columns are frames.
 
     Args:
@@ -53,7 +53,6 @@ def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light", tit
         frame_rate: columns per second, Hz.
         ranks: (K', V) from `colour_ranks`, K' >= K; None colours by code mod 7.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one heatmap; `customdata` holds the codes, hover tells row, time and code.
@@ -68,29 +67,39 @@ def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light", tit
         )
     n_rows, n_frames = codes.shape
     shade, scale, top = _shades(codes, ranks)
-    frame_s = 1 / frame_rate
-    figure = go.Figure(
-        go.Heatmap(
-            z=shade,
-            customdata=codes.astype(np.int32),
-            x0=frame_s / 2,
-            dx=frame_s,
-            y=np.arange(1, n_rows + 1),
-            zmin=0,
-            zmax=top,
-            colorscale=scale,
-            showscale=False,
-            name="codes",
-            ygap=1 if n_rows <= 16 else 0,
-            hovertemplate="codebook %{y}<br>%{x:.3f} s<br>code %{customdata}<extra></extra>",
-        )
-    )
-    alt = (
+    return grid(
+        shade,
+        frame_rate,
         f"Code grid: {n_rows} codebooks by {n_frames} frames ({n_frames / frame_rate:.2f} s), "
-        f"{len(np.unique(codes[0]))} different codes in codebook 1."
+        f"{len(np.unique(codes[0]))} different codes in codebook 1.",
+        "code %{customdata}",
+        theme=theme,
+        customdata=codes.astype(np.int32),
+        zmin=0,
+        zmax=top,
+        colorscale=scale,
+        showscale=False,
+        name="codes",
     )
-    finish(figure, alt, x=TIME, y="Codebook (row)", theme=theme, title=title, height=110 + 20 * min(n_rows, 16))
-    figure.update_xaxes(range=[0, n_frames / frame_rate])
+
+
+def grid(z, frame_rate: float, alt: str, hover: str, *, theme: str, **trace) -> go.Figure:
+    """A finished figure with a cell for each code of a clip.
+
+    Args:
+        z: (K, T) numbers that give the colours.
+        frame_rate: columns per second, Hz.
+        alt: one sentence.
+        hover: what the pointer tells below row and time.
+        theme: "light" or "dark".
+        trace: further properties of the heatmap.
+    """
+    n_rows, n_frames = z.shape
+    hover = f"codebook %{{y}}<br>%{{x:.3f}} s<br>{hover}<extra></extra>"
+    rows = {"y": np.arange(1, n_rows + 1), "ygap": 1 if n_rows <= 16 else 0}
+    figure = go.Figure(go.Heatmap(z=z, x0=0.5 / frame_rate, dx=1 / frame_rate, hovertemplate=hover, **rows, **trace))
+    finish(figure, alt, x=TIME, y="Codebook (row)", theme=theme, height=120 + 20 * min(n_rows, 16))
+    figure.update_xaxes(range=[0, n_frames / frame_rate], showgrid=False)
     return figure.update_yaxes(autorange="reversed", tickmode="array", tickvals=row_ticks(n_rows), showgrid=False)
 
 
@@ -111,16 +120,13 @@ def row_ticks(n_rows: int) -> list[int]:
     return list(range(1, n_rows + 1)) if n_rows <= 8 else [1, *range(4, n_rows + 1, 4)]
 
 
-def error_by_codebooks(
-    error_db, n_codebooks, *, theme: str = "light", title: str | None = None, label: str = "error"
-) -> go.Figure:
+def error_by_codebooks(error_db, n_codebooks, *, theme: str = "light", label: str = "error") -> go.Figure:
     """How the error shrinks as codebooks are added.
 
     Args:
         error_db: (P,) error relative to the signal, decibel (0 dB: as large as the signal).
         n_codebooks: (P,) codebooks used for each value.
         theme: "light" or "dark".
-        title: above the figure.
         label: what the error is of, for the axis.
 
     Returns:
@@ -142,5 +148,5 @@ def error_by_codebooks(
     )
     ends = " and ".join(f"{error_db[end]:.1f} dB with {n_codebooks[end]}" for end in (0, -1))
     alt = f"{label.capitalize()} against the number of codebooks: {ends}."
-    finish(figure, alt, x="Codebooks used", y=f"{label.capitalize()} (dB)", theme=theme, title=title)
+    finish(figure, alt, x="Codebooks used", y=f"{label.capitalize()} (dB)", theme=theme)
     return figure.update_xaxes(dtick=1 if len(n_codebooks) <= 12 else 4)

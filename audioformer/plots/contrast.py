@@ -12,19 +12,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
-from audioformer.plots.theme import CODE_SCALE, as_array, finish, same_length
-
-MAX_WRITTEN = 12  # vectors, beyond which numbers in the cells cannot be read
+from audioformer.plots.theme import CODE_SCALE, as_array, matrix, same_length
 
 
 def similarity(
-    cosines,
-    n_rows: int,
-    clip_names: Sequence[str],
-    anchors: str = "row1",
-    *,
-    theme: str = "light",
-    title: str | None = None,
+    cosines, n_rows: int, clip_names: Sequence[str], anchors: str = "row1", *, theme: str = "light"
 ) -> go.Figure:
     """Similarity matrix over all (clip, row) pairs, with the positives framed.
 
@@ -34,7 +26,6 @@ def similarity(
         clip_names: B of them.
         anchors: "row1" draws the lines of the first rows only (those the loss is over), "all" draws every line.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one heatmap and a frame around each clip's positives.
@@ -60,24 +51,26 @@ def similarity(
         object
     )
     kind[np.arange(len(lines)), lines] = "itself: left out"
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.round(shown, 4),
-            x=names,
-            y=[names[line] for line in lines],
-            customdata=kind,
-            zmin=-1,
-            zmax=1,
-            xgap=1,
-            ygap=1,
-            colorscale=CODE_SCALE,
-            name="similarity",
-            texttemplate="%{z:.2f}" if len(names) <= MAX_WRITTEN else None,
-            colorbar={"title": {"text": "Cosine"}, "thickness": 12},
-            hoverongaps=False,
-            hovertemplate="%{y} and %{x}<br>cosine %{z:.3f}<br>%{customdata}<extra></extra>",
-        )
+    positive = clip_of[lines][:, None] == clip_of
+    figure = matrix(
+        np.round(shown, 4),
+        f"Similarity of {len(lines)} anchors with {len(names)} vectors of {len(clip_names)} clips; mean cosine "
+        f"{np.nanmean(shown[positive]):.2f} among positives, {np.nanmean(shown[~positive]):.2f} among negatives.",
+        x="Compared with (clip, row)",
+        y="Anchor (clip, row)",
+        unit="Cosine",
+        hover="%{y} and %{x}<br>cosine %{z:.3f}<br>%{customdata}",
+        theme=theme,
+        height=max(240, 130 + min(34, 700 // len(names)) * len(lines)),
+        colorscale=CODE_SCALE,
+        zmin=-1,
+        zmax=1,
+        xgap=1,
+        ygap=1,
+        customdata=kind,
+        name="similarity",
     )
+    figure.update_traces(x=names, y=[names[line] for line in lines])
     per_clip = 1 if anchors == "row1" else n_rows
     for clip in range(len(clip_names)):
         figure.add_shape(
@@ -88,20 +81,4 @@ def similarity(
             y1=(clip + 1) * per_clip - 0.5,
             line={"width": 3, "dash": "solid", "color": "#D55E00"},
         )
-    positive = clip_of[lines][:, None] == clip_of
-    alt = (
-        f"Similarity of {len(lines)} anchors with {len(names)} vectors of {len(clip_names)} clips; mean cosine "
-        f"{np.nanmean(shown[positive]):.2f} among positives, {np.nanmean(shown[~positive]):.2f} among negatives."
-    )
-    height = 130 + min(34, 700 // len(names)) * len(lines)
-    finish(
-        figure,
-        alt,
-        x="Compared with (clip, row)",
-        y="Anchor (clip, row)",
-        theme=theme,
-        title=title,
-        height=max(240, height),
-    )
-    figure.update_xaxes(type="category", showgrid=False)
-    return figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    return figure.update_xaxes(type="category").update_yaxes(type="category")

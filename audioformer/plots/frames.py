@@ -10,21 +10,15 @@ import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
 from audioformer.plots.audio import TIME
-from audioformer.plots.codes import row_ticks
-from audioformer.plots.theme import OKABE_ITO, ON_DARK, as_array, finish
+from audioformer.plots.codes import grid
+from audioformer.plots.theme import as_array, finish, palette
 
 COVER = {"light": "#8a8f98", "dark": "#5b6470"}
 BLANK = {"light": "#f3f4f6", "dark": "#20262e"}
 
 
 def hidden_frames(
-    frames,
-    hidden,
-    frame_rate: float,
-    *,
-    what: str = "Number in the frame",
-    theme: str = "light",
-    title: str | None = None,
+    frames, hidden, frame_rate: float, *, what: str = "Number in the frame", theme: str = "light"
 ) -> go.Figure:
     """What the model is shown: its input with the hidden frames covered.
 
@@ -34,7 +28,6 @@ def hidden_frames(
         frame_rate: columns per second, Hz.
         what: of the vertical axis, with its unit if it has one.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one heatmap of the visible frames and a grey cover over each gap.
@@ -63,14 +56,12 @@ def hidden_frames(
     )
     _cover(figure, hidden, frame_rate, theme)
     alt = f"{int(hidden.sum())} of {hidden.size} frames are hidden ({hidden.mean():.0%}), in {len(gaps(hidden))} gaps."
-    finish(figure, alt.replace("%)", " %)"), x=TIME, y=what, theme=theme, title=title)
+    finish(figure, alt.replace("%)", " %)"), x=TIME, y=what, theme=theme)
     figure.update_xaxes(range=[0, hidden.size / frame_rate], showgrid=False)
     return figure.update_yaxes(showgrid=False)
 
 
-def guesses(
-    codes, guessed, confidence, hidden, frame_rate: float, *, theme: str = "light", title: str | None = None
-) -> go.Figure:
+def guesses(codes, guessed, confidence, hidden, frame_rate: float, *, theme: str = "light") -> go.Figure:
     """True against guessed codes: the colour says right or wrong, its strength how sure the model was.
 
     Args:
@@ -80,7 +71,6 @@ def guesses(
         hidden: (T,) bool; visible frames carry a thin line above the grid, for there the model was shown the sound.
         frame_rate: columns per second, Hz.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one heatmap; hover tells both codes and the confidence.
@@ -96,51 +86,27 @@ def guesses(
             f"codes {codes.shape}, guessed {guessed.shape} and confidence {confidence.shape} must agree, confidence from 0 to 1"
         )
     right = codes == guessed
-    palette = OKABE_ITO if theme == "light" else ON_DARK
-    scale = [[0.0, palette[5]], [0.5, BLANK[theme if theme in BLANK else "light"]], [1.0, palette[0]]]
-    frame_s = 1 / frame_rate
-    place = np.broadcast_to(np.where(hidden, "hidden", "visible"), codes.shape)
-    figure = go.Figure(
-        go.Heatmap(
-            z=np.where(right, confidence, -confidence).astype(np.float32),
-            x0=frame_s / 2,
-            dx=frame_s,
-            y=np.arange(1, len(codes) + 1),
-            zmin=-1,
-            zmax=1,
-            colorscale=scale,
-            ygap=1 if len(codes) <= 16 else 0,
-            name="guesses",
-            customdata=np.stack([codes, guessed], -1).astype(np.int32),
-            text=place,
-            colorbar={"thickness": 12, "tickvals": [-1, 0, 1], "ticktext": ["surely wrong", "unsure", "surely right"]},
-            hovertemplate="codebook %{y}<br>%{x:.3f} s, %{text}<br>true code %{customdata[0]}<br>guess %{customdata[1]}"
-            "<br>confidence %{z:.2f} (minus: wrong)<extra></extra>",
-        )
+    colours = palette(theme)
+    asked = right[:, hidden].mean(1) if hidden.any() else []
+    shares = ", ".join(f"codebook {k} {100 * share:.0f} %" for k, share in enumerate(asked, 1)) or "none hidden"
+    figure = grid(
+        np.where(right, confidence, -confidence).astype(np.float32),
+        frame_rate,
+        f"Guessed codes in {int(hidden.sum())} hidden of {hidden.size} frames, share that is right: {shares}.",
+        "%{text}<br>true code %{customdata[0]}<br>guess %{customdata[1]}<br>confidence %{z:.2f} (minus: wrong)",
+        theme=theme,
+        text=np.broadcast_to(np.where(hidden, "hidden", "visible"), codes.shape),
+        customdata=np.stack([codes, guessed], -1).astype(np.int32),
+        zmin=-1,
+        zmax=1,
+        colorscale=[[0.0, colours[5]], [0.5, BLANK[theme]], [1.0, colours[0]]],
+        colorbar={"thickness": 12, "tickvals": [-1, 0, 1], "ticktext": ["surely wrong", "unsure", "surely right"]},
+        name="guesses",
     )
-    line = {"color": COVER.get(theme, COVER["light"]), "width": 4}
+    line = {"color": COVER[theme], "width": 4}
     for first, stop in gaps(~hidden):
         figure.add_shape(type="line", x0=first / frame_rate, x1=stop / frame_rate, y0=0.4, y1=0.4, line=line)
-    asked = right[:, hidden]
-    shares = (
-        ", ".join(f"codebook {k + 1} {share:.0%}" for k, share in enumerate(asked.mean(1)))
-        if hidden.any()
-        else "none hidden"
-    )
-    alt = f"Guessed codes in {int(hidden.sum())} hidden of {hidden.size} frames, share that is right: {shares}."
-    finish(
-        figure,
-        alt.replace("%", " %"),
-        x=TIME,
-        y="Codebook (row)",
-        theme=theme,
-        title=title,
-        height=140 + 22 * min(len(codes), 16),
-    )
-    figure.update_xaxes(range=[0, hidden.size / frame_rate], showgrid=False)
-    return figure.update_yaxes(
-        range=[len(codes) + 0.6, 0.2], tickmode="array", tickvals=row_ticks(len(codes)), showgrid=False
-    )
+    return figure.update_yaxes(autorange=None, range=[len(codes) + 0.6, 0.2])
 
 
 def gaps(hidden) -> list[tuple[int, int]]:
@@ -165,10 +131,5 @@ def _cover(figure: go.Figure, hidden: np.ndarray, frame_rate: float, theme: str)
     """A grey plate over each gap."""
     for first, stop in gaps(hidden):
         figure.add_vrect(
-            x0=first / frame_rate,
-            x1=stop / frame_rate,
-            fillcolor=COVER.get(theme, COVER["light"]),
-            opacity=1,
-            line_width=0,
-            layer="above",
+            x0=first / frame_rate, x1=stop / frame_rate, fillcolor=COVER[theme], opacity=1, line_width=0, layer="above"
         )

@@ -11,19 +11,17 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from audioformer.errors import AudioformerError
-from audioformer.plots.predictions import DASHES
-from audioformer.plots.theme import finish
+from audioformer.plots.theme import DASHES, finish
 
 NAMES = {"length": "one clip, read, 1 s to 10 min", "batch": "clips of 5 s, training step"}
 
 
-def growth(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+def growth(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     """Time and peak memory of each case of `bench growth`.
 
     Args:
         rows: of its document.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with two panels; a straight line of slope 1 is growth in proportion, of slope 2 with the square.
@@ -62,7 +60,6 @@ def growth(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
         x="Tokens",
         y="Time (s)",
         theme=theme,
-        title=title,
         height=320,
     )
     figure.update_yaxes(title_text="Peak memory (MB)", row=1, col=2)

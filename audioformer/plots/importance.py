@@ -11,8 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
-from audioformer.plots.predictions import DASHES
-from audioformer.plots.theme import INK, OKABE_ITO, as_array, finish, same_length
+from audioformer.plots.theme import INK, OKABE_ITO, as_array, finish, lines, palette, same_length
 
 
 def over_time(
@@ -23,7 +22,6 @@ def over_time(
     events: Iterable[tuple[str, float, float]] = (),
     even: float = 0.0,
     theme: str = "light",
-    title: str | None = None,
 ) -> go.Figure:
     """How important each moment is, by one or several ways of asking.
 
@@ -34,7 +32,6 @@ def over_time(
         events: (label, start, end) in seconds: shaded.
         even: where a line is drawn that means "no importance".
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one line a map.
@@ -48,31 +45,21 @@ def over_time(
     """
     if not maps:
         raise AudioformerError("maps is empty; give at least one")
-    figure, highest = go.Figure(), []
-    first = len(next(iter(maps.values())))
-    for place, (name, values) in enumerate(maps.items()):
-        values = as_array(values, name, 1)
-        same_length(len(values), first, name, next(iter(maps)))
-        times = (np.arange(first) + 0.5) / frame_rate
-        line = {"width": 1.8, "dash": DASHES[place % len(DASHES)]}
-        figure.add_scatter(
-            x=times,
-            y=values,
-            mode="lines",
-            name=name,
-            line=line,
-            hovertemplate=f"{name}<br>%{{x:.2f}} s<br>%{{y:.4g}}<extra></extra>",
-        )
-        highest.append(f"{name} is highest at {times[int(values.argmax())]:.2f} s")
+    n_frames, highest = len(next(iter(maps.values()))), []
+    times = (np.arange(n_frames) + 0.5) / frame_rate
+    for name, values in maps.items():
+        same_length(len(as_array(values, name, 1)), n_frames, name, next(iter(maps)))
+        highest.append(f"{name} is highest at {times[int(np.asarray(values).argmax())]:.2f} s")
+    figure = lines(maps, times, "%{x:.2f} s<br>%{y:.4g}")
     figure.add_hline(even, line={"width": 1, "color": INK[theme][1], "dash": "dot"})
     for event, start, end in events:
         name = {"annotation_text": event.replace("_", " "), "annotation_position": "top left"}
         figure.add_vrect(start, end, fillcolor=OKABE_ITO[2], opacity=0.18, line_width=0, **name)
-    alt = f"{label} over {first / frame_rate:.2f} s; {'; '.join(highest)}."
-    return finish(figure, alt, x="Time (s)", y=label, theme=theme, title=title).update_layout(showlegend=len(maps) > 1)
+    alt = f"{label} over {n_frames / frame_rate:.2f} s; {'; '.join(highest)}."
+    return finish(figure, alt, x="Time (s)", y=label, theme=theme).update_layout(showlegend=len(maps) > 1)
 
 
-def faithfulness(found, chance, label: str, *, theme: str = "light", title: str | None = None) -> go.Figure:
+def faithfulness(found, chance, label: str, *, theme: str = "light") -> go.Figure:
     """Deletion and insertion curves of a map beside those of a random order.
 
     Args:
@@ -80,7 +67,6 @@ def faithfulness(found, chance, label: str, *, theme: str = "light", title: str 
         chance: the same of a random order.
         label: whose probability it is.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with four lines: what is hidden first and what is shown first, for both orders.
@@ -88,7 +74,7 @@ def faithfulness(found, chance, label: str, *, theme: str = "light", title: str 
     Raises:
         AudioformerError: lengths that differ.
     """
-    figure, blue, warm = go.Figure(), OKABE_ITO[0], OKABE_ITO[5]
+    figure, blue, warm = go.Figure(), palette(theme)[0], palette(theme)[5]
     lines = [
         ("only these shown", found.share, found.insertion, blue, "solid"),
         ("these hidden", found.share, found.deletion, warm, "solid"),
@@ -112,5 +98,5 @@ def faithfulness(found, chance, label: str, *, theme: str = "light", title: str 
         f"only that is shown, {found.deletion_area:.2f} if it is hidden; in random order {chance.insertion_area:.2f} and "
         f"{chance.deletion_area:.2f}."
     )
-    finish(figure, alt, x="Share of the clip (%)", y="Probability", theme=theme, title=title)
+    finish(figure, alt, x="Share of the clip (%)", y="Probability", theme=theme)
     return figure.update_yaxes(range=[-0.03, 1.03])

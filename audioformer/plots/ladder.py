@@ -11,13 +11,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from audioformer.plots.predictions import DASHES
-from audioformer.plots.theme import CODE_SCALE, as_array, finish, same_length
+from audioformer.plots.theme import CODE_SCALE, as_array, finish, lines, same_length
 
 
-def ladder(
-    distances, steps, label: str, *, theme: str = "light", title: str | None = None, max_lines: int = 6
-) -> go.Figure:
+def ladder(distances, steps, label: str, *, theme: str = "light", max_lines: int = 6) -> go.Figure:
     """Distance to the original by number of codebooks, one line a moment of training, the latest the thickest.
 
     Args:
@@ -25,7 +22,6 @@ def ladder(
         steps: (S,) training steps, rising.
         label: what the distance is, with unit, for the axis.
         theme: "light" or "dark".
-        title: above the figure.
         max_lines: of more moments, this many are drawn, the first and the last among them.
 
     Returns:
@@ -51,20 +47,17 @@ def ladder(
         )
     first, last = distances[-1][[0, -1]]
     alt = f"{label} after step {steps[-1]}: {first:.3f} with 1 codebook, {last:.3f} with {distances.shape[1]}."
-    finish(figure, alt, x="Codebooks used", y=label, theme=theme, title=title)
+    finish(figure, alt, x="Codebooks used", y=label, theme=theme)
     return figure.update_xaxes(dtick=1 if len(n_codebooks) <= 12 else 4)
 
 
-def loss_terms(
-    steps, curves: Mapping[str, Sequence[float]], *, theme: str = "light", title: str | None = None
-) -> go.Figure:
+def loss_terms(steps, curves: Mapping[str, Sequence[float]], *, theme: str = "light") -> go.Figure:
     """The terms of a loss over training; each has a unit of its own, so read slopes, not heights.
 
     Args:
         steps: (S,) training steps.
         curves: name to (S,) values; NaN where a term was not yet there.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one line a term.
@@ -73,17 +66,9 @@ def loss_terms(
         AudioformerError: lengths disagree.
     """
     steps = as_array(steps, "steps", 1)
-    figure, told = go.Figure(), []
-    for place, (name, values) in enumerate(curves.items()):
+    for name, values in curves.items():
         same_length(len(values), len(steps), name, "steps")
-        figure.add_scatter(
-            x=steps,
-            y=list(values),
-            mode="lines",
-            name=name,
-            line={"dash": DASHES[place % len(DASHES)]},
-            hovertemplate=f"{name}<br>step %{{x}}<br>%{{y:.3f}}<extra></extra>",
-        )
-        told.append(f"{name} {values[-1]:.3f}")
+    told = [f"{name} {values[-1]:.3f}" for name, values in curves.items()]
+    figure = lines(curves, steps, "step %{x}<br>%{y:.3f}")
     alt = f"Terms of the loss up to step {steps[-1]}, at the end: {', '.join(told)}."
-    return finish(figure, alt, x="Training step", y="Loss term (own unit each)", theme=theme, title=title)
+    return finish(figure, alt, x="Training step", y="Loss term (own unit each)", theme=theme)

@@ -9,20 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from audioformer.plots.predictions import DASHES
-from audioformer.plots.theme import as_array, finish
+from audioformer.plots.theme import as_array, finish, lines
 
 MOST_TICKS = 24  # numbers under an axis, beyond which they touch
 
 
 def parameters(
-    counts: Mapping[str, int],
-    *,
-    what: str = "parameters",
-    of: str = "part",
-    whole: bool = True,
-    theme: str = "light",
-    title: str | None = None,
+    counts: Mapping[str, int], *, what: str = "parameters", of: str = "part", whole: bool = True, theme: str = "light"
 ) -> go.Figure:
     """How many numbers each part of a model learns, or how many of something else there are of each kind.
 
@@ -32,7 +25,6 @@ def parameters(
         of: kind of part.
         whole: whether the counts are parts of a whole; then the share of each is written, too.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one bar a part.
@@ -63,7 +55,7 @@ def parameters(
     alt = f"{total:,} {what}; most of them, {counts[most] / total * 100:.0f} %, in {most}."
     if not whole:
         alt = f"{what.capitalize()}: {', '.join(f'{name} {n:,}' for name, n in counts.items())}."
-    finish(figure, alt, x=what.capitalize(), y=of.capitalize(), theme=theme, title=title, height=110 + 34 * len(counts))
+    finish(figure, alt, x=what.capitalize(), y=of.capitalize(), theme=theme, height=110 + 34 * len(counts))
     return figure.update_yaxes(autorange="reversed", type="category", automargin=True)
 
 
@@ -74,7 +66,6 @@ def by_layer(
     x: str = "Layer (0: embeddings)",
     first: int = 0,
     theme: str = "light",
-    title: str | None = None,
 ) -> go.Figure:
     """One quantity after the embeddings and after every block, or for each of other numbered things.
 
@@ -84,7 +75,6 @@ def by_layer(
         x: what is numbered.
         first: number of the first.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one line per name.
@@ -92,20 +82,10 @@ def by_layer(
     Raises:
         AudioformerError: values that are not a list of finite numbers.
     """
-    figure = go.Figure()
-    for place, (name, line) in enumerate(values.items()):
-        line = as_array(line, name, 1)
-        figure.add_scatter(
-            x=list(range(first, first + len(line))),
-            y=line,
-            mode="lines+markers",
-            name=name,
-            marker={"size": 7, "symbol": place},
-            line={"width": 2, "dash": DASHES[place % len(DASHES)]},
-            hovertemplate=f"{name}<br>{x} %{{x}}<br>%{{y:.3f}}<extra></extra>",
-        )
+    n_most = max((len(as_array(line, name, 1)) for name, line in values.items()), default=0)
+    figure = lines(values, list(range(first, first + n_most)), f"{x} %{{x}}<br>%{{y:.3f}}", markers=True)
     ends = "; ".join(f"{name} from {line[0]:.2f} to {line[-1]:.2f}" for name, line in values.items())
-    finish(figure, f"{label} by {x.split(' (')[0].lower()}: {ends}.", x=x, y=label, theme=theme, title=title)
-    if max(map(len, values.values()), default=0) <= MOST_TICKS:
+    finish(figure, f"{label} by {x.split(' (')[0].lower()}: {ends}.", x=x, y=label, theme=theme)
+    if n_most <= MOST_TICKS:
         figure.update_xaxes(dtick=1)
     return figure.update_layout(showlegend=len(values) > 1)

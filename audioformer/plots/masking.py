@@ -9,18 +9,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
-from audioformer.plots.audio import TIME
-from audioformer.plots.codes import row_ticks
-from audioformer.plots.theme import OKABE_ITO, ON_DARK, as_array, finish, flat_steps
+from audioformer.plots.codes import grid
+from audioformer.plots.theme import as_array, flat_steps, palette
 
 STATES = ("shown", "hidden", "guessed", "missed")
-LIGHT = ("#c9d6e2", OKABE_ITO[1], OKABE_ITO[0], OKABE_ITO[5])
-DARK = ("#33475b", ON_DARK[1], ON_DARK[0], ON_DARK[5])
+SHOWN = {"light": "#c9d6e2", "dark": "#33475b"}
 
 
-def hidden_codes(
-    target_mask, frame_rate: float, correct=None, *, theme: str = "light", title: str | None = None
-) -> go.Figure:
+def hidden_codes(target_mask, frame_rate: float, correct=None, *, theme: str = "light") -> go.Figure:
     """The grid of one clip's codes with the hidden ones marked.
 
     Args:
@@ -28,7 +24,6 @@ def hidden_codes(
         frame_rate: columns per second, Hz.
         correct: (K, T) bool, True where the guess was right; None marks hidden codes only.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one heatmap; the states are named beside it and on hover.
@@ -51,24 +46,16 @@ def hidden_codes(
             raise AudioformerError(f"correct has shape {right.shape}, target_mask {mask.shape}; they must agree")
         states = np.where(mask, np.where(right, 2, 3), 0).astype(np.int8)
         alt += f", {int((right & mask).sum())} of them guessed"
-    frame_s = 1 / frame_rate
-    n_rows, n_frames = mask.shape
-    figure = go.Figure(
-        go.Heatmap(
-            z=states,
-            text=np.asarray(STATES)[states],
-            x0=frame_s / 2,
-            dx=frame_s,
-            y=np.arange(1, n_rows + 1),
-            zmin=-0.5,
-            zmax=3.5,
-            colorscale=flat_steps(LIGHT if theme == "light" else DARK),
-            ygap=1 if n_rows <= 16 else 0,
-            name="codes",
-            colorbar={"tickvals": list(range(4)), "ticktext": STATES, "thickness": 12},
-            hovertemplate="codebook %{y}<br>%{x:.3f} s<br>%{text}<extra></extra>",
-        )
+    return grid(
+        states,
+        frame_rate,
+        f"{alt}.",
+        "%{text}",
+        theme=theme,
+        text=np.asarray(STATES)[states],
+        zmin=-0.5,
+        zmax=3.5,
+        colorscale=flat_steps([SHOWN[theme], *(palette(theme)[place] for place in (1, 0, 5))]),
+        colorbar={"tickvals": list(range(4)), "ticktext": STATES, "thickness": 12},
+        name="codes",
     )
-    finish(figure, f"{alt}.", x=TIME, y="Codebook (row)", theme=theme, title=title, height=130 + 20 * min(n_rows, 16))
-    figure.update_xaxes(range=[0, n_frames / frame_rate], showgrid=False)
-    return figure.update_yaxes(autorange="reversed", tickmode="array", tickvals=row_ticks(n_rows), showgrid=False)

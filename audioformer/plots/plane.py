@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
-from audioformer.plots.theme import INK, OKABE_ITO, ON_DARK, as_array, finish, same_length
+from audioformer.plots.theme import INK, as_array, finish, palette, same_length
 
 X, Y = "First feature", "Second feature"
 SYMBOLS = (
@@ -29,7 +29,7 @@ SYMBOLS = (
 )
 
 
-def entries(points, codebook, codes, *, theme: str = "light", title: str | None = None) -> go.Figure:
+def entries(points, codebook, codes, *, theme: str = "light") -> go.Figure:
     """Points, the entries of a codebook, and a thread from every point to the entry it was given.
 
     Args:
@@ -37,7 +37,6 @@ def entries(points, codebook, codes, *, theme: str = "light", title: str | None 
         codebook: (V, 2).
         codes: (M,) integers in [0, V).
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with threads, points and entries, in this order; both axes have the same scale.
@@ -98,10 +97,10 @@ def entries(points, codebook, codes, *, theme: str = "light", title: str | None 
     )
     left_over = np.sqrt(((points - chosen) ** 2).sum(1).mean())
     alt = f"{len(points)} vectors in a plane and {len(codebook)} entries; root mean square distance to the chosen entry {left_over:.2f}."
-    return _square(finish(figure, alt, x=X, y=Y, theme=theme, title=title, height=380))
+    return _square(finish(figure, alt, x=X, y=Y, theme=theme, height=380))
 
 
-def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light", title: str | None = None) -> go.Figure:
+def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light") -> go.Figure:
     """Vectors as arrows from the origin, with the circle of length 1.
 
     Args:
@@ -109,7 +108,6 @@ def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light", 
         names: M of them, written at the tips.
         groups: (M,) integers; arrows of one group share a colour and a line style. None gives each its own.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with the circle and M arrows; both axes have the same scale.
@@ -123,7 +121,7 @@ def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light", 
     same_length(len(vectors), len(groups), "vectors", "groups")
     if vectors.shape[1] != 2:
         raise AudioformerError(f"vectors {vectors.shape} must have two features each to be drawn in a plane")
-    colours = OKABE_ITO if theme == "light" else ON_DARK
+    colours = palette(theme)
     turn = np.linspace(0, 2 * np.pi, 121)
     circle = {"width": 1, "dash": "dot", "color": INK[theme][1]}
     figure = go.Figure(
@@ -159,18 +157,17 @@ def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light", 
         f"{name} points to {np.degrees(np.arctan2(y, x)):.0f} degrees"
         for name, (x, y) in zip(names, vectors, strict=True)
     )
-    figure = _square(finish(figure, f"{alt}.", x=X, y=Y, theme=theme, title=title, height=380))
+    figure = _square(finish(figure, f"{alt}.", x=X, y=Y, theme=theme, height=380))
     return figure.update_layout(showlegend=False)
 
 
-def points(points, labels: Sequence[str], *, theme: str = "light", title: str | None = None) -> go.Figure:
+def points(points, labels: Sequence[str], *, theme: str = "light") -> go.Figure:
     """A map of sounds: one mark each, colour and shape by label.
 
     Args:
         points: (M, 2), for instance principal components.
         labels: M names; each kind has its own colour and symbol.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one trace a label; both axes have the same scale.
@@ -186,7 +183,7 @@ def points(points, labels: Sequence[str], *, theme: str = "light", title: str | 
     same_length(len(points), len(labels), "points", "labels")
     if points.shape[1] != 2:
         raise AudioformerError(f"points {points.shape} must have two features each to be drawn in a plane")
-    colours, kinds, figure = OKABE_ITO if theme == "light" else ON_DARK, list(dict.fromkeys(labels)), go.Figure()
+    colours, kinds, figure = palette(theme), list(dict.fromkeys(labels)), go.Figure()
     for place, kind in enumerate(kinds):
         numbers = np.flatnonzero([label == kind for label in labels])
         name = kind.replace("_", " ")
@@ -200,7 +197,7 @@ def points(points, labels: Sequence[str], *, theme: str = "light", title: str | 
             hovertemplate=f"{name}<br>number %{{customdata}}<br>(%{{x:.2f}}, %{{y:.2f}})<extra></extra>",
         )
     alt = f"Map of {len(points)} sounds of {len(kinds)} kinds: {', '.join(kind.replace('_', ' ') for kind in kinds)}."
-    figure = _square(finish(figure, alt, x=X, y=Y, theme=theme, title=title, height=440))
+    figure = _square(finish(figure, alt, x=X, y=Y, theme=theme, height=440))
     return figure.update_layout(margin={"t": 68})
 
 

@@ -12,9 +12,7 @@ import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
 from audioformer.plots.audio import TIME
-from audioformer.plots.theme import as_array, finish, same_length
-
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+from audioformer.plots.theme import as_array, finish, lines, same_length
 
 
 def top_labels(
@@ -25,7 +23,6 @@ def top_labels(
     what: str = "Probability",
     of: str = "Label",
     theme: str = "light",
-    title: str | None = None,
 ) -> go.Figure:
     """Horizontal bars, the most probable label on top, beside the chance level; or another share of something else.
 
@@ -36,7 +33,6 @@ def top_labels(
         what: the share, for instance "Accuracy".
         of: what has that share, for instance "Method"; "" writes nothing.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one bar trace.
@@ -70,7 +66,6 @@ def top_labels(
         x=f"{what} (0 to 1)",
         y=of,
         theme=theme,
-        title=title,
         height=110 + 34 * len(names),
     )
     if chance:
@@ -86,7 +81,6 @@ def frame_scores(
     *,
     top_k: int = 3,
     theme: str = "light",
-    title: str | None = None,
     max_points: int = 6_000,
 ) -> go.Figure:
     """Score of the leading labels in every frame of the clip.
@@ -97,7 +91,6 @@ def frame_scores(
         label_names: C names.
         top_k: labels shown, those with the highest mean score.
         theme: "light" or "dark".
-        title: above the figure.
         max_points: per label; longer clips show the mean of neighbouring frames.
 
     Returns:
@@ -118,20 +111,10 @@ def frame_scores(
     ends = np.append(starts[1:], n_frames)
     means = np.add.reduceat(scores[:, leading], starts, axis=0) / (ends - starts)[:, None]
     times_s = ((starts + ends) / 2 / frame_rate).astype(np.float32)
-    figure = go.Figure()
-    for place, index in enumerate(leading):
-        name = _plain(str(label_names[index]).replace("_", " "))
-        figure.add_scatter(
-            x=times_s,
-            y=means[:, place].astype(np.float32),
-            name=name,
-            mode="lines",
-            line={"width": 1.5, "dash": DASHES[place % len(DASHES)]},
-            hovertemplate=f"{name}<br>%{{x:.3f}} s<br>score %{{y:.3f}}<extra></extra>",
-        )
-    best = str(label_names[leading[0]]).replace("_", " ")
-    alt = f"Scores of {len(leading)} labels in each of {n_frames} frames; highest on average: {best}."
-    finish(figure, alt, x=TIME, y="Score (0 to 1)", theme=theme, title=title)
+    names = [_plain(str(label_names[index]).replace("_", " ")) for index in leading]
+    figure = lines(dict(zip(names, means.astype(np.float32).T, strict=True)), times_s, "%{x:.3f} s<br>score %{y:.3f}")
+    alt = f"Scores of {len(leading)} labels in each of {n_frames} frames; highest on average: {names[0]}."
+    finish(figure, alt, x=TIME, y="Score (0 to 1)", theme=theme)
     figure.update_xaxes(range=[0, n_frames / frame_rate])
     return figure.update_yaxes(range=[-0.05, 1.08])
 

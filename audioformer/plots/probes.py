@@ -16,13 +16,12 @@ from audioformer.plots.theme import finish, template
 SYMBOLS = {"linear": "circle", "knn": "diamond", "svm": "square", "mlp": "cross"}
 
 
-def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+def probes(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     """Score by features, a mark for each probe, a panel for each data set.
 
     Args:
         rows: of the document of `bench probe`; the bar is the deviation over seeds.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure; the first features stand on top, chance is a dotted line.
@@ -69,7 +68,7 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
         )
         told.append(f"{own}: best {best['ours']:.2f} ({best['features']}, {best['probe']}), chance {chance:.2f}")
     alt = f"Scores of simple learners on frozen features. {'; '.join(told)}."
-    finish(figure, alt, x="Score (0 to 1)", y="", theme=theme, title=title, height=150 + 30 * len(names))
+    finish(figure, alt, x="Score (0 to 1)", y="", theme=theme, height=150 + 30 * len(names))
     for column, own in enumerate(data, 1):
         unit = next(row["unit"] for row in rows if row["data"] == own)
         figure.update_xaxes(
@@ -79,8 +78,7 @@ def probes(rows: Sequence[dict], *, theme: str = "light", title: str | None = No
             col=column,
         )
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
-    above = {"title": {"y": 0.98, "yanchor": "top"}, "margin": {"t": 110}} if title else {"margin": {"t": 60}}
-    return figure.update_layout(legend={"y": 1.1}, **above)
+    return figure.update_layout(legend={"y": 1.1}, margin={"t": 60})
 
 
 def _beside(row: dict, rows: Sequence[dict]) -> str:
@@ -95,13 +93,12 @@ def _beside(row: dict, rows: Sequence[dict]) -> str:
     )
 
 
-def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+def adaptations(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     """Score against how many numbers were learned, a mark for each way to adapt a model.
 
     Args:
         rows: of the document of `bench adapt`; the bar is the deviation over folds.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure; the horizontal axis is logarithmic.
@@ -131,18 +128,17 @@ def adaptations(rows: Sequence[dict], *, theme: str = "light", title: str | None
     told = ", ".join(f"{row['case']} {row['ours']:.2f} with {row['trainable']:,}" for row in rows)
     axis = "mAP (0 to 1)" if unit == "mAP" else "Accuracy (share of clips)"
     alt = f"Score by learned numbers: {told}; chance {chance:.2f}."
-    finish(figure, alt, x="Learned numbers", y=axis, theme=theme, title=title, height=340)
+    finish(figure, alt, x="Learned numbers", y=axis, theme=theme, height=340)
     figure.update_xaxes(type="log", dtick=1)
     return figure.update_yaxes(range=[0, 1.05])
 
 
-def by_labels(rows: Sequence[dict], *, theme: str = "light", title: str | None = None) -> go.Figure:
+def by_labels(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     """Score against the number of labels a class, a line for each way to learn, a panel for each data set.
 
     Args:
         rows: of the document of `bench labels`; the bar is 1.96 standard errors over folds.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure.
@@ -173,5 +169,5 @@ def by_labels(rows: Sequence[dict], *, theme: str = "light", title: str | None =
             told += [f"{own}, {way}: " + ", ".join(f"{row['ours']:.2f} with {row['labels']}" for row in mine)]
         figure.update_xaxes(type="category", title_text="Labels a class", row=1, col=column)
     alt = f"Score by number of labels. {'; '.join(told)}."
-    finish(figure, alt, x="Labels a class", y="Score (0 to 1)", theme=theme, title=title, height=360)
+    finish(figure, alt, x="Labels a class", y="Score (0 to 1)", theme=theme, height=360)
     return figure.update_yaxes(range=[0, 1.02])

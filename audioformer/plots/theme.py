@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,6 +18,8 @@ from audioformer.errors import AudioformerError
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#777777")
 ON_DARK = ("#56B4E9", "#E69F00", "#2FC79B", "#E29BC4", "#8CC8F0", "#F0803C", "#F0E442", "#AAAAAA")
 SOUND_SCALE, CODE_SCALE = "Viridis", "Cividis"
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+MAX_WRITTEN = 12  # columns of a matrix, beyond which numbers in the cells cannot be read
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK = {"light": ("#1f2933", "#52606d", "#d9e0e7"), "dark": ("#e6ebf0", "#a3b1bf", "#2f3b47")}  # text, axes, grid
 
@@ -66,9 +68,12 @@ def template(theme: str = "light") -> go.layout.Template:
     )
 
 
-def finish(
-    figure: go.Figure, alt: str, *, x: str, y: str, theme: str = "light", title: str | None = None, height: int = 260
-) -> go.Figure:
+def palette(theme: str) -> Sequence[str]:
+    """Eight colours that can be told apart on a light or a dark ground."""
+    return OKABE_ITO if theme == "light" else ON_DARK
+
+
+def finish(figure: go.Figure, alt: str, *, x: str, y: str, theme: str = "light", height: int = 260) -> go.Figure:
     """Give a figure its look, axis titles and alternative text.
 
     Args:
@@ -77,23 +82,73 @@ def finish(
         x: title of the horizontal axis, with unit.
         y: title of the vertical axis, with unit.
         theme: "light" or "dark".
-        title: above the figure; None leaves it out.
         height: pixels.
 
     Returns:
         The same figure.
     """
-    figure.update_layout(
-        template=template(theme),
-        meta={"alt": alt},
-        title=title,
-        height=height,
-        autosize=True,
-        margin={"l": 64, "r": 16, "t": 44 if title else 16, "b": 48},
-    )
+    margin = {"l": 64, "r": 16, "t": 16, "b": 48}
+    figure.update_layout(template=template(theme), meta={"alt": alt}, height=height, autosize=True, margin=margin)
     figure.update_xaxes(title_text=x)
     figure.update_yaxes(title_text=y)
     return figure
+
+
+def titled(figure: go.Figure, title: str) -> go.Figure:
+    """A finished figure with a title in 32 pixels more above it, for pages that have no heading of their own."""
+    top = (figure.layout.margin.t or 0) + 32
+    above = {"text": title, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8}}
+    return figure.update_layout(title=above, margin={"t": top}, height=(figure.layout.height or 260) + 32)
+
+
+def lines(series: Mapping[str, Sequence[float]], x, hover: str, *, markers: bool = False) -> go.Figure:
+    """A figure of lines that are told apart by their dashes, too.
+
+    Args:
+        series: name to (P,) values, one line each; NaN leaves a gap.
+        x: (P,) places of the values; of a longer one the beginning.
+        hover: what the pointer tells below the name of a line, for instance "step %{x}<br>%{y:.3f} nats".
+        markers: whether a symbol stands at each value.
+
+    Raises:
+        AudioformerError: a line with more values than places.
+    """
+    figure = go.Figure()
+    for place, (name, values) in enumerate(series.items()):
+        if len(values) > len(x):
+            same_length(len(values), len(x), name, "x")
+        figure.add_scatter(
+            x=x[: len(values)],
+            y=np.asarray(values),
+            name=name,
+            mode="lines+markers" if markers else "lines",
+            marker={"size": 7, "symbol": place} if markers else None,
+            line={"width": 2, "dash": DASHES[place % len(DASHES)]},
+            hovertemplate=f"{name}<br>{hover}<extra></extra>",
+        )
+    return figure
+
+
+def matrix(z, alt: str, *, x: str, y: str, unit: str, hover: str, theme: str, height: int = 420, **trace) -> go.Figure:
+    """A finished figure of a matrix, its first line on top, with the numbers in the cells where they can be read.
+
+    Args:
+        z: (lines, columns) numbers; NaN leaves a blank.
+        alt: one sentence.
+        x: title of the horizontal axis.
+        y: title of the vertical axis.
+        unit: of the numbers, beside the colours.
+        hover: what the pointer tells.
+        theme: "light" or "dark".
+        height: pixels.
+        trace: further properties of the heatmap.
+    """
+    written = "%{z:.2f}" if np.shape(z)[1] <= MAX_WRITTEN else None
+    bar = {"title": {"text": unit}, "thickness": 12}
+    hover = f"{hover}<extra></extra>"
+    heatmap = go.Heatmap(z=z, colorbar=bar, texttemplate=written, hoverongaps=False, hovertemplate=hover, **trace)
+    figure = finish(go.Figure(heatmap), alt, x=x, y=y, theme=theme, height=height)
+    return figure.update_xaxes(showgrid=False).update_yaxes(autorange="reversed", showgrid=False, automargin=True)
 
 
 def plot_config() -> dict:

@@ -11,16 +11,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
-from audioformer.plots.theme import OKABE_ITO, ON_DARK, as_array, finish, flat_steps, same_length
+from audioformer.plots.theme import as_array, finish, flat_steps, palette, same_length
 
 KINDS = ("code", "PAD", "BOA", "EOA", "MASK")
 COLOURS = (0, 7, 2, 5, 1)  # of OKABE_ITO: codes blue, PAD grey, BOA green, EOA vermilion, MASK orange
 MAX_WRITTEN = 40  # positions, beyond which numbers in the cells cannot be read
 
 
-def strip(
-    tokens, codebook_size: int, names: Sequence[str] | None = None, *, theme: str = "light", title: str | None = None
-) -> go.Figure:
+def strip(tokens, codebook_size: int, names: Sequence[str] | None = None, *, theme: str = "light") -> go.Figure:
     """Sequences above one another, a cell a token, coloured by kind.
 
     Args:
@@ -28,7 +26,6 @@ def strip(
         codebook_size: V.
         names: of the sequences; None counts them from 1.
         theme: "light" or "dark".
-        title: above the figure.
 
     Returns:
         Figure with one heatmap; short sequences show the token in its cell, hover tells it always.
@@ -49,7 +46,6 @@ def strip(
         )
     kinds = np.clip(tokens - codebook_size + 1, 0, 4)
     written = np.where(kinds == 0, tokens.astype(str), np.asarray(KINDS)[kinds])
-    palette = OKABE_ITO if theme == "light" else ON_DARK
     written_out = tokens.shape[1] <= MAX_WRITTEN
     figure = go.Figure(
         go.Heatmap(
@@ -62,13 +58,13 @@ def strip(
             ygap=2,
             name="tokens",
             texttemplate="%{text}" if written_out else None,
-            colorscale=flat_steps([palette[colour] for colour in COLOURS]),
+            colorscale=flat_steps([palette(theme)[colour] for colour in COLOURS]),
             colorbar={"tickvals": list(range(5)), "ticktext": KINDS, "thickness": 12},
             hovertemplate="sequence %{y}<br>position %{x}<br>%{text}<extra></extra>",
         )
     )
     counts = ", ".join(f"{int((kinds == k).sum())} {kind}" for k, kind in enumerate(KINDS) if (kinds == k).any())
     alt = f"{len(tokens)} token sequences of {tokens.shape[1]} positions: {counts}."
-    finish(figure, alt, x="Position", y="Sequence", theme=theme, title=title, height=150 + 34 * min(len(tokens), 10))
+    finish(figure, alt, x="Position", y="Sequence", theme=theme, height=150 + 34 * min(len(tokens), 10))
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False, automargin=True)
     return figure.update_xaxes(showgrid=False, dtick=1 if written_out else None)
