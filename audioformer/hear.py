@@ -1,4 +1,4 @@
-"""The interface of HEAR, the Holistic Evaluation of Audio Representations (arXiv 2203.03022), for every frozen model here.
+"""The interface of HEAR (Holistic Evaluation of Audio Representations, arXiv 2203.03022) for every frozen model here.
 
     import audioformer.hear as hear
     model = hear.load_model("pretrained")                            # names: see features.py
@@ -51,9 +51,9 @@ class HearModel(nn.Module):
     def frames(self, audio: Tensor) -> Tensor:
         """(n, N) at 48 kHz to (n, T, D) float32: frames whose middle lies in the clip, at least one."""
         encoder = self.encoder
-        heard = resample(audio.float(), SAMPLE_RATE, encoder.sample_rate).to(encoder.device)
-        n_frames = 1 + int(heard.shape[1] * encoder.frame_rate / encoder.sample_rate - encoder.first_centre)
-        return encoder(heard)[:, : max(1, n_frames)].float()
+        sound = resample(audio.float(), SAMPLE_RATE, encoder.sample_rate).to(encoder.device)
+        n_frames = 1 + int(sound.shape[1] * encoder.frame_rate / encoder.sample_rate - encoder.first_centre)
+        return encoder(sound)[:, : max(1, n_frames)].float()
 
     def times_ms(self, n_frames: int, n_samples: int) -> Tensor:
         """(T,) float64 middles of the frames, milliseconds; a clip shorter than half a frame has its end instead."""
@@ -93,9 +93,9 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
     Raises:
         AudioformerError: audio of another shape, empty, or not finite.
     """
-    found = torch.cat([model.frames(clips) for clips in _groups(audio)])
-    times = model.times_ms(found.shape[1], audio.shape[1])
-    return found, times.to(found.device).expand(len(found), -1).clone()
+    embeddings = torch.cat([model.frames(clips) for clips in _groups(audio)])
+    times = model.times_ms(embeddings.shape[1], audio.shape[1])
+    return embeddings, times.to(embeddings.device).expand(len(embeddings), -1).clone()
 
 
 def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:

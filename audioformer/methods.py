@@ -114,7 +114,7 @@ class AudioFormerMethod(Method):
 
     name = "audioformer"
     about = "hides codes and guesses them"
-    presets = ("bundled", "tiny", "small", "paper", "test")
+    presets = ("bundled", "hours", "tiny", "small", "paper", "test")
 
     def config_class(self) -> type[Config]:
         """EncoderConfig."""

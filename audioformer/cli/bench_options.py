@@ -183,10 +183,10 @@ def add_adapt(benches, run) -> None:
 def add_labels(benches, run) -> None:
     """Add `bench labels`."""
     about = (
-        "What pre-training is worth, by the number of labels: one model fine-tuned from its pre-trained weights, trained "
-        "from scratch with the same recipe and the same rates tried, and read frozen by a linear layer, beside a support "
-        "vector machine on log-mel statistics. Every fold is held out in turn; all choices are made inside the others. "
-        "Finished results stay: the same command continues."
+        "What pre-training is worth, by the number of labels: one model fine-tuned from its pre-trained weights, "
+        "trained from scratch with the same recipe and the same rates tried, and read frozen by a linear layer, beside "
+        "a support vector machine on log-mel statistics. Every fold is held out in turn; all choices are made inside "
+        "the others. Finished results stay: the same command continues."
     )
     example = "audioformer bench labels --esc10 ESC-10 --digits FSDD -o runs/labels --labels 1,5,20,all"
     parser = add_verb(benches, "labels", run, about, example)

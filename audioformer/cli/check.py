@@ -15,8 +15,8 @@ MARKS = {OK: "ok  ", NOTE: "note", WRONG: "FIX "}
 def add_verbs(verbs) -> None:
     """Add `check`."""
     about = (
-        "Check whether this machine is ready: versions, sound output, microphone, models, speed, data, port, work without internet; "
-        "exit status 0 if it is, 2 if something has to be done first."
+        "Check whether this machine is ready: versions, sound output, microphone, models, speed, data, port, work "
+        "without internet; exit status 0 if it is, 2 if something has to be done first."
     )
     parser = add_verb(verbs, "check", run, about, "audioformer check --port 7860")
     parser.add_argument(

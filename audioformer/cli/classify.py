@@ -16,7 +16,10 @@ ENDINGS = (".npz", ".npy", ".safetensors")
 
 def add_verbs(verbs) -> None:
     """Add `classify` and `embed`."""
-    about = "Name the sound in each file. A file that cannot be read is reported; the others are still classified (exit status 2)."
+    about = (
+        "Name the sound in each file. A file that cannot be read is reported; the others are still classified (exit "
+        "status 2)."
+    )
     classify = add_verb(
         verbs, "classify", run_classify, about, "audioformer classify dog.ogg rain.wav --top-k 3 --json"
     )
@@ -68,7 +71,7 @@ class _Each:
         with Progress() as progress:
             for number, file in enumerate(self.files, 1):
                 try:
-                    found = work(file)
+                    answer = work(file)
                 except AudioformerError as error:
                     if len(self.files) == 1:
                         raise
@@ -77,7 +80,7 @@ class _Each:
                     continue
                 if len(self.files) > 1:
                     progress.show(f"{number} of {len(self.files)} files")
-                yield file, found
+                yield file, answer
         if self.n_bad == len(self.files):
             raise AudioformerError(f"none of {len(self.files)} files could be used; see above")
 
@@ -92,17 +95,17 @@ def run_classify(arguments: argparse.Namespace) -> Result:
     from audioformer.evaluation.codings import classify_codings
 
     classifier, each = open_classifier(arguments), _Each(arguments.files)
-    found, blocks = [], []
+    answers, blocks = [], []
     for file, prediction in each.results(
         lambda file: classify_codings(classifier, file, arguments.codings, arguments.top_k)
     ):
         note_all(file, prediction.notes)
-        found.append(entry := prediction.to_dict(file))
+        answers.append(entry := prediction.to_dict(file))
         rows = [[f"{100 * label['probability']:5.1f} %", label["label"]] for label in entry["labels"]]
         if prediction.answer != prediction.labels[0]:
             rows = [[prediction.answer, f"{prediction.level_db:.0f} dB"]]
         blocks.append(f"{printable(file)}  ({entry['duration_s']:.2f} s, {entry['checkpoint']})\n" + table(rows, "  "))
-    return Result(found, "\n".join(blocks), each.status)
+    return Result(answers, "\n".join(blocks), each.status)
 
 
 def run_embed(arguments: argparse.Namespace) -> Result:

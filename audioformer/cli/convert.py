@@ -11,8 +11,8 @@ from audioformer.cli.options import add_codec, add_verb, at_least_one
 def add_verbs(verbs) -> None:
     """Add `convert`."""
     about = (
-        "Turn a checkpoint that a method's authors published (EnCodecMAE: model.pt, either version) into a folder that finetune and "
-        "embed take. Nothing in the file is executed; its licence stays its authors'."
+        "Turn a checkpoint that a method's authors published (EnCodecMAE: model.pt, either version) into a folder that "
+        "finetune and embed take. Nothing in the file is executed; its licence stays its authors'."
     )
     example = "audioformer convert model.pt --method encodecmae -o runs/encodecmae-base"
     parser = add_verb(verbs, "convert", run, about, example)

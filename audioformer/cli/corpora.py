@@ -64,17 +64,17 @@ def choose(arguments: argparse.Namespace) -> Chosen:
     from audioformer.data.corpus import join
 
     common = {name: getattr(arguments, name, None) for name in KINDS}
-    kept, held_out = [], []
+    training, held_out = [], []
     for corpus, own in map(_open, arguments.corpora):
         clips, measured = _hold_out(corpus, {**common, **own}, arguments)
-        kept.append(clips)
+        training.append(clips)
         held_out += [measured] if measured is not None else []
-    asked = [name for name in ("folds", "split", "groups") if getattr(arguments, f"held_out_{name}")]
-    if not held_out and (asked or arguments.held_out_share):
-        option = f"--held-out-{asked[0] if asked else 'share'}"
+    named = [name for name in ("folds", "split", "groups") if getattr(arguments, f"held_out_{name}")]
+    if not held_out and (named or arguments.held_out_share):
+        option = f"--held-out-{named[0] if named else 'share'}"
         raise AudioformerError(f"nothing is held out: no corpus has clips for {option}; choose others")
-    joined = join([*kept, *held_out])  # together, so that both number the classes alike
-    n_kept = sum(map(len, kept))
+    joined = join([*training, *held_out])  # together, so that both number the classes alike
+    n_kept = sum(map(len, training))
     clips = joined.subset(range(n_kept))
     measured = joined.subset(_shuffled(n_kept, len(joined))) if held_out else ()
     note(f"{len(clips)} coded clips to train on, {len(measured)} held out")
@@ -123,30 +123,31 @@ def _hold_out(corpus: Corpus, choice: dict, arguments: argparse.Namespace) -> tu
         measured = _share(clips, arguments.held_out_share)
     ids = set(measured.column("id").tolist())
     try:
-        left = clips.select(not_ids=ids)
+        rest = clips.select(not_ids=ids)
     except AudioformerError:
         what = held or arguments.held_out_share
         raise AudioformerError(f"{corpus.info.dataset}: holding out {what} leaves no clip to train on") from None
-    n_mixed = sum(own not in ids for own in clips.column("id").tolist()) - len(left)
+    n_mixed = sum(own not in ids for own in clips.column("id").tolist()) - len(rest)
     if n_mixed:
         how = "may be (prepare the corpus again: it will know)" if corpus.table.column("partner").null_count else "is"
         note(f"{corpus.info.dataset}: {n_mixed} coded mixtures are left out, in which a held-out clip {how} heard")
-    return left, measured.select(variants=[0])
+    return rest, measured.select(variants=[0])
 
 
 def _without_test(clips: Corpus) -> Corpus:
-    """The clips without the official test set: nothing learns from it, labels or not, unless it is asked for by name."""
+    """The clips without the official test set: nothing learns from it, labels or not, unless --split names it."""
     try:
-        left = clips.select(not_split="test")
+        rest = clips.select(not_split="test")
     except AudioformerError:
         raise AudioformerError(
             f"{clips.info.dataset}: all clips chosen are of the split test; --split test trains on them"
         ) from None
-    if n_test := len(clips) - len(left):
+    if n_test := len(clips) - len(rest):
         note(
-            f"{clips.info.dataset}: {n_test} coded clips of the split test are left out; --split names splits to train on"
+            f"{clips.info.dataset}: {n_test} coded clips of the split test are left out; --split names splits to train "
+            "on"
         )
-    return left
+    return rest
 
 
 def _share(clips: Corpus, share: float) -> Corpus:

@@ -16,8 +16,8 @@ from audioformer.cli.prepare import add_dataset, open_chosen
 def add_verbs(verbs) -> None:
     """Add `evaluate`."""
     about = (
-        "Classify a labelled data set and compare: accuracy where clips have one label, mAP where they have several, always with the "
-        "chance level. Classes are matched by name."
+        "Classify a labelled data set and compare: accuracy where clips have one label, mAP where they have several, "
+        "always with the chance level. Classes are matched by name."
     )
     example = "audioformer evaluate ESC-50 --dataset esc50 --option esc10_only=true --checkpoint esc10 --folds 5 --json"
     parser = add_verb(verbs, "evaluate", run, about, example)
@@ -31,8 +31,8 @@ def add_verbs(verbs) -> None:
     )
     parser.add_argument("--choose-thresholds", action="store_true", help=about)
     about = (
-        "measure nothing: fit the temperature under which probabilities mean what they say, and divide the checkpoint's "
-        "last layer by it; give a validation part, neither trained nor tested on"
+        "measure nothing: fit the temperature under which probabilities mean what they say, and divide the "
+        "checkpoint's last layer by it; give a validation part, neither trained nor tested on"
     )
     parser.add_argument("--calibrate", action="store_true", help=about)
     about = "with --calibrate: sounds of other kinds, in sub-folders; how well they are told apart"
@@ -94,11 +94,11 @@ def _choose(arguments: argparse.Namespace, chosen: dict[str, float]) -> Result:
     )
 
 
-def _calibrate(arguments: argparse.Namespace, temperature: float, found: dict) -> Result:
+def _calibrate(arguments: argparse.Namespace, temperature: float, measures: dict) -> Result:
     from audioformer.evaluation.scores import add_calibration
 
-    add_calibration(arguments.checkpoint, temperature, found, _command(arguments) + " --calibrate")
-    document = {"checkpoint": arguments.checkpoint, "temperature": temperature, **found}
+    add_calibration(arguments.checkpoint, temperature, measures, _command(arguments) + " --calibrate")
+    document = {"checkpoint": arguments.checkpoint, "temperature": temperature, **measures}
     return Result(
         document, "\n".join(f"{name} {value:.4g}" for name, value in document.items() if name != "checkpoint")
     )

@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> Result:
 
 
 def _task(config, model, chosen: Chosen, card: dict):
-    """What is trained: the whole model step by step, or a last layer alone on clips that the frozen model reads once."""
+    """What is trained: the whole model, or a last layer alone on clips that the frozen model reads once."""
     from audioformer.finetune import FineTuning
     from audioformer.frozen_head import FrozenHead
 

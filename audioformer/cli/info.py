@@ -30,7 +30,10 @@ PACKAGES = (
 
 def add_verbs(verbs) -> None:
     """Add `info`."""
-    about = "Show versions, device, bundled codecs and checkpoints with their measured scores and the commands that gave them."
+    about = (
+        "Show versions, device, bundled codecs and checkpoints with their measured scores and the commands that gave "
+        "them."
+    )
     add_verb(verbs, "info", run, about, "audioformer info --json")
 
 
@@ -72,7 +75,7 @@ def _folders(kind: str) -> list[tuple[Path, dict]]:
     """Bundled folders of a kind with their config.json: those that load by name; a damaged one is left out."""
     from audioformer.files import assets_folder, bundled_names
 
-    found = []
+    entries = []
     for name in bundled_names(kind):
         path = assets_folder() / kind / name / "config.json"
         try:
@@ -80,8 +83,8 @@ def _folders(kind: str) -> list[tuple[Path, dict]]:
         except (OSError, ValueError):
             continue
         if isinstance(about, dict):
-            found.append((path.parent, about))
-    return found
+            entries.append((path.parent, about))
+    return entries
 
 
 def _megabytes(folder: Path) -> float:
@@ -91,12 +94,12 @@ def _megabytes(folder: Path) -> float:
 def _codecs() -> list[dict]:
     from audioformer.codecs.compact import CompactCodec, CompactConfig
 
-    found = []
+    entries = []
     for folder, about in _folders("codecs"):
         sizes = CompactConfig(**about["config"])
         bits = (sizes.codebook_size - 1).bit_length()
         frame_rate = sizes.sample_rate / sizes.hop_length
-        found.append(
+        entries.append(
             {
                 "name": folder.name,
                 "available": True,
@@ -111,7 +114,7 @@ def _codecs() -> list[dict]:
                 "scores": about.get("scores", []),
             }
         )
-    return found
+    return entries
 
 
 def _encodecs() -> list[dict]:

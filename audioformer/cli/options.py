@@ -73,24 +73,24 @@ seconds = _number(float, 1e-9, "a number of seconds above 0")
 
 def numbers(text: str) -> tuple[int, ...]:
     """Whole numbers with commas between them: "1,2,3"; "1-3" is the same."""
-    found: list[int] = []
+    values: list[int] = []
     try:
         for part in text.split(","):
             first, _, last = part.strip().partition("-")
-            found += range(int(first), int(last or first) + 1)
+            values += range(int(first), int(last or first) + 1)
     except ValueError:
-        found = []
-    if not found:
+        values = []
+    if not values:
         raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers like 1,2,3 or 1-3")
-    return tuple(found)
+    return tuple(values)
 
 
 def words(text: str) -> tuple[str, ...]:
     """Names with commas between them."""
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not found:
+    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not values:
         raise argparse.ArgumentTypeError(f"{text!r} must be names like a,b,c")
-    return found
+    return values
 
 
 def add_codec(parser: argparse.ArgumentParser, default: str | None = "compact", why: str = "") -> None:

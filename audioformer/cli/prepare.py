@@ -52,34 +52,34 @@ def reader_options(name: str, options: Sequence[str]) -> dict[str, Any]:
     from audioformer.data.datasets import DATASETS
 
     known = dict(inspect.signature(DATASETS[name]).parameters) if name in DATASETS else {}
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for option in options:
         key, equals, text = option.partition("=")
         if not equals:
             raise AudioformerError(f"--option {option}: expected name=value, e.g. --option esc10_only=true")
         if key in known and "tuple" in str(known[key].annotation):
-            found[key] = words(text)
+            values[key] = words(text)
         else:
             default = known[key].default if key in known else ""
-            found[key] = parse(key, text, type(default) if isinstance(default, bool | float) else str)
-    return found
+            values[key] = parse(key, text, type(default) if isinstance(default, bool | float) else str)
+    return values
 
 
 def part(text: str) -> tuple[int, int]:
     """Which part of the work: "2/4" as (2, 4)."""
     try:
         first, _, count = text.partition("/")
-        found = (int(first), int(count))
+        values = (int(first), int(count))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} must be i/n, e.g. 1/4 for the first of four parts") from None
-    return found
+    return values
 
 
 def add_verbs(verbs) -> None:
     """Add `prepare`."""
     about = (
-        "Code every clip of a data set once and write a corpus that training reads. Finished parts are kept: after Ctrl-C, a crash or "
-        "a full disk the same command continues where it stopped."
+        "Code every clip of a data set once and write a corpus that training reads. Finished parts are kept: after "
+        "Ctrl-C, a crash or a full disk the same command continues where it stopped."
     )
     example = "audioformer prepare ESC-50 --dataset esc50 -o runs/esc50-corpus --variants 8 --augment strong"
     parser = add_verb(verbs, "prepare", run, about, example)

@@ -18,10 +18,14 @@ from audioformer.methods import BUILT_IN, Method, Request, find_method, method_n
 def add_verbs(verbs) -> None:
     """Add `pretrain`."""
     about = (
-        "Pre-train a model to guess hidden codes; no labels are used. With separate rows (the authors' way) every codebook row is a run "
-        "of its own, DIR/row1, DIR/row2, ..., joined into DIR at the end. Ctrl-C saves; the same command continues the run."
+        "Pre-train a model to guess hidden codes; no labels are used. With separate rows (the authors' way) every "
+        "codebook row is a run of its own, DIR/row1, DIR/row2, ..., joined into DIR at the end. Ctrl-C saves; the same "
+        "command continues the run."
     )
-    example = "audioformer pretrain runs/esc50 runs/scenes --preset tiny -o runs/tiny --held-out-share 0.05 --set train.n_steps=500"
+    example = (
+        "audioformer pretrain runs/esc50 runs/scenes --preset tiny -o runs/tiny --held-out-share 0.05 --set "
+        "train.n_steps=500"
+    )
     parser = add_verb(verbs, "pretrain", run, about, example)
     add_corpora(parser)
     methods = [find_method(name) for name in method_names()]

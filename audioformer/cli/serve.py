@@ -95,7 +95,7 @@ def lab_command(folder: Path, port: int, browser: bool) -> list[str]:
     if importlib.util.find_spec("jupyterlab") is None:
         raise AudioformerError('JupyterLab is not installed; run `pip install "audioformer[notebooks]"`')
     first = [f"--LabApp.default_url=/lab/tree/{LAB_FIRST}"] if (folder / LAB_FIRST).is_file() else []
-    is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # as in most containers; JupyterLab wants to be told
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # as in most containers; JupyterLab needs --allow-root there
     return [
         sys.executable,
         "-m",
@@ -111,7 +111,7 @@ def lab_command(folder: Path, port: int, browser: bool) -> list[str]:
 
 
 def lab_environment() -> dict[str, str]:
-    """Variables for JupyterLab: kernels stay offline, and nobody is asked whether to fetch Jupyter's news."""
+    """Variables for JupyterLab: kernels stay offline, and there is no question about Jupyter's news."""
     from audioformer.files import PACKAGE
 
     settings = [str(PACKAGE / "assets" / "jupyter"), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
@@ -121,7 +121,7 @@ def lab_environment() -> dict[str, str]:
 def lab_folder() -> Path:
     """Folder to open: the notebooks of a clone, or a copy of an installed package's in the present folder.
 
-    What is in the copy already is kept: learners have written into it.
+    Files that are in the copy already stay as they are: learners have written into them.
     """
     from audioformer.files import PACKAGE, notebooks_folder
 

@@ -31,34 +31,34 @@ def override(config: Any, changes: Sequence[str]) -> Any:
         >>> override(MaskConfig(), ["span=15"]).span
         15
     """
-    wanted: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for change in changes:
         name, equals, text = change.partition("=")
         if not equals:
             raise AudioformerError(f"--set {change}: expected name=value, e.g. --set train.n_steps=200")
-        wanted[name.strip()] = text.strip()
-    check_names(wanted, list(names_of(config)), "--set")
-    return _replaced(config, wanted, "")
+        texts[name.strip()] = text.strip()
+    check_names(texts, list(names_of(config)), "--set")
+    return _replaced(config, texts, "")
 
 
 def names_of(config: Any, prefix: str = "") -> dict[str, Any]:
     """Every setting by its full name."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for field in fields(config):
         value = getattr(config, field.name)
-        found |= names_of(value, f"{prefix}{field.name}.") if is_dataclass(value) else {prefix + field.name: value}
-    return found
+        settings |= names_of(value, f"{prefix}{field.name}.") if is_dataclass(value) else {prefix + field.name: value}
+    return settings
 
 
-def _replaced(config: Any, wanted: dict[str, str], prefix: str) -> Any:
-    hints = get_type_hints(type(config)) if any(prefix + field.name in wanted for field in fields(config)) else {}
+def _replaced(config: Any, texts: dict[str, str], prefix: str) -> Any:
+    hints = get_type_hints(type(config)) if any(prefix + field.name in texts for field in fields(config)) else {}
     changes = {}
     for field in fields(config):
         name, value = prefix + field.name, getattr(config, field.name)
         if is_dataclass(value):
-            changes[field.name] = _replaced(value, wanted, name + ".")
-        elif name in wanted:
-            changes[field.name] = parse(name, wanted[name], hints[field.name])
+            changes[field.name] = _replaced(value, texts, name + ".")
+        elif name in texts:
+            changes[field.name] = parse(name, texts[name], hints[field.name])
     return replace(config, **changes)
 
 
@@ -90,5 +90,8 @@ def add_set(parser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="change one setting of the preset, e.g. --set train.n_steps=200; may be repeated; a wrong name lists the nearest",
+        help=(
+            "change one setting of the preset, e.g. --set train.n_steps=200; may be repeated; a wrong name lists the "
+            "nearest"
+        ),
     )

@@ -13,8 +13,9 @@ from audioformer.cli.options import add_options, add_verb, at_least_one, seconds
 def add_verbs(verbs) -> None:
     """Add `synth`."""
     about = (
-        "Write labelled synthetic sound scenes with event times. The layout is that of ESC-50, with meta/events.csv; --kind clips writes "
-        "one sound a clip. The same seed gives the same sound; an interrupted run continues where it stopped."
+        "Write labelled synthetic sound scenes with event times. The layout is that of ESC-50, with meta/events.csv; "
+        "--kind clips writes one sound a clip. The same seed gives the same sound; an interrupted run continues where "
+        "it stopped."
     )
     parser = add_verb(verbs, "synth", run, about, "audioformer synth -o runs/scenes --clips 200 --seed 1 --duration 10")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write, or to continue")

@@ -14,7 +14,10 @@ from audioformer.config import check_names
 
 def add_verbs(verbs) -> None:
     """Add `train-codec`."""
-    about = "Train a compact codec on folders of sound (each folder is drawn from equally often). Ctrl-C saves; the same command continues."
+    about = (
+        "Train a compact codec on folders of sound (each folder is drawn from equally often). Ctrl-C saves; the same "
+        "command continues."
+    )
     example = "audioformer train-codec ESC-50/audio my-recordings -o runs/codec --preset laptop --exclude '5-*'"
     parser = add_verb(verbs, "train-codec", run, about, example)
     parser.add_argument(
@@ -25,7 +28,10 @@ def add_verbs(verbs) -> None:
         "--preset",
         default="laptop",
         metavar="NAME",
-        help="laptop (two cores, half an hour), laptop-decoder (its second stage, with --start), gpu, test (default laptop)",
+        help=(
+            "laptop (two cores, half an hour), laptop-decoder (its second stage, with --start), gpu, test (default "
+            "laptop)"
+        ),
     )
     parser.add_argument(
         "--exclude",
@@ -43,8 +49,10 @@ def add_verbs(verbs) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="recording to decode during training, best one that is not trained on: OUTPUT/listen/index.html plays it beside "
-        "its spectrograms and the ladder; may be repeated",
+        help=(
+            "recording to decode during training, best one that is not trained on: OUTPUT/listen/index.html plays it "
+            "beside its spectrograms and the ladder; may be repeated"
+        ),
     )
     parser.add_argument(
         "--listen-every",

@@ -21,7 +21,8 @@ def measured(config: Any, held_out) -> Any:
     """The recipe with validation switched on where clips are held out and nothing was said about when."""
     if not len(held_out) and config.train.patience:
         note(
-            "the recipe stops when held-out clips get no better, and none are held out: it runs to the end; see --held-out-split val"
+            "the recipe stops when held-out clips get no better, and none are held out: it runs to the end; see "
+            "--held-out-split val"
         )
     if not len(held_out) or config.train.validate_every:
         return config
@@ -91,16 +92,18 @@ def summary_text(document: dict) -> str:
     for name, value in (document.get("losses") or {}).items():
         if value is not None and name != "total":
             lines.append("  training " + _loss(name, value, document.get("chance") or {}))
-    found = document.get("validation") or {}
-    for name, value in found.items():
+    validation = document.get("validation") or {}
+    for name, value in validation.items():
         if name not in ("score", "low", "high", "n", "chance"):
-            lines.append(f"  held out {name} {value:.3f}" + (_beside(found) if value == found.get("score") else ""))
+            lines.append(
+                f"  held out {name} {value:.3f}" + (_beside(validation) if value == validation.get("score") else "")
+            )
     return "\n".join(lines)
 
 
-def _beside(found: dict) -> str:
+def _beside(validation: dict) -> str:
     """What a score has to be read with."""
-    parts = [f"chance {found['chance']:.3f}"] if "chance" in found else []
-    parts += [f"95 % interval {found['low']:.3f} to {found['high']:.3f}"] if "low" in found else []
-    parts += [f"{found['n']:g} clips"] if "n" in found else []
+    parts = [f"chance {validation['chance']:.3f}"] if "chance" in validation else []
+    parts += [f"95 % interval {validation['low']:.3f} to {validation['high']:.3f}"] if "low" in validation else []
+    parts += [f"{validation['n']:g} clips"] if "n" in validation else []
     return f" ({', '.join(parts)})" if parts else ""

@@ -35,7 +35,7 @@ def clip_features(samples, sample_rate: int) -> np.ndarray:
 
     Args:
         samples: (N,) float or integer PCM.
-        sample_rate: Hz; brought to 24 kHz, so that original and decoded sound are seen alike.
+        sample_rate: Hz; brought to 24 kHz, so that original and decoded sound are treated alike.
 
     Returns:
         (338,) float64: mean and deviation of 30 MFCCs, deviation of their differences, mean and deviation of 64 log-mel

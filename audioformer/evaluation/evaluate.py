@@ -61,15 +61,15 @@ def evaluate(
     if not clips:
         raise AudioformerError(f"{dataset.root}: no clip has a label that {classifier.name} knows; nothing to measure")
     probabilities, segments = _predict(classifier, clips, known, progress, codings)
-    found = segments[1] >= thresholds_of(classifier) if segments else None
+    estimated = segments[1] >= thresholds_of(classifier) if segments else None
     if several:
         order = sorted(set(known.values()))
         names = [classifier.label_names[c] for c in order]
         truth = np.zeros((len(clips), len(classifier.label_names)), np.int64)
         for row, clip in zip(truth, clips, strict=True):
             row[[known[label] for label in clip.labels if label in known]] = 1
-        heard = (segments[0][:, order], found[:, order]) if segments else None
-        report = multi_label_report(probabilities[:, order], truth[:, order], names, heard)
+        events = (segments[0][:, order], estimated[:, order]) if segments else None
+        report = multi_label_report(probabilities[:, order], truth[:, order], names, events)
     else:
         report = classification_report(
             probabilities, np.array([known[clip.labels[0]] for clip in clips]), classifier.label_names
@@ -80,7 +80,7 @@ def evaluate(
 
 
 def thresholds_of(classifier: AudioClassifier) -> np.ndarray:
-    """(C,) probability from which each class counts as heard in a segment: as chosen and kept in config.json, else 0.5."""
+    """(C,) probability from which each class counts as heard in a segment: the one in config.json, else 0.5."""
     chosen = classifier.about.get("frame_thresholds") or {}
     return np.array([chosen.get(name, ACTIVE) for name in classifier.label_names])
 
@@ -145,7 +145,7 @@ def calibrate(
     labels = np.array([known[clip.labels[0]] for clip in clips])
     temperature = fit_temperature(probabilities, labels)
     after = sharpened(probabilities, temperature)
-    found = {
+    measures = {
         "n": len(clips),
         "error before": calibration_error(probabilities, labels),
         "error after": calibration_error(after, labels),
@@ -153,8 +153,8 @@ def calibrate(
     }
     if foreign is not None:
         others = sharpened(_predict(classifier, list(foreign), known, progress)[0], temperature)
-        found |= {"n_foreign": len(foreign), "roc area": roc_area(after.max(1), others.max(1))}
-    return temperature, found
+        measures |= {"n_foreign": len(foreign), "roc area": roc_area(after.max(1), others.max(1))}
+    return temperature, measures
 
 
 def _shared(classifier: AudioClassifier, dataset: AudioDataset) -> dict[str, int]:
@@ -179,10 +179,10 @@ def _some(names) -> str:
 
 @dataclass
 class _Segments:
-    """Events of all clips, 0.1 s after 0.1 s: whether each class is heard, and how probable it was found."""
+    """Events of all clips, 0.1 s after 0.1 s: whether each class is heard, and how probable the classifier holds it."""
 
     reference: list[np.ndarray]
-    found: list[np.ndarray]
+    estimated: list[np.ndarray]
 
 
 def _predict(
@@ -194,15 +194,15 @@ def _predict(
     for start in range(0, len(clips), GROUP):
         group = clips[start : start + GROUP]
         codes = [_codes(classifier, clip, codings) for clip in group]
-        found = predict_codings(classifier, codes)
-        probabilities += [prediction.probabilities.numpy() for prediction in found]
+        predictions = predict_codings(classifier, codes)
+        probabilities += [prediction.probabilities.numpy() for prediction in predictions]
         if with_events:
             for clip, own in zip(group, codes, strict=True):
                 _add_segments(segments, classifier, clip, own[0], known)
         if progress is not None:
             progress(start + len(group), len(clips))
-    heard = (np.concatenate(segments.reference), np.concatenate(segments.found)) if with_events else None
-    return np.stack(probabilities), heard
+    events = (np.concatenate(segments.reference), np.concatenate(segments.estimated)) if with_events else None
+    return np.stack(probabilities), events
 
 
 def _codes(classifier: AudioClassifier, clip: Clip, codings: int) -> list[torch.Tensor]:
@@ -220,8 +220,8 @@ def _add_segments(
     frame_rate, n_classes = classifier.codec.frame_rate, frames.shape[1]
     events = [(known[label], onset_s, offset_s) for label, onset_s, offset_s in clip.events if label in known]
     reference = events_to_segments(events, len(frames) / frame_rate, n_classes)
-    found = np.zeros(reference.shape, np.float32)
+    estimated = np.zeros(reference.shape, np.float32)
     middles_s = (np.arange(len(frames)) + 0.5) / frame_rate
-    np.maximum.at(found, np.minimum((middles_s / SEGMENT_S).astype(int), len(found) - 1), frames)
+    np.maximum.at(estimated, np.minimum((middles_s / SEGMENT_S).astype(int), len(estimated) - 1), frames)
     segments.reference.append(reference)
-    segments.found.append(found)
+    segments.estimated.append(estimated)

@@ -79,11 +79,11 @@ class LogMel(FrameEncoder):
 
     def forward(self, samples: Tensor) -> Tensor:
         """(B, N) to (B, T, 64), natural log; T = 1 + N // 320. A minute at a time, so that length costs no memory."""
-        found = []
+        frames = []
         for read, keep in pieces(1 + samples.shape[-1] // self.hop, self.piece, 2, 2):
             stretch = samples[:, read.start * self.hop : read.stop * self.hop]
-            found.append(log_mel(stretch, self.sample_rate, self.n_fft, self.hop, self.width).transpose(1, 2)[:, keep])
-        return torch.cat(found, 1)
+            frames.append(log_mel(stretch, self.sample_rate, self.n_fft, self.hop, self.width).transpose(1, 2)[:, keep])
+        return torch.cat(frames, 1)
 
 
 class CodecFrames(FrameEncoder):
@@ -171,9 +171,9 @@ class TransformerFrames(FrameEncoder):
         total = torch.zeros(len(inputs), len(layers), inputs.shape[2], self.width, device=inputs.device)
         count = torch.zeros(inputs.shape[2], 1, device=inputs.device)
         for start in window_starts(inputs.shape[2], self.window):
-            seen = slice(start, start + self.window)
-            total[:, :, seen] += self._window(inputs[:, :, seen], layers)
-            count[seen] += 1
+            span = slice(start, start + self.window)
+            total[:, :, span] += self._window(inputs[:, :, span], layers)
+            count[span] += 1
         return total.div_(count)
 
     def _window(self, inputs: Tensor, layers: Sequence[int]) -> Tensor:

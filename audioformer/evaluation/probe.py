@@ -84,7 +84,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a probe said about test clips it had never seen.
+    """What a probe said about test clips, from which it has not learned.
 
     Attributes:
         scores: (m, C).
@@ -137,29 +137,29 @@ def probe(
         mean, deviation = x[clips].mean(0), x[clips].std(0, correction=0)
         scale = torch.where(deviation > 1e-8, deviation, 1.0)
 
-        def seen(wanted):
-            return (x[wanted] - mean) / scale
+        def scaled(numbers):
+            return (x[numbers] - mean) / scale
 
-        watched = None if watch is None else (seen(watch), y[watch])
-        fitted = LEARNERS[name](Lesson(seen(clips), y[clips], multi_label, seed, device, watched), *setting)
-        return fitted, lambda wanted: fitted.scores(seen(wanted))
+        watched = None if watch is None else (scaled(watch), y[watch])
+        fitted = LEARNERS[name](Lesson(scaled(clips), y[clips], multi_label, seed, device, watched), *setting)
+        return fitted, lambda numbers: fitted.scores(scaled(numbers))
 
     best, best_layer, best_score = None, 0, -np.inf
     for layer, x in enumerate(layers):
         for setting in GRIDS[name]:
             fitted, scores = learn(x, train[inner], setting, train[validation])
-            if (found := score(scores(train[validation]), y[train[validation]], multi_label)) > best_score:
-                best, best_layer, best_score = fitted.setting, layer, found
+            if (value := score(scores(train[validation]), y[train[validation]], multi_label)) > best_score:
+                best, best_layer, best_score = fitted.setting, layer, value
     fitted, scores = learn(layers[best_layer], train, best)
     chosen = best_layer if every.ndim == 3 else None
     return Answer(scores(test).cpu().numpy(), fitted.n_parameters, best, chosen)
 
 
 def score(scores: Tensor, y: Tensor, multi_label: bool) -> float:
-    """Accuracy, or mAP where clips may have several labels; 0 where neither can be told."""
+    """Accuracy, or mAP where clips may have several labels; 0 where neither can be measured."""
     if multi_label:
-        found = mean_over_classes(average_precision(y.numpy(), scores.cpu().numpy()))
-        return 0.0 if np.isnan(found) else found
+        value = mean_over_classes(average_precision(y.numpy(), scores.cpu().numpy()))
+        return 0.0 if np.isnan(value) else value
     return accuracy(y.argmax(1).numpy(), scores.argmax(1).cpu().numpy())
 
 
@@ -198,42 +198,42 @@ def fit_linear(lesson: Lesson, penalty: float) -> Fitted:
 
     optimizer.step(closure)
     weight, bias = weight.detach(), bias.detach()
-    return Fitted(lambda wanted: wanted.to(lesson.device) @ weight + bias, weight.numel() + bias.numel(), (penalty,))
+    return Fitted(lambda vectors: vectors.to(lesson.device) @ weight + bias, weight.numel() + bias.numel(), (penalty,))
 
 
 def fit_knn(lesson: Lesson, k: int) -> Fitted:
     """Mean target of the k clips whose vectors point most nearly the same way; ties go to the nearer neighbours."""
-    kept = F.normalize(lesson.x, dim=1)
-    weights = 1 + 1e-3 * torch.linspace(1, 0, min(k, len(kept)), dtype=kept.dtype)
+    stored = F.normalize(lesson.x, dim=1)
+    weights = 1 + 1e-3 * torch.linspace(1, 0, min(k, len(stored)), dtype=stored.dtype)
 
-    def scores(wanted: Tensor) -> Tensor:
-        nearest = (F.normalize(wanted, dim=1) @ kept.T).topk(len(weights), dim=1).indices
+    def scores(vectors: Tensor) -> Tensor:
+        nearest = (F.normalize(vectors, dim=1) @ stored.T).topk(len(weights), dim=1).indices
         return (lesson.y[nearest] * weights[:, None]).sum(1) / weights.sum()
 
     return Fitted(scores, lesson.x.numel(), (k,))
 
 
 def fit_svm(lesson: Lesson, price: float) -> Fitted:
-    """Support vectors with scikit-learn's radial kernel; a class that every or no clip has gets the same score everywhere."""
+    """Support vectors with scikit-learn's radial kernel; a class of every or no clip gets the same score everywhere."""
     from sklearn.svm import SVC
 
     x, machines = lesson.x.numpy(), []
     for own in lesson.y.T.numpy().astype(int):
         machines.append(SVC(C=price).fit(x, own) if 0 < own.sum() < len(own) else None)
 
-    def scores(wanted: Tensor) -> Tensor:
+    def scores(vectors: Tensor) -> Tensor:
         columns = [
-            np.zeros(len(wanted)) if machine is None else machine.decision_function(wanted.numpy())
+            np.zeros(len(vectors)) if machine is None else machine.decision_function(vectors.numpy())
             for machine in machines
         ]
         return torch.from_numpy(np.stack(columns, 1))
 
-    kept = {int(i) for machine in machines if machine is not None for i in machine.support_}
-    return Fitted(scores, len(kept) * x.shape[1], (price,))
+    stored = {int(i) for machine in machines if machine is not None for i in machine.support_}
+    return Fitted(scores, len(stored) * x.shape[1], (price,))
 
 
 def fit_mlp(lesson: Lesson, layers: int, rate: float, epochs: int | None = None) -> Fitted:
-    """HEAR's perceptron. Watched, it stops where validation no longer improves; else it runs the epochs it is told."""
+    """HEAR's perceptron. Watched, it stops where validation no longer improves; else it runs `epochs`."""
     x, y = lesson.x.float().to(lesson.device), lesson.y.float().to(lesson.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(lesson.seed)
@@ -249,15 +249,15 @@ def fit_mlp(lesson: Lesson, layers: int, rate: float, epochs: int | None = None)
                 optimizer.step()
             if lesson.watch is None or epoch % EVERY:
                 continue
-            found = score(_forward(model, lesson.watch[0], lesson.device), lesson.watch[1], lesson.multi_label)
-            if found > best[0]:
-                best = (found, epoch, copy.deepcopy(model))
+            value = score(_forward(model, lesson.watch[0], lesson.device), lesson.watch[1], lesson.multi_label)
+            if value > best[0]:
+                best = (value, epoch, copy.deepcopy(model))
             if epoch - best[1] >= PATIENCE * EVERY:
                 break
     model = best[2] if lesson.watch is not None else model
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     return Fitted(
-        lambda wanted: _forward(model, wanted, lesson.device), n_parameters, (layers, rate, epochs or best[1])
+        lambda vectors: _forward(model, vectors, lesson.device), n_parameters, (layers, rate, epochs or best[1])
     )
 
 

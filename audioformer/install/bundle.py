@@ -3,7 +3,7 @@
     wheels/      audioformer with its weights, and all that it needs, for the system and Python that made the bundle
     notebooks/   samples/   install.sh   install.bat   README.txt   bundle-SYSTEM.json (what is in it, with sha256)
 
-pip gets the wheels, in the versions that are installed here. Bundles made on other systems into the same folder add to it.
+pip gets the wheels, in the versions that are installed here. Bundles of other systems in the same folder add to it.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def make_bundle(folder: Path, extras: Sequence[str] = EXTRAS) -> Iterator[str]:
     try:
         house = folder / "wheels"
         house.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f"{PARTIAL}*"):  # by a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in folder.glob(f"{PARTIAL}*"):  # by a run that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
             own = own_wheel(Path(partial))
-            wanted = f"audioformer[{','.join(extras)}] @ {own.as_uri()}" if extras else str(own)
-            yield from _fetch(wanted, house, Path(partial))
+            requirement = f"audioformer[{','.join(extras)}] @ {own.as_uri()}" if extras else str(own)
+            yield from _fetch(requirement, house, Path(partial))
             names = sorted(path.name for path in (Path(partial) / "new").glob("*.whl"))
             for name in names:
                 (Path(partial) / "new" / name).replace(house / name)
@@ -111,7 +111,7 @@ def repack(distribution: metadata.Distribution, folder: Path) -> Path:
     return path
 
 
-def _fetch(wanted: str, house: Path, partial: Path) -> Iterator[str]:
+def _fetch(requirement: str, house: Path, partial: Path) -> Iterator[str]:
     """All wheels into partial/new, from the house where they are there already."""
     installed = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
     installed.pop("audioformer", None)
@@ -122,7 +122,7 @@ def _fetch(wanted: str, house: Path, partial: Path) -> Iterator[str]:
     pins.write_text("".join(f"{name}=={version}\n" for name, version in installed.items()), encoding="utf-8")
     local = {version.partition("+")[2] for version in installed.values() if "+" in version}
     indexes = [word for name in sorted(local) for word in ("--extra-index-url", LOCAL_INDEX + name)]
-    words = ("wheel", "-c", pins, "--find-links", house, "-w", partial / "new", wanted)
+    words = ("wheel", "-c", pins, "--find-links", house, "-w", partial / "new", requirement)
     try:
         yield from _pip(*words, partial=partial)
     except AudioformerError:
@@ -172,12 +172,12 @@ def _write_papers(folder: Path, extras: Sequence[str], names: Sequence[str]) -> 
     bundles = sorted(folder.glob("bundle-*.json"))
     for name in before - set().union(*map(_files, bundles)):
         (folder / "wheels" / name).unlink(missing_ok=True)
-    made = [json.loads(path.read_text(encoding="utf-8")) for path in bundles]
+    listings = [json.loads(path.read_text(encoding="utf-8")) for path in bundles]
     words = {
         "VERSION": about["audioformer"],
         "EXTRAS": ",".join(extras),
-        "PYTHONS": " ".join(sorted({one["python"] for one in made})),
-        "SYSTEMS": "; ".join(f"{one['system']} with Python {one['python']}" for one in made),
+        "PYTHONS": " ".join(sorted({one["python"] for one in listings})),
+        "SYSTEMS": "; ".join(f"{one['system']} with Python {one['python']}" for one in listings),
     }
     for path in sorted((Path(__file__).parent / "files").iterdir()):
         text = re.sub("@([A-Z]+)@", lambda match: words[match[1]], path.read_text(encoding="utf-8"))

@@ -7,8 +7,9 @@
     OUT/cells/        one JSON file for each (data, row, fold, seed) and settings, written when it is done
 
 Whatever is there is taken up again, so a kill loses one cell at most. The fold that a cell is measured on takes part in
-nothing that is trained here: not in pre-training, not in mixtures, not in any choice. The bundled codec, which makes the
-codes of all cells, was trained before on the sound of ESC-10's folds 1 to 3 and of all FSDD speakers but theo, without labels.
+nothing that is trained here: not in pre-training, not in mixtures, not in any choice. The bundled codec, which makes
+the codes of all cells, was trained before on the sound of ESC-10's folds 1 to 3 and of all FSDD speakers but theo,
+without labels.
 
 Shapes: K rows, T frames.
 """
@@ -96,7 +97,7 @@ class Bench:
         root: folder of the data set.
         folder: OUT.
         codec: makes the codes.
-        say: told what is going on.
+        say: called with what is going on.
     """
 
     def __init__(self, spec: DataSpec, config: AblationConfig, root: Path, folder: Path, codec: Codec, say: Say):
@@ -244,7 +245,7 @@ class Bench:
 
 
 def _probing(config: FinetuneConfig) -> FinetuneConfig:
-    """The recipe of a linear layer on frozen vectors, in the windows of the other rows: ten times their steps, each far cheaper."""
+    """The recipe of a linear layer on frozen vectors: the other rows' windows, ten times their steps, each far cheaper."""
     probe = finetune_preset("probe")
     steps = replace(probe.train, n_steps=10 * config.train.n_steps, seed=config.train.seed)
     return replace(probe, train=steps, crop_s=config.crop_s, min_crop_s=config.crop_s)

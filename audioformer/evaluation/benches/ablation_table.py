@@ -20,15 +20,16 @@ def ablation_table(records: Sequence[dict], missing: Sequence[str] = (), **about
 
     Args:
         records: of `ablation.run_cells`.
-        missing: names of cells that were asked for and are not there.
+        missing: names of cells that are not measured yet.
         **about: further entries of the document.
 
     Returns:
-        {"name", "machine", "missing", "rows", ...}. In a row "ours" is the mean accuracy over folds and seeds, "peer" the
-        SVM's over the same folds, "seed_std" the standard deviation over seeds of the mean over folds, "fold_std" that over
-        folds of the mean over seeds; "accuracies" holds one list for each fold with one number for each seed (None where it is
-        missing; the SVM has one seed); "versus" names the row it varies, "gain" the mean difference from it over
-        the "n_pairs" cells that both have, "gain_error" that mean's standard error (None where there are fewer than two).
+        {"name", "machine", "missing", "rows", ...}. In a row "ours" is the mean accuracy over folds and seeds, "peer"
+        the SVM's over the same folds, "seed_std" the standard deviation over seeds of the mean over folds, "fold_std"
+        that over folds of the mean over seeds; "accuracies" holds one list for each fold with one number for each seed
+        (None where it is missing; the SVM has one seed); "versus" names the row it varies, "gain" the mean difference
+        from it over the "n_pairs" cells that both have, "gain_error" that mean's standard error (None where there are
+        fewer than two).
     """
     table = []
     for data in dict.fromkeys(record["data"] for record in records):
@@ -72,9 +73,10 @@ def _gain(name: str, cells: dict, values: dict) -> dict:
 
 
 def reading(line: dict) -> str:
-    """A row with a gain in words: a difference counts where 0 lies outside its 95 % interval (Student's t over the pairs of cells).
+    """A row with a gain in words: a difference counts where 0 lies outside its 95 % interval.
 
-    The seeds of one fold are taken for new measurements; over folds alone, the interval is wider (notebook 09 counts both ways).
+    Student's t over the pairs of cells: the seeds of one fold are taken for new measurements; over folds alone, the
+    interval is wider (notebook 09 counts both ways).
 
     Args:
         line: row of the document whose "gain" is not None.

@@ -1,4 +1,4 @@
-"""Five ways to adapt one pre-trained model, with the numbers each of them learns: what a workshop with small data asks for.
+"""Five ways to adapt one pre-trained model, with the numbers each of them learns: for workshops with small data.
 
     audioformer bench adapt CORPUS --from pretrained -o runs/adapt --per-class 8
 
@@ -69,7 +69,7 @@ class AdaptBench:
         object.__setattr__(self, "corpus", self.corpus.select(not_split="test"))
 
     @cached_property
-    def given(self) -> list:
+    def decisive(self) -> list:
         """All that a result hangs on but for way, fold and seed; plain values."""
         corpus = [asdict(self.corpus.info), len(self.corpus), self.corpus.column("partner").tolist()]
         return [*corpus, self.config.to_dict(), self.start, self.per_class]
@@ -148,7 +148,7 @@ def run_cells(
         for fold in folds:
             for name in names:
                 about = {"adaptation": name, "fold": fold, "seed": seed}
-                decides = json.dumps([about, bench.given, RATES[name]])
+                decides = json.dumps([about, bench.decisive, RATES[name]])
                 path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
                 say(f"{name}, fold {fold}, seed {seed}")
                 yield remembered(path, partial(bench.measure, about))

@@ -67,8 +67,9 @@ def spread(cells: Mapping[tuple, float]) -> dict:
     """How far scores by (fold, seed) spread.
 
     Returns:
-        {"n_folds", "n_seeds", "seed_std", "fold_std", "folds"}: deviation over the seeds that have all folds of the mean
-        over folds, deviation over folds of the mean over seeds (None where there is only one), and that mean for each fold.
+        {"n_folds", "n_seeds", "seed_std", "fold_std", "folds"}: deviation over the seeds that have all folds of the
+        mean over folds, deviation over folds of the mean over seeds (None where there is only one), and that mean for
+        each fold.
 
     Example:
         >>> spread({(1, 0): 0.5, (2, 0): 0.7})["folds"]

@@ -89,7 +89,7 @@ def bench_growth(
         longest_s: leave out longer clips, seconds.
         largest: leave out larger batches.
         repeats: of each case, after one that is not counted; the median counts. Cases beyond 10 s run once.
-        progress: told what is being measured.
+        progress: called with what is being measured.
 
     Returns:
         The benchmark: "ours" is the time, s; "tokens" in it, "tokens_per_s", "peak_mb" of memory, and "growth", the

@@ -68,7 +68,7 @@ class LabelsBench:
         config: fine-tuning recipe, the same for finetuned and scratch.
         codings: of each clip.
         folder: OUT.
-        say: told what is going on.
+        say: called with what is going on.
     """
 
     data: ProbeData

@@ -138,7 +138,7 @@ def run_cells(
         probes: names of `probe.GRIDS`.
         seeds: of validation parts and starts.
         folder: OUT.
-        say: told what is going on.
+        say: called with what is going on.
         device: where probes compute.
     """
     for model in models:

@@ -1,4 +1,4 @@
-"""How fast a masked-language-model step is, beside Hugging Face's RoFormer: same sizes, same weights, same batch, same loss.
+"""How fast a masked-language-model step is, beside Hugging Face's RoFormer with the same sizes, weights, batch, loss.
 
     audioformer bench train
 
@@ -75,7 +75,7 @@ def bench_train(
         batch: B.
         positions: S, BOA and EOA included.
         n_steps: measured steps of each, after one that is not.
-        progress: told what is being measured.
+        progress: called with what is being measured.
 
     Returns:
         The benchmark. "ours" and "peer" are tokens per second; "loss" and "loss_peer" the first step's losses without

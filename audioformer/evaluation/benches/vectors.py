@@ -1,4 +1,4 @@
-"""A vector for every clip of a data set from a frozen model, computed once and kept on disk; and how fast that is.
+"""A vector for every clip of a data set from a frozen model, computed once and stored on disk; and how fast that is.
 
 Part of `bench probe`. Shapes: n clips, N samples, T frames, D width of a frame, F features of a clip.
 """
@@ -56,10 +56,10 @@ class ClipVectors:
         """
         if self.encoder is None:
             return clip_features(samples, sample_rate).astype(np.float32)
-        heard = resample(samples[None], sample_rate, self.encoder.sample_rate).to(self.encoder.device)
+        sound = resample(samples[None], sample_rate, self.encoder.sample_rate).to(self.encoder.device)
         if self.every:
-            return summarise(self.encoder.every_layer(heard)[0]).cpu().numpy()
-        return summarise(self.encoder(heard).float())[0].cpu().numpy()
+            return summarise(self.encoder.every_layer(sound)[0]).cpu().numpy()
+        return summarise(self.encoder(sound).float())[0].cpu().numpy()
 
 
 def dataset_vectors(
@@ -70,7 +70,7 @@ def dataset_vectors(
     Args:
         vectors: the model.
         dataset: clips.
-        folder: where they are kept, one safetensors file for each model and list of clips.
+        folder: where they are stored, one safetensors file for each model and list of clips.
         progress: called with (clips done, clips in all).
 
     Returns:
@@ -80,15 +80,15 @@ def dataset_vectors(
         AudioformerError: a clip that cannot be read, or the folder cannot be written.
     """
     path = folder / f"{_key(vectors, dataset.clips)}.safetensors"
-    if (kept := _read(path)) is not None:
-        return kept
-    found = []
+    if (stored := _read(path)) is not None:
+        return stored
+    summaries = []
     for done, clip in enumerate(dataset, 1):
         sound = clip.load(mono=True)
-        found.append(vectors(sound.samples[0], sound.sample_rate))
+        summaries.append(vectors(sound.samples[0], sound.sample_rate))
         if progress is not None:
             progress(done, len(dataset))
-    stacked = np.stack(found)
+    stacked = np.stack(summaries)
     if not np.isfinite(stacked).all():
         raise AudioformerError(f"{vectors.name}: gives NaN or infinite vectors; the model has diverged")
     write_tensors(path, {"vectors": torch.from_numpy(stacked)}, {"model": vectors.name})
