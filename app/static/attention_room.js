@@ -1,5 +1,6 @@
 // Attention: all heads at a glance, one head as a map, one moment on the spectrogram.
-import { Room, part } from "./room.js";
+import { fact } from "./parts.js";
+import { Room } from "./room.js";
 import { AttentionView } from "./widgets/attention.js";
 import { Timeline } from "./widgets/timeline.js";
 
@@ -95,11 +96,7 @@ class AttentionRoom extends Room {
     ];
     if (group > 1) facts.push(["Grain", `${group} frames`, "joined before the first layer: they look as one, hence the squares"]);
     if (n_windows > 1) facts.push(["Window", `${window[0].toFixed(1)}-${window[1].toFixed(1)} s`, `one of ${n_windows}; the cursor chooses`]);
-    this.find(".af-told div").replaceChildren(...facts.map(([name, value, compare]) => {
-      const row = part("p", "af-fact");
-      row.append(part("span", "", name), part("b", "", value), part("small", "", compare));
-      return row;
-    }));
+    this.find(".af-told div").replaceChildren(...facts.map((one) => fact(...one)));
     this.host.dataset.moment = `${layer}:${head}:${cursor.frame}`;
     this.host.dataset.top = map.top.toFixed(6);
   }
@@ -112,8 +109,8 @@ class AttentionRoom extends Room {
     const heard = samples.slice(first, Math.round((start_s + shares.length * step_s) * rate));
     for (let i = 0; i < heard.length; i++) {
       const place = i / rate / step_s - 0.5; // between the middles of two frames
-      const [low, part] = [Math.floor(place), place - Math.floor(place)];
-      const share = (shares[Math.max(low, 0)] ?? 0) * (1 - part) + (shares[Math.min(low + 1, shares.length - 1)] ?? 0) * part;
+      const [low, rest] = [Math.floor(place), place - Math.floor(place)];
+      const share = (shares[Math.max(low, 0)] ?? 0) * (1 - rest) + (shares[Math.min(low + 1, shares.length - 1)] ?? 0) * rest;
       heard[i] *= share;
     }
     this.link.player.samples(heard, rate);

@@ -2,7 +2,7 @@
 import { LiveView } from "./widgets/live.js";
 import { linked } from "./widgets/link.js";
 import { Timeline } from "./widgets/timeline.js";
-import { part } from "./room.js";
+import { button, part } from "./parts.js";
 
 export function mount(page) {
   new LiveRoom(page);
@@ -26,9 +26,9 @@ class LiveRoom {
   }
 
   buttons() {
-    this.button = part("button", "af-button af-freeze", "Freeze");
-    Object.assign(this.button, { type: "button", disabled: true, title: "Keep the last half minute on a time line: hear it, step through it, send it to another room" });
-    this.button.addEventListener("click", () => (this.shown ? this.show(false) : this.freeze()));
+    const title = "Keep the last half minute on a time line: hear it, step through it, send it to another room";
+    this.button = button("Freeze", title, () => (this.shown ? this.show(false) : this.freeze()), "af-button af-freeze");
+    this.button.disabled = true;
     this.live.find(".af-slot").append(this.button);
     new MutationObserver(() => this.state()).observe(this.live.host, { attributes: true, attributeFilter: ["data-state"] });
   }
@@ -42,10 +42,9 @@ class LiveRoom {
     for (const tab of document.querySelectorAll("#af-rooms [role=tab]")) {
       const name = tab.textContent.trim();
       if (!name || name === "Live" || [...bar.children].some((other) => other.dataset.to === name)) continue;
-      const button = part("button", "af-button", name);
-      Object.assign(button, { type: "button" }).dataset.to = name;
-      button.addEventListener("click", () => this.use(name));
-      bar.append(button);
+      const sends = button(name, "", () => this.use(name));
+      sends.dataset.to = name;
+      bar.append(sends);
     }
     frozen.prepend(bar);
   }

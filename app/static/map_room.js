@@ -1,5 +1,7 @@
 // Map: the same sounds as two models see them. Point, hear, draw a loop; the list, the confusion table and the maps are one.
-import { Room, bars, part, put } from "./room.js";
+import { button, part, put } from "./parts.js";
+import { Room } from "./room.js";
+import { MapPanels, percent, words } from "./map_panels.js";
 import { EmbeddingMap, OUTCOMES, classMark, mark, shade } from "./widgets/embedding_map.js";
 import { Stages } from "./widgets/stages.js";
 import { look, onLook } from "./widgets/colours.js";
@@ -7,7 +9,6 @@ import { download, drawings, saveMenu } from "./widgets/save.js";
 
 const POLL_MS = 900;
 const STORE = "audioformer-map"; // the kind of map chosen last in this browser
-const LONGEST_LIST = 120;
 const THROUGH = "/"; // chosen in place of a second model: no model has this name
 const TEMPLATE = `
   <div class="af-controls" role="group" aria-label="What the maps show">
@@ -29,9 +30,6 @@ const TEMPLATE = `
     <section class="af-card"><h3>Nearest of the same label</h3><div class="af-purities"></div><h3>Your sound</h3><div class="af-neighbours"></div></section>
   </div>`;
 
-const words = (label) => String(label).replaceAll("_", " ");
-const percent = (share) => `${(100 * share).toFixed(0)} %`;
-
 export function mount(page) {
   new MapRoom(page).open();
 }
@@ -42,7 +40,11 @@ class MapRoom extends Room {
     this.answers = { look: this.looked, sound: this.heard };
     this.maps = [0, 1].map((side) => this.build(side));
     this.stages = new Stages(this.find(".af-steps"), (number) => this.stage(number));
-    this.chosen = [];
+    this.panels = new MapPanels(this.find, {
+      select: (indices) => this.select(indices),
+      play: (index) => this.play(index),
+      point: (index) => this.maps.forEach(({ view }) => view.point(index, false)),
+    });
     this.wavs = new Map();
     if (localStorage.getItem(STORE) === "pca") this.find(".af-method").value = "pca";
     this.find(".af-method").addEventListener("change", () => localStorage.setItem(STORE, this.find(".af-method").value));
@@ -105,7 +107,7 @@ class MapRoom extends Room {
     this.view.views = [this.earlier.at(-1), this.earlier[number]];
     this.host.dataset.stage = this.earlier[number].name;
     this.colour();
-    this.neighbours();
+    this.panels.neighbours();
   }
 
   staged({ views, through }) {
@@ -137,10 +139,8 @@ class MapRoom extends Room {
     this.classes = [...names].sort();
     this.maps.forEach(({ card }, side) => (card.hidden = side >= reply.views.length));
     this.colour();
-    this.purities();
-    this.neighbours();
-    this.confusion();
-    this.list();
+    this.panels.show(reply);
+    this.host.dataset.own = reply.views[0].own.name;
   }
 
   options({ models, names, method, through, before }) {
@@ -224,11 +224,9 @@ class MapRoom extends Room {
       return box.replaceChildren(part("span", "", "probability 0"), scale, part("span", "", "1"));
     }
     const entry = (text, shown, member) => {
-      const button = part("button", "af-class");
-      Object.assign(button, { type: "button", title: "Select these clips" });
-      button.append(mark(shown), part("span", "", text));
-      button.addEventListener("click", () => this.select(clips.map((_, i) => i).filter(member)));
-      return button;
+      const made = button("", "Select these clips", () => this.select(clips.map((_, i) => i).filter(member)), "af-class");
+      made.append(mark(shown), part("span", "", text));
+      return made;
     };
     if (by === "error") {
       const kinds = [["right", (i) => view.right[i]], ["wrong", (i) => !view.right[i] && view.known[i]], ["not one of its classes", (i) => !view.known[i]]];
@@ -240,10 +238,9 @@ class MapRoom extends Room {
   }
 
   select(indices) {
-    this.chosen = indices;
     for (const { view } of this.maps) view.choose(indices);
     this.host.dataset.chosen = indices.length;
-    this.list();
+    this.panels.list(indices);
   }
 
   search() {
@@ -252,100 +249,6 @@ class MapRoom extends Room {
     if (!view) return;
     const fits = (clip, i) => [clip.label, words(clip.label), view.predictions[i], clip.file].some((text) => text.toLowerCase().includes(wanted));
     this.select(wanted ? this.view.clips.map((clip, i) => (fits(clip, i) ? i : -1)).filter((i) => i >= 0) : []);
-  }
-
-  get listed() {
-    return this.chosen.length ? this.chosen : this.view.clips.map((_, i) => i);
-  }
-
-  list() {
-    if (!this.view?.views.length) return;
-    const { clips, views, left_out: leftOut } = this.view;
-    const all = this.listed;
-    const rest = all.length > LONGEST_LIST ? `, the first ${LONGEST_LIST} listed` : "";
-    const out = leftOut ? ` (${leftOut} more in the data set are not on the map)` : "";
-    this.find(".af-list-title").textContent = `${this.chosen.length ? `${all.length} of ${clips.length} selected` : `All ${clips.length} clips`}${rest}${out}`;
-    this.find(".af-clips").replaceChildren(...all.slice(0, LONGEST_LIST).map((i) => {
-      const row = part("button", "af-clip-row");
-      row.type = "button";
-      row.dataset.index = i;
-      row.title = clips[i].file;
-      const [view] = views;
-      row.append(part("span", "", `▶ ${words(clips[i].label)}`), part("span", view.right[i] ? "af-right" : "af-wrong", `${view.right[i] ? "=" : "≠"} ${words(view.predictions[i])}`));
-      row.append(part("span", "af-value", percent(view.confidence[i])));
-      row.addEventListener("click", () => this.play(i));
-      row.addEventListener("focus", () => this.maps.forEach((map) => map.view.point(i, false)));
-      row.addEventListener("pointerenter", () => this.maps.forEach((map) => map.view.point(i, false)));
-      return row;
-    }));
-  }
-
-  // Rows: what it is; columns: what the left model calls it. A cell selects its clips.
-  confusion() {
-    const { clips, views: [view] } = this.view; // prettier-ignore
-    const columns = [...new Set(view.predictions)].sort();
-    const every = [...new Set(clips.map((clip) => clip.label))].sort();
-    const rows = [...every.filter((name) => columns.includes(name)), ...every.filter((name) => !columns.includes(name))];
-    const cells = new Map();
-    clips.forEach((clip, i) => {
-      const key = `${clip.label}|${view.predictions[i]}`;
-      cells.set(key, [...(cells.get(key) ?? []), i]);
-    });
-    const table = part("table", "af-table");
-    table.append(part("caption", "", `Rows: label. Columns: ${view.name}. Click a number for its clips.`));
-    const head = table.createTHead().insertRow();
-    head.append(part("th", ""));
-    for (const name of columns) {
-      const cell = part("th", "af-up");
-      cell.scope = "col";
-      cell.append(part("span", "", words(name)));
-      head.append(cell);
-    }
-    const body = table.createTBody();
-    for (const label of rows) {
-      const line = body.insertRow();
-      const name = part("th", "", words(label));
-      name.scope = "row";
-      line.append(name);
-      const total = clips.filter((clip) => clip.label === label).length;
-      for (const column of columns) {
-        const found = cells.get(`${label}|${column}`);
-        const cell = line.insertCell();
-        if (!found) continue;
-        const button = part("button", label === column ? "af-cell af-right" : "af-cell", String(found.length));
-        button.type = "button";
-        button.style.setProperty("--share", found.length / total);
-        button.title = `${found.length} of ${total} ${words(label)} taken for ${words(column)}`;
-        button.setAttribute("aria-label", button.title);
-        button.addEventListener("click", () => this.select(found));
-        cell.append(button);
-      }
-    }
-    this.find(".af-confusion").replaceChildren(table);
-  }
-
-  purities() {
-    const rows = this.view.purities.map(({ name, purity }) => ({ label: name, value: purity, text: purity.toFixed(2), title: `${name}: kNN purity ${purity.toFixed(3)}` }));
-    const [view] = this.view.views;
-    this.find(".af-purities").replaceChildren(bars(rows, view.chance), part("p", "af-legend", `tick: chance, ${view.chance.toFixed(2)}`));
-  }
-
-  neighbours() {
-    const { clips, views } = this.view;
-    const box = this.find(".af-neighbours");
-    box.replaceChildren(part("p", "", `${views[0].own.name}: the star. Drop another sound into the left column to see it here.`));
-    for (const view of views) {
-      box.append(part("p", "af-by", `Nearest by ${view.name}`));
-      const row = part("div", "af-near-row");
-      view.own.nearest.forEach((i, place) => {
-        const button = part("button", "af-guess", `▶ ${words(clips[i].label)} ${view.own.cosines[place].toFixed(2)}`);
-        Object.assign(button, { type: "button", title: `${clips[i].file}, cosine ${view.own.cosines[place].toFixed(3)}` });
-        button.addEventListener("click", () => this.play(i));
-        row.append(button);
-      });
-      box.append(row);
-    }
-    this.host.dataset.own = views[0].own.name;
   }
 
   play(index) {
@@ -367,25 +270,12 @@ class MapRoom extends Room {
 
   async save(kind) {
     if (!this.view?.views.length) return;
-    const csv = new Blob([this.csv()], { type: "text/csv" });
+    const csv = new Blob([this.panels.csv()], { type: "text/csv" });
     if (kind === "csv") return download(csv, "map.csv");
     for (const [side, { name }] of this.view.views.entries()) {
       const { view } = this.maps[side];
       const make = drawings(() => view.save(), () => view.shown.alt, [600, 600], () => ({ csv }));
       download(await make[kind](), `map-${name.replaceAll(/[^\w-]+/g, "-")}.${kind}`);
     }
-  }
-
-  csv() {
-    const { clips, views } = this.view;
-    // a cell that begins like a formula would be run by a spreadsheet
-    const cell = (value) => `"${String(value).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
-    const number = (value) => Number(value).toFixed(4);
-    const head = ["file", "label", ...views.flatMap(({ name }) => [`x ${name}`, `y ${name}`, `prediction ${name}`, `confidence ${name}`])].map(cell);
-    const lines = this.listed.map((i) => [
-      cell(clips[i].file), cell(clips[i].label),
-      ...views.flatMap((view) => [...view.points[i].map(number), cell(view.predictions[i]), number(view.confidence[i])]),
-    ]); // prettier-ignore
-    return [head, ...lines].map((line) => `${line.join(",")}\r\n`).join("");
   }
 }

@@ -1,5 +1,6 @@
 // Mask: hide codes at random or by hand, see what the model guesses, hear the gap and its filling.
-import { Room, bars, part, put } from "./room.js";
+import { bars, fact, packBits, part, put, unpackBits } from "./parts.js";
+import { Room } from "./room.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const TEMPLATE = `
@@ -99,18 +100,15 @@ class MaskRoom extends Room {
 
   put(hidden) {
     this.hidden = hidden;
-    const bytes = new Uint8Array(Math.ceil(hidden.length / 8));
-    hidden.forEach((on, i) => on && (bytes[i >> 3] |= 1 << (i & 7)));
     this.remember(null); // what is painted by hand is too much for an address
-    this.ask("look", { hidden: btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")) });
+    this.ask("look", { hidden: packBits(hidden) });
   }
 
   looked(reply, more) {
     if (more) return; // another stroke is on its way
     this.view = reply;
     [this.rows, this.frames, this.bits] = [reply.rows, reply.frames, reply.hidden];
-    const bytes = Uint8Array.from(atob(reply.hidden), (letter) => letter.charCodeAt(0));
-    this.hidden = Uint8Array.from({ length: this.rows * this.frames }, (_, i) => (bytes[i >> 3] >> (i & 7)) & 1);
+    this.hidden = unpackBits(reply.hidden, this.rows * this.frames);
     this.places = new Map(reply.guesses.map((place) => [`${place[0]}:${place[1]}`, place]));
     this.timeline.show({ ...reply, hear: HEAR });
     this.wavs = { codes: this.wavs.codes };
@@ -158,16 +156,11 @@ class MaskRoom extends Room {
   showSum({ share, places, surprise, chance, accuracy, size, per_row }) {
     const box = this.find(".af-sum div");
     if (!places) return box.replaceChildren(part("p", "", "Nothing is hidden. Hide some codes for the model to guess."));
-    const line = (name, value, compare) => {
-      const row = part("p", "af-fact");
-      row.append(part("span", "", name), part("b", "", value), part("small", "", compare));
-      return row;
-    };
     box.replaceChildren(
-      line("Hidden", `${(100 * share).toFixed(0)} %`, `${places} codes`),
-      line("Surprise", `${surprise.toFixed(2)} nats`, `chance ${chance.toFixed(2)}`),
-      line("Right", `${(100 * accuracy).toFixed(1)} %`, `chance ${(100 / size).toFixed(1)} %`),
-      line("By row", per_row.map((value) => (value === null ? "–" : value.toFixed(1))).join(" "), "nats"),
+      fact("Hidden", `${(100 * share).toFixed(0)} %`, `${places} codes`),
+      fact("Surprise", `${surprise.toFixed(2)} nats`, `chance ${chance.toFixed(2)}`),
+      fact("Right", `${(100 * accuracy).toFixed(1)} %`, `chance ${(100 / size).toFixed(1)} %`),
+      fact("By row", per_row.map((value) => (value === null ? "–" : value.toFixed(1))).join(" "), "nats"),
     );
     box.dataset.surprise = surprise.toFixed(4);
   }

@@ -1,6 +1,7 @@
 // Results: the benchmarks that come with the kit, one figure at a time.
 import { PlotlyView } from "./plotly_view.js";
-import { Room, part, put } from "./room.js";
+import { part, put } from "./parts.js";
+import { Room } from "./room.js";
 
 const TEMPLATE = `
   <div class="af-controls" role="group" aria-label="Which result">

@@ -1,9 +1,7 @@
 // What every room shares: it asks its questions when it is on the screen and the clip is another one, one at a time.
 import { LATE, Latest } from "./latest.js";
-import { part } from "./widgets/dom.js";
+import { part } from "./parts.js";
 import { linked } from "./widgets/link.js";
-
-export { part };
 
 export class Room {
   constructor({ element, read, watch, send }, name, template) {
@@ -95,39 +93,4 @@ export class Room {
 
   // A room forgets here what it would ask for again.
   forget() {}
-}
-
-// A control takes a value, if it is one of those that it offers.
-export function put(control, value) {
-  if (value === undefined || (control.options && ![...control.options].some((one) => one.value === String(value)))) return;
-  control.value = value;
-}
-
-// A list of bars: rows of {label, value (0 to 1), text, ghost (0 to 1), act, title}.
-export function bars(rows, chance = null) {
-  const list = part("ol", "af-bars");
-  for (const row of rows) {
-    const entry = part("li", "");
-    const label = row.act ? part("button", "af-guess", row.label) : part("span", "af-name", row.label);
-    if (row.act) label.type = "button";
-    if (row.act) label.addEventListener("click", row.act);
-    if (row.title) entry.title = row.title;
-    const track = part("span", "af-track");
-    if (row.ghost !== undefined) track.append(width(part("i", "af-ghost"), row.ghost));
-    track.append(width(part("i", "af-fill"), row.value));
-    if (chance !== null) {
-      const tick = part("i", "af-chance");
-      tick.style.left = `${100 * chance}%`;
-      track.append(tick);
-    }
-    entry.append(label, track, part("span", "af-value", row.text));
-    if (row.mark) entry.classList.add("af-true");
-    list.append(entry);
-  }
-  return list;
-}
-
-function width(bar, share) {
-  bar.style.width = `${100 * share}%`;
-  return bar;
 }

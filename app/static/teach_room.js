@@ -1,14 +1,13 @@
 // Teach: name classes, bring a handful of examples of each, learn, try. The sounds stay in this page; the server keeps codes.
+import { ClassCard } from "./class_card.js";
 import { LATE, Latest } from "./latest.js";
-import { part } from "./room.js";
-import { Microphone } from "./widgets/microphone.js";
+import { lossCurve, lossInWords } from "./loss_curve.js";
+import { button, part } from "./parts.js";
 import { EmbeddingMap, classMark, mark } from "./widgets/embedding_map.js";
 import { linked } from "./widgets/link.js";
-import { readWav, writeWav } from "./widgets/player.js";
 import { drawings, quoted, saveMenu } from "./widgets/save.js";
-import { look, onLook } from "./widgets/colours.js";
+import { onLook } from "./widgets/colours.js";
 
-const LONGEST_S = 5; // of a recording
 const TEMPLATE = `
   <div class="af-controls" role="group" aria-label="How to learn">
     <label>Learn <select class="af-method" aria-label="What learns"><option value="probe">the last layer (seconds)</option>
@@ -27,7 +26,6 @@ const TEMPLATE = `
     <section class="af-card"><h3>Your examples</h3><div class="af-own-map"></div><p class="af-own-told"></p></section>
   </div>
   <section class="af-card af-result" aria-live="polite" hidden><h3>It is listening</h3><p></p><div class="af-controls"></div></section>`;
-const SVG = "http://www.w3.org/2000/svg";
 
 export function mount(page) {
   new TeachRoom(page);
@@ -38,7 +36,7 @@ class TeachRoom {
     this.host = element.querySelector(".af-room");
     this.host.dataset.room = "teach";
     this.host.innerHTML = TEMPLATE; // fixed text
-    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, tasks: 0, limits: { examples: 60, classes: 8, fewest: 2, letters: 40 } });
+    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, tasks: 0, recorders: { now: null }, limits: { examples: 60, classes: 8, fewest: 2, letters: 40 } });
     this.find = (name) => this.host.querySelector(name);
     this.map = new EmbeddingMap(this.find(".af-own-map"), {
       pick: (index) => this.hear(this.done?.ids[index]),
@@ -52,6 +50,7 @@ class TeachRoom {
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
     this.savers();
     onLook(() => this.curve && this.drawCurve());
+    window.addEventListener("beforeunload", (event) => this.total && event.preventDefault()); // the browser asks: examples would be lost
     new ResizeObserver(() => this.visit()).observe(this.host);
   }
 
@@ -102,64 +101,30 @@ class TeachRoom {
 
   addClass() {
     if (this.classes.length >= this.limits.classes) return;
-    const one = { number: this.number++, examples: [], card: part("section", "af-card af-pupil") };
-    const name = (one.name = part("input", "af-class-name"));
-    Object.assign(name, { type: "text", placeholder: `Class ${one.number + 1}: its name`, maxLength: this.limits.letters });
-    name.setAttribute("aria-label", `Name of class ${one.number + 1}`);
-    const head = part("div", "af-pupil-head");
-    const button = (text, title, act) => {
-      const made = part("button", "af-button", text);
-      Object.assign(made, { type: "button", title });
-      made.addEventListener("click", act);
-      return made;
-    };
-    one.record = button("● Record", `Record up to ${LONGEST_S} s`, () => this.record(one));
-    const files = part("input", "af-files");
-    Object.assign(files, { type: "file", multiple: true, accept: ".wav,.flac,.ogg,.oga,.mp3,.aif,.aiff,audio/*" });
-    files.setAttribute("aria-label", `Files for class ${one.number + 1}`);
-    files.addEventListener("change", () => {
-      this.bring(one, [...files.files]);
-      files.value = "";
+    const card = new ClassCard(this.number++, this.limits.letters, this.recorders, {
+      changed: () => this.state(),
+      bring: (files) => files.forEach((file) => this.queue({ card, what: "file", file })),
+      page: () => this.queue({ card, what: "page" }),
+      forget: (ids) => this.send("ask", { what: "forget", ids }),
+      hear: (id) => this.hear(id),
+      remove: () => this.removeClass(card),
     });
-    const remove = button("×", "Remove this class", () => this.removeClass(one));
-    remove.classList.add("af-remove");
-    const called = () => remove.setAttribute("aria-label", `Remove class ${name.value.trim() || one.number + 1}`);
-    called();
-    name.addEventListener("input", () => {
-      called();
-      this.state();
-    });
-    head.append(name, remove);
-    const tools = part("div", "af-controls");
-    tools.append(one.record, button("Files", "Add sound files, or drop them on this card", () => files.click()), files);
-    tools.append(button("+ this sound", "Add the sound on the page", () => this.queue({ one, what: "page" })));
-    one.list = part("div", "af-examples");
-    one.card.append(head, tools, one.list);
-    one.card.addEventListener("dragover", (event) => event.preventDefault());
-    one.card.addEventListener("drop", (event) => {
-      event.preventDefault();
-      this.bring(one, [...event.dataTransfer.files]);
-    });
-    this.classes.push(one);
-    this.find(".af-pupils").append(one.card);
+    this.classes.push(card);
+    this.find(".af-pupils").append(card.host);
     this.state();
   }
 
-  removeClass(one) {
+  removeClass(card) {
     if (this.classes.length <= 2) return;
-    this.send("ask", { what: "forget", ids: one.examples.map(({ id }) => id) });
-    this.classes = this.classes.filter((other) => other !== one);
-    one.card.remove();
+    this.send("ask", { what: "forget", ids: card.examples.map(({ id }) => id) });
+    this.classes = this.classes.filter((other) => other !== card);
+    card.host.remove();
     this.state();
-  }
-
-  bring(one, files) {
-    for (const file of files) this.queue({ one, what: "file", file });
   }
 
   // One sound after the other goes to the server; each answer calls for the next.
   queue(task) {
-    if (this.total + this.waiting.length >= this.limits.examples) return this.say(`${this.limits.examples} examples are the most.`);
+    if (this.total + this.waiting.length >= this.limits.examples) return task.card.say(`${this.limits.examples} examples are the most.`);
     this.waiting.push(task);
     if (this.waiting.length === 1) this.next();
     this.state();
@@ -193,35 +158,11 @@ class TeachRoom {
   added(reply) {
     const task = this.waiting.shift();
     if (!task) return;
-    if (reply.failed) this.say(reply.failed);
-    else if (!this.classes.includes(task.one)) this.send("ask", { what: "forget", ids: [reply.id] });
-    else {
-      task.one.examples.push({ ...reply, name: task.file?.name ?? reply.name });
-      this.showExamples(task.one);
-      this.say("");
-    }
+    if (reply.failed) task.card.say(reply.failed);
+    else if (!this.classes.includes(task.card)) this.send("ask", { what: "forget", ids: [reply.id] });
+    else task.card.add({ ...reply, name: task.file?.name ?? reply.name });
     this.next();
     this.state();
-  }
-
-  showExamples(one) {
-    one.list.replaceChildren(...one.examples.map((example) => {
-      const chip = part("span", "af-example");
-      const play = part("button", "af-guess", `▶ ${example.duration_s.toFixed(1)} s`);
-      Object.assign(play, { type: "button", title: [example.name, example.note].filter(Boolean).join(", ") });
-      play.addEventListener("click", () => this.hear(example.id));
-      const away = part("button", "af-guess", "×");
-      Object.assign(away, { type: "button", title: "Remove this example" });
-      away.setAttribute("aria-label", `Remove ${example.name}`);
-      away.addEventListener("click", () => {
-        one.examples = one.examples.filter((other) => other !== example);
-        this.send("ask", { what: "forget", ids: [example.id] });
-        this.showExamples(one);
-        this.state();
-      });
-      chip.append(play, picture(example.wav), away);
-      return chip;
-    }));
   }
 
   hear(id) {
@@ -231,53 +172,15 @@ class TeachRoom {
     this.host.dataset.heard = id;
   }
 
-  // --- the microphone: one class records at a time
-
-  async record(one) {
-    if (this.recording) return this.recording.one === one && this.finish();
-    const taken = { one, blocks: [], rate: 0, length: 0 };
-    this.recording = taken;
-    const microphone = (taken.microphone = new Microphone({
-      block: (samples) => {
-        taken.blocks.push(samples);
-        taken.length += samples.length;
-        const left = LONGEST_S - taken.length / (taken.rate || 48000);
-        one.record.textContent = `■ Stop (${Math.max(0, left).toFixed(1)} s)`;
-        if (left <= 0) this.finish();
-      },
-      ended: () => this.finish(),
-    }));
-    try {
-      taken.rate = await microphone.start(window.audioformerRawMicrophone === false);
-      one.record.setAttribute("aria-pressed", "true");
-    } catch (error) {
-      this.recording = null;
-      microphone.stop();
-      this.say(error.name === "NotAllowedError" ? "The browser was not allowed to use the microphone." : error.message);
-    }
-  }
-
-  finish() {
-    const taken = this.recording;
-    if (!taken) return;
-    this.recording = null;
-    taken.microphone.stop();
-    taken.one.record.textContent = "● Record";
-    taken.one.record.setAttribute("aria-pressed", "false");
-    if (!taken.length || !taken.rate) return;
-    const samples = new Float32Array(taken.length);
-    let at = 0;
-    for (const block of taken.blocks) {
-      samples.set(block, at);
-      at += block.length;
-    }
-    this.bring(taken.one, [new File([writeWav(samples, taken.rate)], `recording ${taken.one.examples.length + 1}.wav`, { type: "audio/wav" })]);
-  }
-
   // --- learning
 
   get total() {
     return this.classes.reduce((sum, { examples }) => sum + examples.length, 0);
+  }
+
+  // What is to be learnt.
+  get lesson() {
+    return this.classes.map(({ name, examples }) => ({ name, ids: examples.map(({ id }) => id) }));
   }
 
   say(text) {
@@ -287,11 +190,9 @@ class TeachRoom {
 
   // What is missing, in words; "" when it can begin.
   missing() {
-    const unnamed = this.classes.find(({ name }) => !name.value.trim());
-    if (unnamed) return "Give every class a name.";
+    if (this.classes.some(({ name }) => !name)) return "Give every class a name.";
     const few = this.classes.find(({ examples }) => examples.length < this.limits.fewest);
-    if (few) return `“${few.name.value.trim()}” needs ${this.limits.fewest} examples or more.`;
-    return "";
+    return few ? `“${few.name}” needs ${this.limits.fewest} examples or more.` : "";
   }
 
   state() {
@@ -300,14 +201,17 @@ class TeachRoom {
     this.find(".af-more").disabled = this.classes.length >= this.limits.classes;
     const still = this.waiting.length ? `${this.waiting.length} on the way …` : "";
     this.find(".af-ready").textContent = this.said || still || missing || `${this.classes.length} classes, ${this.total} examples`;
-    for (const one of this.classes) one.card.querySelector(".af-remove").hidden = this.classes.length <= 2;
+    for (const { away } of this.classes) away.hidden = this.classes.length <= 2;
+    const other = this.done && this.asked !== JSON.stringify(this.lesson); // what stands below was learnt from other examples
+    for (const name of [".af-taught", ".af-result"]) this.find(name).classList.toggle("af-stale", Boolean(this.busy || other));
     this.host.dataset.examples = this.total;
   }
 
   teach() {
     this.said = "";
     this.working(true);
-    const classes = this.classes.map(({ name, examples }) => ({ name: name.value.trim(), ids: examples.map(({ id }) => id) }));
+    const classes = this.lesson;
+    this.asked = JSON.stringify(classes);
     this.progress({ stage: "queue", done: 0, total: 1 });
     this.send("train", { classes, start: this.find(".af-start").value, method: this.find(".af-method").value });
   }
@@ -342,37 +246,10 @@ class TeachRoom {
     if (reply.stage === "done") this.finished(reply);
   }
 
-  // Loss by step: a line, and chance as a dashed one.
   drawCurve() {
-    const { curve, chance, total } = this.curve;
-    const { lines, soft, grid } = look();
-    const top = Math.max(chance, ...curve) * 1.1;
-    const [wide, high, left, low] = [420, 190, 40, 26];
-    const x = (step) => left + ((wide - left - 8) * step) / Math.max(total, 1);
-    const y = (value) => high - low - ((high - low - 8) * value) / top;
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("viewBox", `0 0 ${wide} ${high}`);
-    svg.setAttribute("font-family", "system-ui, sans-serif");
-    const draw = (tag, values, text = "") => {
-      const made = document.createElementNS(SVG, tag);
-      for (const [key, value] of Object.entries(values)) made.setAttribute(key, value);
-      made.textContent = text;
-      svg.append(made);
-    };
-    const label = { fill: soft, "font-size": 11 };
-    for (const value of [0, top / 2, top]) {
-      draw("line", { x1: left, x2: wide - 8, y1: y(value), y2: y(value), stroke: grid });
-      draw("text", { ...label, x: left - 5, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2));
-    }
-    draw("line", { x1: left, x2: wide - 8, y1: y(chance), y2: y(chance), stroke: lines[4], "stroke-dasharray": "5 4", "stroke-width": 1.5 });
-    draw("text", { ...label, x: wide - 10, y: y(chance) - 4, "text-anchor": "end" }, `chance ${chance.toFixed(2)}`);
-    draw("polyline", { points: curve.map((value, i) => `${x(i + 1).toFixed(1)},${y(value).toFixed(1)}`).join(" "), fill: "none", stroke: lines[0], "stroke-width": 2 });
-    draw("text", { ...label, x: wide - 10, y: high - 6, "text-anchor": "end" }, `step (of ${total})`);
-    draw("text", { ...label, x: left, y: high - 6 }, "loss (nats)");
-    this.find(".af-loss").replaceChildren(svg);
+    const told = lossInWords(this.curve);
+    this.find(".af-loss").replaceChildren(lossCurve(this.curve));
     this.find(".af-loss-told + .af-save").hidden = false;
-    const last = curve.at(-1);
-    const told = `Loss ${curve[0].toFixed(2)} at first, ${last.toFixed(2)} after ${curve.length} steps; knowing nothing costs ${chance.toFixed(2)} nats.`;
     this.find(".af-loss").setAttribute("aria-label", told);
     this.find(".af-loss-told").textContent = told;
   }
@@ -414,27 +291,7 @@ class TeachRoom {
     for (const name of ["Listen", "Live"]) {
       const tab = [...document.querySelectorAll("#af-rooms [role=tab]")].find((one) => one.textContent.trim() === name);
       if (!tab) continue;
-      const button = part("button", "af-button", `To ${name}`);
-      Object.assign(button, { type: "button" }).addEventListener("click", () => tab.click());
-      tools.append(button);
+      tools.append(button(`To ${name}`, "", () => tab.click()));
     }
   }
-}
-
-// A thumbnail of the waveform: what is recorded can be seen.
-function picture(wav) {
-  const { samples } = readWav(wav);
-  const canvas = part("canvas", "af-thumb");
-  [canvas.width, canvas.height] = [56, 20];
-  const paper = canvas.getContext("2d");
-  paper.fillStyle = look().blue;
-  for (let x = 0; x < canvas.width; x++) {
-    const [from, to] = [x, x + 1].map((at) => Math.floor((at * samples.length) / canvas.width));
-    let most = 0;
-    for (let i = from; i < to; i++) most = Math.max(most, Math.abs(samples[i]));
-    const size = Math.max(1, most * canvas.height);
-    paper.fillRect(x, (canvas.height - size) / 2, 1, size);
-  }
-  canvas.setAttribute("aria-hidden", "true");
-  return canvas;
 }

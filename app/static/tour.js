@@ -1,6 +1,6 @@
 // A guided tour: short steps that point at real parts of the page, which stay usable all the while. Escape leaves it.
 import { tabs } from "./permalink.js";
-import { part } from "./room.js";
+import { part } from "./parts.js";
 
 const PATIENCE_MS = 8000;
 

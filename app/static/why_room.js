@@ -1,6 +1,7 @@
 // Why: what made this label? A map of importance, a test of the map, and the evidence to hear.
 import { PlotlyView } from "./plotly_view.js";
-import { Room, bars, part, put } from "./room.js";
+import { bars, fact, packBits, part, put } from "./parts.js";
+import { Room } from "./room.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const TEMPLATE = `
@@ -86,10 +87,7 @@ class WhyRoom extends Room {
   }
 
   get bits() {
-    const { kept } = this.kept;
-    const bytes = new Uint8Array(Math.ceil(kept.length / 8));
-    kept.forEach((on, i) => on && (bytes[i >> 3] |= 1 << (i & 7)));
-    return btoa(String.fromCharCode(...bytes));
+    return packBits(this.kept.kept);
   }
 
   // What is no evidence pales on the spectrogram, at once.
@@ -132,12 +130,6 @@ class WhyRoom extends Room {
 
   // --- what is told
 
-  fact(name, value, compare = "") {
-    const row = part("p", "af-fact");
-    row.append(part("span", "", name), part("b", "", value), part("small", "", compare));
-    return row;
-  }
-
   stretch(number) {
     const [start, end] = [number, number + 1].map((at) => Math.min(at * this.view.block, this.view.frames) / this.view.frame_rate);
     return `${start.toFixed(2)}-${end.toFixed(2)} s`;
@@ -147,14 +139,14 @@ class WhyRoom extends Room {
     const first = this.stretch(order[0]);
     const facts = [];
     if (method === "occlusion") {
-      facts.push(this.fact(name, percent(whole), `with everything hidden ${percent(nothing)}`));
-      facts.push(this.fact("Most", first, `hiding it: ${points(means[order[0]])}`));
+      facts.push(fact(name, percent(whole), `with everything hidden ${percent(nothing)}`));
+      facts.push(fact("Most", first, `hiding it: ${points(means[order[0]])}`));
     } else if (method === "gradients") {
-      facts.push(this.fact("Log-odds", `${whole.toFixed(2)} nats`, `with everything hidden ${nothing.toFixed(2)}`));
-      facts.push(this.fact("Most", first, `${(means[order[0]] * block).toFixed(2)} nats`));
-      facts.push(this.fact("Left over", `${Math.abs(missing).toFixed(3)} nats`, complete ? "0 if the integral were exact" : "too much: doubt these shares"));
+      facts.push(fact("Log-odds", `${whole.toFixed(2)} nats`, `with everything hidden ${nothing.toFixed(2)}`));
+      facts.push(fact("Most", first, `${(means[order[0]] * block).toFixed(2)} nats`));
+      facts.push(fact("Left over", `${Math.abs(missing).toFixed(3)} nats`, complete ? "0 if the integral were exact" : "too much: doubt these shares"));
     } else {
-      facts.push(this.fact("Most", first, `${means[order[0]].toFixed(2)} times an even share`));
+      facts.push(fact("Most", first, `${means[order[0]].toFixed(2)} times an even share`));
       facts.push(part("p", "", "Rollout knows no label: it is the same whatever you ask about."));
     }
     if (rows) facts.push(this.rows(rows, method));
@@ -195,12 +187,12 @@ class WhyRoom extends Room {
     const { evidence, rest } = this.parts;
     const facts = [];
     const share = `${this.find(".af-top-share").value} %`;
-    if (evidence !== undefined) facts.push(this.fact("Only this", percent(evidence), `${name}, from ${share} of the clip`));
-    if (rest !== undefined) facts.push(this.fact("Without it", percent(rest), method === "occlusion" ? `whole clip ${percent(whole)}` : ""));
+    if (evidence !== undefined) facts.push(fact("Only this", percent(evidence), `${name}, from ${share} of the clip`));
+    if (rest !== undefined) facts.push(fact("Without it", percent(rest), method === "occlusion" ? `whole clip ${percent(whole)}` : ""));
     facts.push(part("p", "", "Choose “evidence” above the picture to hear it: what is no evidence is silent."));
     if (truth) {
-      facts.push(this.fact("Truth", truth.hit ? "hit" : "missed", `its peak lies ${truth.hit ? "in" : "outside"} the true event`));
-      facts.push(this.fact("Frames", truth.precision.toFixed(2), `average precision; chance ${truth.chance.toFixed(2)}`));
+      facts.push(fact("Truth", truth.hit ? "hit" : "missed", `its peak lies ${truth.hit ? "in" : "outside"} the true event`));
+      facts.push(fact("Frames", truth.precision.toFixed(2), `average precision; chance ${truth.chance.toFixed(2)}`));
     }
     this.find(".af-alone div").replaceChildren(...facts);
     this.find(".af-alone").dataset.parts = Object.keys(this.parts).sort().join(" ");

@@ -1,7 +1,7 @@
 // Attention of one window: all heads small (layers down, heads across), one head as a time x time map.
 // Rows of a map are the moments that look, columns the moments looked at. Levels are the square root of the weight over
 // the largest weight of the map, so that small weights stay visible.
-import { isDark, look, onLook, ramp } from "./colours.js";
+import { isDark, look as colourNow, onLook, ramp } from "./colours.js";
 import { unpack } from "./lanes.js";
 import { pictures, saveMenu } from "./save.js";
 
@@ -49,7 +49,7 @@ export class AttentionView {
     grid.replaceChildren(...Array.from({ length: shown.n_layers }, (_, layer) => {
       const row = document.createElement("div");
       row.setAttribute("role", "row");
-      row.append(...Array.from({ length: shown.n_heads }, (_, head) => this.thumb(layer, head)));
+      row.append(...Array.from({ length: shown.n_heads }, (_column, head) => this.thumb(layer, head)));
       return row;
     }));
     if (focused) grid.querySelector("[aria-selected=true]").focus();
@@ -138,7 +138,7 @@ export class AttentionView {
     const [left, top, side] = [56, 30, 480];
     const title = `Attention, layer ${layer + 1}, head ${head + 1}`;
     const draw = (context) => {
-      const colours = look();
+      const colours = colourNow();
       context.imageSmoothingEnabled = false;
       context.drawImage(this.find(".af-square canvas"), 0, 0, map.side, map.side, left, top, side, side);
       Object.assign(context, { font: "12px system-ui, sans-serif", fillStyle: colours.ink, textBaseline: "alphabetic", textAlign: "left" });
