@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import Waveform, length_s, load_audio, quietness, resample
+from audioformer.audio import Waveform, length_s, load_audio, resample
 from audioformer.explain.moments import moment_scores
+from audioformer_app.answers import Answer, answer
 from audioformer_app.models import Models
 from audioformer_app.settings import SHOWN_S
 
@@ -29,7 +30,7 @@ class Clip:
         name: what to call it on the page (not yet escaped).
         samples: (N,) float32, channels averaged.
         sample_rate: Hz.
-        note: what is missing or was left out, and whether it is too quiet to be named; or "".
+        note: what is missing or was left out, or "".
         truth: what a bundled clip is a sample of, in words; "" where nobody knows.
         events: (label, start, end) in seconds of what is known to sound in it.
     """
@@ -61,8 +62,9 @@ class Verdict:
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     label_names: tuple[str, ...]
-    frame_scores: np.ndarray
-    frame_rate: float
+    scores: np.ndarray
+    step_s: float
+    alone: bool
     n_windows: int
     multi_label: bool
 
@@ -100,6 +102,15 @@ class Analysis:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
+    @property
+    def answer(self) -> Answer | None:
+        """What is said of the clip; None without a verdict."""
+        if self.verdict is None:
+            return None
+        said, clip = self.verdict, self.clip
+        level_db = Waveform(torch.from_numpy(clip.samples)[None], clip.sample_rate).level_db
+        return answer(said.labels, said.probabilities, said.label_names, said.multi_label, level_db, clip.truth)
+
 
 def open_clip(path: str | Path, truth: str = "", events: tuple[tuple[str, float, float], ...] = ()) -> Clip:
     """Read a sound file; of a long one the first 30 s.
@@ -119,8 +130,6 @@ def open_clip(path: str | Path, truth: str = "", events: tuple[tuple[str, float,
     notes = list(waveform.notes)
     if total_s is not None and total_s > SHOWN_S + 0.05:
         notes.append(f"first {SHOWN_S:.0f} s of {total_s:.0f} s")
-    if quiet := quietness(waveform.level_db):
-        notes.append(quiet)
     return Clip(Path(path).name, waveform.samples[0].numpy(), waveform.sample_rate, "; ".join(notes), truth, events)
 
 

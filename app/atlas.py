@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -139,6 +140,11 @@ class Atlas:
                     self._others.pop(next(iter(self._others)))
         return found
 
+    def learnt_from(self, name: str) -> list[bool]:
+        """Which clips a model is known to have learnt from, by the data that its card names."""
+        about = getattr(self._sources[name](), "about", {})
+        return [learnt_from(str(about.get("data", "")), clip.path.name) for clip in self.clips]
+
     @property
     def waiting(self) -> bool:
         """Whether more is to come."""
@@ -206,6 +212,21 @@ class Atlas:
         probabilities = None if found[0].probabilities is None else np.stack([one.probabilities for one in found])
         names = getattr(self._sources[name](), "label_names", ()) if probabilities is not None else ()
         return Region(vectors, Space.of(vectors), probabilities, tuple(names))
+
+
+def learnt_from(data: str, file: str) -> bool:
+    """Whether what a card says of its data names a file: a recording of ESC-10 by its fold, a spoken digit by its take.
+
+    The computed clips of this kit bear names of the same form, with numbers from 900000 on.
+    """
+    folds, takes = (
+        re.search(r"ESC-10 folds (\d)-(\d)", data),
+        re.search(r"Free Spoken Digit Dataset takes (\d+)-(\d+)", data),
+    )
+    recording, digit = re.match(r"(\d)-(\d{1,6})-[A-Z]-\d+\.", file), re.match(r"\d_[a-z]+_(\d+)\.", file)
+    if folds and recording and int(recording[2]) < 900_000:
+        return int(folds[1]) <= int(recording[1]) <= int(folds[2])
+    return bool(takes and digit and int(takes[1]) <= int(digit[1]) <= int(takes[2]))
 
 
 def sources(models) -> dict:

@@ -6,12 +6,8 @@ from html import escape
 from uuid import uuid4
 
 from audioformer_app.analysis import Analysis, Verdict
+from audioformer_app.answers import Answer, words
 from audioformer_app.taught import plain
-
-
-def words(label: str) -> str:
-    """A label as people write it, escaped: crying_baby -> crying baby."""
-    return escape(str(label).replace("_", " "))
 
 
 def verdict_card(analysis: Analysis | None) -> str:
@@ -24,7 +20,7 @@ def verdict_card(analysis: Analysis | None) -> str:
     notes = [
         f"<span class='af-file'>{escape(clip.name)}</span>",
         f"{analysis.duration_s:.2f} s",
-        *([f"a sample of <b>{words(clip.truth)}</b>"] if clip.truth else []),
+        *([f"a computed sample of <b>{escape(words(clip.truth))}</b>"] if clip.truth else []),
         *([escape(clip.note)] if clip.note else []),
     ]
     if verdict is None:
@@ -32,19 +28,21 @@ def verdict_card(analysis: Analysis | None) -> str:
         notes.append("this installation came without trained checkpoints; codes and sounds work all the same")
         bars = ""
     else:
-        top = f"<p class='af-top' data-top='{escape(verdict.labels[0])}'>{_headline(verdict)}</p>"
+        top = _headline(verdict, analysis.answer)
         notes.append(f"checkpoint <b>{escape(plain(verdict.checkpoint))}</b>")
         bars = _bars(verdict)
     left = f"<div>{eyebrow}{top}<p class='af-meta'>{' · '.join(notes)}</p></div>"
     return f"<section class='af-card af-verdict' aria-label='What is it?'>{left}<div>{bars}</div></section>"
 
 
-def _headline(verdict: Verdict) -> str:
-    """The one label, or where several can be right all those more likely there than not."""
-    if not verdict.multi_label:
-        return f"{words(verdict.labels[0])} <small>{verdict.probabilities[0]:.0%}</small>"
-    likely = [words(name) for name, p in zip(verdict.labels, verdict.probabilities, strict=True) if p >= 0.5]
-    return ", ".join(likely) or "nothing sure <small>all below 50%</small>"
+def _headline(verdict: Verdict, answer: Answer) -> str:
+    """The answer, and what to make of it; the names of all classes can be read by pointing at it."""
+    detail = f" <small>{escape(answer.detail)}</small>" if answer.detail else ""
+    names = escape(", ".join(map(words, verdict.label_names[:60])))
+    return (
+        f"<p class='af-top af-{answer.kind}' data-top='{escape(verdict.labels[0])}'>{escape(answer.text)}{detail}</p>"
+        f"<p class='af-remark' title='Its classes: {names}'>{escape(answer.remark)}</p>"
+    )
 
 
 def _bars(verdict: Verdict) -> str:
@@ -56,7 +54,7 @@ def _bars(verdict: Verdict) -> str:
         tick, legend = f"<i class='af-chance' style='left:{chance:.1%}'></i>", f"tick: chance, {chance:.0%}"
     rows = [
         f"<li data-label='{escape(label)}' data-probability='{probability:.4f}'>"
-        f"<span class='af-name'>{words(label)}</span>"
+        f"<span class='af-name'>{escape(words(label))}</span>"
         f"<span class='af-track'><i class='af-fill' style='width:{probability:.1%}'></i>{tick}</span>"
         f"<span class='af-value'>{probability:.1%}</span></li>"
         for label, probability in zip(verdict.labels, verdict.probabilities, strict=True)

@@ -154,7 +154,7 @@ class Page:
         """The sound of the first codebooks was asked for."""
 
         def first_codebooks(shown: Analysis) -> dict:
-            return handlers.keep(shown, sent(event, "n_codebooks"), self.models)
+            return handlers.keep(shown, sent(event, "n_codebooks"), self.models, ask=sent(event, "ask") is True)
 
         return self._reply("keep", now, first_codebooks)
 

@@ -11,13 +11,15 @@ import json
 import numpy as np
 import torch
 
+from audioformer.audio import Waveform
 from audioformer.codecs.spectra import log_mel
 from audioformer.explain.codebook import HOLD_S, held_code
 from audioformer.explain.moments import silent_frames
 from audioformer.widgets import lanes
 from audioformer.widgets.lanes import DB_PER_NEPER, MEL_HOP, N_FFT, N_MELS
 from audioformer.widgets.sounds import wav_base64
-from audioformer_app.analysis import Analysis
+from audioformer_app.analysis import Analysis, classify
+from audioformer_app.answers import words
 from audioformer_app.models import Models
 from audioformer_app.rooms.sent import whole_number
 
@@ -58,16 +60,18 @@ def clip_view(analysis: Analysis, models: Models) -> str:
     )
 
 
-def keep(analysis: Analysis, n_codebooks: int, models: Models) -> dict:
-    """The clip decoded from its first codebooks.
+def keep(analysis: Analysis, n_codebooks: int, models: Models, ask: bool = False) -> dict:
+    """The clip decoded from its first codebooks, as loud as the original: what sounds worse is not only quieter.
 
     Args:
         analysis: of the clip.
         n_codebooks: 1 to K.
         models: open codecs.
+        ask: whether the checkpoint is asked what it hears then.
 
     Returns:
-        dict with `wav` and `difference_db`, the mean difference of the log-mel pictures.
+        dict with `wav`, `lanes` (its spectrogram `mel`, and `codes`, those that are not kept marked), `label` of the sound or
+        None, and `difference_db`, the mean difference of the log-mel pictures before it is made as loud.
 
     Raises:
         AudioformerError: n_codebooks out of range.
@@ -81,12 +85,41 @@ def keep(analysis: Analysis, n_codebooks: int, models: Models) -> dict:
         for sound in (torch.from_numpy(analysis.samples[: len(decoded)]), decoded)
     ]
     difference_db = float((pictures[0] - pictures[1]).abs().mean()) * DB_PER_NEPER
+    sound = as_loud(decoded.numpy(), analysis.samples)
+    dropped = np.zeros(analysis.codes.shape, dtype=np.uint8)
+    dropped[n_codebooks:] = lanes.HIDDEN
     return {
         "token": analysis.token,
         "n_codebooks": n_codebooks,
         "difference_db": difference_db,
-        "wav": wav_base64(decoded.numpy(), analysis.sample_rate),
+        "lanes": {
+            "mel": {**lanes.mel(sound, analysis.sample_rate), "id": None},
+            "codes": lanes.codes(
+                analysis.codes, analysis.frame_rate, models.ranks(analysis.codec), marks=dropped, id=None
+            ),
+        },
+        "label": heard_as(sound, analysis, models) if ask else None,
+        "wav": wav_base64(sound, analysis.sample_rate),
     }
+
+
+def as_loud(sound: np.ndarray, original: np.ndarray) -> np.ndarray:
+    """A sound with the root mean square of another, by at most 12 dB, and never beyond full scale."""
+    levels = [float(np.sqrt(np.mean(np.square(one, dtype=np.float64)))) for one in (original, sound)]
+    if min(levels) < 1e-5:
+        return sound
+    gain = float(np.clip(levels[0] / levels[1], 0.25, 4.0))
+    peak = float(np.abs(sound).max())
+    return (sound * min(gain, max(1.0, 1.0 / peak))).astype(np.float32)
+
+
+def heard_as(sound: np.ndarray, analysis: Analysis, models: Models) -> dict | None:
+    """The label of another sound by the page's checkpoint; None without one."""
+    if analysis.verdict is None:
+        return None
+    waveform = Waveform(torch.from_numpy(sound)[None], analysis.sample_rate)
+    verdict = classify(waveform, analysis.verdict.checkpoint, models, {})
+    return {"label": words(verdict.labels[0]), "probability": verdict.probabilities[0]}
 
 
 def hear(analysis: Analysis, row: int, frame: int, models: Models) -> dict:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import gradio as gr
 
 from audioformer.live import LiveListener
 from audioformer_app.analysis import Analysis
+from audioformer_app.answers import answer
 from audioformer_app.events import Page, explain, replied, sent
 from audioformer_app.rooms import live
 from audioformer_app.taught import plain
@@ -32,10 +35,18 @@ class Listening:
             listener = session.line.listener
             if clf is not None and listener.classifier is not clf:
                 listener.use(clf)
-            answer = session.line.take(event._data, self._ranks(listener.codec))
-            return {**answer, "checkpoint": plain(answer["checkpoint"])}
+            reply = session.line.take(event._data, self._ranks(listener.codec))
+            return {**reply, "checkpoint": plain(reply["checkpoint"]), "heard": self._said(reply["heard"], clf)}
 
         return self._reply("push", event, run)
+
+    @staticmethod
+    def _said(heard: dict | None, clf) -> dict | None:
+        """A label of the last seconds with what is said of it, by the rule of all rooms."""
+        if heard is None or clf is None:
+            return heard
+        labels, shares = zip(*((one["label"], one["p"]) for one in heard["labels"]), strict=True)
+        return {**heard, "answer": asdict(answer(labels, shares, clf.label_names, clf.multi_label, heard["level_db"]))}
 
     def freeze(self, event: gr.EventData, request: gr.Request) -> dict:
         """What is kept, as a time line."""

@@ -152,13 +152,18 @@ class Models:
         found.map_batches = self._crew.map
         return found
 
+    @property
+    def guesser_name(self) -> str | None:
+        """What `guesser` is called; None without one."""
+        return next(iter(self.pretrained), None)
+
     def guesser(self) -> Guesser:
         """The first pre-trained model, ready to guess.
 
         Raises:
             AudioformerError: none is offered, or its files are unusable.
         """
-        name = next(iter(self.pretrained), None)
+        name = self.guesser_name
         if name is None:
             raise AudioformerError(
                 "this installation came without a pre-trained model; make one with `audioformer pretrain`"

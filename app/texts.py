@@ -41,8 +41,9 @@ piano shown to *digits* is still given a digit. A high probability is not a proo
 
 MASKING = """
 #### Hiding
-Before it learns any label, the model reads sounds with some codes hidden behind a MASK token and guesses them (masked
-language modelling, as BERT does with words). Here you hide them yourself: at random, as in training, or with the brush.
+A model can learn without any label: it reads sounds with some codes hidden behind a MASK token and guesses them (masked
+language modelling, as BERT does with words). The model *pretrained* has learnt so and guesses here; *esc10* and *digits*, which
+give the label, went without. Here you hide them yourself: at random, as in training, or with the brush.
 
 $$ \\mathcal L = -\\frac1{|M|} \\sum_{(k,t) \\in M} \\log p(c_{k,t} \\mid \\text{the rest}) $$
 """
@@ -105,7 +106,7 @@ of the new one $t$ seconds later: short windows react sooner, long ones are sure
 
 LIVE_LIMITS = """
 #### What to doubt
-The model must choose among its classes: silence and your chair get a label too. Rooms, loudspeakers and the browser's
+The model must choose among its classes: your chair gets a label too. Nearly silent sound gets none. Rooms, loudspeakers and the browser's
 **noise suppression** change sounds in ways its training did not know; switch it on and hear what happens to rain. The
 time shown runs from the arrival of the last sample in the page to the label on the screen; the microphone's own delay,
 10 to 50 ms, comes before it. **Freeze** keeps half a minute, which can go to every other room.
@@ -184,7 +185,8 @@ examples soon learnt by heart. The dashed line is the loss of knowing nothing, $
 
 TEACH_LIMITS = """
 #### What to doubt
-A loss near zero says that it knows *these* examples. Test it with sounds from another room, another day: what it has learnt
+A loss near its lowest says that it knows *these* examples; with smoothed labels (a tenth of each label is shared out among all
+classes) that is above zero. Test it with sounds from another room, another day: what it has learnt
 may be the microphone. The checkpoint you download is an ordinary one; `audioformer classify --checkpoint taught` takes the
 unzipped folder, and notebook 15 does the same with a test that deserves the name.
 """

@@ -22,9 +22,11 @@ import torch
 from app_weights import make_weights
 
 from audioformer import load, load_codec
+from audioformer.audio import Waveform
 from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import HOLD_S
-from audioformer_app import analysis, cards, handlers, models, samples, serve, settings, turns
+from audioformer.widgets import lanes
+from audioformer_app import analysis, answers, cards, handlers, models, samples, serve, settings, turns
 
 RATE_HZ = 24_000
 
@@ -124,14 +126,25 @@ def test_view_holds_picture_sound_and_codes(shown, offered):
 
 
 @pytest.mark.parametrize("n_codebooks", [1, 2, 3])
-def test_keep_is_the_codec_on_the_first_rows(shown, offered, n_codebooks):
-    reply = handlers.keep(shown, n_codebooks, offered)
+def test_keep_is_the_codec_on_the_first_rows_as_loud_as_the_original_and_drawn(shown, offered, n_codebooks):
+    reply = handlers.keep(shown, n_codebooks, offered, ask=True)
     codes = torch.from_numpy(shown.codes[:n_codebooks]).long()
-    expected = offered.codec("small").decode(codes, n_samples=len(shown.samples))[0, 0].clamp(-1, 1)
+    expected = offered.codec("small").decode(codes, n_samples=len(shown.samples))[0, 0].numpy()
     sound, _ = read_wav(reply["wav"])
-    np.testing.assert_allclose(sound, expected, atol=1 / 32_000)
+    assert np.corrcoef(sound, expected)[0, 1] == pytest.approx(1, abs=1e-4)
+    level = [
+        Waveform(torch.from_numpy(np.ascontiguousarray(one))[None], RATE_HZ).level_db
+        for one in (shown.samples, expected, sound)
+    ]
+    assert abs(level[2] - level[0]) <= abs(level[1] - level[0]) + 1e-3  # never further away
+    assert np.abs(sound).max() <= 1
     assert reply["difference_db"] > 0
-    assert reply["token"] == shown.token
+    marks = np.frombuffer(base64.b64decode(reply["lanes"]["codes"]["marks"]), np.uint8).reshape(shown.codes.shape)
+    assert (marks[:n_codebooks] == 0).all()
+    assert (marks[n_codebooks:] == lanes.HIDDEN).all()
+    assert reply["lanes"]["mel"]["id"] is None  # the picture of the original stays the other rooms'
+    assert reply["label"]["label"] in shown.verdict.label_names
+    assert handlers.keep(shown, n_codebooks, offered)["label"] is None
 
 
 def test_hear_holds_one_column_down_to_the_row(shown, offered):
@@ -177,10 +190,8 @@ def test_names_and_labels_are_escaped(wav, offered):
 def test_a_bundled_sample_is_shown_with_what_it_is_so_that_errors_are_seen(wav, offered):
     clip = analysis.open_clip(wav, "crying baby")
     card = cards.verdict_card(analysis.analyse(clip, 0, "small", "animals", offered))
-    assert "a sample of <b>crying baby</b>" in card
-    assert "a sample of" not in cards.verdict_card(
-        analysis.analyse(analysis.open_clip(wav), -1, "small", None, offered)
-    )
+    assert "a computed sample of <b>crying baby</b>" in card
+    assert "“crying baby” is none of them: no answer can be right" in card
 
 
 def test_chance_is_marked_only_where_one_label_is_right(wav, offered):
@@ -194,15 +205,41 @@ def test_chance_is_marked_only_where_one_label_is_right(wav, offered):
     assert "sounds may overlap" in several
 
 
+NAMES = ["dog", "sea_waves", "rain"]
+
+
 @pytest.mark.parametrize(
-    ("probabilities", "headline"),
-    [((0.9, 0.6, 0.1), "dog, sea waves"), ((0.4, 0.2, 0.1), "nothing sure <small>all below 50%</small>")],
+    ("probabilities", "several", "level_db", "truth", "expected"),
+    [
+        ((0.9, 0.6, 0.1), True, -20, "", ("sure", "dog, sea waves", "")),
+        ((0.4, 0.2, 0.1), True, -20, "", ("unsure", "nothing sure", "all below 50%")),
+        ((0.9, 0.06, 0.04), False, -20, "dog", ("sure", "dog", "90%")),
+        ((0.4, 0.3, 0.3), False, -20, "dog", ("unsure", "nothing sure", "dog 40%, below 50%")),
+        ((0.9, 0.06, 0.04), False, -52, "", ("quiet", "too quiet", "dog 90%")),
+        ((0.9, 0.6, 0.1), True, -100, "", ("silent", "silence", "")),
+    ],
 )
-def test_several_labels_share_the_headline_if_they_are_likely(shown, probabilities, headline):
-    several = dataclasses.replace(
-        shown.verdict, labels=("dog", "sea_waves", "rain"), probabilities=probabilities, multi_label=True
-    )
-    assert f"data-top='dog'>{headline}</p>" in cards.verdict_card(dataclasses.replace(shown, verdict=several))
+def test_one_rule_says_what_an_answer_is_worth(probabilities, several, level_db, truth, expected):
+    said = answers.answer(NAMES, probabilities, NAMES, several, level_db, truth)
+    assert (said.kind, said.text, said.detail) == expected
+    assert said.remark
+
+
+@pytest.mark.parametrize(
+    ("truth", "remark"),
+    [("", "whatever it hears"), ("dog", "right"), ("sea waves", "wrong, it is sea waves"), ("cat", "none of them")],
+)
+def test_an_answer_that_had_to_be_one_of_three_says_so(truth, remark):
+    said = answers.answer(NAMES, (0.9, 0.06, 0.04), NAMES, False, -20, truth)
+    assert "must choose one of its 3 classes" in said.remark
+    assert remark in said.remark
+
+
+def test_a_silent_and_a_quiet_file_get_no_label(tmp_path, offered):
+    for level, says in ((0.0, ">silence<"), (1e-3, "too quiet")):
+        soundfile.write(tmp_path / "x.wav", level * np.sin(np.arange(RATE_HZ) / 9), RATE_HZ, subtype="FLOAT")
+        made = analysis.analyse(analysis.open_clip(tmp_path / "x.wav"), -1, "small", "animals", offered)
+        assert says in cards.verdict_card(made)
 
 
 def test_an_empty_page_says_what_to_do():

@@ -262,7 +262,7 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     assert examples(tab) == 4
     page.set_input_files(f"{TEACH} .af-files >> nth=0", tones / "broken.wav")
     page.wait_for_function(
-        f"document.querySelector('{TEACH} .af-ready').innerText.startsWith('broken.wav: not a readable')"
+        f"document.querySelector('{TEACH} .af-card-said')?.innerText.startsWith('broken.wav: not a readable')"
     )
     assert examples(tab) == 4
     page.click(f"{TEACH} .af-example >> nth=0 >> button >> nth=0")
@@ -305,7 +305,7 @@ def test_an_example_that_the_server_refuses_does_not_hold_up_the_next(browser, a
     assert "1 on the way" in tab.text(f"{TEACH} .af-ready")
     page.unroute(JOIN)
     page.clock.fast_forward(91_000)
-    page.wait_for_function(f"document.querySelector('{TEACH} .af-ready').innerText.startsWith('No answer')")
+    page.wait_for_function(f"document.querySelector('{TEACH} .af-card-said')?.innerText.startsWith('No answer')")
     page.click(add)
     page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '1'")
     assert all("503" in text for text in tab.complaints), tab.complaints

@@ -78,10 +78,32 @@ def test_the_map_shows_what_the_models_say(answered, offered):
         assert sure == pytest.approx(best.probabilities[0], abs=1e-3)
     assert animals["known"] == [False] * 6  # its classes are animals
     assert statistics["by"] == "neighbours"
+    assert animals["sure"] == [p >= 0.5 for p in animals["confidence"]]
+    assert animals["learnt"] == 0
     assert statistics["right"] == [True] * 6
     assert statistics["purity"] == 1.0
     assert statistics["chance"] == pytest.approx(0.4)
     json.dumps(answered, allow_nan=False)
+
+
+ESC10 = "ESC-10 folds 1-4 (Piczak 2015, CC BY)"
+FSDD = "Free Spoken Digit Dataset takes 5-49 (CC BY-SA 4.0)"
+
+
+@pytest.mark.parametrize(
+    ("data", "file", "expected"),
+    [
+        (ESC10, "1-100032-A-0.wav", True),
+        (ESC10, "5-100032-A-0.wav", False),  # another fold
+        (ESC10, "1-900000-A-0.ogg", False),  # computed by this kit
+        (ESC10, "7_jackson_32.wav", False),
+        (FSDD, "7_jackson_32.wav", True),
+        (FSDD, "7_jackson_3.wav", False),
+        ("", "1-100032-A-0.wav", False),
+    ],
+)
+def test_sounds_that_a_model_has_learnt_from_are_told_from_new_ones(data, file, expected):
+    assert atlas_module.learnt_from(data, file) is expected
 
 
 def test_the_sound_on_the_page_lies_amid_its_neighbours(answered, shown, offered):
@@ -225,7 +247,7 @@ def test_an_example_comes_back_as_it_was_and_only_its_codes_stay(lesson, offered
     other = teach.Lesson()
     answer = teach.add(other, clip, offered)
     assert answer["duration_s"] == teach.HEARD_S
-    assert answer["note"] == "first 10 s"
+    assert answer["note"] == "only the first 10 s are used"
     assert soundfile.info(io.BytesIO(base64.b64decode(answer["wav"]))).frames == 10 * RATE
     (example,) = other.examples.values()
     assert example.codes.shape == (3, 750)
@@ -242,6 +264,7 @@ def test_it_learns_and_gives_a_checkpoint_that_everybody_reads(lesson, offered, 
     last = told[-1]
     assert last["curve"][0] == pytest.approx(np.log(2), abs=0.15)
     assert last["chance"] == pytest.approx(np.log(2), abs=1e-4)
+    assert last["floor"] == pytest.approx(-(0.95 * np.log(0.95) + 0.05 * np.log(0.05)))  # a tenth is shared out
     assert len(last["points"]) == 8
     assert last["labels"] == ["low"] * 4 + ["high"] * 4
     assert last["counted"] == 8

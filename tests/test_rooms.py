@@ -1,6 +1,7 @@
 """The rooms without a browser: what they answer is what the library says, and nothing else gets through."""
 
 import base64
+import dataclasses
 import io
 import json
 from types import SimpleNamespace
@@ -113,9 +114,29 @@ def test_guesses_are_those_of_the_library(shown, offered, codes):
     assert [place[4] for place in answer["guesses"]] == found.top_codes.tolist()
     marks = levels(answer["lanes"][1]["marks"], (2, 150))
     np.testing.assert_array_equal(marks == 1, hidden.numpy())
-    surprise = answer["lanes"][2]["lines"][0]["values"]
-    assert [value is not None for value in surprise] == hidden.any(0).tolist()
+    assert answer["guesser"] == "guesser"
+    for row, rows in ((1, hidden[0]), (2, hidden[1]), (0, hidden.any(0))):
+        asked = mask.look(shown, {"hidden": answer["hidden"], "row": row}, offered)
+        surprise = asked["lanes"][2]["lines"][0]["values"]
+        assert [value is not None for value in surprise] == rows.tolist()
     json.dumps(answer, allow_nan=False)
+
+
+def test_what_is_hidden_in_silence_does_not_count(shown, offered, codes):
+    """Silence is guessed easily: half of the clip is silent, and the numbers are those of the other half."""
+    samples = shown.samples.copy()
+    samples[len(samples) // 2 :] = 0
+    half = dataclasses.replace(shown, samples=samples)
+    hidden = torch.ones(2, 150, dtype=torch.bool)
+    summary = mask.look(half, {"hidden": bits_of(hidden)}, offered)["summary"]
+    guesser = offered.guesser()
+    found = filling.guess(guesser.model, codes, hidden, 5, guesser.window)
+    sounds = found.places[:, 1] < 75
+    assert summary["silent"] == pytest.approx(150, abs=4)
+    assert summary["surprise"] == pytest.approx(-float(found.log_p[sounds].mean()), abs=0.02)
+    whole = mask.look(dataclasses.replace(shown, samples=0 * samples), {"hidden": bits_of(hidden)}, offered)["summary"]
+    assert whole["silent"] == 0  # nothing but silence: all of it counts
+    assert whole["surprise"] == pytest.approx(found.surprise)
 
 
 def test_the_label_is_asked_with_and_without_the_gap(shown, offered, codes):
@@ -153,6 +174,10 @@ def test_gap_and_fillings_are_heard(shown, offered, codes):
         sound = guesser.codec.decode(heard, n_samples=48_000)[0, 0].clamp(-1, 1)
         np.testing.assert_allclose(read_wav(answer["wav"]), sound, atol=1 / 32_000)
         assert answer["same"] == pytest.approx(float((heard == codes)[hidden].float().mean()))
+        assert answer["lanes"]["codes"]["codes"] == heard.tolist()  # what is drawn is what is heard
+        marks = levels(answer["lanes"]["codes"]["marks"], (2, 150))
+        kinds = {"codes": 0, "gap": 1}.get(name, torch.where(heard == codes, 3, 2))
+        np.testing.assert_array_equal(marks, (hidden * kinds).numpy())
 
 
 def test_a_guess_is_heard_in_the_place_of_the_code(shown, offered, codes):
@@ -216,14 +241,16 @@ def test_changed_codes_are_heard_marked_and_labelled(shown, offered):
     before = torch.from_numpy(shown.codes.astype(np.int64))
     edits = [Edit("silence", 10, 20, 1), Edit("shuffle", 50, 40, seed=2), Edit("copy", 0, 9, 3, 100)]
     after = apply(before, edits, codec)
-    assert answer["lane"]["codes"] == after.tolist()
-    np.testing.assert_array_equal(levels(answer["lane"]["marks"], (3, 150)) == 2, (after != before).numpy())
+    drawn = answer["lanes"]
+    assert drawn["codes"]["codes"] == after.tolist()
+    np.testing.assert_array_equal(levels(drawn["codes"]["marks"], (3, 150)) == 2, (after != before).numpy())
+    assert drawn["mel"]["id"] is drawn["codes"]["id"] is None  # those of the clip itself stay the other rooms'
     expected = codec.decode(after, n_samples=48_000)[0, 0].clamp(-1, 1)
     np.testing.assert_allclose(read_wav(answer["wav"]), expected, atol=1 / 32_000)
     found = offered.classifier("animals").classify_codes(after).probabilities
     assert answer["label"]["probability"] == pytest.approx(float(found.max()), abs=1e-6)
     undone = edit.change(shown, {"edits": []}, offered)
-    assert undone["lane"]["codes"] == shown.codes.tolist()
+    assert undone["lanes"]["codes"]["codes"] == shown.codes.tolist()
     assert undone["changed"] == 0
 
 
@@ -317,6 +344,32 @@ def test_every_result_that_comes_with_the_kit_is_shown_with_its_command(shown, o
             ]
             assert sorted(drawn) == pytest.approx(sorted(row["ours"] for row in rows))
             assert f"{max(row['ours'] for row in rows if row.get('row') != 'svm'):.2f}" in answer["told"][0]
+
+
+def test_the_first_result_is_the_score_of_the_classifier_in_use(shown, offered, monkeypatch):
+    score = {
+        "data": "ten clips (held out)",
+        "metric": "accuracy",
+        "value": 0.75,
+        "chance": 0.5,
+        "n": 10,
+        "spread": "",
+        "command": "audioformer evaluate x",
+    }
+    about = {**offered.classifier("animals").about, "scores": [score], "limits": "Knows animals.", "data": "clips"}
+    monkeypatch.setattr(offered.classifier("animals"), "about", about)
+    answer = results.look(shown, {}, offered)
+    assert answer["result"] == answer["questions"][0][0] == "classifier"
+    assert "75.0% right" in answer["told"][0]
+    assert answer["told"][1:] == ["Knows animals.", "Learnt from: clips"]
+    assert answer["command"] == "audioformer evaluate x"
+    assert values_of(answer["figure"]["data"][0]["x"]) == [0.75]
+    json.dumps(answer, allow_nan=False)
+
+
+def test_features_have_names_instead_of_paths(shown, offered):
+    told = results.look(shown, {"result": "probe"}, offered)
+    assert "runs/" not in json.dumps([told["told"], told["figure"]["data"]])
 
 
 def values_of(values):

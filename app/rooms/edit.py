@@ -31,7 +31,7 @@ def change(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with the code `lane` (changed places marked), `wav`, `changed` (share), and what the checkpoint says now.
+        dict with `lanes` (`mel`, and `codes` with changed places marked), `wav`, `changed` (share), and what the checkpoint says now.
 
     Raises:
         AudioformerError: values out of range, or too many edits.
@@ -41,8 +41,12 @@ def change(analysis: Analysis, data: dict, models: Models) -> dict:
     changed = editing.apply(codes, _edits(data.get("edits"), tuple(codes.shape)), codec)
     marks = (changed != codes).numpy()
     sound = codec.decode(changed, n_samples=len(analysis.samples))[0].mean(0).numpy()
-    lane = lanes.codes(changed.numpy(), analysis.frame_rate, models.ranks(analysis.codec), marks=marks * lanes.CHANGED)
-    answer = {"token": analysis.token, "lane": lane, "changed": float(marks.mean()), "n_edits": len(data["edits"])}
+    ranks, marked = models.ranks(analysis.codec), marks * lanes.CHANGED
+    pictures = {
+        "mel": {**lanes.mel(sound, analysis.sample_rate), "id": None},
+        "codes": lanes.codes(changed.numpy(), analysis.frame_rate, ranks, marks=marked, id=None),
+    }
+    answer = {"token": analysis.token, "lanes": pictures, "changed": float(marks.mean()), "n_edits": len(data["edits"])}
     return {**answer, "wav": wav_base64(sound, analysis.sample_rate), "label": _label(analysis, changed, models)}
 
 

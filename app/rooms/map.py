@@ -13,6 +13,7 @@ from audioformer.errors import AudioformerError
 from audioformer.evaluation.embedding_map import METHODS, place, purity, vote
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
+from audioformer_app.answers import SURE
 from audioformer_app.atlas import Atlas, aligned, hear
 from audioformer_app.models import Models
 from audioformer_app.rooms.sent import one_of, whole_number
@@ -106,6 +107,8 @@ def _view(analysis: Analysis, name: str, method: str, first: str, atlas: Atlas) 
         "confidence": np.round(sure, 4).tolist(),
         "right": right,
         "known": [label in region.label_names if region.label_names else True for label in atlas.labels],
+        "sure": [by == "neighbours" or p >= SURE for p in sure.tolist()],
+        "learnt": sum(atlas.learnt_from(name)),
         "purity": share,
         "chance": blind,
         "counted": counted,

@@ -30,17 +30,19 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
 
     Args:
         analysis: the clip.
-        data: `random` {ratio, span, seed} or `hidden` (bits of the grid).
+        data: `random` {ratio, span, seed} or `hidden` (bits of the grid), and `row` whose surprise is drawn (0: the mean of all).
         models: open models.
 
     Returns:
-        dict with `lanes`, `hidden` (bits), `rows`, `frames`, `guesses` (per place), `summary` and `classes`.
+        dict with `lanes`, `hidden` (bits), `rows`, `frames`, `guesses` (per place), `summary`, `classes`, and the name of the
+        `guesser`.
 
     Raises:
         AudioformerError: no pre-trained model here, or values out of range.
     """
     guesser, codes = _codes(analysis, models)
     hidden = _gap(data, codes, guesser)
+    row = whole_number(data.get("row", 1), 0, len(codes), "row")
     shown = {"rows": codes.shape[0], "frames": codes.shape[1], "hidden": bits_of(hidden), "ours": guesser.same_frames}
     found = guess(guesser.model, codes, hidden, TOP_K, guesser.window) if hidden.any() else None
     grid = lanes.codes(
@@ -51,9 +53,10 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         "token": analysis.token,
         "frame_rate": guesser.codec.frame_rate,
         "duration_s": analysis.duration_s,
-        "lanes": ["mel", {**grid, "weight": 0.5}, *([_surprise(found, codes.shape[1], guesser)] if found else [])],
+        "lanes": ["mel", {**grid, "weight": 0.5}, *([_surprise(found, codes.shape[1], row, guesser)] if found else [])],
         "guesses": _places(found),
-        "summary": _summary(found, hidden, guesser),
+        "summary": _summary(found, hidden, sounding(analysis, codes.shape[1], guesser.codec.frame_rate), guesser),
+        "guesser": models.guesser_name,
         "classes": _classes(analysis, codes, hidden, guesser, models),
     }
 
@@ -67,7 +70,8 @@ def listen(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `wav`, `name`, and the share of hidden codes that are as they were.
+        dict with `wav`, `name`, `same` (the share of hidden codes that are as they were), and `lanes` of what is heard: `mel`,
+        and `codes` with right and wrong fillings marked.
 
     Raises:
         AudioformerError: as `look`.
@@ -83,7 +87,17 @@ def listen(analysis: Analysis, data: dict, models: Models) -> dict:
     same = float((heard == codes)[hidden].float().mean()) if hidden.any() else 1.0
     n_samples = round(analysis.duration_s * guesser.codec.sample_rate)
     sound = guesser.codec.decode(heard, n_samples=n_samples)[0].mean(0).numpy()
-    told = {"token": analysis.token, "name": name, "hidden": data["hidden"], "same": same}
+    marks = hidden.numpy() * (
+        lanes.HIDDEN if name == "gap" else np.where((heard == codes).numpy(), lanes.RIGHT, lanes.CHANGED)
+    )
+    pictures = {
+        "mel": {**lanes.mel(sound, guesser.codec.sample_rate), "id": None},
+        "codes": lanes.codes(
+            heard.numpy(), guesser.codec.frame_rate, guesser.ranks, marks=marks * (name != "codes"), id=None
+        )
+        | {"weight": 0.5},
+    }
+    told = {"token": analysis.token, "name": name, "hidden": data["hidden"], "same": same, "lanes": pictures}
     return {**told, "wav": wav_base64(sound, guesser.codec.sample_rate)}
 
 
@@ -119,15 +133,25 @@ def _gap(data: dict, codes: Tensor, guesser: Guesser) -> Tensor:
     return random_gap(codes, ratio, span, seed, guesser.same_frames, guesser.codec.codebook_size)
 
 
-def _surprise(found: Guesses, n_frames: int, guesser: Guesser) -> dict:
-    """Mean surprise of the hidden codes of each frame, a lane."""
+def sounding(analysis: Analysis, n_frames: int, frame_rate: float) -> Tensor:
+    """(T,) bool: frames that are louder than digital silence and what a coder leaves of it, -70 dB of full scale."""
+    starts = (np.arange(n_frames) / frame_rate * analysis.sample_rate).astype(int).clip(max=len(analysis.samples) - 1)
+    loudest = np.maximum.reduceat(np.abs(analysis.samples), starts)
+    return torch.from_numpy(loudest > 10 ** (-70 / 20))
+
+
+def _surprise(found: Guesses, n_frames: int, row: int, guesser: Guesser) -> dict:
+    """Surprise of the hidden code of each frame in a row, or the mean over all rows (0): a lane."""
     total, count = torch.zeros(n_frames), torch.zeros(n_frames)
-    frames = found.places[:, 1]
-    total.index_add_(0, frames, -found.log_p)
+    row = row if (found.places[:, 0] == row - 1).any() else 0  # nothing of that row is hidden: all rows
+    asked = (found.places[:, 0] == row - 1) | (row == 0)
+    frames = found.places[asked, 1]
+    total.index_add_(0, frames, -found.log_p[asked])
     count.index_add_(0, frames, torch.ones(len(frames)))
     mean = torch.where(count > 0, total / count.clamp_min(1), torch.nan).numpy()
-    top = float(np.ceil(max(found.chance * 1.25, np.nanmax(mean))))
-    alt = f"Surprise at the hidden codes, {found.surprise:.2f} nats on average; chance is {found.chance:.2f}."
+    top = float(np.ceil(max([found.chance * 1.25, *mean[~np.isnan(mean)]])))
+    rows = f"in row {row}" if row else "over all rows"
+    alt = f"Surprise at the hidden codes {rows}; {found.surprise:.2f} nats on average over all of them; chance is {found.chance:.2f}."
     return lanes.lines(
         [("surprise", mean)],
         1 / guesser.codec.frame_rate,
@@ -138,8 +162,8 @@ def _surprise(found: Guesses, n_frames: int, guesser: Guesser) -> dict:
         chance=found.chance,
         points=True,
         digits=2,
-        weight=0.28,
-        legend="surprise at the truth; dashed: chance",
+        weight=0.5,
+        legend=f"surprise at the truth {rows}; dashed: chance",
     )
 
 
@@ -155,22 +179,26 @@ def _places(found: Guesses | None) -> list:
     ]
 
 
-def _summary(found: Guesses | None, hidden: Tensor, guesser: Guesser) -> dict:
-    """Numbers of the whole gap, with what chance would give."""
+def _summary(found: Guesses | None, hidden: Tensor, sounds: Tensor, guesser: Guesser) -> dict:
+    """Numbers of the gap where there is sound (silence is guessed easily and says nothing), with what chance would give."""
     size = guesser.codec.codebook_size
     share = float(hidden.float().mean())
     if found is None:
         return {"share": share, "places": 0, "chance": float(np.log(size)), "size": size}
+    counted = sounds[found.places[:, 1]]
+    silent = int((~counted).sum())
+    counted = counted if counted.any() else torch.ones_like(counted)  # nothing but silence is hidden
+    log_p, rows = found.log_p[counted], found.places[counted, 0]
     per_row = [
-        round(-float(found.log_p[found.places[:, 0] == row].mean()), 2) if (found.places[:, 0] == row).any() else None
-        for row in range(len(hidden))
+        round(-float(log_p[rows == row].mean()), 2) if (rows == row).any() else None for row in range(len(hidden))
     ]
     return {
         "share": share,
         "places": len(found.places),
-        "surprise": found.surprise,
+        "silent": silent if silent < len(found.places) else 0,
+        "surprise": -float(log_p.mean()),
         "chance": found.chance,
-        "accuracy": found.accuracy,
+        "accuracy": float((found.rank[counted] == 1).float().mean()),
         "size": size,
         "per_row": per_row,
     }

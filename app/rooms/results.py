@@ -5,6 +5,8 @@ Shapes: none.
 
 from __future__ import annotations
 
+import textwrap
+
 from audioformer.evaluation.benches.ablation_table import reading
 from audioformer.evaluation.benches.cells import shipped, shipped_names
 from audioformer_app.analysis import Analysis
@@ -12,20 +14,27 @@ from audioformer_app.models import Models
 from audioformer_app.rooms.drawn import drawn
 
 QUESTIONS = {
+    "classifier": "How good is the classifier of this page?",
     "probe": "Which frozen features tell most?",
     "adapt": "How to adapt a model with few recordings?",
     "ablation": "Which part of the recipe helps?",
 }
+FEATURES = {  # beginnings of names of features, and what to call them
+    "runs/pretrained-rows:rows=": "pre-trained, reading rows ",
+    "codes:compact:rows=": "codes of compact alone, rows ",
+    "codec:": "vectors of the codec ",
+    "runs/": "",
+}
 DATA = {"esc10": "ESC-10, ten kinds of sound", "digits": "digits of unseen speakers", "scenes": "synthetic scenes"}
 
 
-def look(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG001 - every answer takes the same three
+def look(analysis: Analysis, data: dict, models: Models) -> dict:
     """One benchmark's figure and what it says.
 
     Args:
-        analysis: the clip on the page; no result depends on it.
+        analysis: the clip on the page, whose classifier the first question is about.
         data: `result` (a key of QUESTIONS), `data` (a key of DATA); for anything else, the first there is.
-        models: not needed.
+        models: open models.
 
     Returns:
         dict with `questions` and `sets` to choose from (name, title), the chosen `result` and `data`, what `drawn` gives, sentences
@@ -33,20 +42,22 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG00
     """
     from audioformer import plots
 
-    names = [name for name in QUESTIONS if name in shipped_names()]
+    own = _own_scores(analysis, models)
+    names = [name for name in QUESTIONS if name in shipped_names() or (name == "classifier" and own)]
     result = data.get("result") if data.get("result") in names else names[0]
+    shown = {"token": analysis.token, "result": result, "questions": [[name, QUESTIONS[name]] for name in names]}
+    if result == "classifier":
+        return {**shown, "data": None, "sets": [], **_classifier(own)}
     document = shipped(result)
     sets = list(dict.fromkeys(row["data"] for row in document["rows"] if "data" in row))
     chosen = data.get("data") if data.get("data") in sets else next(iter(sets), None)
-    rows = [row for row in document["rows"] if row.get("data") == chosen]
+    rows = [_named(row) for row in document["rows"] if row.get("data") == chosen]
     figure = {"probe": plots.probes.probes, "adapt": plots.probes.adaptations, "ablation": plots.ablation.ablation}[
         result
     ](rows)
     return {
-        "token": analysis.token,
-        "result": result,
+        **shown,
         "data": chosen,
-        "questions": [[name, QUESTIONS[name]] for name in names],
         "sets": [[name, DATA.get(name, name)] for name in sets],
         "told": TOLD[result](rows),
         "command": document["command"],
@@ -55,6 +66,57 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG00
 
 
 ANSWERS = {"look": look}
+
+
+def _named(row: dict) -> dict:
+    """A row whose features have a name instead of a path."""
+    features = row.get("features")
+    if features is None:
+        return row
+    start = next((start for start in FEATURES if features.startswith(start)), "")
+    return {**row, "features": FEATURES.get(start, "") + features.removeprefix(start)}
+
+
+def _own_scores(analysis: Analysis, models: Models) -> dict | None:
+    """config.json of the page's classifier, if it holds measured scores."""
+    if analysis.verdict is None:
+        return None
+    about = models.classifier(analysis.verdict.checkpoint).about
+    return about if about.get("scores") else None
+
+
+def _classifier(about: dict) -> dict:
+    """The scores that a checkpoint came with, each on sounds that it has not learnt from, as its card tells them."""
+    from plotly import graph_objects as go
+
+    from audioformer.plots.theme import finish
+
+    scores = about["scores"]
+    cases = [textwrap.fill(score["data"].split("(")[0].strip(), 46).replace("\n", "<br>") for score in scores]
+    values = [score["value"] for score in scores]
+    metric = {"accuracy": "share of sounds named rightly", "mAP": "mean average precision"}
+    figure = go.Figure(
+        go.Bar(x=values, y=cases, orientation="h", name="score", text=[f"{value:.2f}" for value in values])
+    )
+    chance = [score["chance"] for score in scores]
+    figure.add_scatter(x=chance, y=cases, mode="markers", name="chance", marker={"symbol": "line-ns-open", "size": 18})
+    figure.update_layout(bargap=0.5, xaxis_range=[0, 1], yaxis_autorange="reversed")
+    alt = "; ".join(f"{score['data']}: {score['value']:.2f}" for score in scores)
+    unit = metric.get(scores[0]["metric"], scores[0]["metric"])
+    finish(figure, alt, x=unit, y="", height=110 + 60 * len(scores))
+    first = scores[0]
+    spread = f" Spread: {first['spread']}." if first["spread"] else ""
+    told = [
+        f"{about.get('title', 'This classifier')}: {_measured(first)} on sounds it has not learnt from, chance {first['chance']:.0%}, "
+        f"{first['n']:,} sounds ({first['data']}).{spread}",
+        about.get("limits", ""),
+        f"Learnt from: {about.get('data', 'unknown sounds')}",
+    ]
+    return {"told": [line for line in told if line], "command": first["command"], **drawn(figure)}
+
+
+def _measured(score: dict) -> str:
+    return f"{score['value']:.1%} right" if score["metric"] == "accuracy" else f"{score['metric']} {score['value']:.2f}"
 
 
 def _spread(row: dict) -> str:
@@ -79,9 +141,10 @@ def _adapt(rows: list[dict]) -> list[str]:
     best = max(rows, key=lambda row: row["ours"])
     level = [row for row in rows if row["ours"] >= best["ours"] - (best["fold_std"] or 0)]
     cheap = min(level, key=lambda row: row["trainable"])
+    within = f"As good within its spread, and cheapest: {cheap['case']}, {_spread(cheap)}, with {cheap['trainable']:,}."
     return [
         f"Best here: {best['case']}, {_spread(best)} with {best['trainable']:,} learned numbers.",
-        f"Within that spread lies {cheap['case']}, {_spread(cheap)}, with {cheap['trainable']:,}.",
+        *([within] if cheap is not best else []),
         _held_out(best),
     ]
 

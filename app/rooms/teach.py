@@ -6,6 +6,7 @@ Of an example only its codes stay here; its sound stays in the browser. Shapes: 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import Waveform, resample
+from audioformer.audio import Waveform, quietness, resample
 from audioformer.checkpoint import find_checkpoint
 from audioformer.codec import Codec
 from audioformer.data.corpus import Item, describe_codec
@@ -114,12 +115,16 @@ def add(lesson: Lesson, clip: Clip, models: Models) -> dict:
     heard = resample(torch.from_numpy(samples)[None], clip.sample_rate, codec.sample_rate)[0].numpy()
     name, duration_s = uuid4().hex, len(heard) / codec.sample_rate
     lesson.examples[name] = Example(codes.to(torch.int16).cpu(), duration_s)
-    note = f"first {HEARD_S:.0f} s" if len(clip.samples) > len(samples) or clip.note else ""
+    notes = [clip.note] if clip.note else []
+    if len(clip.samples) > len(samples):
+        notes.append(f"only the first {HEARD_S:.0f} s are used")
+    if quiet := quietness(Waveform(torch.from_numpy(samples)[None], clip.sample_rate).level_db):
+        notes.append(quiet)
     return {
         "id": name,
         "name": clip.name[:80],
         "duration_s": duration_s,
-        "note": note,
+        "note": "; ".join(notes),
         "wav": wav_base64(heard, codec.sample_rate),
     }
 
@@ -144,14 +149,12 @@ def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
         one also with `choice` and what `check` gives.
 
     Raises:
-        AudioformerError: names, counts or choices that cannot work, or no room for another classifier.
+        AudioformerError: names, counts or choices that cannot work.
     """
     names, items = _classes(lesson, data.get("classes"))
     method = one_of(data.get("method"), METHODS, "method")
     start, codec = one_of(data.get("start"), starts(models), "start"), _codec(models)
     lesson.stop.clear()
-    if len(models.taught) >= models.taught.most and not lesson.taught:
-        raise AudioformerError(models.taught.full)
     yield {"stage": "listen", "done": 0, "total": len(items), "curve": []}
     known = {**models.pretrained, **models.checkpoints}[start]
     about = {
@@ -172,7 +175,7 @@ def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
         task = FineTuning(recipe, model, items, names, False, about, card=card)
     history: list[dict] = []
     yield from _learn(task, recipe.train, history, lesson)
-    told = {"done": len(history), "total": recipe.train.n_steps, "curve": _curve(history), "chance": task.chance["mlc"]}
+    told = {"done": len(history), "total": recipe.train.n_steps, "curve": _curve(history), **_bounds(task)}
     yield {**told, "stage": "check"}
     taught = _keep(task, history, codec, models, lesson)
     told |= check(taught, names, items) | {"choice": list(taught.choice), "seconds": time.monotonic() - began}
@@ -203,6 +206,15 @@ def check(taught: Taught, names: list[str], items: list[Item]) -> dict:
     }
 
 
+def _bounds(task: FineTuning) -> dict[str, float]:
+    """Loss of knowing nothing, and the lowest there is: with smoothed labels even certainty costs something."""
+    chance, smoothing = task.chance["mlc"], task.config.label_smoothing
+    n_classes = len(task.label_names)
+    rest = smoothing / n_classes
+    shares = [1 - smoothing + rest, *[rest] * (n_classes - 1)]
+    return {"chance": chance, "floor": -sum(share * math.log(share) for share in shares if share > 0)}
+
+
 def _learn(task: FineTuning, config, history: list[dict], lesson: Lesson) -> Iterator[dict]:
     """Steps, told of now and then; ends early when the page says so."""
     told_at = 0.0
@@ -211,13 +223,7 @@ def _learn(task: FineTuning, config, history: list[dict], lesson: Lesson) -> Ite
         if time.monotonic() - told_at >= TELL_S:
             told_at = time.monotonic()
             curve = _curve(history)
-            yield {
-                "stage": "learn",
-                "done": record.step,
-                "total": config.n_steps,
-                "curve": curve,
-                "chance": task.chance["mlc"],
-            }
+            yield {"stage": "learn", "done": record.step, "total": config.n_steps, "curve": curve, **_bounds(task)}
         if lesson.stop.is_set():
             return
 

@@ -1,5 +1,6 @@
 // Listen: the time line of one clip, how many codebooks the sound of the codes keeps, and codes changed by hand.
 import { CodebookPanel } from "./codebook_panel.js";
+import { drawHeard } from "./heard_lanes.js";
 import { LATE, Latest } from "./latest.js";
 import { PlotlyView } from "./plotly_view.js";
 import { Timeline } from "./widgets/timeline.js";
@@ -23,9 +24,9 @@ class ClipView {
     this.host = element.querySelector(".af-listen");
     this.read = read;
     const late = () => this.timeline.say(LATE);
-    this.keeping = new Latest((n_codebooks) => send("keep", { n_codebooks }), late);
+    this.keeping = new Latest((n_codebooks) => send("keep", { n_codebooks, ask: this.pulled }), late);
     this.hearing = new Latest((cursor) => send("hear", cursor), late);
-    this.timeline = new Timeline(this.host, { hear: (cursor) => this.hearing.send(cursor) });
+    this.timeline = new Timeline(this.host, { hear: (cursor) => this.hearing.send(cursor), chosen: () => this.drawHeard() });
     this.host.querySelector(".af-slot").innerHTML = KEEP; // fixed text
     this.changing = new Latest((edits) => send("ask", { what: "change", edits }), () => {
       this.edits = this.edits.slice(0, -1);
@@ -92,7 +93,7 @@ class ClipView {
   }
 
   changed(reply) {
-    this.shown.lanes = this.shown.lanes.map((lane) => (lane.kind === "codes" ? reply.lane : lane));
+    this.lanes.edited = reply.lanes;
     const [original, kept] = this.shown.hear;
     const hear = reply.n_edits ? [original, kept, { name: "edited", label: "C · changed" }] : [original, kept];
     this.timeline.show({ ...this.shown, hear, sounds: { edited: reply.wav } });
@@ -105,10 +106,16 @@ class ClipView {
     if (reply.n_edits) this.timeline.play();
   }
 
+  // Spectrogram and codes are those of the sound that is chosen.
+  drawHeard() {
+    drawHeard(this.timeline, this.shown, this.lanes[this.timeline.choice]);
+  }
+
   load() {
     const text = this.read("value");
     const shown = text ? JSON.parse(text) : null;
     this.shown = shown;
+    this.lanes = {}; // of other sounds than the original
     if (shown) {
       this.slider.max = shown.n_codebooks; // first: a value is held below the maximum
       this.slider.value = shown.n_codebooks;
@@ -139,7 +146,9 @@ class ClipView {
     if (reply.to === "keep" && reply.n_codebooks === Number(this.slider.value)) {
       this.showKept(reply);
       player.set("kept", reply.wav);
+      this.lanes.kept = reply.lanes;
       if (this.pulled) this.timeline.choose("kept");
+      else this.drawHeard();
     }
     if (reply.to === "hear") {
       player.once(reply.wav);
@@ -154,9 +163,10 @@ class ClipView {
     const [kept, all] = [Number(this.slider.value), this.shown.n_codebooks];
     const rate = (kept * this.shown.kbps_per_codebook).toFixed(1);
     const difference = reply ? ` · differs by ${reply.difference_db.toFixed(1)} dB` : " · …";
+    const heard = reply?.label ? ` · heard as ${reply.label.label} ${(100 * reply.label.probability).toFixed(0)} %` : "";
     const text = this.host.querySelector(".af-kept");
-    text.textContent = `${kept} of ${all} codebooks · ${rate} kbit/s${difference}`;
-    text.title = "Mean difference of the two log-mel pictures";
+    text.textContent = `${kept} of ${all} codebooks · ${rate} kbit/s${difference}${heard}`;
+    text.title = "Mean difference of the log-mel pictures of A and B; B is played as loud as A, and the checkpoint is asked what it hears in B";
     this.slider.setAttribute("aria-valuetext", `${kept} of ${all}`);
   }
 }

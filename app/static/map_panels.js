@@ -6,6 +6,12 @@ const LONGEST_LIST = 120;
 export const words = (label) => String(label).replaceAll("_", " ");
 export const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
+// How sure it is: a probability of its own classes, or how many of the nearest clips say so.
+export function surety(view, i) {
+  if (view.by === "neighbours") return view.k === 1 ? "as its nearest clip" : `${Math.round(view.confidence[i] * view.k)} of ${view.k} nearest`;
+  return percent(view.confidence[i]) + (view.sure[i] ? "" : ", not sure");
+}
+
 export class MapPanels {
   // find(selector): a part of the room. select(indices), play(index), point(index): what a click or the pointer does.
   constructor(find, { select, play, point }) {
@@ -38,7 +44,7 @@ export class MapPanels {
       row.dataset.index = i;
       const [view] = views;
       row.append(part("span", "", `▶ ${words(clips[i].label)}`), part("span", view.right[i] ? "af-right" : "af-wrong", `${view.right[i] ? "=" : "≠"} ${words(view.predictions[i])}`));
-      row.append(part("span", "af-value", percent(view.confidence[i])));
+      row.append(part("span", "af-value", surety(view, i)));
       row.addEventListener("focus", () => this.point(i));
       row.addEventListener("pointerenter", () => this.point(i));
       return row;

@@ -1,7 +1,7 @@
 // Map: the same sounds as two models see them. Point, hear, draw a loop; the list, the confusion table and the maps are one.
 import { button, part, put } from "./parts.js";
 import { Room } from "./room.js";
-import { MapPanels, percent, words } from "./map_panels.js";
+import { MapPanels, percent, surety, words } from "./map_panels.js";
 import { EmbeddingMap, OUTCOMES, classMark, mark, shade } from "./widgets/embedding_map.js";
 import { Stages } from "./widgets/stages.js";
 import { look, onLook } from "./widgets/colours.js";
@@ -181,8 +181,9 @@ class MapRoom extends Room {
       const near = view.k === 1 ? "nearest clip has the same label" : `share of the ${view.k} nearest clips with the same label`;
       const plane = view.shares ? ` The plane shows ${percent(view.shares[0] + view.shares[1])} of the spread.` : "";
       const hits = view.right.filter(Boolean).length;
+      const learnt = view.learnt ? ` It has learnt from ${view.learnt === clips.length ? "all" : view.learnt} of these ${clips.length} clips: no test of how good it is.` : "";
       below.textContent = `kNN purity ${view.purity.toFixed(2)}, chance ${view.chance.toFixed(2)} (${near}; ${view.counted} clips).${plane} `
-        + `${view.by === "classes" ? "Its own label" : "The label of its neighbours"} is right for ${hits} of ${clips.length}.`; // prettier-ignore
+        + `${view.by === "classes" ? "Its own label" : "The label of its neighbours"} is right for ${hits} of ${clips.length}.${learnt}`; // prettier-ignore
       this.maps[side].card.dataset.purity = view.purity.toFixed(4);
     });
     this.key(by);
@@ -193,7 +194,7 @@ class MapRoom extends Room {
 
   told(clip, view, i) {
     const known = view.known[i] ? "" : "\n(not one of its classes)";
-    return `${words(clip.label)}\ntaken for ${words(view.predictions[i])}, ${percent(view.confidence[i])}${known}\n${clip.file}`;
+    return `${words(clip.label)}\ntaken for ${words(view.predictions[i])}, ${surety(view, i)}${known}\n${clip.file}`;
   }
 
   alt(view, by) {

@@ -1,9 +1,11 @@
 // Mask: hide codes at random or by hand, see what the model guesses, hear the gap and its filling.
 import { bars, fact, packBits, part, put, unpackBits } from "./parts.js";
+import { drawHeard } from "./heard_lanes.js";
 import { Room } from "./room.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const TEMPLATE = `
+  <p class="af-lead">Hide a piece of the sound: the model guesses what was there, and you hear what it puts in its place.</p>
   <div class="af-controls" role="group" aria-label="What to hide">
     <label>Hide <input type="range" class="af-ratio" min="2" max="90" value="25" aria-label="Share hidden, percent"><output>25 %</output></label>
     <label>in runs of <input type="number" class="af-span" min="1" max="300" value="5" aria-label="Frames in a run"> frames</label>
@@ -14,6 +16,8 @@ const TEMPLATE = `
     <label title="Paint the same frames in every row"><input type="checkbox" class="af-all" checked> all rows</label>
     <button type="button" class="af-button af-hide" disabled>Hide stretch</button>
     <button type="button" class="af-button af-clear">Show all</button>
+    <span class="af-rule"></span>
+    <label>Surprise of <select class="af-row-asked" aria-label="Row whose surprise is drawn"></select></label>
   </div>
   <div class="af-view"></div>
   <div class="af-panels">
@@ -41,6 +45,7 @@ class MaskRoom extends Room {
     this.answers = { look: this.looked, listen: this.listened, hear: this.heard };
     find(".af-ratio").addEventListener("input", () => (find(".af-controls output").textContent = `${find(".af-ratio").value} %`));
     for (const name of [".af-ratio", ".af-span", ".af-seed"]) find(name).addEventListener("change", () => this.random());
+    find(".af-row-asked").addEventListener("change", () => this.hidden && this.ask("look", { ...this.question, row: this.row }));
     find(".af-random").addEventListener("click", () => {
       find(".af-seed").value = Number(find(".af-seed").value) + 1;
       this.random();
@@ -71,7 +76,20 @@ class MaskRoom extends Room {
     });
     this.find(".af-controls output").textContent = `${ratio} %`;
     this.remember({ ratio, span, seed });
-    this.ask("look", { random: { ratio: ratio / 100, span, seed } });
+    this.question = { random: { ratio: ratio / 100, span, seed } };
+    this.ask("look", { ...this.question, row: this.row });
+  }
+
+  // Row whose surprise is drawn; 0: the mean of all.
+  get row() {
+    return Number(this.find(".af-row-asked").value || 1);
+  }
+
+  offerRows() {
+    const select = this.find(".af-row-asked");
+    if (select.options.length === this.rows + 1) return;
+    const rows = Array.from({ length: this.rows }, (_, row) => new Option(`row ${row + 1}`, row + 1));
+    select.replaceChildren(...rows, new Option("all rows", 0));
   }
 
   // A place that is brushed turns over; the first one decides which way the whole stroke goes.
@@ -101,7 +119,8 @@ class MaskRoom extends Room {
   put(hidden) {
     this.hidden = hidden;
     this.remember(null); // what is painted by hand is too much for an address
-    this.ask("look", { hidden: packBits(hidden) });
+    this.question = { hidden: packBits(hidden) };
+    this.ask("look", { ...this.question, row: this.row });
   }
 
   looked(reply, more) {
@@ -110,10 +129,12 @@ class MaskRoom extends Room {
     [this.rows, this.frames, this.bits] = [reply.rows, reply.frames, reply.hidden];
     this.hidden = unpackBits(reply.hidden, this.rows * this.frames);
     this.places = new Map(reply.guesses.map((place) => [`${place[0]}:${place[1]}`, place]));
+    this.offerRows();
     this.timeline.show({ ...reply, hear: HEAR });
     this.wavs = { codes: this.wavs.codes };
+    this.lanes = { codes: this.lanes?.codes };
     if (this.timeline.choice !== "original") this.fetch(this.timeline.choice);
-    this.showSum(reply.summary);
+    this.showSum(reply.summary, reply.guesser);
     this.showClasses(reply.classes);
     if (!this.places.size) this.showPlace();
     else if (!this.places.has(this.here)) {
@@ -129,9 +150,12 @@ class MaskRoom extends Room {
 
   // Sounds come when they are asked for: filling in steps takes a while.
   fetch(name) {
-    if (name === "original" || !this.bits) return;
-    const known = this.wavs[name];
-    if (known) return this.link.player.choose(name);
+    if (!this.bits) return;
+    if (name === "original") return drawHeard(this.timeline, this.view, null);
+    if (this.wavs[name]) {
+      this.link.player.choose(name);
+      return drawHeard(this.timeline, this.view, this.lanes[name]);
+    }
     this.timeline.say("The model is filling the gap …");
     this.ask("listen", { name, hidden: this.bits });
   }
@@ -141,7 +165,9 @@ class MaskRoom extends Room {
     this.wavs[reply.name] = true;
     this.link.player.set(reply.name, reply.wav);
     this.link.player.choose(this.timeline.choice);
-    const share = `${(100 * reply.same).toFixed(1)} % of the hidden codes are the true ones`;
+    this.lanes[reply.name] = reply.lanes;
+    if (this.timeline.choice === reply.name) drawHeard(this.timeline, this.view, reply.lanes);
+    const share = `${(100 * reply.same).toFixed(1)} % of the hidden codes are the true ones (framed blue; others orange)`;
     const said = { codes: "All codes, decoded.", gap: "Hidden codes are those of silence.", oneshot: `Filled at once: ${share}.`, steps: `Filled in 8 steps: ${share}.` };
     this.timeline.say(said[reply.name]);
     this.host.dataset.sound = reply.name;
@@ -153,11 +179,12 @@ class MaskRoom extends Room {
     this.timeline.say(`Heard: code ${reply.code} of codebook ${reply.row}, held together with the rows above it.`);
   }
 
-  showSum({ share, places, surprise, chance, accuracy, size, per_row }) {
+  showSum({ share, places, silent, surprise, chance, accuracy, size, per_row }, guesser) {
     const box = this.find(".af-sum div");
     if (!places) return box.replaceChildren(part("p", "", "Nothing is hidden. Hide some codes for the model to guess."));
     box.replaceChildren(
-      fact("Hidden", `${(100 * share).toFixed(0)} %`, `${places} codes`),
+      part("p", "", `Guessed by the model “${guesser}”.`),
+      fact("Hidden", `${(100 * share).toFixed(0)} %`, `${places} codes${silent ? `; ${silent} of them in silence, not counted below` : ""}`),
       fact("Surprise", `${surprise.toFixed(2)} nats`, `chance ${chance.toFixed(2)}`),
       fact("Right", `${(100 * accuracy).toFixed(1)} %`, `chance ${(100 / size).toFixed(1)} %`),
       fact("By row", per_row.map((value) => (value === null ? "–" : value.toFixed(1))).join(" "), "nats"),
@@ -190,6 +217,6 @@ class MaskRoom extends Room {
     const rows = classes.rows.map(({ label, before, now }) => ({
       label, value: now, ghost: before, text: `${(100 * now).toFixed(0)} %`, title: `${label}: ${(100 * before).toFixed(1)} % before, ${(100 * now).toFixed(1)} % with the gap`,
     }));
-    box.replaceChildren(bars(rows, classes.chance), part("p", "af-legend", "bar: with the gap; outline: whole clip"));
+    box.replaceChildren(bars(rows, classes.chance), part("p", "af-legend", `by “${classes.checkpoint}”; bar: with the gap; outline: whole clip`));
   }
 }

@@ -28,7 +28,8 @@ class ResultsRoom extends Room {
 
   enter() {
     const { result, on } = this.wished();
-    if (result || !this.drawn) this.ask("look", { result: result ?? null, data: on ?? null });
+    const [asked, data] = [".af-result", ".af-set"].map((name) => this.find(name).value || null);
+    this.ask("look", { result: result ?? asked, data: on ?? data });
   }
 
   look() {

@@ -30,6 +30,7 @@ export class Room {
     const there = this.host.isConnected && this.host.offsetParent !== null;
     if (!there || !this.link.token || (this.link.token === this.token && !this.link.wishes?.[this.name])) return;
     this.token = this.link.token;
+    if (this.shown !== this.token) this.host.classList.add("af-stale"); // what it shows is of another clip
     this.enter();
   }
 
@@ -64,7 +65,10 @@ export class Room {
     this.late?.remove();
     if (reply.failed && !more) this.refused(reply.to);
     if (reply.failed || reply.token !== this.link.token) return;
-    if (reply.to === "look") [this.shown, this.hoping] = [reply.token, false];
+    if (reply.to === "look") {
+      [this.shown, this.hoping] = [reply.token, false];
+      this.host.classList.remove("af-stale");
+    }
     this.answers[reply.to]?.call(this, reply, Boolean(more));
     this.host.dataset.answer = reply.answer;
   }

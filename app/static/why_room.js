@@ -69,7 +69,9 @@ class WhyRoom extends Room {
     if (other) return this.ask("look", { method: reply.method, label: other.number });
     this.timeline.show({ ...reply, hear: HEAR });
     this.showMap(reply);
-    this.find(".af-gain").textContent = "…";
+    this.find(".af-gain").textContent = "Hiding and showing it piece by piece …";
+    this.find(".af-trust").classList.add("af-stale"); // of another clip, label or map
+    this.find(".af-alone div").replaceChildren(part("p", "", "Listening to the evidence …"));
     if (reply.method === "occlusion") this.ask("rows", { label: reply.label });
     this.ask("trust", { order: reply.order, label: reply.label });
     this.cover();
@@ -97,8 +99,17 @@ class WhyRoom extends Room {
     if (!this.view || this.view.empty) return;
     this.remember({ why: this.view.name, by: this.view.method, top: Number(slider.value) });
     const { kept, step_s } = this.kept;
-    this.timeline.veil = { start_s: 0, step_s, shares: Array.from(kept) };
+    const covers = this.strength; // where the evidence hardly matters, the rest is hardly covered
+    this.timeline.veil = { start_s: 0, step_s, shares: Array.from(kept, (on) => (on ? 1 : 1 - covers)) };
     this.timeline.draw();
+  }
+
+  // How much the best block matters, 0.1 to 1: a fall of 20 points, 1 nat, or three times an even share of attention is much.
+  get strength() {
+    const { method, means, order, block } = this.view;
+    const most = means[order[0]];
+    const much = { occlusion: most / 0.2, gradients: most * block, rollout: (most - 1) / 2 }[method];
+    return Math.min(1, Math.max(0.1, much));
   }
 
   weigh() {
@@ -175,6 +186,7 @@ class WhyRoom extends Room {
   tested(reply, more) {
     if (more || String(reply.order) !== String(this.view.order) || reply.label !== this.view.label) return;
     this.trusted = `${this.view.method}:${reply.label}`;
+    this.find(".af-trust").classList.remove("af-stale");
     this.chart.show(reply);
     const better = reply.gain - reply.chance;
     const verdict = better > 0.1 ? "it finds what the model uses" : better < -0.1 ? "worse than guessing" : "hardly better than guessing";

@@ -21,7 +21,7 @@ from audioformer.errors import AudioformerError
 N_FFT, MEL_HOP, N_MELS, RANGE_DB = 1024, 320, 80, 80.0
 DB_PER_NEPER = 20 / np.log(10)  # natural log of a magnitude to decibel
 MAX_COLUMNS = 1500
-HIDDEN, CHANGED = 1, 2  # marks of a code lane
+HIDDEN, CHANGED, RIGHT = 1, 2, 3  # marks of a code lane
 
 
 def packed(values) -> str:
@@ -154,7 +154,7 @@ def codes(codes, frame_rate: float, ranks=None, marks=None, id: str | None = "co
         codes: (K, T) integers.
         frame_rate: Hz.
         ranks: (K', V) from `plots.codes.colour_ranks`, K' >= K: similar colour, similar vector; None: neighbours differ.
-        marks: (K, T) of 0, HIDDEN or CHANGED.
+        marks: (K, T) of 0, HIDDEN, CHANGED or RIGHT (filled in, and as it was).
         id: to name the lane by elsewhere.
 
     Raises:

@@ -114,7 +114,7 @@ function drawCodes(context, frame) {
   if (cell > 30 && tall > 11) writeCodes(context, lane, x, cell, tall, from, to);
 }
 
-// marks: 1 = hidden from the model (hatched), 2 = changed by hand (framed).
+// marks: 1 = hidden from the model (hatched), 2 = another code than before (framed), 3 = filled in as it was (framed blue).
 function drawMarks(context, lane, x, tall, colours) {
   lane.marked ??= unpack(lane.marks);
   const columns = lane.codes[0].length;
@@ -128,7 +128,7 @@ function drawMarks(context, lane, x, tall, colours) {
       const box = [x(first), row * tall, x(last) - x(first), tall];
       context.fillStyle = kind === 1 ? colours.ground : "transparent";
       context.fillRect(...box);
-      context.strokeStyle = kind === 1 ? colours.soft : colours.warm;
+      context.strokeStyle = [colours.soft, colours.warm, colours.blue][kind - 1];
       if (kind === 1) hatch(context, ...box);
       else {
         context.lineWidth = 2;

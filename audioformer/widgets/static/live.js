@@ -196,13 +196,15 @@ export class LiveView {
     this.stopped(this.why);
   }
 
-  tell({ labels, level_db, start_s, end_s }) {
+  // answer: what the page says of it, where it has a rule of its own for silence and unsure labels.
+  tell({ labels, level_db, start_s, end_s, answer }) {
     const { label, p } = labels[0];
-    this.find(".af-word").textContent = `${label} ${(100 * p).toFixed(0)} %`;
-    const quiet = level_db < -55;
-    this.find(".af-said").classList.toggle("af-quiet", quiet);
+    const quiet = level_db < -45;
+    const says = answer ?? { text: label, detail: `${(100 * p).toFixed(0)} %`, kind: quiet ? "quiet" : "sure", remark: quiet ? `Nearly silent (${level_db.toFixed(0)} dB): this label means little.` : "" };
+    this.find(".af-word").replaceChildren(`${says.text} `, piece("small", "", says.detail));
+    this.find(".af-said").classList.toggle("af-quiet", says.kind !== "sure");
     const about = `${(end_s - start_s).toFixed(1)} s up to ${end_s.toFixed(1)} s${this.checkpoint ? `, says ${this.checkpoint}` : ""}`;
-    this.find(".af-about").textContent = quiet ? `Nearly silent (${level_db.toFixed(0)} dB): this label means little. ${about}` : about;
+    this.find(".af-about").textContent = [says.remark, about].filter(Boolean).join(" · ");
     this.find(".af-likely").replaceChildren(...labels.map(({ label: name, p: share }) => {
       const [row, track, bar] = [part("li", ""), part("span", "af-likely-track"), part("i", "")];
       bar.style.width = `${100 * share}%`;
