@@ -22,5 +22,4 @@ export default [
       "no-restricted-properties": ["error", { property: "outerHTML" }, { property: "insertAdjacentHTML" }, { object: "document", property: "write" }],
     },
   },
-  { files: ["audioformer/widgets/static/timeline.js"], rules: { "max-lines": ["error", { max: 500, skipBlankLines: true, skipComments: true }] } },
 ];

@@ -62,9 +62,8 @@ class Verdict:
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     label_names: tuple[str, ...]
-    scores: np.ndarray
-    step_s: float
-    alone: bool
+    frame_scores: np.ndarray
+    frame_rate: float
     n_windows: int
     multi_label: bool
 

@@ -201,7 +201,7 @@ export class LiveView {
     const { label, p } = labels[0];
     const quiet = level_db < -45;
     const says = answer ?? { text: label, detail: `${(100 * p).toFixed(0)} %`, kind: quiet ? "quiet" : "sure", remark: quiet ? `Nearly silent (${level_db.toFixed(0)} dB): this label means little.` : "" };
-    this.find(".af-word").replaceChildren(`${says.text} `, piece("small", "", says.detail));
+    this.find(".af-word").replaceChildren(`${says.text} `, part("small", "", says.detail));
     this.find(".af-said").classList.toggle("af-quiet", says.kind !== "sure");
     const about = `${(end_s - start_s).toFixed(1)} s up to ${end_s.toFixed(1)} s${this.checkpoint ? `, says ${this.checkpoint}` : ""}`;
     this.find(".af-about").textContent = [says.remark, about].filter(Boolean).join(" · ");
