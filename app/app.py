@@ -22,7 +22,7 @@ from audioformer_app.models import Models  # noqa: E402
 from audioformer_app.reader import mention, readable  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
 from audioformer_app.tour import TOUR  # noqa: E402
-from audioformer_app.views import clip_player, fixed, header, live_view, room_view, sample_picker, teach_view  # noqa: E402
+from audioformer_app.views import clip_player, fixed, header, room_view, sample_picker  # noqa: E402
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
 LIVE = {"concurrency_id": "live", "concurrency_limit": max(2, os.cpu_count() or 1), "api_visibility": "private"}
@@ -141,10 +141,10 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
             rooms["map"] = room_view("map", elem_classes="af-plain")
             _help(texts.MAP, texts.MAP_NEIGHBOURS, texts.MAP_LIMITS)
         with gr.Tab("Live", id="live"):
-            rooms["live"] = live_view(elem_classes="af-plain")
+            rooms["live"] = room_view("live", ("push", "freeze", "use"), elem_classes="af-plain")
             _help(texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS)
         with gr.Tab("Teach", id="teach"):
-            rooms["teach"] = teach_view(elem_classes="af-plain")
+            rooms["teach"] = room_view("teach", ("ask", "train"), elem_classes="af-plain")
             _help(texts.TEACH, texts.TEACH_HOW, texts.TEACH_LIMITS)
         with gr.Tab("Results", id="results"):
             rooms["results"] = room_view("results", elem_classes="af-plain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from audioformer_app.pages import MOST_PAGES
 from audioformer_app.reader import notebook_route
 from audioformer_app.settings import MAX_FILE_MB, STATIC, go_offline, own_temporary_folder
 
-DOOR = "Any name will do; the password is what the person who started this tells you."
+DOOR = "audioformer. Any name will do; the password is what the person who started this tells you."
 
 
 def launch(
@@ -138,7 +139,9 @@ def taught_route(taught):
         found = taught.get(request.path_params["name"])
         if found is None:
             return PlainTextResponse("this classifier is forgotten; teach it again", status_code=404)
-        named = {"Content-Disposition": 'attachment; filename="taught.zip"', "Cache-Control": "no-store"}
+        classes = re.sub(r"[^a-zA-Z0-9]+", "-", "-".join(found.classifier.label_names))[:60].strip("-")
+        name = f"taught-{classes}.zip" if classes else "taught.zip"  # thirty pupils, thirty files
+        named = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return Response(found.zip(), media_type="application/zip", headers=named)
 
     return Route(f"/{static_prefix()}/taught/{{name}}.zip", checkpoint)

@@ -36,69 +36,39 @@ def _on_load(module: str, events: tuple[str, ...]) -> str:
     """
 
 
+def _view(value: str, name: str, module: str, events: tuple[str, ...], **options) -> gr.HTML:
+    """An empty element that a module fills; props of it carry what the page says besides its value."""
+    return gr.HTML(
+        value=value,
+        html_template=f"<div class='{name}'></div>",
+        js_on_load=_on_load(module, events),
+        apply_default_css=False,
+        **options,
+    )
+
+
 def sample_picker(samples: list[Sample], selected: int | None, **options) -> gr.HTML:
     """Tiles of the bundled clips; event `pick` carries {index}, the prop `selected` marks one (-1: none), `answer` is new each time."""
     tiles = [{"label": sample.label, "file": sample.path.name, "thumbnail": sample.thumbnail} for sample in samples]
-    return gr.HTML(
-        value=json.dumps(tiles),
-        html_template="<div class='af-picker'></div>",
-        js_on_load=_on_load("sample_picker.js", ("pick",)),
-        apply_default_css=False,
-        answer="",
-        selected=-1 if selected is None else selected,
-        **options,
-    )
+    props = {"answer": "", "selected": -1 if selected is None else selected}
+    return _view(json.dumps(tiles), "af-picker", "sample_picker.js", ("pick",), **props, **options)
 
 
 def clip_player(value: str, **options) -> gr.HTML:
-    """Player and pictures of one clip on one time axis; events `keep` {n_codebooks}, `hear` {row, frame} and `ask`.
+    """Player and pictures of one clip on one time axis; events `keep` {n_codebooks, ask}, `hear` {row, frame} and `ask`.
 
     The value is `handlers.clip_view`'s JSON; the prop `reply` takes the answers of `handlers.keep` and `handlers.hear`.
     """
-    return gr.HTML(
-        value=value,
-        html_template="<div class='af-listen'></div>",
-        js_on_load=_on_load("clip_view.js", ("keep", "hear", "ask")),
-        apply_default_css=False,
-        reply="",
-        **options,
-    )
+    return _view(value, "af-listen", "clip_view.js", ("keep", "hear", "ask"), reply="", **options)
 
 
-def room_view(name: str, **options) -> gr.HTML:
-    """A room of its own, `static/NAME_room.js`; event `ask` carries {what, ...}, the prop `reply` takes the answer."""
-    return gr.HTML(
-        value="",
-        html_template="<div class='af-room'></div>",
-        js_on_load=_on_load(f"{name}_room.js", ("ask",)),
-        apply_default_css=False,
-        reply="",
-        **options,
-    )
+def room_view(name: str, events: tuple[str, ...] = ("ask",), **options) -> gr.HTML:
+    """A room of its own, `static/NAME_room.js`; the prop `reply` takes the answers to its events.
 
-
-def live_view(**options) -> gr.HTML:
-    """The room Live; events `push` (a portion of sound), `freeze` and `use` {start_s, end_s}, the prop `reply` takes the answers."""
-    return gr.HTML(
-        value="",
-        html_template="<div class='af-room'></div>",
-        js_on_load=_on_load("live_room.js", ("push", "freeze", "use")),
-        apply_default_css=False,
-        reply="",
-        **options,
-    )
-
-
-def teach_view(**options) -> gr.HTML:
-    """The room Teach; events `ask` {what, ...} and `train` {classes, start, method}, the prop `reply` takes the answers."""
-    return gr.HTML(
-        value="",
-        html_template="<div class='af-room'></div>",
-        js_on_load=_on_load("teach_room.js", ("ask", "train")),
-        apply_default_css=False,
-        reply="",
-        **options,
-    )
+    Event `ask` carries {what, ...}. Live has `push` (a portion of sound), `freeze` and `use` {start_s, end_s}; Teach also has `train`
+    {classes, start, method}.
+    """
+    return _view("", "af-room", f"{name}_room.js", events, reply="", **options)
 
 
 def header(sentence: str, tour: list[dict], **options) -> gr.HTML:
@@ -106,14 +76,8 @@ def header(sentence: str, tour: list[dict], **options) -> gr.HTML:
 
     Event `open` {sample, codec, checkpoint}: an address that names them was opened; the prop `answer` says that it is done.
     """
-    return gr.HTML(
-        value=json.dumps({"sentence": sentence, "tour": tour}),
-        html_template="<div class='af-header'></div>",
-        js_on_load=_on_load("header.js", ("open",)),
-        apply_default_css=False,
-        answer="",
-        **options,
-    )
+    value = json.dumps({"sentence": sentence, "tour": tour})
+    return _view(value, "af-header", "header.js", ("open",), answer="", **options)
 
 
 def fixed(html: str, **options) -> gr.HTML:

@@ -1,10 +1,7 @@
 """The app as a user meets it: the real server, a real headless Chromium, no way out for either."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -33,6 +30,7 @@ def wav(tmp_path):
     return path
 
 
+@pytest.mark.smoke
 def test_the_page_opens_with_a_clip_already_analysed(tab):
     assert tab.text(".af-top").split()[0] in {"dog", "cat", "rain"}
     assert "checkpoint animals" in tab.text(".af-meta")
@@ -42,14 +40,6 @@ def test_the_page_opens_with_a_clip_already_analysed(tab):
     assert "Code grid: 3 codebooks" in tab.page.get_attribute(".af-plot", "aria-label")
     assert tab.page.get_attribute(".af-tile.af-on", "data-label") == "dog"
     assert not tab.page.query_selector("text=Share")
-
-
-@pytest.mark.smoke
-def test_a_dropped_file_is_shown_under_its_own_name(tab, wav):
-    tab.until_new(lambda: drop(tab.page, wav))
-    assert re.match(r"two tones .*more.*\.wav · 2\.00 s · checkpoint animals", tab.text(".af-meta"))
-    assert tab.page.query_selector(".af-tile.af-on") is None
-    assert tab.page.query_selector(".af-message") is None
 
 
 def test_a_bad_file_gives_a_message_and_changes_nothing_else(tab, wav, tmp_path):
@@ -177,18 +167,11 @@ SCREENS = {
     "projector": {"viewport": {"width": 1280, "height": 720}},
     "desktop": {"viewport": {"width": 1920, "height": 1080}},
     "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
-    "phone-dark": {
-        "viewport": {"width": 360, "height": 740},
-        "is_mobile": True,
-        "has_touch": True,
-        "color_scheme": "dark",
-    },
 }
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_every_screen_fits_and_is_photographed(browser, address, tmp_path, screen):
+def test_every_screen_fits_and_is_photographed(browser, address, screen):
     tab = Tab(browser, address, **SCREENS[screen])
     wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide <= inner
@@ -198,8 +181,6 @@ def test_every_screen_fits_and_is_photographed(browser, address, tmp_path, scree
     dark = "dark" in screen
     assert tab.page.evaluate("document.body.classList.contains('dark')") is dark
     assert tab.page.get_attribute(".af-plot", "data-look") == ("dark" if dark else "light")
-    tab.page.screenshot(path=tmp_path / f"{screen}.png", full_page=True)
-    assert (tmp_path / f"{screen}.png").stat().st_size > 20_000
     tab.close()
 
 
@@ -209,12 +190,6 @@ def test_light_and_dark_can_be_switched_and_are_remembered(tab):
     tab.page.reload()
     tab.page.wait_for_selector(".af-clip[data-token]")
     assert tab.page.evaluate("document.body.classList.contains('dark')")
-
-
-def test_the_explanations_show_their_equations(tab):
-    tab.page.click(".af-help button")
-    tab.page.wait_for_selector(".af-help .katex")
-    assert "residual vector quantisation" in tab.text(".af-help")
 
 
 @pytest.fixture(scope="module")
@@ -247,19 +222,3 @@ def test_the_shipped_models_say_on_the_page_what_the_library_says(browser, real_
             tab.until_new(choice.click)
             assert f"checkpoint {name}" in tab.text(".af-meta")
     tab.close()
-
-
-def test_the_shipped_model_hears_a_real_dog(browser, real_address, data_root):
-    tab = Tab(browser, real_address)
-    tab.until_new(lambda: drop(tab.page, data_root / "esc10" / "audio" / "1-100032-A-0.ogg"))
-    assert tab.page.get_attribute(".af-top", "data-top") == "dog"
-    tab.close()
-
-
-def test_a_second_server_on_the_same_port_says_what_to_do(address):
-    port = address.rstrip("/").rsplit(":", 1)[1]
-    code = "import sys; from audioformer_app.serve import require_free_port; require_free_port('127.0.0.1', int(sys.argv[1]))"
-    second = subprocess.run(
-        [sys.executable, "-c", code, port], capture_output=True, text=True, check=False, env={**os.environ}
-    )
-    assert f"--port {int(port) + 1}" in second.stderr

@@ -199,7 +199,7 @@ def test_every_explanation_names_the_notebook_of_its_topic():
         assert texts.IN_DEPTH.get(text) in there, f"{name} names no notebook; give it one in IN_DEPTH"
 
 
-def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, address, tmp_path):
+def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, address):
     tab = Tab(browser, address)
     tab.page.click(".af-help >> text=What am I looking at?")
     with tab.context.expect_page() as opened:
@@ -214,7 +214,6 @@ def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, 
     read.click("a[href='01_from_sound_to_codes.html'] >> nth=0")
     read.wait_for_selector("h1:has-text('01')")
     assert [url for url in asked if not url.startswith(address.rstrip("/"))] == []
-    read.screenshot(path=tmp_path / "notebook.png", full_page=True)
     colours = "[getComputedStyle(document.body), getComputedStyle(document.querySelector('pre'))].map((s) => s.backgroundColor + s.color)"
     seen = {}
     for look in ("light", "dark"):
@@ -228,7 +227,7 @@ def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, 
     tab.close()
 
 
-def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):
+def test_the_tour_leads_to_real_parts_of_every_room(browser, address):
     tab = Tab(browser, address)
     rooms = {name.strip().lower() for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts()}
     steps = [step for step in TOUR if step.get("room") in (None, *rooms)]
@@ -244,14 +243,13 @@ def test_the_tour_leads_to_real_parts_of_every_room(browser, address, tmp_path):
         assert 0 <= box["y"] <= 720 - box["height"]
         if "notebook" in step:
             assert tab.page.get_attribute(".af-tour-more a", "href") == f"notebooks/{step['notebook']}.html"
-        tab.page.screenshot(path=tmp_path / f"tour-{number:02d}.png")
         tab.page.keyboard.press("ArrowRight" if number % 2 else "Enter")
     assert tab.page.query_selector(".af-tour") is None
     assert tab.page.evaluate("document.activeElement.classList.contains('af-tour-start')")
     tab.close()
 
 
-def test_the_tour_can_be_left_anywhere_and_the_page_stays_usable(browser, address, tmp_path):
+def test_the_tour_can_be_left_anywhere_and_the_page_stays_usable(browser, address):
     tab = Tab(browser, address, **PHONE)
     tab.page.click(".af-tour-start")
     tab.page.wait_for_selector(".af-tour[data-step='0']")
@@ -259,7 +257,6 @@ def test_the_tour_can_be_left_anywhere_and_the_page_stays_usable(browser, addres
     tab.page.wait_for_selector(".af-tour[data-step='1']")
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert re.fullmatch(r"2 of (1\d)", tab.text(".af-tour-count"))  # every room has its tab on a phone too
-    tab.page.screenshot(path=tmp_path / "tour-phone.png")
     tab.page.click("#af-view .af-play")
     tab.page.wait_for_function("document.querySelector('#af-view .af-play').innerText.includes('Stop')")
     tab.page.keyboard.press("Escape")

@@ -99,11 +99,18 @@ def _classifier(about: dict) -> dict:
         go.Bar(x=values, y=cases, orientation="h", name="score", text=[f"{value:.2f}" for value in values])
     )
     chance = [score["chance"] for score in scores]
-    figure.add_scatter(x=chance, y=cases, mode="markers", name="chance", marker={"symbol": "line-ns-open", "size": 18})
+    figure.add_scatter(
+        x=chance,
+        y=cases,
+        mode="markers",
+        name="chance",
+        marker={"symbol": "line-ns-open", "size": 22, "line": {"width": 3}},
+    )
     figure.update_layout(bargap=0.5, xaxis_range=[0, 1], yaxis_autorange="reversed")
     alt = "; ".join(f"{score['data']}: {score['value']:.2f}" for score in scores)
     unit = metric.get(scores[0]["metric"], scores[0]["metric"])
     finish(figure, alt, x=unit, y="", height=110 + 60 * len(scores))
+    figure.update_yaxes(automargin=True)
     first = scores[0]
     spread = f" Spread: {first['spread']}." if first["spread"] else ""
     told = [

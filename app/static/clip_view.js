@@ -37,7 +37,7 @@ class ClipView {
     this.slider = this.host.querySelector(".af-keep input");
     this.slider.addEventListener("input", () => this.showKept(null));
     this.slider.addEventListener("change", () => {
-      this.pulled = true;
+      [this.pulled, this.pulling] = [true, true]; // once somebody has chosen how many, that holds for other clips, too
       this.keeping.send(Number(this.slider.value));
     });
     watch("value", () => this.load());
@@ -117,17 +117,17 @@ class ClipView {
     this.shown = shown;
     this.lanes = {}; // of other sounds than the original
     if (shown) {
+      const kept = this.pulled ? Number(this.slider.value) : shown.n_codebooks;
       this.slider.max = shown.n_codebooks; // first: a value is held below the maximum
-      this.slider.value = shown.n_codebooks;
+      this.slider.value = kept;
       this.showKept(null);
-      this.pulled = false;
       this.edits = [];
       this.host.querySelector(".af-undo").disabled = true;
       const rows = this.host.querySelector(".af-rows");
       rows.replaceChildren(...Array.from({ length: shown.n_codebooks + 1 }, (_, row) => new Option(row ? `row ${row}` : "all", row)));
     }
     this.timeline.show(shown);
-    if (shown) this.keeping.send(shown.n_codebooks); // the sound of the codes follows
+    if (shown) this.keeping.send(Number(this.slider.value)); // the sound of the codes follows
     if (shown) this.askCurve();
     if (shown) this.book.load(shown.n_codebooks, !this.book.host.hidden);
   }
@@ -147,8 +147,9 @@ class ClipView {
       this.showKept(reply);
       player.set("kept", reply.wav);
       this.lanes.kept = reply.lanes;
-      if (this.pulled) this.timeline.choose("kept");
+      if (this.pulling) this.timeline.choose("kept");
       else this.drawHeard();
+      this.pulling = false;
     }
     if (reply.to === "hear") {
       player.once(reply.wav);

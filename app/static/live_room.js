@@ -15,7 +15,7 @@ class LiveRoom {
     this.send = send;
     const [ear, frozen] = [part("div", ""), part("div", "af-frozen")];
     this.host.append(ear, frozen);
-    this.live = new LiveView(ear, { send: (data) => send("push", data), stopped: () => this.freeze() });
+    this.live = new LiveView(ear, { send: (data) => send("push", data), stopped: () => this.shown || this.freeze() });
     this.buttons();
     this.timeline = new Timeline(frozen.appendChild(part("div", "")));
     this.bar(frozen);

@@ -51,6 +51,12 @@ export class MapPanels {
     }));
   }
 
+  // Nothing bears the words that were looked for.
+  nothing(text) {
+    this.find(".af-list-title").textContent = `No clip with “${text}”`;
+    this.find(".af-clips").replaceChildren();
+  }
+
   // Rows: what it is; columns: what the left model calls it. A cell selects its clips.
   confusion() {
     const { clips, views: [view] } = this.view; // prettier-ignore
@@ -102,7 +108,7 @@ export class MapPanels {
   neighbours() {
     const { clips, views } = this.view;
     const box = this.find(".af-neighbours");
-    box.replaceChildren(part("p", "", `${views[0].own.name}: the star. Drop another sound into the left column to see it here.`));
+    box.replaceChildren(part("p", "", `${views[0].own.name}: the star. Choose, drop or record another sound to see it here.`));
     for (const view of views) {
       box.append(part("p", "af-by", `Nearest by ${view.name}`));
       const row = part("div", "af-near-row");

@@ -11,6 +11,7 @@ const POLL_MS = 900;
 const STORE = "audioformer-map"; // the kind of map chosen last in this browser
 const THROUGH = "/"; // chosen in place of a second model: no model has this name
 const TEMPLATE = `
+  <p class="af-lead">Each mark is a clip: click it to hear it, drag a loop around some to list them, or choose a class below the maps.</p>
   <div class="af-controls" role="group" aria-label="What the maps show">
     <label>Left <select class="af-first" aria-label="Model of the left map"></select></label>
     <label>Right <select class="af-second" aria-label="Model of the right map"></select></label>
@@ -134,9 +135,9 @@ class MapRoom extends Room {
     this.host.dataset.method = reply.views[0].method;
     this.staged(reply);
     this.host.classList.toggle("af-single", reply.views.length < 2);
-    const names = new Set(reply.clips.map((clip) => clip.label));
-    for (const view of this.earlier ?? reply.views) view.predictions.forEach((name) => names.add(name));
-    this.classes = [...names].sort();
+    const labels = [...new Set(reply.clips.map((clip) => clip.label))].sort(); // first, so that their marks stay with every model
+    const others = (this.earlier ?? reply.views).flatMap(({ predictions }) => predictions).filter((name) => !labels.includes(name));
+    this.classes = [...labels, ...[...new Set(others)].sort()];
     this.maps.forEach(({ card }, side) => (card.hidden = side >= reply.views.length));
     this.colour();
     this.panels.show(reply);
@@ -158,7 +159,7 @@ class MapRoom extends Room {
 
   progress({ waiting, views, method }) {
     const box = this.find(".af-progress");
-    const busy = waiting && (!views.length || views.some((view) => view.method !== method) || waiting.doing !== "umap");
+    const busy = waiting && (!views.length || views.some((view) => view.method !== method) || (waiting.doing && waiting.doing !== "umap"));
     box.hidden = !busy;
     if (!busy) return;
     const umap = waiting.doing === "umap";
@@ -249,7 +250,9 @@ class MapRoom extends Room {
     const [view] = this.view?.views ?? [];
     if (!view) return;
     const fits = (clip, i) => [clip.label, words(clip.label), view.predictions[i], clip.file].some((text) => text.toLowerCase().includes(wanted));
-    this.select(wanted ? this.view.clips.map((clip, i) => (fits(clip, i) ? i : -1)).filter((i) => i >= 0) : []);
+    const found = wanted ? this.view.clips.map((clip, i) => (fits(clip, i) ? i : -1)).filter((i) => i >= 0) : [];
+    this.select(found);
+    if (wanted && !found.length) this.panels.nothing(wanted);
   }
 
   play(index) {

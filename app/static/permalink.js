@@ -119,7 +119,7 @@ export function copies(button) {
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(location.href);
-      button.textContent = "Copied";
+      button.textContent = document.querySelector(".af-tile.af-on") ? "Copied" : "Copied, without your sound";
     } catch {
       button.textContent = "See address bar";
     }
