@@ -4,7 +4,8 @@
     python notebooks/publish.py OWNER/NAME --check       fail if they are not what the sources say
 
 Colab opens one notebook on a machine that has nothing: its copies begin with a cell that installs audioformer. Binder
-builds a machine from the folder `binder/` and needs no copies. Until this is run, nothing in the repository names a host.
+builds a machine from the folder `binder/` and needs no copies. Until this is run, nothing in the repository names a
+host.
 """
 
 from __future__ import annotations

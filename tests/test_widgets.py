@@ -195,7 +195,8 @@ RENDER = """async ([esm, css, value]) => {
         window.watchers = {};
         window.model = {
             get: (name) => traits[name],
-            set: (name, data) => { traits[name] = data; if (name === "event") window.sent.push(data); watchers[`change:${name}`]?.(); },
+            set: (name, data) => { traits[name] = data; if (name === "event") window.sent.push(data);
+                watchers[`change:${name}`]?.(); },
             save_changes: () => {},
             on: (name, act) => (window.watchers[name] = act),
         };
@@ -342,7 +343,8 @@ def test_the_last_page_of_a_zoomed_clip_is_played_to_its_end(page, past_s):
     page.keyboard.press("Escape")
     at = """(time) => { const [link] = audioformerLinks.values();
         Object.defineProperty(link.player, 'time', { get: () => time, configurable: true });
-        try { link.tell('time'); return !document.querySelector('.af-playhead').hidden; } finally { delete link.player.time; } }"""
+        try { link.tell('time'); return !document.querySelector('.af-playhead').hidden; } finally { delete
+        link.player.time; } }"""
     for time_s in (1.9, 2 + past_s):
         assert page.evaluate(at, time_s) == (time_s < 2.01)
     box = lane(page, "image")

@@ -1,9 +1,10 @@
 """Which map of importance to believe: take away what it calls important, and see whether the label goes.
 
-Deletion and insertion: Petsiuk, Das and Saenko, arXiv 1806.07421, section 4.1. A faithful map makes the deletion curve fall
-early and the insertion curve rise early. What counts is the distance to a random order of the very same blocks: hiding
-anything hides something. Where the times of the events are known, a map can also be held against them (the pointing game,
-Zhang et al., arXiv 1608.00507, section 4.1): but a model may listen elsewhere, and then a faithful map points elsewhere.
+Deletion and insertion: Petsiuk, Das and Saenko, arXiv 1806.07421, section 4.1. A faithful map makes the deletion curve
+fall early and the insertion curve rise early. What counts is the distance to a random order of the very same blocks:
+hiding anything hides something. Where the times of the events are known, a map can also be held against them (the
+pointing game, Zhang et al., arXiv 1608.00507, section 4.1): but a model may listen elsewhere, and then a faithful map
+points elsewhere.
 
 Whole blocks of frames are hidden, since a single hidden frame is known from its neighbours.
 Shapes: K codebook rows, T frames, N blocks, P points of a curve.
@@ -51,7 +52,7 @@ class Curves:
 
     @property
     def gain(self) -> float:
-        """Insertion area less deletion area: near 0 for a random order, below it for one that is the wrong way round."""
+        """Insertion area less deletion area: near 0 for a random order, negative for a reversed one."""
         return self.insertion_area - self.deletion_area
 
 
@@ -168,8 +169,8 @@ def held_against(importance: Tensor, truth: Tensor) -> dict[str, float]:
         truth: (T,) bool, True somewhere.
 
     Returns:
-        "hit", 1 if the most important frame is a true one (the pointing game); "precision", the average precision of all
-        frames; and "chance", what both are on average for a map that knows nothing.
+        "hit", 1 if the most important frame is a true one (the pointing game); "precision", the average precision of
+        all frames; and "chance", what both are on average for a map that knows nothing.
 
     Raises:
         AudioformerError: lengths disagree, or nothing sounds.

@@ -185,7 +185,8 @@ def _checked(codes: Tensor, target_mask: Tensor, n_rows: int) -> tuple[Tensor, T
     codes, target_mask = torch.as_tensor(codes), torch.as_tensor(target_mask).bool()
     if codes.ndim != 2 or codes.shape != target_mask.shape or len(codes) < n_rows:
         raise AudioformerError(
-            f"codes {tuple(codes.shape)} and target_mask {tuple(target_mask.shape)} must both be ({n_rows} or more, frames)"
+            f"codes {tuple(codes.shape)} and target_mask {tuple(target_mask.shape)} must both be ({n_rows} or more, "
+            "frames)"
         )
     if not target_mask[:n_rows].any():
         raise AudioformerError("nothing is hidden: pick at least one code for the model to guess")

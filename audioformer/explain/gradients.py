@@ -176,7 +176,7 @@ def token_vectors(classifier: Classifier, tokens: Tensor) -> Tensor:
 
 
 def log_odds(logits: Tensor, label: int, multi_label: bool) -> Tensor:
-    """Log-odds of a class, log p / (1 - p), (B,) nats, from logits (B, C): a score of its own, or against all others."""
+    """(B,) log-odds of a class, log p / (1 - p), nats, of logits (B, C): of each class alone, or against the others."""
     if multi_label:
         return logits[:, label]
     others = torch.arange(logits.shape[1], device=logits.device) != label

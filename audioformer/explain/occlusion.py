@@ -1,7 +1,7 @@
 """Hide a part of a clip and see how far the probability of a label falls.
 
-Zeiler and Fergus, arXiv 1311.2901, section 4.2, on codes instead of pixels. What is hidden goes behind the MASK token, which
-the model met in training, but in shorter runs: the longer the stretch, the less usual the question.
+Zeiler and Fergus, arXiv 1311.2901, section 4.2, on codes instead of pixels. What is hidden goes behind the MASK token,
+which the model met in training, but in shorter runs: the longer the stretch, the less usual the question.
 
 What occlusion does not show: two places that say the same cover for each other, and neither seems to matter.
 
@@ -149,7 +149,8 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, target_masks: Sequ
     for mask in target_masks:
         if mask.shape != codes.shape:
             raise AudioformerError(
-                f"a target_mask {tuple(mask.shape)} must have the shape of the codes that are read, {tuple(codes.shape)}"
+                f"a target_mask {tuple(mask.shape)} must have the shape of the codes that are read, "
+                f"{tuple(codes.shape)}"
             )
         seen = torch.where(mask, -1, codes)
         for start in starts:

@@ -19,8 +19,8 @@
     plots.ladder       a codec's training
     plots.theme        light and dark look, configuration, `show` for notebooks
 
-Every figure names its units on the axes, tells values under the pointer, and carries one sentence of alternative text in
-`figure.layout.meta["alt"]`. Importing this package registers nothing globally and needs neither torch nor a model.
+Every figure names its units on the axes, tells values under the pointer, and carries one sentence of alternative text
+in `figure.layout.meta["alt"]`. Importing this package registers nothing globally and needs neither torch nor a model.
 """
 
 from audioformer.plots import (

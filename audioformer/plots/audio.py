@@ -75,9 +75,10 @@ def waveform(samples, sample_rate: int, *, theme: str = "light", max_points: int
             hovertemplate="%{x:.3f} s<br>amplitude %{y:.3f}<extra></extra>",
         )
     )
-    alt = f"Waveform of a {duration_s:.2f} s clip at {sample_rate} Hz; its largest amplitude is {np.abs(samples).max():.2f} of full scale."
+    largest = float(np.abs(samples).max())
+    alt = f"Waveform of {duration_s:.2f} s at {sample_rate} Hz; its largest amplitude is {largest:.2f} of full scale."
     finish(figure, alt, x=TIME, y="Amplitude (1 = full scale)", theme=theme)
-    reach = 1.05 * float(np.abs(samples).max()) or 1.0
+    reach = 1.05 * largest or 1.0
     figure.update_yaxes(range=[-reach, reach], nticks=5)
     return figure.update_xaxes(range=[0, duration_s])
 

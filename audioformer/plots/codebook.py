@@ -241,8 +241,8 @@ def typical_entries(delta, z, label_names: Sequence[str], *, n_entries: int = 8,
             marker={"size": 9, "color": palette(theme)[0], "opacity": 0.8},
             customdata=np.stack([best, np.exp(delta[c, best])], 1),
             showlegend=False,
-            hovertemplate=name
-            + "<br>entry %{customdata[0]}<br>%{customdata[1]:.1f} times the odds elsewhere<br>z %{x:.1f}<extra></extra>",
+            hovertemplate=f"{name}<br>entry %{{customdata[0]}}<br>%{{customdata[1]:.1f}} times the odds elsewhere"
+            "<br>z %{x:.1f}<extra></extra>",
         )
         figure.add_annotation(x=z[c, best[0]], y=name, text=str(best[0]), xanchor="left", xshift=8)
     tops = ", ".join(f"{name}: {z[c].argmax()}" for c, name in enumerate(names[:10]))

@@ -63,7 +63,8 @@ def code_grid(codes, frame_rate: float, *, ranks=None, theme: str = "light") -> 
     codes = as_array(codes, "codes", 2)
     if not np.issubdtype(codes.dtype, np.integer) or codes.min() < 0 or frame_rate <= 0:
         raise AudioformerError(
-            f"codes are {codes.dtype} from {codes.min()} at frame_rate={frame_rate}; expected integers >= 0 and a rate > 0"
+            f"codes are {codes.dtype} from {codes.min()} at frame_rate={frame_rate}; "
+            "expected integers >= 0 and a rate > 0"
         )
     n_rows, n_frames = codes.shape
     shade, scale, top = _shades(codes, ranks)
@@ -110,7 +111,8 @@ def _shades(codes: np.ndarray, ranks) -> tuple[np.ndarray, object, int]:
     ranks = as_array(ranks, "ranks", 2)
     if ranks.shape[0] < codes.shape[0] or ranks.shape[1] <= codes.max():
         raise AudioformerError(
-            f"codes {codes.shape} reach code {codes.max()} but ranks have shape {ranks.shape}; give ranks of the codec that made them"
+            f"codes {codes.shape} reach code {codes.max()} but ranks have shape {ranks.shape}; "
+            "give ranks of the codec that made them"
         )
     return np.take_along_axis(ranks[: codes.shape[0]], codes, 1).astype(np.int16), CODE_SCALE, ranks.shape[1] - 1
 

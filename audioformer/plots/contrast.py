@@ -1,4 +1,4 @@
-"""A picture of the contrast: the similarity of every (clip, row) vector with every other, as AudioFormer's authors draw it.
+"""A picture of the contrast, as AudioFormer's authors draw it: all (clip, row) vectors compared with each other.
 
 Same clip, another row: a positive (framed). The vector itself: left out (blank). Everything else: a negative.
 Shapes: B clips, R rows, M = B * R vectors, A anchors.

@@ -83,7 +83,8 @@ def guesses(codes, guessed, confidence, hidden, frame_rate: float, *, theme: str
     _check(codes.shape[1], hidden, frame_rate)
     if not codes.shape == guessed.shape == confidence.shape or confidence.min() < 0 or confidence.max() > 1:
         raise AudioformerError(
-            f"codes {codes.shape}, guessed {guessed.shape} and confidence {confidence.shape} must agree, confidence from 0 to 1"
+            f"codes {codes.shape}, guessed {guessed.shape} and confidence {confidence.shape} must agree, "
+            "confidence from 0 to 1"
         )
     right = codes == guessed
     colours = palette(theme)

@@ -94,9 +94,9 @@ def faithfulness(found, chance, label: str, *, theme: str = "light") -> go.Figur
             hovertemplate=f"{name}<br>%{{x:.0f}} % of the clip<br>p = %{{y:.3f}}<extra></extra>",
         )
     alt = (
-        f"Probability of {label.replace('_', ' ')} by share of the clip, most important first: area {found.insertion_area:.2f} if "
-        f"only that is shown, {found.deletion_area:.2f} if it is hidden; in random order {chance.insertion_area:.2f} and "
-        f"{chance.deletion_area:.2f}."
+        f"Probability of {label.replace('_', ' ')} by share of the clip, most important first: "
+        f"area {found.insertion_area:.2f} if only that is shown, {found.deletion_area:.2f} if it is hidden; "
+        f"in random order {chance.insertion_area:.2f} and {chance.deletion_area:.2f}."
     )
     finish(figure, alt, x="Share of the clip (%)", y="Probability", theme=theme)
     return figure.update_yaxes(range=[-0.03, 1.03])

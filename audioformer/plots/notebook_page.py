@@ -1,6 +1,7 @@
 """Notebooks as pages to read: HTML that loads nothing from anywhere.
 
-Used by the app, which offers each notebook beside the room of its topic, and by `notebooks/render.py`, which puts figures in.
+Used by the app, which offers each notebook beside the room of its topic, and by `notebooks/render.py`, which puts
+figures in.
 Shapes: none.
 """
 
@@ -12,7 +13,8 @@ import re
 
 FORMULA = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", re.DOTALL)
 STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem; color: #1f2933; background: #fff }
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 900px; margin: 2rem auto; padding: 0 1rem }
+body { color: #1f2933; background: #fff }
 pre { white-space: pre-wrap !important; overflow-wrap: anywhere }
 pre { background: #f5f7fa; padding: .6rem .8rem; border-radius: 4px; font-size: 14px; line-height: 1.4 }
 .output_area pre, .jp-RenderedText pre { background: none; padding: 0 .8rem }
@@ -22,7 +24,8 @@ a { color: #0072b2 } img { max-width: 100% } .figure { margin: .8rem 0 } audio {
 @media print { body { margin: 0; font-size: 10.5pt; line-height: 1.35 } }
 """
 DARK = """
-body { color: #e2e8f0; background: #111827 } pre { background: #1f2937 } td, th { border-color: #374151 } a { color: #56b4e9 }
+body { color: #e2e8f0; background: #111827 } pre { background: #1f2937 }
+td, th { border-color: #374151 } a { color: #56b4e9 }
 """
 
 
@@ -49,7 +52,8 @@ def notebook_page(notebook, title: str, scripts: str = "", dark: bool = False) -
         notebook: of nbformat.
         title: of the page.
         scripts: HTML put at its end.
-        dark: whether it is dark where the reader's machine asks for that; for pages without figures, which are drawn on white.
+        dark: whether it is dark where the reader's machine asks for that; for pages without figures, which are drawn
+            on white.
 
     Returns:
         HTML; links to other notebooks go to their pages, `NN_name.html`.

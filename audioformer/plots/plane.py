@@ -96,7 +96,10 @@ def entries(points, codebook, codes, *, theme: str = "light") -> go.Figure:
         hovertemplate="entry %{text}<br>(%{x:.2f}, %{y:.2f})<extra></extra>",
     )
     left_over = np.sqrt(((points - chosen) ** 2).sum(1).mean())
-    alt = f"{len(points)} vectors in a plane and {len(codebook)} entries; root mean square distance to the chosen entry {left_over:.2f}."
+    alt = (
+        f"{len(points)} vectors in a plane and {len(codebook)} entries; root mean square distance to the chosen entry "
+        f"{left_over:.2f}."
+    )
     return _square(finish(figure, alt, x=X, y=Y, theme=theme, height=380))
 
 

@@ -102,7 +102,8 @@ def frame_scores(
     scores = as_array(scores, "scores", 2)
     if scores.shape[1] != len(label_names) or frame_rate <= 0:
         raise AudioformerError(
-            f"scores have shape {scores.shape} at frame_rate={frame_rate}; expected (T, {len(label_names)}) and a rate > 0"
+            f"scores have shape {scores.shape} at frame_rate={frame_rate}; "
+            f"expected (T, {len(label_names)}) and a rate > 0"
         )
     n_frames = len(scores)
     leading = scores.mean(0).argsort()[::-1][:top_k]

@@ -57,8 +57,9 @@ def probes(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
                     "width": 3,
                 },
                 customdata=[[row["unit"], row["n_folds"], row["n_features"], row["n_parameters"]] for row in marks],
-                hovertemplate=f"{own}, {kind}<br>%{{y}}<br>%{{customdata[0]}} %{{x:.3f}}, mean of %{{customdata[1]}} folds"
-                "<br>%{customdata[2]} numbers a clip, %{customdata[3]:,} parameters<extra></extra>",
+                hovertemplate=f"{own}, {kind}<br>%{{y}}<br>%{{customdata[0]}} %{{x:.3f}}, "
+                "mean of %{customdata[1]} folds<br>%{customdata[2]} numbers a clip, "
+                "%{customdata[3]:,} parameters<extra></extra>",
                 row=1,
                 col=column,
             )

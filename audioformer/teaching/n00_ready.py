@@ -28,13 +28,15 @@ CHECKS = {
     "ready.tone": Check(
         lambda: [(100.0, 0.01, 8000), (440.0, 0.005, 24_000)],
         _tone,
-        "times_s = torch.arange(round(duration_s * sample_rate)) / sample_rate; a tone is 0.3 * torch.sin(2 * torch.pi * f * times_s).",
+        "times_s = torch.arange(round(duration_s * sample_rate)) / sample_rate; "
+        "a tone is 0.3 * torch.sin(2 * torch.pi * f * times_s).",
     ),
 }
 QUIZ = {
     "ready.seed": (
         "a",
-        "random numbers come from a formula that starts at the seed. Every notebook prints its seed, so your numbers are ours.",
+        "random numbers come from a formula that starts at the seed. "
+        "Every notebook prints its seed, so your numbers are ours.",
     ),
     "ready.run_all": (
         "c",
@@ -42,6 +44,7 @@ QUIZ = {
     ),
     "ready.predict": (
         "b",
-        "a wrong guess shows where your picture of the thing is wrong; without a guess, every result looks obvious afterwards.",
+        "a wrong guess shows where your picture of the thing is wrong; "
+        "without a guess, every result looks obvious afterwards.",
     ),
 }

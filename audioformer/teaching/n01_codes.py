@@ -58,17 +58,20 @@ CHECKS = {
     "codec.n_frames": Check(
         lambda: [(24_000, 320), (320, 320), (321, 320), (1, 320), (120_000, 640)],
         _n_frames,
-        "Divide, and round up: a partial frame counts as a whole one. -(-a // b) rounds a / b up without leaving whole numbers.",
+        "Divide, and round up: a partial frame counts as a whole one. "
+        "-(-a // b) rounds a / b up without leaving whole numbers.",
     ),
     "codec.bandwidth_kbps": Check(
         lambda: [(8, 1024, 75.0), (1, 1024, 75.0), (4, 256, 150.0)],
         _bandwidth,
-        "One code out of V needs log2(V) bits. There are n_codebooks of them per frame. kbit/s is bit/s divided by 1000.",
+        "One code out of V needs log2(V) bits. There are n_codebooks of them per frame. "
+        "kbit/s is bit/s divided by 1000.",
     ),
     "rvq.nearest": Check(
         _nearest_cases,
         nearest,
-        "torch.cdist(latents, codebook) is a (T, V) table of distances; you want the place of the smallest in each row.",
+        "torch.cdist(latents, codebook) is a (T, V) table of distances; "
+        "you want the place of the smallest in each row.",
     ),
     "rvq.residual_codes": Check(
         _residual_cases,
@@ -83,7 +86,8 @@ QUIZ = {
     ),
     "codes.bigger_codebook": (
         "a",
-        "1024 entries need 10 bits, 2048 need 11: a tenth more, not twice as much. A ninth codebook would cost an eighth.",
+        "1024 entries need 10 bits, 2048 need 11: a tenth more, not twice as much. "
+        "A ninth codebook would cost an eighth.",
     ),
     "codes.missing_row": (
         "c",

@@ -54,7 +54,8 @@ CHECKS = {
     "quantise.one_round": Check(
         _round_cases,
         _one_round,
-        "First the codes: torch.cdist(latents, codebook).argmin(1). Then, for each entry v, latents[codes == v].mean(0).",
+        "First the codes: torch.cdist(latents, codebook).argmin(1). "
+        "Then, for each entry v, latents[codes == v].mean(0).",
     ),
     "quantise.dequantise": Check(
         _dequantise_cases,
@@ -64,22 +65,24 @@ CHECKS = {
     "quantise.perplexity": Check(
         lambda: [(torch.tensor(c), 4) for c in ([0, 1, 2, 3], [2, 2, 2, 2], [0, 0, 0, 1])],
         _perplexity,
-        "torch.bincount counts each code. Shares p = counts / counts.sum(); leave out p = 0; then exp(-(p * p.log()).sum()).",
+        "torch.bincount counts each code. Shares p = counts / counts.sum(); leave out p = 0; "
+        "then exp(-(p * p.log()).sum()).",
     ),
 }
 QUIZ = {
     "quantise.one_more": (
         "a",
-        "tables are stored side by side, so their sizes add up; their entries combine freely, so the combinations multiply.",
+        "tables are stored side by side, so their sizes add up; "
+        "their entries combine freely, so the combinations multiply.",
     ),
     "quantise.order": (
         "b",
-        "the fine table would be asked to describe whole vectors, which its small entries cannot reach; the coarse one then "
-        "gets what is left, far off too.",
+        "the fine table would be asked to describe whole vectors, which its small entries cannot reach; "
+        "the coarse one then gets what is left, far off too.",
     ),
     "quantise.dead": (
         "c",
-        "its number is reserved, so every code still costs log2 V bits; that is why the library moves unused entries onto "
-        "vectors of the batch while training.",
+        "its number is reserved, so every code still costs log2 V bits; "
+        "that is why the library moves unused entries onto vectors of the batch while training.",
     ),
 }

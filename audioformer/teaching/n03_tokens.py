@@ -31,7 +31,8 @@ CHECKS = {
     "tokens.code_positions": Check(
         lambda: [(_padding([2, 4, 1]),), (_padding([3]),)],
         code_positions,
-        "n = (~padding).sum(1) - 2 frames in each clip; codes stand at positions 1 to n. Compare torch.arange(S) with n[:, None].",
+        "n = (~padding).sum(1) - 2 frames in each clip; codes stand at positions 1 to n. "
+        "Compare torch.arange(S) with n[:, None].",
     ),
 }
 QUIZ = {

@@ -49,7 +49,8 @@ CHECKS = {
     "attention.padded": Check(
         _padded_cases,
         _padded_weights,
-        "A weight is 0 when its score is minus infinity: scores.masked_fill(padding, -torch.inf), then softmax over the last axis.",
+        "A weight is 0 when its score is minus infinity: scores.masked_fill(padding, -torch.inf), "
+        "then softmax over the last axis.",
     ),
 }
 QUIZ = {

@@ -33,18 +33,20 @@ CHECKS = {
     "encoder.layer_norm": Check(
         lambda: [(torch.tensor([[1.0, 2.0, 3.0]]),), (_hidden(4, 8),)],
         lambda vectors: F.layer_norm(vectors, vectors.shape[-1:], eps=NORM_EPS),
-        "Subtract the mean over the last axis, divide by the root of the mean square of what remains. keepdim=True keeps shapes apart.",
+        "Subtract the mean over the last axis, divide by the root of the mean square of what remains. "
+        "keepdim=True keeps shapes apart.",
     ),
     "encoder.block_parameters": Check(
         lambda: [(32, 64), (64, 64), (8, 4)],
         _block_parameters,
-        "A linear layer from a to b has a * b weights and b biases. Attention: D to 3D, and D to D. Feed-forward: D to F, F to D. "
-        "Two norms with 2 D each.",
+        "A linear layer from a to b has a * b weights and b biases. Attention: D to 3D, and D to D. "
+        "Feed-forward: D to F, F to D. Two norms with 2 D each.",
     ),
     "encoder.mean_pool": Check(
         _pool_cases,
         mean_pool,
-        "real = ~padding as numbers of shape (B, S, 1). Sum hidden * real over the positions, divide by how many are real.",
+        "real = ~padding as numbers of shape (B, S, 1). Sum hidden * real over the positions, "
+        "divide by how many are real.",
     ),
 }
 QUIZ = {
@@ -55,7 +57,7 @@ QUIZ = {
     "encoder.wider": ("b", "its matrices are D x D and D x F: twice as many lines, and each twice as long."),
     "encoder.companion": (
         "c",
-        "attention gives PAD no weight and the mean leaves it out. If an answer depends on the neighbours in the batch, look for a "
-        "forgotten padding mask.",
+        "attention gives PAD no weight and the mean leaves it out. "
+        "If an answer depends on the neighbours in the batch, look for a forgotten padding mask.",
     ),
 }

@@ -46,8 +46,8 @@ CHECKS = {
     "masking.loss": Check(
         _loss_cases,
         masked_code_loss,
-        "Keep the hidden positions: logits[target_mask], targets[target_mask]. log_softmax(-1) gives log-probabilities; take the one "
-        "of the true code at each position, then minus the mean.",
+        "Keep the hidden positions: logits[target_mask], targets[target_mask]. "
+        "log_softmax(-1) gives log-probabilities; take the one of the true code at each position, then minus the mean.",
     ),
     "masking.copied": Check(
         lambda: [
@@ -65,7 +65,8 @@ QUIZ = {
     ),
     "masking.chance": (
         "c",
-        "exp(loss) is the number of codes it is as uncertain about as a fair die of that many sides; exp(3.47) is about 32.",
+        "exp(loss) is the number of codes it is as uncertain about as a fair die of that many sides; "
+        "exp(3.47) is about 32.",
     ),
     "masking.longer": (
         "b",

@@ -20,23 +20,26 @@ CHECKS = {
     "pretrain.rate": Check(
         lambda: [(0, 100, 0.1), (9, 100, 0.1), (10, 100, 0.1), (55, 100, 0.1), (99, 100, 0.1)],
         schedule_factor,
-        "Rising: (step + 1) / warm_up. Falling: progress = (step - warm_up) / (n_steps - warm_up) runs from 0 to 1, and the share is "
-        "0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2.",
+        "Rising: (step + 1) / warm_up. Falling: progress = (step - warm_up) / (n_steps - warm_up) runs from 0 to 1, "
+        "and the share is 0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2.",
     ),
     "pretrain.frequencies": Check(
         lambda: [(torch.tensor(counts, dtype=torch.float64),) for counts in ([5, 5, 5, 5], [8, 0, 0, 0], [1, 1, 2, 0])],
         _entropy,
-        "Shares p = counts / counts.sum(), without the zeros; the mean surprise of somebody who knows them is -(p * p.log()).sum().",
+        "Shares p = counts / counts.sum(), without the zeros; the mean surprise of somebody who knows them is -(p * "
+        "p.log()).sum().",
     ),
 }
 QUIZ = {
     "pretrain.plateau": (
         "b",
-        "that is the surprise of knowing which codes are frequent and nothing else. Falling below it takes looking at the context.",
+        "that is the surprise of knowing which codes are frequent and nothing else. "
+        "Falling below it takes looking at the context.",
     ),
     "pretrain.resume": (
         "a",
-        "weights, optimiser and history are in the state, and the randomness of a step follows from seed and step alone.",
+        "weights, optimiser and history are in the state, and the randomness of a step follows from seed and step "
+        "alone.",
     ),
     "pretrain.held_out": (
         "c",

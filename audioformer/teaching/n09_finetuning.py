@@ -20,8 +20,8 @@ CHECKS = {
     "finetune.loss": Check(
         lambda: [(torch.zeros(2, 5), torch.tensor([0, 3])), (_logits(4, 3), torch.tensor([2, 0, 1, 1]))],
         cross_entropy,
-        "log_softmax(-1) gives log-probabilities; take each clip's own class, for instance with .gather(1, targets[:, None]); "
-        "minus the mean.",
+        "log_softmax(-1) gives log-probabilities; take each clip's own class, for instance with .gather(1, targets[:, "
+        "None]); minus the mean.",
     ),
     "finetune.total": Check(
         lambda: [(torch.tensor(2.0), torch.tensor(1.0), 0.8), (torch.tensor(0.5), torch.tensor(3.0), 0.97)],
@@ -31,14 +31,15 @@ CHECKS = {
     "finetune.interval": Check(
         lambda: [(9, 12), (12, 12), (72, 80)],
         lambda n_right, n: torch.tensor(wilson_interval(n_right, n)),
-        "p = n_right / n, z = Z: centre (p + z^2 / 2n) / (1 + z^2 / n), half width z * sqrt(p (1 - p) / n + z^2 / 4n^2) / "
-        "(1 + z^2 / n).",
+        "p = n_right / n, z = Z: centre (p + z^2 / 2n) / (1 + z^2 / n), "
+        "half width z * sqrt(p (1 - p) / n + z^2 / 4n^2) / (1 + z^2 / n).",
     ),
 }
 QUIZ = {
     "finetune.twelve_clips": (
         "c",
-        "with 12 clips each one is worth 8 points, and both intervals cover the other's value. Count clips before you count points.",
+        "with 12 clips each one is worth 8 points, and both intervals cover the other's value. "
+        "Count clips before you count points.",
     ),
     "finetune.peeking": (
         "a",
@@ -46,6 +47,7 @@ QUIZ = {
     ),
     "finetune.rows": (
         "b",
-        "the classifier reads row 1; the others only tell row 1's vector where its friends are, and are not needed afterwards.",
+        "the classifier reads row 1; the others only tell row 1's vector where its friends are, "
+        "and are not needed afterwards.",
     ),
 }

@@ -26,23 +26,27 @@ CHECKS = {
     "learnt.distance": Check(
         lambda: [(torch.eye(3),), (torch.full((4, 4), 0.25),), (_numbers(6, 6).softmax(-1),)],
         mean_distance,
-        "place = torch.arange(S); the table of distances is (place[:, None] - place).abs(). Times the weights, sum of each row, mean.",
+        "place = torch.arange(S); the table of distances is (place[:, None] - place).abs(). "
+        "Times the weights, sum of each row, mean.",
     ),
     "learnt.rollout": Check(
         lambda: [(torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]]),), (_numbers(3, 2, 4, 4).softmax(-1),)],
         rollout,
-        "Start with torch.eye(S). For each layer: mean over its heads, half of that plus half of the identity, times what you have so far.",
+        "Start with torch.eye(S). For each layer: mean over its heads, half of that plus half of the identity, "
+        "times what you have so far.",
     ),
     "learnt.neighbours": Check(
         _neighbour_cases,
         lambda vectors, labels: retrieval_at_k(vectors.numpy(), labels.numpy(), k=1),
-        "Make all lengths 1 (torch.nn.functional.normalize), multiply with the transpose, put -2 on the diagonal, argmax(1). Same label?",
+        "Make all lengths 1 (torch.nn.functional.normalize), multiply with the transpose, put -2 on the diagonal, "
+        "argmax(1). Same label?",
     ),
 }
 QUIZ = {
     "learnt.weight": (
         "b",
-        "a weight says what is taken over. Whether it matters for the answer is a question for an experiment: change the sound there.",
+        "a weight says what is taken over. Whether it matters for the answer is a question for an experiment: "
+        "change the sound there.",
     ),
     "learnt.islands": (
         "a",
@@ -50,6 +54,7 @@ QUIZ = {
     ),
     "learnt.rival": (
         "c",
-        "two clips more out of a hundred are luck, and the rival has learnt nothing. Harder classes, or more clips, may tell.",
+        "two clips more out of a hundred are luck, and the rival has learnt nothing. "
+        "Harder classes, or more clips, may tell.",
     ),
 }

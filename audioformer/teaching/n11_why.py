@@ -35,8 +35,8 @@ CHECKS = {
     "why.frames": Check(
         lambda: [(torch.tensor([0.4, 0.0]), 2, 2, 4), (torch.tensor([0.3, 0.1, 0.5]), 4, 2, 8)],
         _smoothed,
-        "Two tensors of zeros, total and count. Stretch i covers frames i * step to i * step + span: add its fall to the one, 1 to the "
-        "other; total / count.",
+        "Two tensors of zeros, total and count. Stretch i covers frames i * step to i * step + span: "
+        "add its fall to the one, 1 to the other; total / count.",
     ),
     "why.integral": Check(
         lambda: [
@@ -45,8 +45,8 @@ CHECKS = {
             (lambda x: 3 * x**2, torch.tensor([0.0, 1.0]), torch.tensor([1.0, 3.0]), 5),
         ],
         _integral,
-        "The points are (i + 0.5) / n_steps for i from 0. Take slope(start + point * (end - start)) at each, the mean of all, times "
-        "(end - start).",
+        "The points are (i + 0.5) / n_steps for i from 0. Take slope(start + point * (end - start)) at each, "
+        "the mean of all, times (end - start).",
     ),
     "why.gain": Check(
         lambda: [
@@ -62,21 +62,24 @@ CHECKS = {
             (torch.tensor([3.0, 1.0, 2.0]), torch.tensor([False, True, True])),
         ],
         lambda importance, truth: held_against(importance, truth)["precision"],
-        "Sort the truth by importance, largest first. At each true frame: how many true ones so far, by how many frames so far. Mean of "
-        "these.",
+        "Sort the truth by importance, largest first. At each true frame: how many true ones so far, "
+        "by how many frames so far. Mean of these.",
     ),
 }
 QUIZ = {
     "why.redundant": (
         "c",
-        "the two barks cover for each other: hide both, and the label may well go. Occlusion asks about one place at a time.",
+        "the two barks cover for each other: hide both, and the label may well go. "
+        "Occlusion asks about one place at a time.",
     ),
     "why.complete": (
         "a",
-        "completeness holds for any function, wrong or right, and for any start: it says that nothing was lost, not that it is useful.",
+        "completeness holds for any function, wrong or right, and for any start: it says that nothing was lost, "
+        "not that it is useful.",
     ),
     "why.elsewhere": (
         "b",
-        "the map is about the model. If hiding the hiss takes the label away, the model listens to the hiss, and that is worth knowing.",
+        "the map is about the model. If hiding the hiss takes the label away, the model listens to the hiss, "
+        "and that is worth knowing.",
     ),
 }

@@ -60,7 +60,8 @@ CHECKS = {
     "autoencoder.loss": Check(
         _loss_cases,
         _loss,
-        "The mean over hidden frames is surprise[hidden].mean(); the other is surprise[~hidden].mean(). The share weighs the first.",
+        "The mean over hidden frames is surprise[hidden].mean(); the other is surprise[~hidden].mean(). "
+        "The share weighs the first.",
     ),
     "autoencoder.chance": Check(
         lambda: [(mae_preset("test", n_codebooks=n).row_weights, size) for n, size in ((1, 1024), (2, 1024), (8, 16))],
@@ -71,14 +72,17 @@ CHECKS = {
 QUIZ = {
     "autoencoder.cost": (
         "c",
-        "attention compares all pairs: half the positions are a quarter of the pairs. AudioFormer's MASK is a position like all others.",
+        "attention compares all pairs: half the positions are a quarter of the pairs. "
+        "AudioFormer's MASK is a position like all others.",
     ),
     "autoencoder.leak": (
         "b",
-        "each latent is made of a stretch of sound wider than its frame. A short gap can be read off from its edges; a long one cannot.",
+        "each latent is made of a stretch of sound wider than its frame. A short gap can be read off from its edges; "
+        "a long one cannot.",
     ),
     "autoencoder.kept": (
         "a",
-        "decoder and heads are there to make the encoder learn; what is used afterwards is the encoder, on whole clips.",
+        "decoder and heads are there to make the encoder learn; "
+        "what is used afterwards is the encoder, on whole clips.",
     ),
 }

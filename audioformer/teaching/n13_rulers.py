@@ -53,8 +53,8 @@ CHECKS = {
     "rulers.nearest": Check(
         _neighbour_cases,
         _nearest,
-        "Give all vectors length 1 (torch.nn.functional.normalize), multiply asked with the transpose of the known ones, argmax(1), and "
-        "look up the labels.",
+        "Give all vectors length 1 (torch.nn.functional.normalize), multiply asked with the transpose of the known "
+        "ones, argmax(1), and look up the labels.",
     ),
 }
 QUIZ = {
@@ -64,7 +64,8 @@ QUIZ = {
     ),
     "rulers.scale": (
         "a",
-        "with the test clips' mean, something of the test has been used for learning. Little, often; but then nobody can say how little.",
+        "with the test clips' mean, something of the test has been used for learning. Little, often; "
+        "but then nobody can say how little.",
     ),
     "rulers.heard": (
         "c",

@@ -19,8 +19,8 @@ def _known(n_samples: int, hop_length: int, look_ahead: int) -> int:
 def answered(every_s: float, work_s: float, n_chunks: int) -> Tensor:
     """A model that takes a while, chunks that do not wait: which chunk each of its answers is about.
 
-    Chunk c is whole at (c + 1) * every_s. The model takes the newest whole chunk that it has not looked at yet, works for
-    work_s, and looks again; it waits where there is nothing new.
+    Chunk c is whole at (c + 1) * every_s. The model takes the newest whole chunk that it has not looked at yet, works
+    for work_s, and looks again; it waits where there is nothing new.
 
     Args:
         every_s: length of a chunk, seconds.
@@ -60,7 +60,8 @@ CHECKS = {
             (900, 320, 100),
         ],
         _known,
-        "What lies in the look-ahead does not count. Of the rest, only whole hops: // rounds down. It cannot be less than 0.",
+        "What lies in the look-ahead does not count. Of the rest, only whole hops: // rounds down. "
+        "It cannot be less than 0.",
     ),
     "live.keep": Check(
         lambda: [
@@ -76,18 +77,20 @@ CHECKS = {
         lambda every_s, work_s, n_chunks: torch.tensor(
             [work_s + c * max(0.0, work_s - every_s) for c in range(n_chunks)]
         ),
-        "Chunk c is whole at (c + 1) * every_s. Its work begins then, or when the work on the chunk before it has ended, whichever is "
-        "later: keep that moment in a variable.",
+        "Chunk c is whole at (c + 1) * every_s. Its work begins then, "
+        "or when the work on the chunk before it has ended, whichever is later: keep that moment in a variable.",
     ),
 }
 QUIZ = {
     "live.chunks": (
         "c",
-        "a code is given out only when nothing that comes can change it, so it cannot depend on where the sound was cut.",
+        "a code is given out only when nothing that comes can change it, "
+        "so it cannot depend on where the sound was cut.",
     ),
     "live.slow": (
         "b",
-        "sound that is dropped leaves a hole in the codes that no later answer can mend; a label that is skipped is out of date anyway.",
+        "sound that is dropped leaves a hole in the codes that no later answer can mend; "
+        "a label that is skipped is out of date anyway.",
     ),
     "live.window": (
         "a",

@@ -23,8 +23,8 @@ CHECKS = {
     "own.windows": Check(
         lambda: [(100, 40), (30, 40), (130, 40), (375, 150)],
         window_starts,
-        "The last start is n_frames - window. Steps of half a window, rounded up to a whole number of steps, lead there: divide the way "
-        "evenly by that number. A clip no longer than the window is one window: [0].",
+        "The last start is n_frames - window. Steps of half a window, rounded up to a whole number of steps, "
+        "lead there: divide the way evenly by that number. A clip no longer than the window is one window: [0].",
     ),
     "own.confusion": Check(
         lambda: [(TRUE, GIVEN, 3), (TRUE, GIVEN, 4), (torch.tensor([1, 1]), torch.tensor([0, 1]), 2)],
@@ -40,14 +40,17 @@ CHECKS = {
 QUIZ = {
     "own.session": (
         "c",
-        "then the test asks what you want to know: does it work tomorrow, in another room? With one session it may know the room.",
+        "then the test asks what you want to know: does it work tomorrow, "
+        "in another room? With one session it may know the room.",
     ),
     "own.unknown": (
         "a",
-        "softmax shares out 1 among the classes it has. Without a class of other sounds there is no way to say none of these.",
+        "softmax shares out 1 among the classes it has. Without a class of other sounds there is no way to say none "
+        "of these.",
     ),
     "own.more": (
         "b",
-        "twenty more recordings at other places show it what varies. Variants of the same ones are a help, but a smaller one.",
+        "twenty more recordings at other places show it what varies. "
+        "Variants of the same ones are a help, but a smaller one.",
     ),
 }

@@ -51,20 +51,24 @@ CHECKS = {
             (torch.tensor([0, 1, 0, 1, 1]), torch.tensor([0.1, 0.9, 0.2, 0.8, 0.7])),
         ],
         _precision,
-        "Sort by falling score. At the place of each right clip: how many right so far, divided by the place (from 1). Mean over these.",
+        "Sort by falling score. At the place of each right clip: how many right so far, "
+        "divided by the place (from 1). Mean over these.",
     ),
 }
 QUIZ = {
     "scale.killed": (
         "b",
-        "finished shards are kept and skipped; the one at work is done again. That is why a corpus is cut into shards at all.",
+        "finished shards are kept and skipped; the one at work is done again. "
+        "That is why a corpus is cut into shards at all.",
     ),
     "scale.processes": (
         "a",
-        "the step is the same; the means of the parts, each with its weight, make the mean of the whole. Only the time differs.",
+        "the step is the same; the means of the parts, each with its weight, make the mean of the whole. "
+        "Only the time differs.",
     ),
     "scale.claim": (
         "c",
-        "one headline number says what was reported. Which data, chosen on what, and done again by whom, says what it is worth.",
+        "one headline number says what was reported. Which data, chosen on what, and done again by whom, "
+        "says what it is worth.",
     ),
 }

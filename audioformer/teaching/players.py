@@ -121,8 +121,8 @@ def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
 def button(label: str, work: Callable[[], None]) -> None:
     """A button for work that is too long for *Run All*: nothing is done until it is pressed.
 
-    What the work prints and shows appears under the button. The stop button of the notebook interrupts it. On a page that
-    is only read (AUDIOFORMER_RENDERER is set) there is nothing to press, so only the label is printed.
+    What the work prints and shows appears under the button. The stop button of the notebook interrupts it. On a page
+    that is only read (AUDIOFORMER_RENDERER is set) there is nothing to press, so only the label is printed.
 
     Args:
         label: on the button.
@@ -180,8 +180,8 @@ def explore(sound, **options) -> None:
 def watch(records: Iterable, names: Sequence[str], levels: Mapping[str, float], every_s: float = 2.0) -> list:
     """Go through the records of a training run and draw its losses while it goes on.
 
-    The stop button of the notebook (or `kernel interrupt`) ends it; what was done until then is given back, and a run with
-    a folder can be taken up again.
+    The stop button of the notebook (or `kernel interrupt`) ends it; what was done until then is given back, and a run
+    with a folder can be taken up again.
 
     Args:
         records: from `audioformer.train.train`.

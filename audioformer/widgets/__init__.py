@@ -4,7 +4,7 @@
     sounds    sounds on their way to the browser
     modules   the modules and the style sheet in `static/`; a module with all it imports as one piece
     notebook  `timeline(sound)`: the time line as a widget in JupyterLab, by anywidget
-    live      `live(classifier)`: the microphone of the browser, listened to while it runs; the app answers with the same
+    live      `live(classifier)`: the microphone of the browser, classified while it runs, in notebooks and in the app
     sound_map `sound_map(points, labels, sounds)`: a map of many sounds, or several maps of them one after the other
 
 In a notebook:

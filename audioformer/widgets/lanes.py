@@ -1,8 +1,8 @@
 """Lanes of a time line as plain data, ready for JSON: what static/lanes.js draws.
 
-Every lane is a dict with `kind`, `name` (its vertical axis, with the unit), `weight` (relative height) and `alt` (what it
-shows, in a sentence). A lane with an `id` can be named by it in another view of the same clip, so that it travels once.
-Numbers a picture is made of travel as bytes in base64: 256 levels are more than an eye tells apart.
+Every lane is a dict with `kind`, `name` (its vertical axis, with the unit), `weight` (relative height) and `alt` (what
+it shows, in a sentence). A lane with an `id` can be named by it in another view of the same clip, so that it travels
+once. Numbers a picture is made of travel as bytes in base64: 256 levels are more than an eye tells apart.
 
 Shapes: N samples, M rows of a picture, K codebooks, T frames, C classes. Times in seconds.
 """
@@ -153,7 +153,8 @@ def codes(codes, frame_rate: float, ranks=None, marks=None, id: str | None = "co
     Args:
         codes: (K, T) integers.
         frame_rate: Hz.
-        ranks: (K', V) from `plots.codes.colour_ranks`, K' >= K: similar colour, similar vector; None: neighbours differ.
+        ranks: (K', V) from `plots.codes.colour_ranks`, K' >= K: similar colour, similar vector; None: neighbours
+            differ.
         marks: (K, T) of 0, HIDDEN, CHANGED or RIGHT (filled in, and as it was).
         id: to name the lane by elsewhere.
 
@@ -169,7 +170,8 @@ def codes(codes, frame_rate: float, ranks=None, marks=None, id: str | None = "co
         shades = np.take_along_axis(np.asarray(ranks)[: len(grid)], grid, 1) * (255 / max(1, np.shape(ranks)[1] - 1))
     n_rows = len(grid)
     shown = range(n_rows) if n_rows <= 8 else range(0, n_rows, 4)
-    alt = f"Code grid: {n_rows} codebooks by {grid.shape[1]} frames, {len(np.unique(grid[0]))} different codes in codebook 1."
+    n_different = len(np.unique(grid[0]))
+    alt = f"Code grid: {n_rows} codebooks by {grid.shape[1]} frames, {n_different} different codes in codebook 1."
     return {
         "id": id,
         "kind": "codes",

@@ -58,13 +58,14 @@ class Line:
         """A portion of the recording, and all that is new since the browser's last answer.
 
         Args:
-            data: `pcm` (16 bit, base64), `rate` (Hz), `first` (number of its first sample), `frames` and `columns` (how many
-                of codes and picture the browser has), `window_s` (of the label; None: the classifier's). Unchecked.
+            data: `pcm` (16 bit, base64), `rate` (Hz), `first` (number of its first sample), `frames` and `columns` (how
+                many of codes and picture the browser has), `window_s` (of the label; None: the classifier's).
+                Unchecked.
             ranks: (K, V) colour ranks of the codec's entries.
 
         Returns:
-            dict with `received`, `lost`, `time_s`, `kept_s`, `codes`, `mel`, `heard` (None without a label), `checkpoint`,
-            `trained_s` (its window), `work_ms`.
+            dict with `received`, `lost`, `time_s`, `kept_s`, `codes`, `mel`, `heard` (None without a label),
+            `checkpoint`, `trained_s` (its window), `work_ms`.
 
         Raises:
             AudioformerError: not a portion of a recording.

@@ -19,7 +19,8 @@ export default {
       model.set("event", { name, number: ++number, ...data });
       model.save_changes();
     };
-    mount({ element: el, read: (name) => model.get(name), watch: (name, act) => model.on(`change:${name}`, act), send });
+    mount({ element: el, read: (name) => model.get(name), watch: (name, act) => model.on(`change:${name}`, act), send
+    });
   },
 };
 """

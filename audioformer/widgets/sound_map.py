@@ -40,8 +40,8 @@ def sound_map(
     """Sounds in a plane, or in several planes that are stepped through: point, hear, draw a loop, walk with arrow keys.
 
     Args:
-        maps: (n, 2) points, or several maps of the same sounds by name, for instance through training. Each is turned to
-            lie like the last, which changes nothing between its points.
+        maps: (n, 2) points, or several maps of the same sounds by name, for instance through training. Each is turned
+            to lie like the last, which changes nothing between its points.
         labels: n names: colour and shape of the marks.
         sounds: n files, Waveforms or samples; None: nothing is heard.
         sample_rate: Hz, for bare samples.
