@@ -10,16 +10,19 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from audioformer import files
+from audioformer.config import Config
 from audioformer.errors import AudioformerError
 from audioformer.files import write_tensors
 
 FORMAT = 1
+MOST_JSON = 4 << 20  # bytes of config.json, and of the list of tensors in a weights file
 HUB_FILES = ["config.json", "model.safetensors", "README.md"]
 
 
@@ -71,42 +74,7 @@ def _from_hub(repo_id: str) -> Path:
         ) from error
 
 
-def push_to_hub(folder: str | os.PathLike, repo_id: str, private: bool = True, api=None) -> str:
-    """Publish a checkpoint on the Hugging Face Hub; `load_checkpoint(repo_id)` and `audioformer.load(repo_id)` then read it.
-
-    Args:
-        folder: whole checkpoint; only its config, weights and card are sent, never a training state.
-        repo_id: "user/model"; made if missing.
-        private: whether a new repository is closed to others.
-        api: a `huggingface_hub.HfApi`, for another server or token; None uses the one you are logged in to.
-
-    Returns:
-        Commit on the hub.
-
-    Raises:
-        AudioformerError: no checkpoint, huggingface_hub is missing, or the hub refuses.
-    """
-    folder = Path(folder)
-    load_checkpoint(folder)  # a damaged one is not sent
-    try:
-        from huggingface_hub import HfApi
-    except ImportError as error:
-        raise AudioformerError(f'{repo_id}: the hub needs `pip install "audioformer[train]"`') from error
-    api = api or HfApi()
-    try:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        done = api.upload_folder(
-            repo_id=repo_id, folder_path=str(folder), allow_patterns=HUB_FILES, commit_message="AudioFormer checkpoint"
-        )
-    except Exception as error:  # the hub client raises many kinds: offline, not logged in, no such user
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise AudioformerError(
-            f"{repo_id}: the Hugging Face Hub refused ({reason}); log in with `hf auth login`"
-        ) from error
-    return str(getattr(done, "oid", done))
-
-
-def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config: dict, card: str) -> None:
+def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], about: dict, card: str) -> None:
     """Write a checkpoint; an old one in the same folder stays whole until the new one is.
 
     The weights file carries config and card too and goes first: renaming it is the one moment in which the new
@@ -116,7 +84,7 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
     Args:
         folder: made if missing.
         state: name to tensor; floats are stored in 16 bits.
-        config: everything else, JSON-ready; format and versions are added.
+        about: everything else, JSON-ready; format and versions are added.
         card: Markdown for README.md.
 
     Raises:
@@ -132,7 +100,7 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], config:
             f"{folder}: cannot be written ({error.strerror}); free space or choose another folder"
         ) from error
     try:
-        about = {"format": FORMAT, **config, "weights": weights_hash(small), "versions": versions()}
+        about = {"format": FORMAT, **about, "weights": weights_hash(small), "versions": versions()}
         text = json.dumps(about, indent=2) + "\n"
         (staging / "config.json").write_text(text)
         (staging / "README.md").write_text(card, encoding="utf-8")
@@ -158,10 +126,10 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
         name: folder, bundled name, or hub id.
 
     Returns:
-        (state, config): float32 tensors by name, and config.json.
+        (state, about): float32 tensors by name, all finite, and config.json.
 
     Raises:
-        AudioformerError: missing, damaged or of another kind.
+        AudioformerError: missing, damaged, of another kind, or larger than any model of the kit.
     """
     from safetensors import SafetensorError
 
@@ -172,33 +140,89 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
                 f"{folder}: has no {file}, so it is no checkpoint; give a folder of `audioformer finetune` or `pretrain`"
             )
     try:
-        config = json.loads((folder / "config.json").read_text())
+        about = _read_json((folder / "config.json").read_text(encoding="utf-8"))
         state, carried = _read_weights(folder / "model.safetensors")
-        if isinstance(config, dict) and "weights" in config and "config" in carried:
-            newer = json.loads(carried["config"])
-            config = config if newer["weights"] == config["weights"] else newer  # killed between the two files
-    except (OSError, ValueError, SafetensorError) as error:
-        raise AudioformerError(
-            f"{folder}: damaged checkpoint ({str(error).splitlines()[0]}); copy or train it again"
-        ) from error
-    if not isinstance(config, dict) or config.get("kind") not in {"classifier", "pretrained"}:
-        kind = config.get("kind") if isinstance(config, dict) else None
-        raise AudioformerError(
-            f"{folder}: config.json is of kind {kind!r}; expected a classifier or pretrained model of audioformer"
-        )
-    if config.get("format", 0) > FORMAT:
-        raise AudioformerError(
-            f"{folder}: format {config['format']} is newer than this audioformer reads ({FORMAT}); upgrade it"
-        )
-    return {k: (v.float() if v.is_floating_point() else v) for k, v in state.items()}, config
+        if "weights" in about and "config" in carried:
+            newer = _read_json(carried["config"])
+            about = about if newer["weights"] == about["weights"] else newer  # killed between the two files
+        problem = _problem(about, state)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if problem:
+        raise AudioformerError(f"{folder}: damaged checkpoint ({problem}); copy or train it again")
+    return {k: v.float() for k, v in state.items()}, about
+
+
+def _read_json(text: str) -> dict:
+    """A JSON object of a size that a config.json can have."""
+    if len(text) > MOST_JSON:
+        raise ValueError(f"config.json of {len(text)} characters; at most {MOST_JSON}")
+    about = json.loads(text)
+    if not isinstance(about, dict):
+        raise ValueError(f"config.json holds a {type(about).__name__}, not an object")
+    return about
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(tensors by name, what the file says beside them)."""
+    """(tensors by name, what the file says beside them); the size of its list of tensors is checked before it is read."""
     from safetensors import safe_open
 
+    with open(path, "rb") as file:
+        n_header = int.from_bytes(file.read(8), "little")
+    if n_header > MOST_JSON:
+        raise ValueError(f"model.safetensors lists its tensors in {n_header} bytes; at most {MOST_JSON}")
     with safe_open(str(path), framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def _problem(about: dict, state: dict[str, Tensor]) -> str | None:
+    """What of a checkpoint cannot be, in words; None if nothing."""
+    if about.get("kind") not in ("classifier", "pretrained"):
+        return f"config.json is of kind {about.get('kind')!r:.40}, not classifier or pretrained"
+    if not isinstance(about.get("format"), int):
+        return f"config.json: format is {about.get('format')!r:.40}, not a whole number"
+    if about["format"] > FORMAT:
+        return f"format {about['format']} is newer than this audioformer reads ({FORMAT}); upgrade it"
+    for name in ("model", "codec"):
+        if not isinstance(about.get(name), dict):
+            return f"config.json: {name} is {about.get(name)!r:.40}, not an object"
+    if not all(isinstance(about["codec"].get(name), str) for name in ("name", "fingerprint")):
+        return "config.json: codec has no name and fingerprint"
+    for name, value in state.items():
+        if not value.is_floating_point():
+            return f"weights {name!r:.60} are {value.dtype}, not numbers with a fraction"
+        if not value.isfinite().all():
+            return f"weights {name!r:.60} are not all finite"
+    return None
+
+
+def open_model(
+    config: Config, make: Callable[[], nn.Module], state: dict[str, Tensor], name: str | os.PathLike
+) -> nn.Module:
+    """Build a model and give it its weights; sizes that the weights cannot fill are refused before they cost memory.
+
+    Args:
+        config: shape of the model.
+        make: builds it.
+        state: its weights by name.
+        name: of the checkpoint, for the message.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        AudioformerError: sizes in config.json and weights do not fit together.
+    """
+    n_there = sum(value.numel() for value in state.values())
+    reason = f"config.json describes {config.n_weights} numbers or more, and there are {n_there}"
+    if config.n_weights <= n_there:
+        try:
+            model = make()
+            model.load_state_dict(state)
+            return model.eval()
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+    raise AudioformerError(f"{name}: weights do not fit config.json ({reason}); copy or train it again")
 
 
 def weights_hash(state: dict[str, Tensor]) -> str:

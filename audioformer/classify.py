@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from audioformer.adapt import rebuild
-from audioformer.audio import Waveform, load_audio, quietness, to_batch, to_full_scale
-from audioformer.checkpoint import load_checkpoint
+from audioformer.audio import MAX_DURATION_S, Waveform, load_audio, quietness, to_batch, to_full_scale
+from audioformer.checkpoint import load_checkpoint, open_model
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, require_fingerprint
 from audioformer.codecs import load_codec
@@ -103,6 +103,10 @@ class AudioClassifier:
         self.label_names: list[str] = list(about["label_names"])
         self.multi_label = bool(about["multi_label"])
         self.window_s = float(about["window_s"])
+        if not (all(isinstance(label, str) for label in self.label_names) and 0 < self.window_s <= MAX_DURATION_S):
+            raise ValueError(
+                f"label_names are text and window_s={self.window_s:g} lies above 0 s and up to {MAX_DURATION_S:g} s"
+            )
         self.window = round(self.window_s * codec.frame_rate)
 
     @property
@@ -248,15 +252,19 @@ def load(name: str | os.PathLike = "esc10", device: str = "cpu", codec: Codec | 
         raise AudioformerError(
             f"{name}: is {about['kind']}, not a classifier; fine-tune it first (`audioformer finetune`)"
         )
+    classifier = open_model(read_config(about), lambda: _build(about), state, name)
+    codec = codec if codec is not None else load_codec(about["codec"]["name"], device=device)
+    require_fingerprint(codec, about["codec"]["fingerprint"], f"checkpoint {name}")
     try:
-        n_classes = len(about["label_names"])
-        classifier = Classifier(read_config(about), n_classes, about["frame_head"], about.get("time_bins", 1))
+        return AudioClassifier(classifier.to(device), codec, about, str(name))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise AudioformerError(f"{name}: damaged checkpoint ({error}); copy or train it again") from error
+
+
+def _build(about: dict) -> Classifier:
+    """The classifier that config.json describes, with fresh weights."""
+    n_classes = len(about["label_names"])
+    classifier = Classifier(read_config(about), n_classes, about["frame_head"], about.get("time_bins", 1))
+    if about.get("adapt", {}).get("encoders"):
         rebuild(classifier, about)
-        classifier.load_state_dict(state)
-        codec_name, fingerprint = about["codec"]["name"], about["codec"]["fingerprint"]
-    except (KeyError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise AudioformerError(f"{name}: damaged checkpoint ({reason}); copy or train it again") from error
-    codec = codec if codec is not None else load_codec(codec_name, device=device)
-    require_fingerprint(codec, fingerprint, f"checkpoint {name}")
-    return AudioClassifier(classifier.to(device), codec, about, str(name))
+    return classifier

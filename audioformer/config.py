@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 from audioformer.errors import AudioformerError
 
 N_SPECIAL = 4  # PAD, BOA, EOA, MASK follow the codes (tokens.py)
+# what a file says is not believed without a limit: of any size, of blocks or rows, of positions
+MOST, MOST_LAYERS, MOST_POSITIONS = 1_000_000, 1_000, 100_000
 LEAST_CROP_S = 0.1  # seconds: some frames of any codec
 
 
@@ -45,6 +47,11 @@ class Config:
         check_names(values, [field.name for field in fields(cls)], cls.__name__)
         return cls(**values)
 
+    @property
+    def n_weights(self) -> int:
+        """Numbers that a model of this shape holds at least; 0 where nothing is known."""
+        return 0
+
     def with_changes(self, **changes):
         """A copy with some fields changed; errors as `from_dict`."""
         check_names(changes, [field.name for field in fields(self)], type(self).__name__)
@@ -74,13 +81,13 @@ def require(ok: bool, message: str) -> None:
         raise AudioformerError(message)
 
 
-def require_counts(config, *names: str) -> None:
-    """Every named field must be a whole number of at least 1."""
+def require_counts(config, *names: str, most: int = MOST) -> None:
+    """Every named field must be a whole number from 1 to `most`."""
     for name in names:
         value = getattr(config, name)
         require(
-            isinstance(value, int) and not isinstance(value, bool) and value >= 1,
-            f"{name}={value!r} must be a whole number of at least 1",
+            isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most,
+            f"{name}={value!r:.40} must be a whole number of at least 1 and at most {most}",
         )
 
 
@@ -135,7 +142,9 @@ class EncoderConfig(Config):
 
     def __post_init__(self):
         """Refuse sizes that cannot work."""
-        require_counts(self, "codebook_size", "n_codebooks", "d_model", "n_layers", "n_heads", "d_ff", "max_positions")
+        require_counts(self, "n_codebooks", "n_layers", most=MOST_LAYERS)
+        require_counts(self, "max_positions", most=MOST_POSITIONS)
+        require_counts(self, "codebook_size", "d_model", "n_heads", "d_ff", "max_positions")
         require_probabilities(self, "dropout", "attention_dropout")
         require(
             self.d_model % (2 * self.n_heads) == 0,
@@ -147,6 +156,13 @@ class EncoderConfig(Config):
         known = isinstance(self.subsampling, int) and self.subsampling in SUBSAMPLING
         require(known, f"subsampling={self.subsampling!r} must be one of {', '.join(map(str, SUBSAMPLING))}")
         require(isinstance(self.rotary_value, bool), f"rotary_value={self.rotary_value!r} must be true or false")
+
+    @property
+    def n_weights(self) -> int:
+        """Numbers in the embeddings and in the matrices of the blocks."""
+        block = 4 * self.d_model**2 + 2 * self.d_model * self.d_ff
+        tables = self.vocabulary_size * self.d_model * (1 if self.rows == "shared" else self.n_codebooks)
+        return tables + self.n_layers * block * (self.n_codebooks if self.rows == "separate" else 1)
 
     @property
     def vocabulary_size(self) -> int:

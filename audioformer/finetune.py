@@ -23,7 +23,7 @@ from audioformer.classifier import Classifier
 from audioformer.data.batches import CodeSampler, clip_numbers, require_clips
 from audioformer.encoder import Dropout
 from audioformer.errors import AudioformerError
-from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_loss, mpc_chance
+from audioformer.losses import contrast_over_processes, cross_entropy, ft2_loss, mlc_chance, mlc_loss, mpc_chance
 from audioformer.methods import read_config
 from audioformer.metrics import classification_metrics, multi_label_metrics
 from audioformer.model import Backbone
@@ -69,14 +69,14 @@ class FineTuning(Task):
         self.codec, self.held_out, self.start = codec, held_out, weights_hash(model.encoders.state_dict())
         self.classifier = Classifier.from_pretrained(model, len(self.label_names), config.frame_head, config.time_bins)
         backbone = self.classifier.backbone
-        if config.method == "ft2":
-            if model.config.rows != "separate":
-                raise AudioformerError(
-                    f"ft2 ties separate rows together; this model has rows={model.config.rows!r}: use ft1"
-                )
-            backbone.freeze_rows(range(1, model.config.n_codebooks))
-        elif model.config.rows == "separate":
-            backbone.freeze_rows(range(1, model.config.n_codebooks))  # row 1 alone is read: the others rest
+        if config.method == "ft2" and model.config.rows != "separate":
+            raise AudioformerError(
+                f"ft2 ties separate rows together; this model has rows={model.config.rows!r}: use ft1"
+            )
+        if model.config.rows == "separate":
+            backbone.freeze_rows(
+                range(1, model.config.n_codebooks)
+            )  # row 1 alone learns; FT2 contrasts it with the others
         if config.base_rates and multi_label:
             self._start_at_base_rates(clips)
         adapt(self.classifier, config.adapt)
@@ -89,9 +89,9 @@ class FineTuning(Task):
         self.window = min(round(config.crop_s * codec["frame_rate"]), model.max_frames)
         least = min(round(config.min_crop_s * codec["frame_rate"]), self.window)
         self.sampler = CodeSampler(clips, train.batch_size, train.accumulate, self.window, least, train.seed)
-        self.chance = {"mlc": 0.6931 if multi_label else float(torch.tensor(float(len(self.label_names))).log())}
+        self.chance = {"mlc": mlc_chance(len(self.label_names), multi_label)}
         if config.frame_head:
-            self.chance["frames"] = 0.6931
+            self.chance["frames"] = mlc_chance(len(self.label_names), True)
         if config.method == "ft2":
             self.chance["mpc"] = mpc_chance(train.batch_size // train.accumulate, model.config.n_codebooks)
 
@@ -162,11 +162,11 @@ class FineTuning(Task):
 
     def forward(self, batch: tuple) -> dict[str, Tensor]:
         """Losses, nats: "mlc", for FT2 "mpc", and "total"."""
-        tokens, targets, frame_targets, numbers = batch
+        clips, targets, frame_targets, numbers = batch
         device = self.classifier.head.weight.device
-        tokens, targets = tokens.to(device), targets.to(device)
+        clips, targets = clips.to(device), targets.to(device)
         options = {"need_frames": self.config.frame_head, "need_rows": self.config.method == "ft2"}
-        out = self.classifier(tokens.tokens, tokens.padding, **options)
+        out = self.classifier(clips.tokens, clips.padding, **options)
         mlc = self._classification_loss(out.logits, targets)
         if self.config.frame_head:
             real = ~out.frame_padding

@@ -228,6 +228,16 @@ def mlm_chance(codebook_size: int) -> float:
     return math.log(codebook_size)
 
 
+def mlc_chance(n_classes: int, multi_label: bool) -> float:
+    """The classification loss of knowing nothing, nats: log C for one label a clip, log 2 for each class on its own.
+
+    Example:
+        >>> round(mlc_chance(10, multi_label=False), 3)
+        2.303
+    """
+    return math.log(2 if multi_label else n_classes)
+
+
 def mpc_chance(n_clips: int, n_rows: int, form: str = "mean_log") -> float:
     """The contrastive loss when all similarities are equal, nats; log(B R - 1) for form "mean_log".
 

@@ -32,8 +32,8 @@ def mask_tokens(
         batch: what to hide from.
         config: how much and in what shape.
         generator: source of randomness; None uses PyTorch's global one.
-        same_frames: hide the same frames in all rows. Wanted for rows="summed", where another row of the same frame
-            would give the hidden code away.
+        same_frames: hide the same frames in all rows, as rows="summed" needs: else another row of the same frame would
+            give the hidden code away.
 
     Returns:
         masked tokens (B, K, S) int64 for the model to see, target_mask (B, K, S) bool, True = predict here.
@@ -54,9 +54,9 @@ def mask_tokens(
     # The rank of a position is its place when sorted from most to least urgent; equal urgency (one span) keeps order.
     ranks = order.argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
     n_hidden = (batch.lengths * config.mask_ratio).round().long().clamp_min(1)
-    hidden = ranks < n_hidden[:, None, None]
-    masked = _replace(batch, hidden, config, generator)
-    return masked, hidden.expand_as(batch.tokens).clone()
+    target_mask = ranks < n_hidden[:, None, None]
+    masked = _replace(batch, target_mask, config, generator)
+    return masked, target_mask.expand_as(batch.tokens).clone()
 
 
 def mask_each(
@@ -98,19 +98,19 @@ def drop_rows(batch: TokenBatch, share: float, generators: Sequence[torch.Genera
     """
     tokens, n_rows, mask = batch.tokens.clone(), batch.tokens.shape[1], special_ids(batch.codebook_size).mask
     for row_tokens, is_code, generator in zip(tokens, batch.code_positions, generators, strict=True):
-        drop, kept = torch.rand(2, generator=generator).tolist()
-        if drop < share and n_rows > 1:
-            row_tokens[1 + int(kept * (n_rows - 1)) :, is_code] = mask
+        chance, level = torch.rand(2, generator=generator).tolist()
+        if chance < share and n_rows > 1:
+            row_tokens[1 + int(level * (n_rows - 1)) :, is_code] = mask
     return tokens
 
 
-def mask_positions(batch: TokenBatch, hidden) -> tuple[Tensor, Tensor]:
+def mask_positions(batch: TokenBatch, target_mask) -> tuple[Tensor, Tensor]:
     """Hide codes that somebody picked by hand, all behind MASK.
 
     Args:
         batch: what to hide from.
-        hidden: bool (K, T) or (B, K, T), True = hide; T = S - 2, frame 0 is the first code. A single row (1, T) hides
-            the same frames in all rows. What falls on padding is left out.
+        target_mask: bool (K, T) or (B, K, T), True = hide; T = S - 2, frame 0 is the first code. A single row (1, T)
+            hides the same frames in all rows. What falls on padding is left out.
 
     Returns:
         masked tokens (B, K, S) int64, target_mask (B, K, S) bool.
@@ -118,14 +118,15 @@ def mask_positions(batch: TokenBatch, hidden) -> tuple[Tensor, Tensor]:
     Raises:
         AudioformerError: the shape does not fit, or nothing is hidden.
     """
-    hidden = torch.as_tensor(hidden, device=batch.tokens.device).bool()
+    target_mask = torch.as_tensor(target_mask, device=batch.tokens.device).bool()
     n_clips, n_rows, n_positions = batch.tokens.shape
+    shape = (n_clips, n_rows, n_positions - 2)
     try:
-        hidden = hidden.expand(n_clips, n_rows, n_positions - 2)
+        frames = target_mask.expand(shape)
     except RuntimeError:
-        wanted = (n_clips, n_rows, n_positions - 2)
-        raise AudioformerError(f"hidden {tuple(hidden.shape)} must fit (clips, rows, frames) = {wanted}") from None
-    target_mask = F.pad(hidden, (1, 1)) & batch.code_positions[:, None]
+        message = f"target_mask {tuple(target_mask.shape)} must fit (clips, rows, frames) = {shape}"
+        raise AudioformerError(message) from None
+    target_mask = F.pad(frames, (1, 1)) & batch.code_positions[:, None]
     if not target_mask.any():
         raise AudioformerError("nothing is hidden: pick at least one code for the model to guess")
     return batch.tokens.masked_fill(target_mask, special_ids(batch.codebook_size).mask), target_mask
@@ -155,14 +156,14 @@ def _span_priorities(shape: tuple, span: int, generator, device) -> Tensor:
     return draws if span == 1 else F.max_pool1d(draws, span, stride=1)
 
 
-def _replace(batch: TokenBatch, hidden: Tensor, config: MaskConfig, generator) -> Tensor:
+def _replace(batch: TokenBatch, target_mask: Tensor, config: MaskConfig, generator) -> Tensor:
     """What the model sees: MASK, a random code or the code itself at hidden positions, the rest untouched."""
     ids = special_ids(batch.codebook_size)
     if config.replace_mask == 1:
-        return batch.tokens.masked_fill(hidden, ids.mask)
-    draws = _uniform(hidden.shape, generator, batch.tokens.device)
-    masked = batch.tokens.masked_fill(hidden & (draws < config.replace_mask), ids.mask)
-    swap = hidden & (draws >= config.replace_mask) & (draws < config.replace_mask + config.replace_random)
+        return batch.tokens.masked_fill(target_mask, ids.mask)
+    draws = _uniform(target_mask.shape, generator, batch.tokens.device)
+    masked = batch.tokens.masked_fill(target_mask & (draws < config.replace_mask), ids.mask)
+    swap = target_mask & (draws >= config.replace_mask) & (draws < config.replace_mask + config.replace_random)
     codes = (_uniform(batch.tokens.shape, generator, batch.tokens.device) * batch.codebook_size).long()
     return torch.where(swap, codes, masked)
 

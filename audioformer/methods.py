@@ -169,9 +169,8 @@ def read_config(about: dict) -> Config:
 
     Raises:
         AudioformerError: a method or a field that this version does not know, or sizes that cannot work.
-        KeyError: it says nothing about a model.
     """
-    return find_method(str(about.get("method", BUILT_IN.name))).config_class().from_dict(about["model"])
+    return find_method(str(about.get("method", BUILT_IN.name))).config_class().from_dict(about.get("model"))
 
 
 def build(config: Config, heads: bool = True) -> Backbone:

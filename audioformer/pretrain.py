@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from audioformer.adapt import rebuild
-from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
+from audioformer.checkpoint import load_checkpoint, open_model, save_checkpoint, weights_hash
 from audioformer.data.batches import CodeSampler, TimeSampler, require_clips
 from audioformer.encoder import INIT_STD
 from audioformer.errors import AudioformerError
@@ -59,7 +59,7 @@ class MaskedModelling(Task):
         held_out: clips never trained on, to measure on; may be empty.
         rows: train only these rows' encoders (the authors' way, one run a row); None = all.
         codebooks: (K, V, D) for `init_from_codebooks`.
-        start: a pre-trained model of the same shape to go on from; None = fresh weights.
+        start: a pre-trained model of the same shape to continue from; None = fresh weights.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class MaskedModelling(Task):
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
         last = last or {}
-        config = {
+        about = {
             "kind": "pretrained",
             "model": self.config.model.to_dict(),
             "codec": self.codec,
@@ -163,21 +163,21 @@ class MaskedModelling(Task):
             "chance": self.chance,
             "validation": last.get("validation"),
         }
-        save_checkpoint(folder, state, config, pretrained_card(config))
+        save_checkpoint(folder, state, about, pretrained_card(about))
 
 
-def pretrained_card(config: dict) -> str:
+def pretrained_card(about: dict) -> str:
     """Model card of a pre-trained model, from its config.json."""
-    losses = "\n".join(f"| {name} | {value:.3f} |" for name, value in config["losses"].items())
+    losses = "\n".join(f"| {name} | {value:.3f} |" for name, value in about["losses"].items())
     return (
-        f"# A pre-trained AudioFormer\n\nMasked language model on codes of `{config['codec']['name']}` "
-        f"(fingerprint {config['codec']['fingerprint']}). rows = {config['model']['rows']}, "
-        f"{config['model']['n_codebooks']} codebooks.\n\n"
-        f"Trained on {config['n_clips']} coded clips for {config['steps']} steps ({config['seconds']:.0f} s).\n\n"
-        f"| last training step | nats (chance {config['chance']['mlm']:.3f}) |\n|---|---|\n{losses}\n\n"
-        f"Held-out clips: {config['validation'] or 'none were held out'}\n\n"
-        f"Recipe:\n```json\n{json.dumps(config['recipe'], indent=1)}\n```\n\n"
-        f"Data and licence: {config.get('data', 'as given to `audioformer pretrain`')}\n\n"
+        f"# A pre-trained AudioFormer\n\nMasked language model on codes of `{about['codec']['name']}` "
+        f"(fingerprint {about['codec']['fingerprint']}). rows = {about['model']['rows']}, "
+        f"{about['model']['n_codebooks']} codebooks.\n\n"
+        f"Trained on {about['n_clips']} coded clips for {about['steps']} steps ({about['seconds']:.0f} s).\n\n"
+        f"| last training step | nats (chance {about['chance']['mlm']:.3f}) |\n|---|---|\n{losses}\n\n"
+        f"Held-out clips: {about['validation'] or 'none were held out'}\n\n"
+        f"Recipe:\n```json\n{json.dumps(about['recipe'], indent=1)}\n```\n\n"
+        f"Data and licence: {about.get('data', 'as given to `audioformer pretrain`')}\n\n"
         "Limits: knows only the kinds of sound it was trained on; gives features and guesses of codes, no labels.\n"
     )
 
@@ -299,8 +299,8 @@ def combine_rows(folders: Sequence[str | os.PathLike], folder: str | os.PathLike
     """
     loaded = [load_checkpoint(one) for one in folders]
     first = loaded[0][1]
-    for one, (_, config) in zip(folders, loaded, strict=True):
-        if config["model"] != first["model"] or config["codec"]["fingerprint"] != first["codec"]["fingerprint"]:
+    for one, (_, about) in zip(folders, loaded, strict=True):
+        if about["model"] != first["model"] or about["codec"]["fingerprint"] != first["codec"]["fingerprint"]:
             raise AudioformerError(
                 f"{one}: has another model or codec than {folders[0]}; train all rows with the same settings"
             )
@@ -309,15 +309,15 @@ def combine_rows(folders: Sequence[str | os.PathLike], folder: str | os.PathLike
             f"{len(loaded)} runs given, needed one for each of {first['model']['n_codebooks']} separate rows"
         )
     state, losses, validation = {}, {}, {}
-    for k, (weights, config) in enumerate(loaded):
+    for k, (weights, about) in enumerate(loaded):
         state |= {name: value for name, value in weights.items() if name.startswith((f"encoders.{k}.", f"heads.{k}."))}
-        losses[f"row{k + 1}"] = config["losses"].get(f"row{k + 1}")
-        validation |= {name: value for name, value in (config["validation"] or {}).items() if name == f"row{k + 1}"}
-    total = {name: sum(config[name] for _, config in loaded) for name in ("steps", "seconds")}
+        losses[f"row{k + 1}"] = about["losses"].get(f"row{k + 1}")
+        validation |= {name: value for name, value in (about["validation"] or {}).items() if name == f"row{k + 1}"}
+    total = {name: sum(about[name] for _, about in loaded) for name in ("steps", "seconds")}
     losses["mlm"] = sum(losses.values()) / len(losses)
-    config = {**first, **total, "losses": losses, "validation": validation or None}
-    save_checkpoint(folder, state, config, pretrained_card(config))
-    return config
+    about = {**first, **total, "losses": losses, "validation": validation or None}
+    save_checkpoint(folder, state, about, pretrained_card(about))
+    return about
 
 
 def load_pretrained(name, expect: dict | None = None) -> tuple[Backbone, dict]:
@@ -361,10 +361,12 @@ def _open(name, state: dict, about: dict, expect: dict | None, heads: bool = Tru
             f"{name}: was trained on codes of {about['codec']['name']} ({about['codec']['fingerprint']}), the corpus holds codes of "
             f"{expect['name']} ({expect['fingerprint']}); prepare the corpus with the model's codec"
         )
-    model = build(read_config(about), heads)
-    try:
-        rebuild(model, about)
-        model.load_state_dict(state)
-    except (KeyError, IndexError, TypeError, RuntimeError) as error:
-        raise AudioformerError(f"{name}: weights do not fit config.json ({str(error).splitlines()[0]})") from error
-    return model.eval()
+    config = read_config(about)
+
+    def make() -> Backbone:
+        model = build(config, heads)
+        if about.get("adapt", {}).get("encoders"):
+            rebuild(model, about)
+        return model
+
+    return open_model(config, make, state, name)

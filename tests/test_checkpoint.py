@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny import codec_about, coded_clips, tiny_codec
 
 from audioformer import checkpoint as module
-from audioformer.checkpoint import find_checkpoint, load_checkpoint, push_to_hub, save_checkpoint, weights_hash
+from audioformer.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint, weights_hash
 from audioformer.classify import load
 from audioformer.errors import AudioformerError
 from audioformer.files import assets_folder
 from audioformer.finetune import FineTuning
+from audioformer.install.hub import push_to_hub
 from audioformer.model import AudioFormer
 from audioformer.pretrain import load_pretrained
 from audioformer.recipes import finetune_preset, preset
 
-STATE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor([3])}
-CONFIG = {"kind": "pretrained", "note": "süß"}
+STATE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor([3.0])}
+CONFIG = {"kind": "pretrained", "model": {}, "codec": {"name": "tiny", "fingerprint": "0"}, "note": "süß"}
 
 
 def files(folder) -> dict[str, bytes]:
@@ -82,7 +84,7 @@ def test_a_kill_between_any_two_files_leaves_one_whole_checkpoint(tmp_path, monk
         real(source, target)
 
     monkeypatch.setattr(module.os, "replace", killed)
-    new = {"a": torch.zeros(2, 3), "n": torch.tensor([4])}
+    new = {"a": torch.zeros(2, 3), "n": torch.tensor([4.0])}
     try:
         save_checkpoint(tmp_path / "c", new, dict(CONFIG, note="new"), "new")
     except KeyboardInterrupt:
@@ -97,6 +99,17 @@ def _disk_full(path, *_):
     raise OSError(28, "No space left on device")
 
 
+def rewrite(folder, **changes) -> None:
+    """Other values in a checkpoint's config.json."""
+    about = json.loads((folder / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(about))
+
+
+def weights(folder, state: dict) -> None:
+    """Other weights in a checkpoint."""
+    save_file(state, folder / "model.safetensors")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -109,7 +122,14 @@ def _disk_full(path, *_):
         (lambda c: (c / "model.safetensors").write_bytes(b""), "damaged checkpoint"),
         (lambda c: (c / "config.json").write_text("{"), "damaged checkpoint"),
         (lambda c: (c / "config.json").write_bytes(b"\xff\xff"), "damaged checkpoint"),
-        (lambda c: (c / "config.json").write_text("[1]"), "kind None"),
+        (lambda c: (c / "config.json").write_text("[1]"), "holds a list, not an object"),
+        (lambda c: (c / "config.json").write_text("[" * 100_000), "damaged checkpoint"),
+        (lambda c: (c / "config.json").write_text(" " * (5 << 20) + "{}"), "5242882 characters; at most"),
+        (lambda c: rewrite(c, format="1"), "format is '1', not a whole number"),
+        (lambda c: rewrite(c, codec={"name": 3, "fingerprint": "0"}), "codec has no name and fingerprint"),
+        (lambda c: weights(c, {"a": torch.tensor([1.0, float("nan")])}), "weights 'a' are not all finite"),
+        (lambda c: weights(c, {"a": torch.tensor([1, 2])}), "weights 'a' are torch.int64"),
+        (lambda c: weights(c, {f"n{i}": torch.zeros(0) for i in range(90_000)}), "lists its tensors in .* at most"),
         (lambda c: (c / "config.json").write_text('{"model_type": "bert"}'), "kind None"),
         (lambda c: (c / "config.json").write_text('{"kind": "compact-codec"}'), "kind 'compact-codec'"),
         (lambda c: (c / "config.json").write_text('{"kind": "pretrained", "format": 99}'), "format 99 is newer"),
@@ -120,6 +140,53 @@ def test_damaged_and_foreign_checkpoints_are_refused_by_name(tmp_path, damage, m
     damage(tmp_path / "mine")
     with pytest.raises(AudioformerError, match=f"mine: .*{message}"):
         load_checkpoint(tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"n_layers": 10**9}, "n_layers=1000000000 must be .* at most 1000"),
+        ({"d_model": 10**7}, "d_model=10000000 must be .* at most 1000000"),
+        ({"d_model": 10**6, "n_heads": 1}, "config.json describes [0-9]+ numbers or more, and there are"),
+        ({"max_positions": 10**12}, "max_positions=1000000000000 must be .* at most 100000"),
+        ({"n_layers": "2"}, "n_layers='2' must be a whole number"),
+        ({"n_layers": 3}, "do not fit config.json .*(describes|blocks.2)"),
+    ],
+)
+def test_sizes_in_a_file_cost_no_memory_before_they_fit_the_weights(classifier, model, message):
+    folder, codec = classifier
+    about = json.loads((folder / "config.json").read_text())
+    rewrite(folder, model=about["model"] | model)
+    tracemalloc.start()
+    with pytest.raises(AudioformerError, match=message):
+        load(folder, codec=codec)
+    assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"window_s": "five"},
+        {"window_s": -1},
+        {"window_s": None},
+        {"label_names": [1, 2]},
+        {"label_names": 7},
+        {"adapt": [3]},
+        {"adapt": {"encoders": [9], "width": 2}},
+        {"time_bins": "many"},
+        {"frame_head": 3, "time_bins": {}},
+        {"method": "nobody"},
+        {"method": ["audioformer"]},
+        {"model": {"d_model": [1]}},
+    ],
+)
+def test_values_of_another_type_are_refused_in_one_line(classifier, changes):
+    folder, codec = classifier
+    rewrite(folder, **changes)
+    with pytest.raises(AudioformerError) as refused:
+        load(folder, codec=codec)
+    assert "\n" not in str(refused.value)
 
 
 class Explosive:
@@ -214,7 +281,7 @@ def test_a_pretrained_model_is_no_classifier_and_the_other_way_round(classifier,
     folder, codec = classifier
     with pytest.raises(AudioformerError, match="is a classifier; expected a folder of `audioformer pretrain`"):
         load_pretrained(folder)
-    save_checkpoint(tmp_path / "pre", STATE, {"kind": "pretrained"}, "")
+    save_checkpoint(tmp_path / "pre", STATE, CONFIG, "")
     with pytest.raises(AudioformerError, match="is pretrained, not a classifier; fine-tune it first"):
         load(tmp_path / "pre", codec=codec)
 
@@ -234,13 +301,13 @@ def test_a_config_that_does_not_fit_the_weights_is_refused(classifier, change):
     config = json.loads((folder / "config.json").read_text())
     change(config)
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(AudioformerError, match="damaged checkpoint|is read from a dict"):
+    with pytest.raises(AudioformerError, match="do not fit config.json|damaged checkpoint"):
         load(folder, codec=codec)
 
 
 def test_the_hash_of_weights_tells_models_apart():
     assert weights_hash(STATE) == weights_hash(dict(reversed(STATE.items())))
-    assert weights_hash(STATE) != weights_hash({**STATE, "n": torch.tensor([4])})
+    assert weights_hash(STATE) != weights_hash({**STATE, "n": torch.tensor([4.0])})
     assert weights_hash(STATE) != weights_hash({"b": STATE["a"], "n": STATE["n"]})
 
 

@@ -201,7 +201,7 @@ def test_a_toy_is_pretrained_finetuned_and_classifies_without_a_line_of_the_core
     assert set(prediction.labels) == {"a", "b"}
     assert np.isclose(sum(prediction.probabilities), 1)
     assert clf.embed(tmp_path / "sounds" / "a" / "0.wav", frames=True).shape == (75, 8)
-    assert "on toys of" in (tmp_path / "clf" / "README.md").read_text()
+    assert "Reads toys of" in (tmp_path / "clf" / "README.md").read_text()
 
 
 @pytest.mark.usefixtures("toy")

@@ -22,7 +22,7 @@ def add_verbs(verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Publish."""
-    from audioformer.checkpoint import push_to_hub
+    from audioformer.install.hub import push_to_hub
 
     commit = push_to_hub(arguments.folder, arguments.repository, private=not arguments.public)
     document = {"checkpoint": arguments.folder, "repository": arguments.repository, "commit": commit}

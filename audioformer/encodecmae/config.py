@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from audioformer.config import Config, check_names, require, require_counts
+from audioformer.config import MOST_LAYERS, MOST_POSITIONS, Config, check_names, require, require_counts
 
 FRAMES = {
     "latents": "the codec's latents before quantising (the authors' ec-ec)",
@@ -49,6 +49,8 @@ class EncodecMAEConfig(Config):
 
     def __post_init__(self):
         """Refuse sizes that cannot work."""
+        require_counts(self, "n_layers", "n_decoder_layers", most=MOST_LAYERS)
+        require_counts(self, "max_positions", most=MOST_POSITIONS)
         require_counts(
             self,
             "frame_width",
@@ -87,6 +89,12 @@ class EncodecMAEConfig(Config):
     def reads(self) -> str:
         """What the model reads, in words."""
         return f"frames ({self.frames})"
+
+    @property
+    def n_weights(self) -> int:
+        """Numbers in the matrices of the encoder's layers."""
+        attention, feed_forward = 4 * self.d_model * self.n_heads * self.head_dim, 2 * self.d_model * self.d_ff
+        return self.n_layers * attention + feed_forward * (1 if self.shared_ff else self.n_layers)
 
     @property
     def head_dim(self) -> int:
