@@ -1,7 +1,7 @@
 """One interface to every neural codec: sound in, discrete codes out, and back.
 
 A codec turns N samples into K rows of T codes. Row 1 is the coarse sketch, each further row corrects what the rows
-before it left over (residual vector quantisation, rvq.py). The number of rows is always an argument, never hidden state.
+before it left over (residual vector quantisation, rvq.py). The number of rows is always an argument, no hidden state.
 
     samples --encoder--> latents --quantiser--> codes --codebooks and decoder--> samples
 
@@ -80,7 +80,7 @@ class Codec(nn.Module):
         Args:
             waveform: Waveform, array or tensor: (N,), (C, N) or (B, C, N), any rate, int or float.
             sample_rate: Hz (a Waveform brings its own).
-            n_codebooks: rows wanted, 1 to `self.n_codebooks`; None gives all.
+            n_codebooks: rows to give, 1 to `self.n_codebooks`; None gives all.
 
         Returns:
             (B, K, T) int64 in [0, V); T = ceil(N / hop_length) counted at the codec's own rate.

@@ -36,7 +36,7 @@ def quantise(latents: Tensor, codebooks: Sequence[Tensor]) -> Tensor:
 
 @dataclass
 class Quantised:
-    """What quantising a batch gave.
+    """The result of quantising a batch.
 
     Attributes:
         latents: (B, T, D) sum of the chosen entries; gradients pass straight through to the input.
@@ -87,7 +87,7 @@ class ResidualVQ(nn.Module):
 
         Args:
             latents: (B, T, D) float32.
-            rows_kept: (B,) int, 1..K: how many rows each clip's decoder gets to see (quantiser dropout).
+            rows_kept: (B,) int, 1..K: how many rows each clip's decoder sees (quantiser dropout).
 
         Returns:
             Quantised. All K rows learn from every clip, whatever the decoder sees.

@@ -17,9 +17,8 @@ from audioformer.codecs.distances import mel_distance, si_sdr_db
 from audioformer.data.datasets import open_dataset
 from audioformer.data.synth import synth_clip
 from audioformer.evaluation.baseline import accuracy, clip_features, fit_svm
-from audioformer.evaluation.benches.codec import SECTIONS, bench_codec
-from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
-from audioformer.evaluation.benches.codes import code_counts, usage_rows
+from audioformer.evaluation.benches.codec import SECTIONS, bench_codec, code_counts, usage_rows
+from audioformer.evaluation.benches.codec_classification import ClassifierTest, classifier_rows
 from audioformer.evaluation.benches.opus import through_opus
 from audioformer.files import samples_folder
 from audioformer.reading.files import sound_files
@@ -65,7 +64,7 @@ def test_on_the_bundled_samples_every_further_codebook_brings_the_sound_closer()
 
 def test_codes_in_use_are_counted_over_all_frames(folder):
     codec, files = tiny_codec(), sound_files([folder])
-    counts = code_counts(codec, files)
+    counts = code_counts(codec, files, print)
     codes = [codec.encode(load_audio(path)) for path in files]
     for k in range(codec.n_codebooks):
         everything = torch.cat([c[0, k] for c in codes]).tolist()
@@ -96,7 +95,7 @@ def tones(tmp_path_factory):
 
 
 def test_the_loss_is_counted_from_originals_and_averaged_over_resampled_machines(tones):
-    codec, test = tiny_codec(), KeptTest(open_dataset("folder", tones), ["0-*", "1-*"])
+    codec, test = tiny_codec(), ClassifierTest(open_dataset("folder", tones), ["0-*", "1-*"])
     parts = test.split()
     assert list(map(len, parts)) == [8, 4]
     known, labels = (np.array([clip.labels[0] for clip in clips]) for clips in parts)
@@ -108,7 +107,7 @@ def test_the_loss_is_counted_from_originals_and_averaged_over_resampled_machines
         clips = np.concatenate([random.choice(np.flatnonzero(known == label), 4) for label in ("high", "low")])
         svm = fit_svm(features[clips], known[clips])
         losses.append(100 * (accuracy(svm, originals, labels) - accuracy(svm, decoded, labels)))
-    first, *rows = kept_rows(codec, test)
+    first, *rows = classifier_rows(codec, test, print)
     assert [first[key] for key in ("case", "ours", "n")] == ["folder: originals", 1.0, 4]
     assert [row["case"] for row in rows[:3]] == [f"folder: {k} codebooks" for k in (1, 2, 3)]
     assert all(row["loss_points"] == pytest.approx(100 * (row["peer"] - row["ours"])) for row in rows)

@@ -40,7 +40,7 @@ def run_encode(arguments: argparse.Namespace) -> Result:
     from audioformer.codecs.codes_file import save_codes
 
     if Path(arguments.output).suffix != ".safetensors":
-        raise AudioformerError(f"{arguments.output}: codes are kept in a .safetensors file; end the name in that")
+        raise AudioformerError(f"{arguments.output}: codes are written to a .safetensors file; end the name in that")
     codec = load_codec(arguments.codec, weights=arguments.weights)
     rows = codec.check_rows(arguments.codebooks)
     waveform = load_audio(arguments.file, codec.sample_rate, mono=codec.channels == 1)
@@ -89,8 +89,8 @@ def run_decode(arguments: argparse.Namespace) -> Result:
         )
     if n_frames / codec.frame_rate > MAX_DURATION_S * 1.02:
         raise AudioformerError(
-            f"{Path(arguments.file).name}: {n_frames / codec.frame_rate:.0f} s is longer than the {MAX_DURATION_S:.0f} s "
-            "that are decoded; cut the sound first"
+            f"{Path(arguments.file).name}: {n_frames / codec.frame_rate:.0f} s is longer than the "
+            f"{MAX_DURATION_S:.0f} s that are decoded; cut the sound first"
         )
     samples = codec.decode(file.codes[:, :rows], file.n_samples, file.scales)[0]
     save_audio(arguments.output, samples, codec.sample_rate)

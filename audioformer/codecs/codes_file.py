@@ -75,20 +75,20 @@ def load_codes(path: str | os.PathLike) -> CodesFile:
     if not path.is_file():
         raise AudioformerError(f"{path}: no such file; give a .safetensors file made by `audioformer encode`")
     try:
-        with open_tensors(path) as file:
-            header, metadata = file.get_slice("codes"), file.metadata() or {}
+        with open_tensors(path) as tensors:
+            header, metadata = tensors.get_slice("codes"), tensors.metadata() or {}
             _check_header(header.get_shape(), header.get_dtype())
-            codes = file.get_tensor("codes").to(torch.int64)
-            scales = file.get_tensor("scales") if "scales" in file.keys() else None  # noqa: SIM118 - not a dict
+            codes = tensors.get_tensor("codes").to(torch.int64)
+            scales = tensors.get_tensor("scales") if "scales" in tensors.keys() else None  # noqa: SIM118 - not a dict
         if metadata["format"] != FORMAT:
             raise ValueError(f"format {metadata['format']!r:.40}, not {FORMAT!r}")
-        found = CodesFile(codes, metadata["codec"], metadata["fingerprint"], int(metadata["n_samples"]), scales)
-        _check_content(found)
+        file = CodesFile(codes, metadata["codec"], metadata["fingerprint"], int(metadata["n_samples"]), scales)
+        _check_content(file)
     except (KeyError, ValueError, OSError) as error:
         raise AudioformerError(
             f"{path.name}: not a file of codes ({error}); make one with `audioformer encode`"
         ) from error
-    return found
+    return file
 
 
 def _check_header(shape: list[int], kind: str) -> None:
@@ -103,10 +103,10 @@ def _check_header(shape: list[int], kind: str) -> None:
         )
 
 
-def _check_content(found: CodesFile) -> None:
-    if not 1 <= found.n_samples <= MAX_SAMPLES:
-        raise ValueError(f"n_samples={found.n_samples} must be 1 to {MAX_SAMPLES}")
-    scales = found.scales
+def _check_content(file: CodesFile) -> None:
+    if not 1 <= file.n_samples <= MAX_SAMPLES:
+        raise ValueError(f"n_samples={file.n_samples} must be 1 to {MAX_SAMPLES}")
+    scales = file.scales
     if scales is not None and not (
         scales.is_floating_point() and scales.dim() == 2 and torch.isfinite(scales).all() and (scales > 0).all()
     ):

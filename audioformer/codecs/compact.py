@@ -1,11 +1,11 @@
 """`compact`: the codec that ships with the kit. Our own design, in EnCodec's mould, small enough for a laptop.
 
-    samples --STFT--> spectrum --ConvNeXt blocks--> latents --RVQ--> codes --ConvNeXt blocks--> spectrum --ISTFT--> samples
-                          `---log-mel, cosine transform---^              `---inverse transform, log magnitude---^
+    samples -STFT-> spectrum -ConvNeXt blocks-> latents -RVQ-> codes -ConvNeXt blocks-> spectrum -ISTFT-> samples
+                          `-log-mel, cosine transform-^            `-inverse transform, log magnitude-^
 
 24 kHz mono, 75 frames/s, 8 codebooks of 1024 (6 kbit/s). Working on spectra instead of samples is the idea of Vocos
 (arXiv 2306.00814): all layers run at 75 Hz, which makes it hundreds of times faster than real time on two cores.
-Beside the networks runs a linear path (cepstra.py), which starts as the classic cepstrum: the codes carry the spectrum
+Beside the networks runs a linear path (spectra.py), which starts as the classic cepstrum: the codes carry the spectrum
 from the first training step on. The encoder looks one hop (13 ms) ahead and is otherwise causal; the decoder looks a
 stated number of frames ahead.
 
@@ -71,8 +71,8 @@ class CompactConfig:
     n_encoder_blocks: int = 4
     d_decoder: int = 256  # H of the decoder
     n_decoder_blocks: int = 5
-    kernel: int = 7  # frames a block sees
-    decoder_look_ahead: int = 1  # future frames each decoder block sees; the encoder's see none
+    kernel: int = 7  # frames that a block reads
+    decoder_look_ahead: int = 1  # future frames that a decoder block reads; the encoder's read none
 
     def __post_init__(self):
         """Refuse sizes that no codec has: a file may name any."""
@@ -98,7 +98,7 @@ class FrameBlock(nn.Module):
 
     Args:
         width: H.
-        kernel: frames seen.
+        kernel: frames that the block reads.
         look_ahead: of those, frames after the present one.
         expansion: inner width of the channel mixing, as a multiple of H.
     """

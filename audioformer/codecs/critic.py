@@ -1,6 +1,6 @@
-"""A critic for training a codec: tells decoded sound from real sound, so that the decoder learns what gives it away.
+"""A critic for training a codec: tells decoded sound from real sound, so that the decoder learns to sound real.
 
-Mean distances (distances.py) are lowest for a blurred average of what might have been there; a critic hears the blur.
+Mean distances (distances.py) are lowest for a blurred average of what might have been there; a critic notices the blur.
 Several small convolutional networks look at complex spectrograms with different windows, and the decoder is rewarded
 for fooling them and for causing the same inner activations as the original does (feature matching).
 
@@ -41,7 +41,7 @@ class SpectrumCritic(nn.Module):
         self.verdict = weight_norm(nn.Conv2d(width, 1, 3, padding=1))
 
     def forward(self, samples: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(B, N) samples to verdicts (B, 1, T, F'), above 0 for "real", and the activations of each layer (B, C, T, F')."""
+        """(B, N) samples to verdicts (B, 1, T, F'), above 0 for "real", and activations (B, C, T, F') of each layer."""
         taper = torch.hann_window(self.window, device=samples.device)
         spectrum = torch.stft(
             samples.float(), self.window, self.window // 4, window=taper, normalized=True, return_complex=True
@@ -81,7 +81,7 @@ class Discriminator(nn.Module):
             () no unit.
         """
         pairs = zip(self(original), self(decoded.detach()), strict=True)
-        losses = [F.relu(1 - real.float()).mean() + F.relu(1 + made.float()).mean() for (real, _), (made, _) in pairs]
+        losses = [F.relu(1 - real.float()).mean() + F.relu(1 + fake.float()).mean() for (real, _), (fake, _) in pairs]
         return torch.stack(losses).mean()
 
     def decoder_losses(self, original: Tensor, decoded: Tensor) -> dict[str, Tensor]:
@@ -92,17 +92,17 @@ class Discriminator(nn.Module):
             decoded: (B, N).
 
         Returns:
-            "adversarial": mean of max(0, 1 - D(decoded)); "features": mean |a - a'| of all layers' activations, relative
-            to the mean |a| of the original, 0 for the same sound. Both () without unit.
+            "adversarial": mean of max(0, 1 - D(decoded)); "features": mean |a - a'| of all layers' activations,
+            relative to the mean |a| of the original, 0 for the same sound. Both () without unit.
         """
         with torch.no_grad():
             expected = [activations for _, activations in self(original)]
         fooled, features = [], []
-        for (verdict, found), wanted in zip(self(decoded), expected, strict=True):
+        for (verdict, activations), originals in zip(self(decoded), expected, strict=True):
             fooled.append(F.relu(1 - verdict.float()).mean())
             features += [
                 (a.float() - b.float()).abs().mean() / b.float().abs().mean().clamp_min(1e-6)
-                for a, b in zip(found, wanted, strict=True)
+                for a, b in zip(activations, originals, strict=True)
             ]
         return {"adversarial": torch.stack(fooled).mean(), "features": torch.stack(features).mean()}
 

@@ -18,7 +18,7 @@ from audioformer.reading.files import other_files, said_of_others, sound_files
 
 VARIED = AugmentConfig(
     speed_chance=0.5, speed=(0.8, 1.25), eq_chance=0.5, band_chance=0.15, reverb_chance=0.2, flip_chance=0.5
-)  # other voices, rooms and microphones, as far as they can be made of the same recordings
+)  # other voices, rooms and microphones, as far as the same recordings allow
 
 
 class CropSampler:
@@ -62,7 +62,10 @@ class CropSampler:
         return sum(len(s) for sounds in self.folders for s in sounds) / self.sample_rate / 3600
 
     def batch(self, size: int, n_samples: int, rng: np.random.Generator, varied: float = 0.0) -> Tensor:
-        """(size, n_samples) float32: random folder, file, place, level; one in six is two crops mixed, a share `varied` is VARIED."""
+        """(size, n_samples) float32: random folder, file, place, level.
+
+        One in six is two crops mixed; a share `varied` is VARIED.
+        """
         draws = [self._varied if varied and rng.random() < varied else self._crop for _ in range(size)]
         crops = np.stack([draw(n_samples, rng) for draw in draws])
         mixed = rng.random(size) < 1 / 6
@@ -78,7 +81,7 @@ class CropSampler:
     def _crop(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         which = rng.integers(len(self.folders))
         crop = np.zeros(n_samples, np.float32)
-        for _ in range(3):  # recordings padded with digital silence: look again for sound, but not for ever
+        for _ in range(3):  # recordings padded with digital silence: look again for sound, three times
             sound = self.folders[which][rng.choice(len(self.weights[which]), p=self.weights[which])].numpy()
             start = int(rng.integers(-n_samples // 2, max(1, len(sound) - n_samples // 2)))
             piece = sound[max(0, start) : start + n_samples]

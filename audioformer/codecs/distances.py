@@ -1,4 +1,4 @@
-"""How far a decoded sound is from its original: what training a codec minimises, and what its quality is told in.
+"""How far a decoded sound is from its original: what training a codec minimises, and the measures of its quality.
 
 Shapes: B clips, N samples.
 """
@@ -35,14 +35,15 @@ def mel_distance(decoded: Tensor, original: Tensor, sample_rate: int, windows: t
 def texture_distance(
     decoded: Tensor, original: Tensor, sample_rate: int, windows: tuple[int, ...] = MEL_WINDOWS
 ) -> Tensor:
-    """How differently two sounds fluctuate, whatever the moment: statistics over time of their log-mel bands and cepstra.
+    """How differently two sounds fluctuate: statistics over time of their log-mel bands and cepstra.
 
         |std_t A - std_t B| + |std_t dA - std_t dB|,   dA the difference of neighbouring frames, mean over bands,
         and the same of all cepstra (the bands' cosine transform), half of each
 
-    A decoder that only minimises a distance gives the middle of all it holds possible, which is smoother than any sound;
-    matching such statistics is how textures are made (McDermott and Simoncelli 2011). The bands alone say how much each
-    moves, the cepstra whether they move together, as in a swelling tone, or each for itself, as in breath and rain.
+    A decoder that only minimises a distance gives the middle of all that is possible, which is smoother than any
+    sound; textures are synthesised by matching such statistics (McDermott and Simoncelli 2011). The bands alone say
+    how much each moves, the cepstra whether they move together, as in a swelling tone, or each for itself, as in
+    breath and rain.
 
     Args:
         decoded: (B, N).
@@ -69,8 +70,8 @@ def colour_distance(
 ) -> Tensor:
     """How differently two sounds are coloured: |mean_t A - mean_t B| of their log-mel bands, mean over bands.
 
-    A mean absolute difference frame by frame is content with the median of what could be there, so a band of noise comes
-    out too weak or too strong throughout; this term sees nothing but such a lasting bias.
+    A mean absolute difference frame by frame is smallest at the median of what is possible, so a band of noise comes
+    out too weak or too strong throughout; this term measures nothing but such a lasting bias.
 
     Args:
         decoded: (B, N).
@@ -87,7 +88,7 @@ def colour_distance(
 
 
 def complex_distance(decoded: Tensor, original: Tensor, hop_length: int) -> Tensor:
-    """Distance of complex spectra relative to the original's size: |X - Y| / |X| per clip, the only term that hears phase.
+    """Distance of complex spectra relative to the original's size, |X - Y| / |X| per clip: the only term with phase.
 
     Args:
         decoded: (B, N).

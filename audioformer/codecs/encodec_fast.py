@@ -1,6 +1,6 @@
 """EnCodec's encoder, one stretch after the other: what its causal layers remember is carried from each to the next.
 
-A causal convolution of kernel k and stride s needs the k - s inputs before a stretch, an LSTM its hidden and cell state.
+A causal convolution of kernel k and stride s needs the k - s inputs before a stretch, an LSTM its two states.
 The first stretch is mirrored at the clip's beginning and the last one at its end, as the package `encodec` does it
 (SConv1d and pad1d in its modules/conv.py; Défossez et al. 2022, arXiv 2210.13438).
 
@@ -28,7 +28,7 @@ PIECE_SAMPLES = (
 )  # of a clip pass through the convolutions at a time in `encode_together`: small enough for caches
 AT_ONCE = 1 << 18  # numbers of an activation that stay in a core's cache while ELU walks over them
 
-_weights: WeakKeyDictionary[nn.Module, tuple[tuple, Tensor]] = WeakKeyDictionary()  # what they were made from, and they
+_weights: WeakKeyDictionary[nn.Module, tuple[tuple, Tensor]] = WeakKeyDictionary()  # their source's version, and they
 
 
 @torch.no_grad()
@@ -92,7 +92,7 @@ def _convolve(layer: nn.Module, x: Tensor, activate: bool, before: Memory | None
 
 
 def _elu(x: Tensor, out: Tensor) -> Tensor:
-    """max(x, exp(min(x, 0)) - 1), stretch by stretch; faster than `F.elu`, whose expm1 is exact near 0 to more digits."""
+    """max(x, exp(min(x, 0)) - 1), stretch by stretch; faster than `F.elu`, whose expm1 has more exact digits near 0."""
     size = max(1, AT_ONCE // (x.shape[0] * x.shape[1]))
     for part, place in zip(x.split(size, -1), out.split(size, -1), strict=True):
         torch.maximum(part, part.clamp_max(0).exp_().sub_(1), out=place)
@@ -100,12 +100,12 @@ def _elu(x: Tensor, out: Tensor) -> Tensor:
 
 
 def _weight(conv: nn.Conv1d) -> Tensor:
-    """(C', C, 1, k), normalised as the package does it (Salimans and Kingma, arXiv 1602.07868), made anew if it changed."""
+    """(C', C, 1, k), normalised as the package does it (Salimans and Kingma, arXiv 1602.07868), again if it changed."""
     direction, size = conv.weight_v, conv.weight_g
-    made_from = (direction.device, direction._version, size._version, id(direction))
-    if _weights.get(conv, (None,))[0] != made_from:
+    version = (direction.device, direction._version, size._version, id(direction))
+    if _weights.get(conv, (None,))[0] != version:
         weight = torch._weight_norm(direction, size, 0).detach()[:, :, None]
-        _weights[conv] = made_from, weight.contiguous(memory_format=torch.channels_last)
+        _weights[conv] = version, weight.contiguous(memory_format=torch.channels_last)
     return _weights[conv][1]
 
 

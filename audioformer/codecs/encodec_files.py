@@ -1,4 +1,4 @@
-"""Published EnCodec checkpoints: found, checked by hash, read as tensors and nothing else.
+"""Published EnCodec checkpoints: where they are, their hash, and reading them as tensors and nothing else.
 
 A checkpoint is looked for in a place the user names, then in the folder of AUDIOFORMER_WEIGHTS, then in torch's hub
 cache; only then is it downloaded. Its SHA-256 is compared on every load, not only after a download, with the first
@@ -85,7 +85,7 @@ def find_weights(release: Release, weights: str | os.PathLike | None = None) -> 
         Path of an existing file, its content not yet checked.
 
     Raises:
-        AudioformerError: it is nowhere, and this machine is offline or told to be (AUDIOFORMER_OFFLINE=1,
+        AudioformerError: it is nowhere, and this machine is offline or set to be (AUDIOFORMER_OFFLINE=1,
             HF_HUB_OFFLINE=1); the message says which file to put where.
     """
     if weights is not None:
@@ -125,10 +125,10 @@ def read_weights(release: Release, path: Path) -> dict[str, Tensor]:
         content = Path(path).read_bytes()
     except OSError as error:
         raise AudioformerError(f"{path}: cannot be read ({error.strerror or error}); check its permissions") from error
-    found = hashlib.sha256(content).hexdigest()
-    if not found.startswith(release.sha256_prefix):
+    digest = hashlib.sha256(content).hexdigest()
+    if not digest.startswith(release.sha256_prefix):
         raise AudioformerError(
-            f"{path}: SHA-256 starts with {found[:8]}, expected {release.sha256_prefix}: damaged or another model; "
+            f"{path}: SHA-256 starts with {digest[:8]}, expected {release.sha256_prefix}: damaged or another model; "
             f"delete it and get {release.filename} from {release.url}"
         )
     try:

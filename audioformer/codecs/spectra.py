@@ -1,4 +1,4 @@
-"""Spectra: log-mel pictures, short-time transforms, and the linear path of the compact codec from log-mel to a few cepstra.
+"""Spectra: log-mel pictures, short-time transforms, and the compact codec's linear path from log-mel to a few cepstra.
 
 Cepstra are the cosine transform of a log-mel frame (Davis and Mermelstein 1980), the classic short description of a
 sound's colour. `CompactCodec` starts its training with this pair of matrices, so that its codes carry every frame's
@@ -38,7 +38,7 @@ def cosine_transform(n_cepstra: int, n_mels: int) -> Tensor:
 
 
 def mel_to_bins(filters: Tensor) -> tuple[Tensor, Tensor]:
-    """From a log-mel frame to the log magnitudes of a spectrum that would give it, as far as bands can tell.
+    """From a log-mel frame to the log magnitudes of a spectrum that would give it, as far as bands allow.
 
     Between the centres of two bands the log magnitude is interpolated. Where a spectrum is flat, its log-mel value is
     the log magnitude plus the log of the filter's area; that log is subtracted.
@@ -49,17 +49,17 @@ def mel_to_bins(filters: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         weight (F, M) and bias (F,), so that log |X| = weight @ log_mel + bias.
     """
-    heard = filters.sum(1) > 0
-    if not heard.any():
+    used = filters.sum(1) > 0
+    if not used.any():
         return torch.zeros(filters.T.shape), torch.zeros(filters.shape[1])
-    areas = filters[heard].sum(1)
+    areas = filters[used].sum(1)
     bins = np.arange(filters.shape[1])
-    centres = (filters[heard] @ torch.from_numpy(bins).to(filters.dtype) / areas).numpy()
+    centres = (filters[used] @ torch.from_numpy(bins).to(filters.dtype) / areas).numpy()
     weight = torch.zeros(filters.T.shape)
-    weight[:, heard] = torch.from_numpy(
+    weight[:, used] = torch.from_numpy(
         np.stack([np.interp(bins, centres, one) for one in np.eye(len(centres))], 1)
     ).float()
-    return weight, -(weight[:, heard] @ areas.log())
+    return weight, -(weight[:, used] @ areas.log())
 
 
 HOPS_PER_WINDOW = 3
@@ -127,7 +127,7 @@ def log_mel(
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> Tensor:
-    """(n_mels, n_fft // 2 + 1) triangular filters, Slaney's mel scale: equal to `librosa.filters.mel`, without librosa."""
+    """(n_mels, n_fft // 2 + 1) triangular filters on Slaney's mel scale, equal to those of `librosa.filters.mel`."""
     edges = _mel_to_hz(np.linspace(0.0, _hz_to_mel(sample_rate / 2), n_mels + 2))
     bins = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]

@@ -8,8 +8,8 @@
 A code is a decision between distances that may be nearly equal, and floats added in another order give another last
 bit; which order, a library decides by the shape of the arrays. So a clip is always computed in the same blocks of the
 same shapes, whether it comes whole (`BlockCodec.latent_blocks`) or in portions (`CodecStream`): what a block does not
-know yet is zero, and only codes that do not depend on it are given out. From block to block the codec hands on what its
-causal layers remember.
+know yet is zero, and only codes that do not depend on it are given out. From block to block the codec carries
+over what its causal layers remember.
 
 Shapes: B clips, C channels, N samples, K codebooks, T frames, D width of a latent.
 """
@@ -90,7 +90,7 @@ class BlockCodec(Codec):
         """Sound to codes while it comes in, in chunks of any size; together they are exactly those of `encode`.
 
         Args:
-            n_codebooks: rows wanted, 1 to `self.n_codebooks`; None gives all.
+            n_codebooks: rows to give, 1 to `self.n_codebooks`; None gives all.
             every_s: sound to collect between two answers, seconds; 0 gives every code as soon as it can be known.
 
         Returns:
@@ -114,7 +114,7 @@ def pieces(n_frames: int, length: int, before: int, after: int) -> Iterator[tupl
         after: context after it, frames.
 
     Yields:
-        (frames to read, which of those to keep); what is kept covers all T frames once, in order.
+        (frames to read, which of those to keep); the latter cover all T frames once, in order.
 
     Example:
         >>> list(pieces(5, 3, 1, 1))
@@ -126,7 +126,7 @@ def pieces(n_frames: int, length: int, before: int, after: int) -> Iterator[tupl
 
 
 class CodecStream:
-    """Codes of one sound while it is still coming in; made by `BlockCodec.stream`.
+    """Codes of one sound while it is still coming in; from `BlockCodec.stream`.
 
     The look-ahead is the codec's (`look_ahead_s`), and memory does not grow with the sound. Each push that makes a
     frame known computes the block it is in; where pushes are so short that this costs too much, `every_s` has the
@@ -134,7 +134,7 @@ class CodecStream:
 
     Args:
         codec: at whose rate the sound comes.
-        n_codebooks: K, rows wanted.
+        n_codebooks: K, rows to give.
         every_s: sound to collect between two answers, seconds; 0 gives every code as soon as it can be known.
 
     Attributes:
@@ -205,7 +205,7 @@ class CodecStream:
             codes.append(self._quantised(latents, codes))
             self._samples = self._samples[..., codec.block_frames(self._start) * codec.hop_length :]
             self._start += codec.block_frames(self._start)
-        self._samples = self._samples.clone()  # lets go of the whole blocks' samples
+        self._samples = self._samples.clone()  # frees the whole blocks' samples
         return codes
 
     def _known(self, n_samples: int, codes: list[Tensor]) -> list[Tensor]:

@@ -173,7 +173,7 @@ class CodecTraining(Task):
             )
             self.codec.load_state_dict(start.state_dict())
         if self.config.decoder_only:
-            require(start is not None, "decoder_only needs a codec whose codes are kept; name it with --start")
+            require(start is not None, "decoder_only needs a codec whose codes stay; name it with --start")
             c = self.codec
             for part in (c.enter, c.enter_norm, c.encoder, c.to_latent, c.mel_to_latent):
                 part.requires_grad_(False)
@@ -203,7 +203,7 @@ class CodecTraining(Task):
         return CropBatch(step, samples, rows, first, windows)
 
     def forward(self, batch: CropBatch) -> dict[str, Tensor]:
-        """Weighted sum "total" of: mel (natural log), complex (no unit), commitment, and what else the recipe asks for."""
+        """Weighted sum "total" of mel (natural log), complex (no unit), commitment, and other terms of the recipe."""
         codec, device = self.codec, self.codec.device
         samples, self.steps_done = batch.samples.to(device), batch.step + 1
         latents = codec.frame_latents(samples)

@@ -33,7 +33,8 @@ WINDOW, HOP, N_MELS = 1024, 240, 80  # of the pictures, samples and bands
 MAX_POINTS = 500  # of a loss curve
 LADDER_LABEL = "Log-mel distance (natural log)"
 HEAD = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{0}</title><style>
-body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1500px;padding:0 1rem;color:#1f2933;background:#fff}}
+body{{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:1500px;padding:0 1rem}}
+body{{color:#1f2933;background:#fff}}
 .row{{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:1rem}}
 .row.wide{{grid-template-columns:repeat(auto-fill,minmax(340px,1fr))}}.row>*{{min-width:0;margin:0}}audio{{width:100%}}
 </style>{1}<h1>{0} after step {2}</h1>"""
@@ -127,7 +128,7 @@ class ListeningLog:
 
 
 def _pictures(sounds: Sequence[Tensor], sample_rate: int) -> list[str]:
-    """Log-mel pictures, all on the scale of the first, which their captions tell."""
+    """Log-mel pictures, all on the scale of the first, which is in their captions."""
     from audioformer.plots.audio import band_centres_hz
     from audioformer.plots.audio import log_mel as picture
 

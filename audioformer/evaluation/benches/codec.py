@@ -4,10 +4,10 @@
 
     ladder    distances with 1, 2, ... K codebooks: multi-scale log-mel, and the waveform's (SI-SDR)
     kept      accuracy of a classifier trained on originals, on decoded sounds (codec_classification.py)
-    codes     how many entries of each codebook are in use (codes.py)
+    codes     how many entries of each codebook are in use
     cost      speed, size, what silence becomes
 
-Shapes: N samples, K codebooks, T frames, M = 2 measures.
+Shapes: N samples, K codebooks, V entries each, M = 2 measures.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from audioformer.codecs.distances import mel_distance, si_sdr_db
 from audioformer.data.datasets import open_dataset
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
-from audioformer.evaluation.benches.codec_classification import KeptTest, kept_rows
-from audioformer.evaluation.benches.codes import code_counts, usage_rows
+from audioformer.evaluation.benches.codec_classification import ClassifierTest, classifier_rows
 from audioformer.evaluation.benches.opus import opus_rates, through_opus
+from audioformer.metrics import perplexity
 from audioformer.reading.files import sound_files
 
 MEL, WAVE = range(2)
-RIVAL_KBPS = 12  # the peer in the table
+PEER_KBPS = 12  # the peer in the table
 
 
 def bench_codec(
     codec: Codec,
     files: Sequence[Path],
     max_s: float = 10.0,
-    progress: Callable[[str, int, int], None] | None = None,
+    show: Callable[[str], None] | None = None,
     codes_of: Sequence[Path] = (),
-    kept: Sequence[KeptTest] = (),
+    tests: Sequence[ClassifierTest] = (),
 ) -> dict:
     """Measure a codec.
 
@@ -51,28 +51,25 @@ def bench_codec(
         codec: mono.
         files: recordings it was not trained on.
         max_s: at most this much of each, seconds.
-        progress: called with (what is measured, how much is done, of how much).
+        show: called with what is measured and how much of it is done.
         codes_of: recordings on which the use of codes is counted, whole; none takes `files`.
-        kept: classifier tests.
+        tests: classifiers to train and test.
 
     Returns:
         The benchmark; each row names its "section". In the ladder "ours" is the log-mel distance (natural-log units),
-        beside "si_sdr_db" (dB), medians over files; peer is libopus at 12 kbit/s,
-        where Debian's opus-tools are installed; ratio is ours / peer, below 1 is closer.
+        beside "si_sdr_db" (dB), medians over files; peer is libopus at 12 kbit/s, where Debian's opus-tools are
+        installed; ratio is ours / peer, below 1 is closer.
 
     Raises:
         AudioformerError: no files, or one that cannot be read.
     """
     if not files:
         raise AudioformerError("no sound files to measure on; check the folder and --include")
-    tell = progress or _quiet
-    rows = _distance_rows(codec, files, max_s, lambda done, total: tell("distances", done, total))
-    for test in kept:
-        rows += kept_rows(
-            codec, test, lambda done, total, name=test.dataset.name: tell(f"classifier on {name}", done, total)
-        )
-    counts = code_counts(codec, codes_of or files, lambda done, total: tell("codes", done, total))
-    rows += usage_rows(counts) + [_silence_row(codec), _size_row(codec)]
+    show = show or (lambda _: None)
+    rows = _distance_rows(codec, files, max_s, show)
+    for test in tests:
+        rows += classifier_rows(codec, test, show)
+    rows += usage_rows(code_counts(codec, codes_of or files, show)) + [_silence_row(codec), _size_row(codec)]
     about = {
         "codec": codec.name,
         "fingerprint": codec.fingerprint,
@@ -82,12 +79,8 @@ def bench_codec(
     return {"name": "codec", **about, "machine": machine(), "rows": rows}
 
 
-def _quiet(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
-    del what, done, total
-
-
-def _distance_rows(codec: Codec, files: Sequence[Path], max_s: float, tell: Callable[[int, int], None]) -> list[dict]:
+def _distance_rows(codec: Codec, files: Sequence[Path], max_s: float, show: Callable[[str], None]) -> list[dict]:
+    """The ladder, Opus beside it, and speeds."""
     ours: list[list[np.ndarray]] = []
     peers: dict[int, list[np.ndarray]] = {kbps: [] for kbps in opus_rates()}
     speeds = []
@@ -99,7 +92,7 @@ def _distance_rows(codec: Codec, files: Sequence[Path], max_s: float, tell: Call
         speeds.append(len(clip) / codec.sample_rate / spent_s)
         for kbps, results in peers.items():
             results.append(distances(through_opus(clip, codec.sample_rate, kbps), clip, codec.sample_rate))
-        tell(done, len(files))
+        show(f"distances: {done} of {len(files)} files")
     peer = {kbps: np.median(results, 0) for kbps, results in peers.items()}
     steps = np.median(ours, 0)
     table = [_row(f"{k} codebooks, {codec.bandwidth_kbps(k):g} kbit/s", m, peer) for k, m in enumerate(steps, 1)]
@@ -118,8 +111,8 @@ def _ladder(codec: Codec, clip: Tensor) -> tuple[np.ndarray, np.ndarray]:
     encoded = time.perf_counter()
     codec.decode(codes)
     spent_s = np.array([encoded - started, time.perf_counter() - encoded])
-    heard = [codec.decode(codes[:, :k], len(clip))[0, 0] for k in range(1, codec.n_codebooks + 1)]
-    return np.stack([distances(decoded, clip, codec.sample_rate) for decoded in heard]), spent_s
+    decoded = [codec.decode(codes[:, :k], len(clip))[0, 0] for k in range(1, codec.n_codebooks + 1)]
+    return np.stack([distances(sound, clip, codec.sample_rate) for sound in decoded]), spent_s
 
 
 def distances(decoded: Tensor, original: Tensor, sample_rate: int) -> np.ndarray:
@@ -129,10 +122,37 @@ def distances(decoded: Tensor, original: Tensor, sample_rate: int) -> np.ndarray
 
 
 def _row(case: str, measured: np.ndarray, peer: dict[int, np.ndarray]) -> dict:
-    theirs = float(peer[RIVAL_KBPS][MEL]) if RIVAL_KBPS in peer else None
+    theirs = float(peer[PEER_KBPS][MEL]) if PEER_KBPS in peer else None
     return row(
         case, float(measured[MEL]), "log-mel distance", theirs, section="ladder", si_sdr_db=float(measured[WAVE])
     )
+
+
+def code_counts(codec: Codec, files: Sequence[Path], show: Callable[[str], None]) -> np.ndarray:
+    """(K, V) int64: how often each entry of each codebook occurs in recordings, coded whole."""
+    counts = np.zeros((codec.n_codebooks, codec.codebook_size), np.int64)
+    for done, path in enumerate(files, 1):
+        sound = load_audio(path, mono=True)
+        for k, codes in enumerate(codec.encode(sound.samples[0], sound.sample_rate)[0].cpu().numpy()):
+            counts[k] += np.bincount(codes, minlength=codec.codebook_size)
+        show(f"codes: {done} of {len(files)} files")
+    return counts
+
+
+def usage_rows(counts: np.ndarray) -> list[dict]:
+    """A row of the benchmark for each codebook: share of its (K, V) entries that occur at all, and its perplexity."""
+    n_frames = int(counts[0].sum())
+    return [
+        row(
+            f"codebook {k}, entries in use",
+            float(share),
+            "share",
+            section="codes",
+            perplexity=spread,
+            n_frames=n_frames,
+        )
+        for k, (share, spread) in enumerate(zip((counts > 0).mean(-1), perplexity(counts).tolist(), strict=True), 1)
+    ]
 
 
 def _silence_row(codec: Codec) -> dict:
@@ -152,15 +172,11 @@ def run(arguments: argparse.Namespace, show: Callable[[str], None]) -> dict:
     """Measure with the options of the command line."""
     files = sound_files(arguments.folders, arguments.include or ["*"])
     codes_of = sound_files(arguments.codes_of, exclude=arguments.exclude)
-    kept = [KeptTest(open_dataset(name, root), names.split(",")) for name, root, names in arguments.classify]
-    for test in kept:
+    tests = [ClassifierTest(open_dataset(name, root), names.split(",")) for name, root, names in arguments.classify]
+    for test in tests:
         test.split()  # refused now, not after minutes
     codec = load_codec(arguments.codec, weights=arguments.weights)
-
-    def progress(what: str, done: int, total: int) -> None:
-        show(f"{what}: {done} of {total} files")
-
-    document = bench_codec(codec, files, arguments.max_seconds, progress, codes_of, kept)
+    document = bench_codec(codec, files, arguments.max_seconds, show, codes_of, tests)
     if document["rows"][0]["peer"] is None:
         show("no peer: install Debian's opus-tools to see Opus in the same table")
     return document

@@ -1,8 +1,8 @@
-"""What matters is kept: a classifier trained on originals is tested on decoded sounds it has never heard.
+"""Does coding lose what matters? A classifier that was trained on originals is tested on decoded sounds.
 
-The classifier is the classic baseline (baseline.py), so that no network of ours, trained on codes, is its own judge. One such
-machine can gain or lose a clip by the chance of what it was trained on; so the loss is also the mean over machines that each
-learn from a bootstrap sample of the training clips (Efron, 1979), drawn within each class.
+The classifier is the classic baseline (baseline.py), so that no network of ours, trained on codes, is its own judge.
+One such machine can gain or lose a clip by the chance of what it was trained on; so the loss is also the mean over
+machines that each learn from a bootstrap sample of the training clips (Efron, 1979), drawn within each class.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ N_SAMPLES = 50  # bootstrap samples of the training clips, one more machine each
 
 
 @dataclass(frozen=True)
-class KeptTest:
+class ClassifierTest:
     """A labelled data set and which of its clips are tested.
 
     Attributes:
@@ -59,64 +59,44 @@ class KeptTest:
         return train, test
 
 
-def kept_rows(codec: Codec, test: KeptTest, progress: Callable[[int, int], None] | None = None) -> list[dict]:
+def classifier_rows(codec: Codec, test: ClassifierTest, show: Callable[[str], None]) -> list[dict]:
     """Accuracy on originals, on decoded sounds for every number of codebooks, and on Opus.
 
     Args:
         codec: mono.
         test: data and split.
-        progress: called with (clips done, clips in all).
+        show: called with how much is done.
 
     Returns:
         Rows of the benchmark: "ours" is the accuracy on the sounds that the case names, "peer" that on the originals,
-        "loss_points" how much lower, in hundredths; "mean_loss_points" and "loss_std" the same over `N_SAMPLES` machines.
+        "loss_points" how much lower, in hundredths; "mean_loss_points" and "loss_std" the same over `N_SAMPLES`
+        machines.
     """
     train, tested = test.split()
-    labels, known = [clip.labels[0] for clip in tested], np.array([clip.labels[0] for clip in train])
-    done, total = 0, len(train) + len(tested) + N_SAMPLES
-
-    def tell() -> None:
-        nonlocal done
-        done += 1
-        if progress:
-            progress(done, total)
-
-    features, heard = [], {}
-    for clip in train:
+    labels, train_labels = (np.array([clip.labels[0] for clip in clips]) for clips in (tested, train))
+    name, features, cases = test.dataset.name, [], {}
+    for done, clip in enumerate(train, 1):
         features.append(clip_features(_sound(clip, codec), codec.sample_rate))
-        tell()
-    for clip in tested:
-        for case, samples in _versions(_sound(clip, codec), codec):
-            heard.setdefault(case, []).append(clip_features(samples, codec.sample_rate))
-        tell()
-    features, heard = np.stack(features), {case: np.stack(vectors) for case, vectors in heard.items()}
+        show(f"classifier on {name}: {done} of {len(train)} training clips")
+    for done, clip in enumerate(tested, 1):
+        for case, samples in _decoded(_sound(clip, codec), codec):
+            cases.setdefault(case, []).append(clip_features(samples, codec.sample_rate))
+        show(f"classifier on {name}: {done} of {len(tested)} test clips")
+    features, cases = np.stack(features), {case: np.stack(vectors) for case, vectors in cases.items()}
 
-    def shares(kept: np.ndarray | slice) -> dict[str, float]:
-        svm = fit_svm(features[kept], known[kept])
-        return {case: accuracy(svm, vectors, labels) for case, vectors in heard.items()}
+    def accuracies(clips: np.ndarray | slice) -> dict[str, float]:
+        svm = fit_svm(features[clips], train_labels[clips])
+        return {case: accuracy(svm, vectors, labels) for case, vectors in cases.items()}
 
-    single, sampled, random = shares(slice(None)), [], np.random.default_rng(0)
-    for _ in range(N_SAMPLES):
-        sampled.append(shares(_bootstrap(known, random)))
-        tell()
-    original, name = single.pop("originals"), test.dataset.name
-    rows = [row(f"{name}: originals", original, "accuracy", section="kept", n=len(tested))]
+    single, random = accuracies(slice(None)), np.random.default_rng(0)
+    sampled = [accuracies(_bootstrap(train_labels, random)) for _ in range(N_SAMPLES)]
+    original, about = single.pop("originals"), {"section": "kept", "n": len(tested)}
+    rows = [row(f"{name}: originals", original, "accuracy", **about)]
     for case, share in single.items():
-        losses = [100 * (found["originals"] - found[case]) for found in sampled]
-        rows.append(
-            row(
-                f"{name}: {case}",
-                share,
-                "accuracy",
-                original,
-                section="kept",
-                n=len(tested),
-                loss_points=100 * (original - share),
-                mean_loss_points=float(np.mean(losses)),
-                loss_std=float(np.std(losses)),
-                n_samples=N_SAMPLES,
-            )
-        )
+        losses = [100 * (one["originals"] - one[case]) for one in sampled]
+        about |= {"loss_points": 100 * (original - share), "n_samples": N_SAMPLES}
+        about |= {"mean_loss_points": float(np.mean(losses)), "loss_std": float(np.std(losses))}
+        rows.append(row(f"{name}: {case}", share, "accuracy", original, **about))
     return rows
 
 
@@ -133,7 +113,7 @@ def _sound(clip: Clip, codec: Codec) -> Tensor:
 
 
 @torch.no_grad()
-def _versions(samples: Tensor, codec: Codec):
+def _decoded(samples: Tensor, codec: Codec):
     """(case, samples) of a sound and of what codecs make of it."""
     yield "originals", samples
     codes = codec.encode(samples, codec.sample_rate)

@@ -1,4 +1,4 @@
-"""How fast many clips are coded: EnCodec 24 kHz beside the package `encodec` called clip by clip, and the bundled codec.
+"""How fast clips are coded: EnCodec 24 kHz beside the package `encodec` clip by clip, and the bundled codec.
 
     audioformer bench encode
 
@@ -121,9 +121,9 @@ def _package_codes(model: nn.Module, clip: Tensor) -> Tensor:
     return torch.cat([codes for codes, _ in model.encode(clip[None])], -1)[0]
 
 
-def identical(found: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+def identical(codes: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
     """Share of equal codes, 0 to 1."""
-    equal = sum(int((a == b).sum()) for a, b in zip(found, expected, strict=True))
+    equal = sum(int((a == b).sum()) for a, b in zip(codes, expected, strict=True))
     return equal / sum(b.numel() for b in expected)
 
 
