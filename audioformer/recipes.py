@@ -150,16 +150,7 @@ class PretrainConfig:
         return asdict(self)
 
 
-ROW_WEIGHTS = (
-    0.2241,
-    0.1760,
-    0.1450,
-    0.1215,
-    0.1032,
-    0.0883,
-    0.0761,
-    0.0659,
-)  # EnCodecMAE's (arXiv 2309.07391), of 8 rows
+ROW_WEIGHTS = (0.2241, 0.1760, 0.1450, 0.1215, 0.1032, 0.0883, 0.0761, 0.0659)  # of 8 rows (arXiv 2309.07391)
 PRETRAIN_PRESETS = {
     # lr 1e-4, batch 22 x 3 GPUs, bf16, 12 epochs of 1.93 M clips: the authors' AudioSet run, one encoder per row
     "paper": PretrainConfig(

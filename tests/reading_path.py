@@ -79,7 +79,6 @@ def jobs(folder: Path) -> dict[str, Callable[[], object]]:
 
     import audioformer as af
     from audioformer.codecs.compact import save_compact
-    from audioformer.config import TrainConfig
     from audioformer.data.prepare import prepare
     from audioformer.files import samples_folder
     from audioformer.train import train
@@ -88,7 +87,7 @@ def jobs(folder: Path) -> dict[str, Callable[[], object]]:
     codec, sounds = af.load_codec(str(folder / "codec")), af.open_dataset("folder", tone_folder(folder / "tones", n=4))
     list(prepare(sounds, codec, folder / "codes"))
     clip = sorted(samples_folder().rglob("*.ogg"))[0]
-    short, runs = TrainConfig(n_steps=1, batch_size=2), []
+    short, runs = af.TrainConfig(n_steps=1, batch_size=2), []
 
     def pretrain() -> None:
         corpus = af.Corpus.open(folder / "codes")

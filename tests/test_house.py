@@ -23,16 +23,16 @@ MAX_FILE_BYTES = 1 << 20  # weights alone may be larger: they have a card and a 
 # or beside it, inside functions too. `__init__` names what the others hold.
 ORDER = """
 errors files
-config tokens rvq losses metrics
+config tokens rvq losses metrics reading
 audio masking attention checkpoint
 codec encoder optim recipes
-model data
+model data methods
 codecs train classifier
 predict pretrain adapt
 finetune frozen_head classify
-live hear encodecmae
+live encodecmae plots
 evaluation explain
-plots widgets
+hear widgets
 teaching cli install app
 __main__
 """
@@ -117,9 +117,10 @@ def unit(module: str) -> str:
 def test_the_library_shows_its_path_at_a_glance():
     tops = [path.relative_to(ROOT / "audioformer").parts for path in files(".py", under=("audioformer",))]
     flat = {parts[0] for parts in tops if len(parts) == 1}
-    folders = {path.relative_to(ROOT / "audioformer").parts[0] for path in files(under=("audioformer",))} - flat
+    parts = [path.relative_to(ROOT / "audioformer").parts for path in files(under=("audioformer",))]
+    folders = {names[0] for names in parts if len(names) > 1}
     assert len(flat) <= MAX_MODULES, sorted(flat)
-    assert len(folders - {"py.typed"}) <= MAX_FOLDERS, sorted(folders)
+    assert len(folders) <= MAX_FOLDERS, sorted(folders)
 
 
 def test_no_file_is_long():
@@ -141,7 +142,6 @@ def test_no_function_is_long():
     assert long == {}
 
 
-@UNDER_WAY
 def test_imports_point_one_way():
     level = {name: number for number, line in enumerate(ORDER.split("\n")) for name in line.split()}
     wrong = []
@@ -162,7 +162,6 @@ def test_no_two_modules_need_each_other():
     assert in_circles == {}
 
 
-@UNDER_WAY
 def test_the_core_knows_no_neighbour():
     core = [path for path in files(".py", under=("audioformer",)) if len(path.relative_to(ROOT).parts) == 2]
     core += files(".py", under=("audioformer/data", "audioformer/codecs"))
