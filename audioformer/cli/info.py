@@ -13,19 +13,7 @@ from pathlib import Path
 from audioformer.cli.console import Result, table
 from audioformer.cli.options import add_verb
 
-PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "soundfile",
-    "soxr",
-    "safetensors",
-    "accelerate",
-    "datasets",
-    "gradio",
-    "plotly",
-    "encodec",
-)
+PACKAGES = "torch numpy scipy soundfile soxr safetensors accelerate datasets gradio plotly encodec".split()
 
 
 def add_verbs(verbs) -> None:
@@ -62,58 +50,39 @@ def _device() -> dict:
     """Processor, its cores, and the graphics card that training would use."""
     import torch
 
-    cuda = torch.cuda.is_available()
-    return {
-        "training": "cuda" if cuda else "cpu",
-        "cuda": torch.cuda.get_device_name(0) if cuda else None,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
+    cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    threads = {"cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    return {"training": "cuda" if cuda else "cpu", "cuda": cuda, **threads}
 
 
-def _folders(kind: str) -> list[tuple[Path, dict]]:
-    """Bundled folders of a kind with their config.json: those that load by name; a damaged one is left out."""
+def _folders(kind: str) -> list[tuple[dict, dict]]:
+    """What is said of a bundled folder itself, and its config.json: those that load by name, but damaged ones."""
     from audioformer.files import assets_folder, bundled_names
 
     entries = []
     for name in bundled_names(kind):
-        path = assets_folder() / kind / name / "config.json"
+        folder = assets_folder() / kind / name
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            scores = about.get("scores", [])
+        except (OSError, ValueError, AttributeError):
             continue
-        if isinstance(about, dict):
-            entries.append((path.parent, about))
+        n_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+        entries.append(({"name": name, "megabytes": round(n_bytes / 1e6, 2), "scores": scores}, about))
     return entries
-
-
-def _megabytes(folder: Path) -> float:
-    return round(sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6, 2)
 
 
 def _codecs() -> list[dict]:
     from audioformer.codecs.compact import CompactCodec, CompactConfig
 
     entries = []
-    for folder, about in _folders("codecs"):
+    for entry, about in _folders("codecs"):
         sizes = CompactConfig(**about["config"])
-        bits = (sizes.codebook_size - 1).bit_length()
-        frame_rate = sizes.sample_rate / sizes.hop_length
-        entries.append(
-            {
-                "name": folder.name,
-                "available": True,
-                "sample_rate": sizes.sample_rate,
-                "frame_rate": frame_rate,
-                "n_codebooks": sizes.n_codebooks,
-                "codebook_size": sizes.codebook_size,
-                "bandwidth_kbps": sizes.n_codebooks * bits * frame_rate / 1000,
-                "fingerprint": about.get("fingerprint"),
-                "licence": CompactCodec.licence,
-                "megabytes": _megabytes(folder),
-                "scores": about.get("scores", []),
-            }
-        )
+        frame_rate, bits = sizes.sample_rate / sizes.hop_length, (sizes.codebook_size - 1).bit_length()
+        entry |= {name: getattr(sizes, name) for name in ("sample_rate", "n_codebooks", "codebook_size")}
+        entry |= {"frame_rate": frame_rate, "bandwidth_kbps": sizes.n_codebooks * bits * frame_rate / 1000}
+        entry |= {"available": True, "fingerprint": about.get("fingerprint"), "licence": CompactCodec.licence}
+        entries.append(entry)
     return entries
 
 
@@ -124,12 +93,11 @@ def _encodecs() -> list[dict]:
 
     installed = importlib.util.find_spec("encodec") is not None
     folders = [Path(folder) for folder in (os.environ.get(FOLDER_VARIABLE), cache_folder()) if folder]
+    common = {"licence": LICENCE, "scores": [], "package_installed": installed}
     return [
         {
             "name": name,
-            "licence": LICENCE,
-            "scores": [],
-            "package_installed": installed,
+            **common,
             "available": installed and any((folder / release.filename).is_file() for folder in folders),
         }
         for name, release in RELEASES.items()
@@ -137,22 +105,13 @@ def _encodecs() -> list[dict]:
 
 
 def _checkpoints() -> list[dict]:
-    return [
-        {
-            "name": folder.name,
-            "kind": about.get("kind"),
-            "title": about.get("title"),
-            "label_names": about.get("label_names", []),
-            "codec": about.get("codec", {}).get("name"),
-            "rows": about.get("model", {}).get("rows"),
-            "n_codebooks": about.get("model", {}).get("n_codebooks"),
-            "steps": about.get("steps"),
-            "megabytes": _megabytes(folder),
-            "scores": about.get("scores", []),
-            "validation": about.get("validation"),
-        }
-        for folder, about in _folders("checkpoints")
-    ]
+    entries = []
+    for entry, about in _folders("checkpoints"):
+        entry |= {name: about.get(name) for name in ("kind", "title", "steps", "validation")}
+        entry |= {name: about.get("model", {}).get(name) for name in ("rows", "n_codebooks")}
+        entry |= {"label_names": about.get("label_names", []), "codec": about.get("codec", {}).get("name")}
+        entries.append(entry)
+    return entries
 
 
 def _text(document: dict) -> str:
@@ -163,15 +122,11 @@ def _text(document: dict) -> str:
         f"audioformer {document['audioformer']}, Python {document['python']}, {document['platform']}",
         packages,
         f"{device['cores']} cores, {card}",
-        "",
-        "Codecs",
-        table([_codec_row(codec) for codec in document["codecs"]], "  ") or "  none",
-        *_score_lines(document["codecs"]),
-        "",
-        "Checkpoints",
-        table([_checkpoint_row(checkpoint) for checkpoint in document["checkpoints"]], "  ") or "  none",
     ]
-    return "\n".join([*lines, *_score_lines(document["checkpoints"])])
+    for title, kind, row in (("Codecs", "codecs", _codec_row), ("Checkpoints", "checkpoints", _checkpoint_row)):
+        lines += ["", title, table([row(entry) for entry in document[kind]], "  ") or "  none"]
+        lines += _score_lines(document[kind])
+    return "\n".join(lines)
 
 
 def _codec_row(codec: dict) -> list[str]:
@@ -182,15 +137,9 @@ def _codec_row(codec: dict) -> list[str]:
     return [codec["name"], f"{sizes}, {codec['bandwidth_kbps']:g} kbit/s, {codec['megabytes']:g} MB", codec["licence"]]
 
 
-def _checkpoint_row(checkpoint: dict) -> list[str]:
-    labels = f"{len(checkpoint['label_names'])} classes" if checkpoint["label_names"] else str(checkpoint["kind"])
-    return [
-        checkpoint["name"],
-        labels,
-        f"codec {checkpoint['codec']}",
-        f"{checkpoint['megabytes']:g} MB",
-        checkpoint["title"] or "",
-    ]
+def _checkpoint_row(entry: dict) -> list[str]:
+    labels = f"{len(entry['label_names'])} classes" if entry["label_names"] else str(entry["kind"])
+    return [entry["name"], labels, f"codec {entry['codec']}", f"{entry['megabytes']:g} MB", entry["title"] or ""]
 
 
 def _score_lines(entries: list[dict]) -> list[str]:
@@ -200,8 +149,6 @@ def _score_lines(entries: list[dict]) -> list[str]:
         for score in entry["scores"]:
             chance = f" (chance {score['chance']:.3f})" if isinstance(score.get("chance"), int | float) else ""
             spread = f", {score['spread']}" if score.get("spread") not in (None, "") else ""
-            lines.append(
-                f"  {entry['name']}: {score['metric']} {score['value']:.3f}{spread}{chance} on {score['data']}"
-            )
-            lines.append(f"      {score['command']}")
+            value = f"{score['metric']} {score['value']:.3f}{spread}{chance}"
+            lines += [f"  {entry['name']}: {value} on {score['data']}", f"      {score['command']}"]
     return ["", "Scores, each with the command that gives it", *lines] if lines else []
