@@ -143,6 +143,7 @@ class Progress:
         self.on_screen = sys.stderr.isatty()
         self.interval_s = SCREEN_INTERVAL_S if self.on_screen else PIPE_INTERVAL_S
         self.shown_at, self.width, self.waiting = -math.inf, 0, ""
+        self.started = time.monotonic()
 
     def __enter__(self) -> Progress:
         return self
@@ -152,6 +153,11 @@ class Progress:
         self.waiting = printable(text) if is_first_process() else ""
         if self.waiting and time.monotonic() - self.shown_at >= self.interval_s:
             self._write()
+
+    def count(self, done: int, total: int, what: str = "clips") -> None:
+        """Show how many are done, and how long the rest will take at this pace."""
+        left_s = (time.monotonic() - self.started) / done * (total - done)
+        self.show(f"{done} of {total} {what}, {clock(left_s)} left")
 
     def _write(self) -> None:
         if self.on_screen:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from audioformer.cli.classify import add_codings, open_classifier
-from audioformer.cli.console import Progress, Result, clock, note, table
+from audioformer.cli.console import Progress, Result, note, table
 from audioformer.cli.options import add_codec, add_verb
 from audioformer.cli.prepare import add_dataset, open_chosen
 
@@ -50,33 +50,18 @@ def run(arguments: argparse.Namespace) -> Result:
     dataset, classifier = open_chosen(arguments), open_classifier(arguments)
     started = time.monotonic()
     with Progress() as progress:
-
-        def show(done: int, total: int) -> None:
-            left = (time.monotonic() - started) / done * (total - done)
-            progress.show(f"{done} of {total} clips, {clock(left)} left")
-
         if arguments.choose_thresholds:
-            return _choose(arguments, choose_thresholds(classifier, dataset, show))
+            return _choose(arguments, choose_thresholds(classifier, dataset, progress.count))
         if arguments.calibrate:
             foreign = open_dataset("folder", arguments.foreign) if arguments.foreign else None
-            return _calibrate(arguments, *calibrate(classifier, dataset, foreign, show))
-        report = evaluate(classifier, dataset, show, arguments.codings)
+            return _calibrate(arguments, *calibrate(classifier, dataset, foreign, progress.count))
+        report = evaluate(classifier, dataset, progress.count, arguments.codings)
     if report["left_out"]:
-        note(
-            f"left out, unknown to {classifier.name}: "
-            + ", ".join(f"{n} x {name}" for name, n in report["left_out"].items())
-        )
-    document = {
-        **report,
-        "checkpoint": classifier.name,
-        "dataset": arguments.dataset,
-        "root": arguments.root,
-        "folds": arguments.folds,
-        "split": arguments.split,
-        "codings": arguments.codings,
-        "seconds": round(time.monotonic() - started, 3),
-        "command": _command(arguments),
-    }
+        unknown = ", ".join(f"{n} x {name}" for name, n in report["left_out"].items())
+        note(f"left out, unknown to {classifier.name}: {unknown}")
+    settings = {name: getattr(arguments, name) for name in ("dataset", "root", "folds", "split", "codings")}
+    seconds = round(time.monotonic() - started, 3)
+    document = {**report, "checkpoint": classifier.name, **settings, "seconds": seconds, "command": _command(arguments)}
     if arguments.record:
         from audioformer.evaluation.scores import add_score
 
@@ -89,9 +74,8 @@ def _choose(arguments: argparse.Namespace, chosen: dict[str, float]) -> Result:
 
     add_thresholds(arguments.checkpoint, chosen, _command(arguments))
     rows = [[label, f"{threshold:.3f}"] for label, threshold in chosen.items()]
-    return Result(
-        {"checkpoint": arguments.checkpoint, "frame_thresholds": chosen}, table([["class", "threshold"], *rows], "  ")
-    )
+    document = {"checkpoint": arguments.checkpoint, "frame_thresholds": chosen}
+    return Result(document, table([["class", "threshold"], *rows], "  "))
 
 
 def _calibrate(arguments: argparse.Namespace, temperature: float, measures: dict) -> Result:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections import Counter
+from functools import partial
 
-from audioformer.cli.console import Progress, Result, clock, stoppable
+from audioformer.cli.console import Progress, Result, stoppable
 from audioformer.cli.options import add_options, add_verb, at_least_one, seconds, seed, words
 
 
@@ -35,18 +35,9 @@ def run(arguments: argparse.Namespace) -> Result:
     """Synthesise a folder."""
     from audioformer.data.synth import CLASSES, ESC10_CLASSES, write_scenes
 
-    classes = arguments.classes or CLASSES
-    if "esc10" in classes:
-        classes = tuple(
-            dict.fromkeys(label for name in classes for label in (ESC10_CLASSES if name == "esc10" else (name,)))
-        )
-    started = time.monotonic()
+    groups = {"esc10": ESC10_CLASSES}
+    classes = dict.fromkeys(c for name in arguments.classes or CLASSES for c in groups.get(name, (name,)))
     with stoppable(arguments.output), Progress() as progress:
-
-        def show(done: int, total: int) -> None:
-            spent = time.monotonic() - started
-            progress.show(f"{done} of {total} {arguments.kind}, {clock(spent / done * (total - done))} left")
-
         items = write_scenes(
             arguments.output,
             arguments.clips,
@@ -54,13 +45,11 @@ def run(arguments: argparse.Namespace) -> Result:
             arguments.duration,
             arguments.kind,
             arguments.max_events,
-            classes,
+            tuple(classes),
             arguments.sample_rate,
-            progress=show,
+            progress=partial(progress.count, what=arguments.kind),
         )
-    labels = Counter(
-        label for item in items for label in ({event["label"] for event in item.events} or {item.category})
-    )
+    labels = Counter(c for item in items for c in ({event["label"] for event in item.events} or {item.category}))
     document = {
         "output": arguments.output,
         "kind": arguments.kind,
