@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
 
 from audioformer.cli import main
+from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches.growth import PeakMemory, bench_growth
 from audioformer.evaluation.benches.train import bench_train, gigaflops, rivals
 from audioformer.plots.growth import growth
 from audioformer.recipes import preset
 
+needs_transformers = pytest.mark.skipif(
+    find_spec("transformers") is None, reason='needs transformers: pip install "audioformer[dev]"'
+)
 SIZES = preset("test", n_codebooks=1, codebook_size=64, dropout=0.1)
 
 
+@needs_transformers
 @pytest.mark.parametrize("bf16", [False, True])
 def test_both_models_have_the_same_losses_step_after_step(bf16):
-    pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
     ours, theirs = rivals(SIZES, 3, 20, dropout=0.0)
     for group in theirs.optimizer.param_groups:
         group["weight_decay"] = 0.0
@@ -28,11 +34,9 @@ def test_both_models_have_the_same_losses_step_after_step(bf16):
         assert ours.step(bf16)[1] == pytest.approx(theirs.step(bf16)[1], rel=0.02 if bf16 else 2e-4)
 
 
+@needs_transformers
 def test_tokens_per_second_stand_beside_the_peers(capsys):
-    pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
-    assert (
-        main(["bench", "train", "--preset", "test", "--batch", "2", "--positions", "12", "--steps", "2", "--json"]) == 0
-    )
+    assert main("bench train --preset test --batch 2 --positions 12 --steps 2 --json".split()) == 0
     document = json.loads(capsys.readouterr().out)
     *measured, limit, limit_16 = document["rows"]
     assert [row["case"] for row in measured] == ["MLM step, fp32", "MLM step, bf16 autocast", "MLM step, best of each"]
@@ -44,8 +48,8 @@ def test_tokens_per_second_stand_beside_the_peers(capsys):
     assert document["rows"][2]["ours"] == max(row["ours"] for row in document["rows"][:2])
 
 
+@needs_transformers
 def test_the_arithmetic_of_a_step_is_counted():
-    pytest.importorskip("transformers", reason='needs transformers: pip install "audioformer[dev]"')
     sizes = SIZES.with_changes(d_model=32, n_heads=2, d_ff=64, n_layers=3)
     batch, positions = 2, 50
     ours, theirs = rivals(sizes, batch, positions, dropout=0.0)
@@ -62,10 +66,6 @@ def test_the_arithmetic_of_a_step_is_counted():
 
 
 def test_without_transformers_it_says_what_to_install(monkeypatch):
-    import sys
-
-    from audioformer.errors import AudioformerError
-
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(AudioformerError, match=r"pip install .audioformer\[dev\]"):
         bench_train(SIZES, 2, 12, 1)
