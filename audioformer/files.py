@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +108,40 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         if temporary is not None and temporary.exists():
             temporary.unlink()
+
+
+@contextmanager
+def held(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes from working in a folder; the operating system frees it when this process ends, however it ends.
+
+    Args:
+        folder: exists; `.lock` in it says which process holds it.
+
+    Raises:
+        AudioformerError: another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    path, note = Path(folder) / ".lock", Path(folder) / ".holder"
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = note.read_text(encoding="utf-8").strip() if note.is_file() else "another process"
+        raise AudioformerError(f"{folder}: {who} works here; wait until it ends, or choose another folder") from None
+    try:
+        with suppress(OSError):  # a full disk: the lock holds all the same
+            note.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
+def sweep(folder: str | os.PathLike) -> None:
+    """Delete what a process that was killed had not finished writing in a folder that nobody else writes to."""
+    for left in Path(folder).glob(".writing-*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def append_lines(path: str | os.PathLike, lines: list[str]) -> None:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from audioformer.data.batches import clips_hash
 from audioformer.errors import AudioformerError
-from audioformer.files import append_lines, atomic_path, writable_folder
+from audioformer.files import append_lines, atomic_path, held, sweep, writable_folder
 from audioformer.optim import (
     BETAS,
     LOWEST_RATE,
@@ -136,13 +136,25 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
         StepRecord.
 
     Raises:
-        AudioformerError: the folder cannot be written or holds a run with other settings, or the loss stops being finite.
+        AudioformerError: the folder cannot be written, another process trains in it or it holds a run with other settings, or
+            the loss stops being finite.
     """
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), step_scheduler_with_optimizer=False)
     task.to(accelerator.device)
-    run = _Run(task, config, accelerator, writable_folder(folder) if folder is not None else None)
+    alone = nullcontext()
+    if folder is not None and accelerator.is_main_process:
+        alone = held(writable_folder(folder))
+    with alone:
+        yield from _loop(_Run(task, config, accelerator, None if folder is None else Path(folder)))
+
+
+def _loop(run: _Run) -> Iterator[StepRecord]:
+    """Every step of a run that is left."""
+    config, accelerator = run.config, run.accelerator
+    if run.folder is not None and accelerator.is_main_process:
+        sweep(run.folder)
     run.resume()
     try:
         while run.step < config.n_steps and not run.stopped_early():

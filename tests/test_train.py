@@ -6,8 +6,12 @@ import json
 import math
 import os
 import signal
+import socket
+import subprocess
+import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -276,6 +280,21 @@ def test_only_matrices_decay_and_heads_may_learn_faster():
     found = {(tuple(p.shape), g["weight_decay"], g["peak_lr"]) for g in optimizer.param_groups for p in g["params"]}
     assert found == {((2, 2), 0.1, 5e-3), ((2,), 0.0, 5e-3), ((2, 2), 0.1, 1e-3), ((2,), 0.0, 1e-3)}
     assert {g["betas"] for g in optimizer.param_groups} == {(0.9, 0.98)}
+
+
+def test_two_runs_cannot_share_a_folder_and_what_a_killed_one_left_is_swept(tmp_path):
+    first = task()
+    loop = train(first, first.config.train, tmp_path)
+    next(loop)
+    (tmp_path / ".writing-left.pt").write_bytes(b"half")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import test_train; test_train.run(sys.argv[2])"
+    words = [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path)]
+    second = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert second.returncode != 0
+    assert f"process {os.getpid()} on {socket.gethostname()} works here; wait until it ends" in second.stderr
+    loop.close()
+    assert run(tmp_path)[-1].step == 4
+    assert not list(tmp_path.glob(".writing-*"))
 
 
 def test_the_log_grows_by_what_is_new_and_forgets_what_a_killed_run_wrote_after_its_state(tmp_path):
