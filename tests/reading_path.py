@@ -81,7 +81,6 @@ def jobs(folder: Path) -> dict[str, Callable[[], object]]:
     from audioformer.codecs.compact import save_compact
     from audioformer.data.prepare import prepare
     from audioformer.files import samples_folder
-    from audioformer.recipes import TrainConfig
     from audioformer.train import train
 
     save_compact(tiny_codec(), folder / "codec")
