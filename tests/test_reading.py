@@ -206,6 +206,18 @@ def test_damage_in_the_middle_is_counted(tmp_path, form, subtype):
     assert re.search(rf"{10 * N - n} of {10 * N} samples .* are missing", found.notes[0])
 
 
+def test_damage_in_an_mp3_is_told(tmp_path):
+    """Zeros instead of frames, in one that counts them and in one that does not; and one that was cut within a frame."""
+    for content in (music(), sounds.without_counting_frame(music())):
+        found = load_audio(file_of(tmp_path, patched(content, len(content) // 2, bytes(5000))))
+        assert 265_000 < found.samples.shape[1] < 299_000
+        assert "missing" in found.notes[0]
+    found = load_audio(file_of(tmp_path, sounds.without_counting_frame(music())[:-10]))
+    assert found.notes == (
+        "its last frame is cut, so its end is missing: the file was cut short; copy or download it again",
+    )
+
+
 def test_a_stretch_before_the_damage_is_read_without_a_word(tmp_path):
     content = coded(tone(10 * N), form="FLAC")
     found = load_audio(file_of(tmp_path, content[: len(content) // 2]), start_s=1.0, duration_s=2.0)

@@ -178,6 +178,8 @@ def aiff(data, at: int) -> Inspection:
     compressed = data[8:12] == b"AIFC" and data[comm + 18 : comm + 22] not in AIFF_PLAIN
     if compressed:
         there = len(data) - at - 16
+        if data[comm + 18 : comm + 22].lower() in (b"ulaw", b"alaw"):
+            return Inspection(promised=count, cause=CUT_SHORT)
         return Inspection(share=max(there, 0) / (size - 8), cause=CUT_SHORT) if size - 8 > there else Inspection()
     align = channels * -(-bits // 8)
     there = (len(data) - at - 16) // max(1, align)
@@ -235,13 +237,9 @@ def nist(data, _: int) -> Inspection:
 
 def flac(data, at: int) -> Inspection:
     """FLAC files joined end to end, each with its own count of samples (0: written into a pipe)."""
-    starts, seek_from, total = [at], at + 4, 0
-    while (found := data.find(b"fLaC", seek_from)) > 0:
-        if (
-            data[found + 4] & 127 == 0 and data[found + 5 : found + 8] == b"\0\0\x22"
-        ):  # not by chance: STREAMINFO follows
-            starts.append(found)
-        seek_from = found + 4
+    starts, total = [at], 0
+    while (found := data.find(b"fLaC\0\0\0\x22", starts[-1] + 4)) > 0:  # not by chance: STREAMINFO follows
+        starts.append(found)
     for start in starts:
         count = int.from_bytes(data[start + 21 : start + 26], "big") & (1 << 36) - 1
         total = total + count if count and total is not None else None

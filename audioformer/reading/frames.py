@@ -15,40 +15,40 @@ from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part
 
 
 def ogg(data, at: int) -> Inspection:
-    """Pages: whether several files were joined, and whether the last page is whole and says that it is the last."""
-    links, ends, follows_begin = [], [], False  # places of first pages; (start, stop) of last pages
-    while 0 <= at <= len(data) - 27:
-        if data[at : at + 4] != b"OggS":
-            at = data.find(b"OggS", at)
+    """Pages: whether they are whole, whether several files were joined, and whether the last one says that it is the last."""
+    links, follows_begin, damaged, cut, numbers = [], False, 0, None, {}  # links: [first page, last page, its end]
+    while 0 <= (at := data.find(b"OggS", at)) <= len(data) - 27:
+        stop = at + 27 + data[at + 26] + sum(data[at + 27 : at + 27 + data[at + 26]])
+        if stop > len(data) or ogg_checksum(data[at:stop]) != data[at + 22 : at + 26]:
+            damaged, cut, at = damaged + 1, at if stop > len(data) else None, at + 1
             continue
-        n_segments = data[at + 26]
-        stop = at + 27 + n_segments + sum(data[at + 27 : at + 27 + n_segments])
-        begins = bool(data[at + 5] & 2)
+        serial, number = data[at + 14 : at + 18], struct.unpack("<I", data[at + 18 : at + 22])[0]
+        begins, cut = bool(data[at + 5] & 2), None
         if not links or (begins and not follows_begin):
-            links.append(at)
-            ends.append(None)
-        ends[-1], follows_begin, at = (at, stop), begins, stop
+            links.append([at, at, stop])
+        elif number != numbers.get(serial, number - 1) + 1:
+            damaged += 1
+        links[-1][1:], follows_begin, numbers[serial], at = [at, stop], begins, number, stop
     if not links:
         return Inspection()
-    parts, plain = [], links == [0]
-    for start, (last, stop) in zip(links, ends, strict=True):
-        whole = stop <= len(data)
-        if whole and data[last + 5] & 4:
+    parts, plain = [], len(links) == 1 and links[0][0] == 0
+    for start, last, stop in links:
+        if data[last + 5] & 4 and not (cut and start == links[-1][0]):
             parts.append(Part(start, stop))
         else:  # without the mark of the end, decoders leave out some of it
-            parts.append(Part(start, last, tail=_last_page(data, last)))
+            page = _last_page(data, cut) if cut and start == links[-1][0] else b""
+            parts.append(Part(start, cut, tail=page) if page else Part(start, last, tail=_last_page(data, last)))
             plain = False
-    begun = whole and len(data) - stop >= 4 and data[stop : stop + 4] == b"OggS"
-    if not whole or begun:
+    is_cut = cut is not None or data.find(b"OggS", links[-1][2]) > len(data) - 27
+    if is_cut:
         open_end = f"its end is missing, and how long that was cannot be known: {CUT_SHORT}"
-    elif not data[last + 5] & 4:
-        open_end = "it has no end mark, so its end may be missing"
-    elif ogg_checksum(data[last:stop]) != data[last + 22 : last + 26]:
-        open_end = "its last page is damaged, so its end may be missing; copy or download it again"
+    elif damaged:
+        open_end = (
+            f"{damaged} of its pages are damaged or lost, and the sound on them is missing; copy or download it again"
+        )
     else:
-        open_end = ""
-    cause = CUT_SHORT if not whole or begun else Inspection.cause
-    return Inspection(() if plain else tuple(parts), cause=cause, open_end=open_end)
+        open_end = "" if data[links[-1][1] + 5] & 4 else "it has no end mark, so its end may be missing"
+    return Inspection(() if plain else tuple(parts), cause=CUT_SHORT if is_cut else Inspection.cause, open_end=open_end)
 
 
 def _last_page(data, start: int) -> bytes:
@@ -89,6 +89,7 @@ MPEG_KBPS = {  # by (MPEG-1, layer)
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
+MOST_PASSED = 500  # bytes that are no frames; the decoder itself gives up after a thousand
 MP3_SEARCH = 1 << 16  # bytes in which the first frame must be
 
 
@@ -114,22 +115,29 @@ def mp3(data, at: int) -> Inspection:
     ):  # layers 1 and 2 have no counting frame, and libsndfile counts them well
         return Inspection()
     alike, runs, end, in_order = (data[first + 1] & 0xFE, data[first + 2] & 0x0C), [], len(data), first == at
-    at, samples = first, mpeg_frame(data[first + 1], data[first + 2])[1]
+    at, samples, passed_over, is_cut, is_gap = first, mpeg_frame(data[first + 1], data[first + 2])[1], 0, False, False
     while at + 4 <= end:
         second, third = data[at + 1], data[at + 2]
         size = mpeg_frame(second, third)[0] if data[at] == 255 else 0
         if not size or (second & 0xFE, third & 0x0C) != alike:
-            at = _resync(data, at, alike)
+            after = _resync(data, at, alike)
+            if after < end or data[at : at + 3] not in (b"TAG", b"APE", b"LYR", b"ID3"):
+                passed_over += after - at
+            at, is_gap = after, after - at > MOST_PASSED
             continue
         if at + size > end:
+            is_cut = True
             break
         counter = _count_place(data, at)
-        if counter or not runs:
-            runs.append(Run(at, counter))
+        if counter or is_gap or not runs:
+            runs.append(Run(at, counter, bool(runs and not counter)))
+            is_gap = False
         run, at = runs[-1], at + size
         run.n_frames, run.stop = run.n_frames + 1, at
         run.sizes.add(size - (third >> 1 & 1))
-    return _mp3_parts(data, runs, samples, in_order and len(runs) == 1)
+    lost = f"{passed_over} bytes in it are no MP3, so sound may be missing; copy or download it again"
+    open_end = f"its last frame is cut, so its end is missing: {CUT_SHORT}" if is_cut else lost if passed_over else ""
+    return _mp3_parts(data, runs, samples, in_order and len(runs) == 1, open_end)
 
 
 @dataclass
@@ -139,6 +147,7 @@ class Run:
     Attributes:
         start: place of the first.
         counter: place of the word before its count of the others; 0 if it is a frame of sound.
+        goes_on: it is the rest of the run before, behind damage.
         n_frames: how many.
         stop: place after the last.
         sizes: bytes of a frame without padding.
@@ -146,6 +155,7 @@ class Run:
 
     start: int
     counter: int
+    goes_on: bool
     n_frames: int = 0
     stop: int = 0
     sizes: set[int] = field(default_factory=set)
@@ -185,9 +195,9 @@ def _count_place(data, at: int) -> int:
     return place if data[place : place + 4] in (b"Xing", b"Info") else 0
 
 
-def _mp3_parts(data, runs: list[Run], samples: int, in_order: bool) -> Inspection:
+def _mp3_parts(data, runs: list[Run], samples: int, in_order: bool, open_end: str) -> Inspection:
     """What is to be read, and how long the counting frames say it is."""
-    parts, promised, there = [], 0, 0
+    parts, promised, there, is_counted = [], 0, 0, 0
     if runs and runs[-1].stop + 4096 > len(data):
         runs[-1].stop = len(data)  # a cut frame, or a tag
     for run in runs:
@@ -203,13 +213,15 @@ def _mp3_parts(data, runs: list[Run], samples: int, in_order: bool) -> Inspectio
             count = n_frames = run.n_frames
             parts.append(Part(run.start, run.stop, _counting_frame(data[run.start : run.start + 4], n_frames)))
             in_order = in_order and len(run.sizes) == 1
-        promised, there = promised + count, there + n_frames
+        is_counted = count if run.counter else is_counted * run.goes_on
+        promised, there = promised + (0 if run.goes_on and is_counted else count), there + n_frames
     missing = max(0, promised - there) * samples
-    note = f"about {missing} of {promised * samples} samples are missing: {CUT_SHORT}" if missing else ""
+    if missing:
+        open_end = f"about {missing} of {promised * samples} samples are missing: {CUT_SHORT}"
     count = (
         there * samples if in_order and not runs[0].counter else None
     )  # libsndfile estimates it from the file's size
-    return Inspection(() if in_order else tuple(parts), count, open_end=note)
+    return Inspection(() if in_order else tuple(parts), count, open_end=open_end)
 
 
 def _recounted(frame: bytes, place: int, n_frames: int, n_bytes: int) -> bytes:

@@ -15,6 +15,7 @@ from audioformer.reading.chunks import RIFFS, Riff, aiff, au, caf, flac, nist, w
 from audioformer.reading.frames import mp3, ogg
 from audioformer.reading.parts import CUT_SHORT, Inspection, Part
 
+FEW_BYTES = 1 << 26  # a file that is walked from end to end is read in one piece up to this size
 LOOKS = {
     b"RIFF": wav,
     b"RIFX": wav,
@@ -35,7 +36,8 @@ def inspect(path: Path) -> Inspection:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             at = _after_id3(data)
             look = next((look for magic, look in LOOKS.items() if data[at : at + len(magic)] == magic), mp3)
-            return look(data, at)
+            walked = look in (flac, ogg, mp3) and len(data) <= FEW_BYTES
+            return look(file.read() if walked else data, at)
     except (OSError, ValueError, IndexError, struct.error):  # libsndfile will say what it thinks of the file
         return Inspection()
 

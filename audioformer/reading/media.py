@@ -36,6 +36,9 @@ class MediaFile:
             raise AudioformerError(f"{path.name}: holds no sound track; give a file with sound")
         self._stream = self._container.streams.audio[0]
         self.samplerate, self.channels = self._stream.rate, self._stream.channels
+        if not self.samplerate or not self.channels:
+            self._container.close()
+            raise AudioformerError(f"{path.name}: its header gives no rate or no channels; export it again as WAV")
         duration = (self._container.duration or 0) / av.time_base
         if self._stream.duration:
             duration = float(self._stream.duration * self._stream.time_base)

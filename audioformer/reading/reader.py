@@ -107,7 +107,7 @@ class SoundReader:
 
         try:
             self._media = MediaFile(self.path, media[1])
-        except (av.FFmpegError, ValueError, OSError) as also:
+        except (av.FFmpegError, ValueError, OSError, AttributeError) as also:
             if isinstance(also, AudioformerError):
                 raise
             raise refusal(self.path, head, also) from also
@@ -125,7 +125,7 @@ class SoundReader:
             for number, part in enumerate(self.seen.parts or (None,)):
                 with contextlib.nullcontext(first) if number == 0 else self._open(part) as sound:
                     count += sound.frames
-            count = round(count / self.seen.share)
+            count = round(count / self.seen.share) if self.seen.share > 0 else count
         return count if 0 <= count * LEAST_BYTES <= self.path.stat().st_size + 1 else None
 
     def _count_in_log(self, first: _Forward) -> int:
@@ -209,7 +209,7 @@ class SoundReader:
         self, sound: _Forward, part: Part | None, first: int, n: int, block: int = BLOCK
     ) -> Iterator[np.ndarray]:
         """One part from sample `first` on, to its end or to where nothing can be decoded any more."""
-        at, end = 0, first + n
+        at, end = 0, min(first + n, sound.frames)
         try:
             if block == BLOCK and self._can_jump(sound, first):
                 at = sound.seek(first)
