@@ -125,7 +125,7 @@ def shrink(maps: Tensor, size: int) -> Tensor:
 
     Args:
         maps: (..., S, S).
-        size: most rows and columns wanted.
+        size: most rows and columns.
 
     Returns:
         (..., s, s), s = min(S, size).

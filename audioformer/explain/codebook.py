@@ -186,12 +186,12 @@ def entry_column(clips: Iterable, row: int, entry: int, codebook_size: int) -> n
     if row == 1:
         _in_range(entry, codebook_size)
         return np.array([entry], np.int64)
-    found = []
+    parts = []
     for codes in clips:
         codes = _checked(codes, codebook_size)
         _in_range(entry, codebook_size, row, len(codes))
-        found.append(codes[: row - 1, codes[row - 1] == entry].T)
-    columns = np.concatenate(found) if found else np.zeros((0, row - 1), np.int64)
+        parts.append(codes[: row - 1, codes[row - 1] == entry].T)
+    columns = np.concatenate(parts) if parts else np.zeros((0, row - 1), np.int64)
     if not len(columns):
         raise AudioformerError(
             f"no clip here uses entry {entry} of row {row}, and it means nothing without the rows above; choose another"

@@ -137,28 +137,28 @@ def curves(
     return Curves(share, p[:, 0], p[:, 1])
 
 
-def silenced(codes: Tensor, kept: Tensor, codec: Codec) -> Tensor:
+def silenced(codes: Tensor, shown: Tensor, codec: Codec) -> Tensor:
     """Only some frames of a clip, so that they can be heard: all others become the codes of silence.
 
     Args:
         codes: (K, T).
-        kept: (T,) bool.
+        shown: (T,) bool, True in the frames that are heard.
         codec: that made the codes.
 
     Returns:
         (K, T) int64.
     """
     codes = torch.as_tensor(codes).long()
-    return torch.where(torch.as_tensor(kept), codes, silent_column(codec, len(codes)).to(codes)[:, None])
+    return torch.where(torch.as_tensor(shown), codes, silent_column(codec, len(codes)).to(codes)[:, None])
 
 
 def sounding(events: Iterable[tuple[str, float, float]], label: str, n_frames: int, frame_rate: float) -> Tensor:
     """(T,) bool, True in frames whose middle lies within an event of this label (start and end in seconds)."""
     middle_s = (torch.arange(n_frames) + 0.5) / frame_rate
-    found = torch.zeros(n_frames, dtype=torch.bool)
+    inside = torch.zeros(n_frames, dtype=torch.bool)
     for name, start, end in events:
-        found |= (middle_s >= start) & (middle_s < end) if name == label else False
-    return found
+        inside |= (middle_s >= start) & (middle_s < end) if name == label else False
+    return inside
 
 
 def held_against(importance: Tensor, truth: Tensor) -> dict[str, float]:

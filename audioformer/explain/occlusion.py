@@ -30,10 +30,10 @@ class Occlusion:
     Attributes:
         label: number of the class.
         probability: of the label for the whole clip.
-        nothing: of the label with every code hidden: what the model says before it has heard anything.
+        nothing: of the label with every code hidden: what the model says before it has read anything.
         spans: (P, 2) int64, first frame of each hidden stretch and the one after its last.
         falls: (P,) how far the probability falls with that stretch hidden; negative: it rises.
-        rows: (K,) fall with a whole row hidden; None where that was not asked.
+        rows: (K,) fall with a whole row hidden; None if rows were not hidden.
         n_frames: T.
     """
 
@@ -152,18 +152,20 @@ def hidden_probabilities(clf: AudioClassifier, codes: Tensor, target_masks: Sequ
                 f"a target_mask {tuple(mask.shape)} must have the shape of the codes that are read, "
                 f"{tuple(codes.shape)}"
             )
-        seen = torch.where(mask, -1, codes)
+        masked = torch.where(mask, -1, codes)
         for start in starts:
-            piece = seen[:, start : start + clf.window]
+            piece = masked[:, start : start + clf.window]
             key = piece.numpy().tobytes()
             if key not in different:
                 different[key] = len(pieces)
                 pieces.append(piece)
             which.append(different[key])
     gaps = [piece < 0 for piece in pieces]
-    shown = [piece.clamp_min(0) for piece in pieces]
-    found = predict_codes(clf.classifier, shown, clf.window, clf.multi_label, BATCH, gaps, map_batches=clf.map_batches)
-    p = torch.stack([one.probabilities for one in found])
+    visible = [piece.clamp_min(0) for piece in pieces]
+    predictions = predict_codes(
+        clf.classifier, visible, clf.window, clf.multi_label, BATCH, gaps, map_batches=clf.map_batches
+    )
+    p = torch.stack([one.probabilities for one in predictions])
     return p[torch.tensor(which)].view(len(target_masks), len(starts), -1).mean(1)  # all windows are equally long
 
 

@@ -38,7 +38,7 @@ def ablation(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     """
     if not rows:
         raise AudioformerError("the ablation has no rows yet; run some of its cells first")
-    figure, told = go.Figure(), []
+    figure, parts = go.Figure(), []
     names = {row["title"]: "<br>".join(wrap(row["title"], NAME_CHARACTERS, break_on_hyphens=False)) for row in rows}
     for place, data in enumerate(dict.fromkeys(row["data"] for row in rows)):
         mine = [row for row in rows if row["data"] == data]
@@ -53,11 +53,11 @@ def ablation(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
             hovertemplate=data + "<br>%{y}<br>accuracy %{x:.3f}, %{customdata[0]} runs%{customdata[1]}<extra></extra>",
         )
         best = max(mine, key=lambda row: row["ours"])
-        told.append(f"{data}: best {best['ours']:.2f} ({best['title']}), chance {mine[0]['chance']:.2f}")
+        parts.append(f"{data}: best {best['ours']:.2f} ({best['title']}), chance {mine[0]['chance']:.2f}")
     for chance in sorted({row["chance"] for row in rows}):
         figure.add_vline(x=chance, annotation_text="chance", annotation_position="top right")
     n_lines = len(names) + sum(name.count("<br>") for name in names.values())
-    alt = f"Accuracy of each row of the ablation. {'; '.join(told)}."
+    alt = f"Accuracy of each row of the ablation. {'; '.join(parts)}."
     finish(figure, alt, x="Accuracy (share of clips)", y="", theme=theme, height=120 + 14 * (len(names) + n_lines))
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure.update_xaxes(range=[0, 1.02])

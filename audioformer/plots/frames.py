@@ -88,8 +88,8 @@ def guesses(codes, guessed, confidence, hidden, frame_rate: float, *, theme: str
         )
     right = codes == guessed
     colours = palette(theme)
-    asked = right[:, hidden].mean(1) if hidden.any() else []
-    shares = ", ".join(f"codebook {k} {100 * share:.0f} %" for k, share in enumerate(asked, 1)) or "none hidden"
+    right_there = right[:, hidden].mean(1) if hidden.any() else []
+    shares = ", ".join(f"codebook {k} {100 * share:.0f} %" for k, share in enumerate(right_there, 1)) or "none hidden"
     figure = grid(
         np.where(right, confidence, -confidence).astype(np.float32),
         frame_rate,

@@ -31,7 +31,7 @@ def growth(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     """
     if not rows:
         raise AudioformerError("nothing was measured yet; run `audioformer bench growth`")
-    figure, told = make_subplots(rows=1, cols=2, horizontal_spacing=0.14), []
+    figure, parts = make_subplots(rows=1, cols=2, horizontal_spacing=0.14), []
     for place, (kind, name) in enumerate(NAMES.items()):
         mine = [row for row in rows if row["kind"] == kind]
         for column, (key, unit) in enumerate((("ours", "s"), ("peak_mb", "MB")), 1):
@@ -51,12 +51,12 @@ def growth(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
             )
         if mine:
             first, last = mine[0], mine[-1]
-            told.append(
+            parts.append(
                 f"{name}: {first['ours']:.3g} s for {first['tokens']} tokens, {last['ours']:.3g} s for {last['tokens']}"
             )
     finish(
         figure,
-        f"Time and memory against the number of tokens. {'; '.join(told)}.",
+        f"Time and memory against the number of tokens. {'; '.join(parts)}.",
         x="Tokens",
         y="Time (s)",
         theme=theme,

@@ -59,11 +59,11 @@ def over_time(
     return finish(figure, alt, x="Time (s)", y=label, theme=theme).update_layout(showlegend=len(maps) > 1)
 
 
-def faithfulness(found, chance, label: str, *, theme: str = "light") -> go.Figure:
+def faithfulness(curves, chance, label: str, *, theme: str = "light") -> go.Figure:
     """Deletion and insertion curves of a map beside those of a random order.
 
     Args:
-        found: `audioformer.explain.faithfulness.Curves`: (P,) share, deletion and insertion, and the areas under them.
+        curves: `audioformer.explain.faithfulness.Curves`: (P,) share, deletion and insertion, and the areas under them.
         chance: the same of a random order.
         label: whose probability it is.
         theme: "light" or "dark".
@@ -76,8 +76,8 @@ def faithfulness(found, chance, label: str, *, theme: str = "light") -> go.Figur
     """
     figure, blue, warm = go.Figure(), palette(theme)[0], palette(theme)[5]
     lines = [
-        ("only these shown", found.share, found.insertion, blue, "solid"),
-        ("these hidden", found.share, found.deletion, warm, "solid"),
+        ("only these shown", curves.share, curves.insertion, blue, "solid"),
+        ("these hidden", curves.share, curves.deletion, warm, "solid"),
         ("shown, random", chance.share, chance.insertion, blue, "dot"),
         ("hidden, random", chance.share, chance.deletion, warm, "dot"),
     ]
@@ -95,7 +95,7 @@ def faithfulness(found, chance, label: str, *, theme: str = "light") -> go.Figur
         )
     alt = (
         f"Probability of {label.replace('_', ' ')} by share of the clip, most important first: "
-        f"area {found.insertion_area:.2f} if only that is shown, {found.deletion_area:.2f} if it is hidden; "
+        f"area {curves.insertion_area:.2f} if only that is shown, {curves.deletion_area:.2f} if it is hidden; "
         f"in random order {chance.insertion_area:.2f} and {chance.deletion_area:.2f}."
     )
     finish(figure, alt, x="Share of the clip (%)", y="Probability", theme=theme)

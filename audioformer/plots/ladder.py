@@ -68,7 +68,7 @@ def loss_terms(steps, curves: Mapping[str, Sequence[float]], *, theme: str = "li
     steps = as_array(steps, "steps", 1)
     for name, values in curves.items():
         same_length(len(values), len(steps), name, "steps")
-    told = [f"{name} {values[-1]:.3f}" for name, values in curves.items()]
+    ends = [f"{name} {values[-1]:.3f}" for name, values in curves.items()]
     figure = lines(curves, steps, "step %{x}<br>%{y:.3f}")
-    alt = f"Terms of the loss up to step {steps[-1]}, at the end: {', '.join(told)}."
+    alt = f"Terms of the loss up to step {steps[-1]}, at the end: {', '.join(ends)}."
     return finish(figure, alt, x="Training step", y="Loss term (own unit each)", theme=theme)

@@ -58,8 +58,8 @@ def top_labels(
             hovertemplate=f"%{{y}}<br>{what} %{{x:.3f}}<extra></extra>",
         )
     )
-    told = "Most probable labels" if what == "Probability" else what
-    alt = f"{told}: {', '.join(f'{n} {p:.0%}' for n, p in zip(names, probabilities, strict=True))}"
+    subject = "Most probable labels" if what == "Probability" else what
+    alt = f"{subject}: {', '.join(f'{n} {p:.0%}' for n, p in zip(names, probabilities, strict=True))}"
     finish(
         figure,
         alt + (f"; chance is {chance:.0%}." if chance else "."),

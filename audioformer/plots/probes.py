@@ -36,7 +36,7 @@ def probes(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     figure = make_subplots(
         1, len(data), shared_yaxes=True, subplot_titles=data if len(data) > 1 else None, horizontal_spacing=0.04
     )
-    colours, told = template(theme).layout.colorway, []
+    colours, parts = template(theme).layout.colorway, []
     kinds = list(dict.fromkeys(row["probe"] for row in rows))
     for column, own in enumerate(data, 1):
         panel = [row for row in rows if row["data"] == own]
@@ -67,8 +67,8 @@ def probes(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
         figure.add_vline(
             x=chance, annotation_text=f"chance {chance:.2f}", annotation_position="bottom right", row=1, col=column
         )
-        told.append(f"{own}: best {best['ours']:.2f} ({best['features']}, {best['probe']}), chance {chance:.2f}")
-    alt = f"Scores of simple learners on frozen features. {'; '.join(told)}."
+        parts.append(f"{own}: best {best['ours']:.2f} ({best['features']}, {best['probe']}), chance {chance:.2f}")
+    alt = f"Scores of simple learners on frozen features. {'; '.join(parts)}."
     finish(figure, alt, x="Score (0 to 1)", y="", theme=theme, height=150 + 30 * len(names))
     for column, own in enumerate(data, 1):
         unit = next(row["unit"] for row in rows if row["data"] == own)
@@ -126,9 +126,9 @@ def adaptations(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
     )
     unit, chance = rows[0]["unit"], rows[0]["chance"]
     figure.add_hline(y=chance, annotation_text=f"chance {chance:.2f}", annotation_position="top right")
-    told = ", ".join(f"{row['case']} {row['ours']:.2f} with {row['trainable']:,}" for row in rows)
+    parts = ", ".join(f"{row['case']} {row['ours']:.2f} with {row['trainable']:,}" for row in rows)
     axis = "mAP (0 to 1)" if unit == "mAP" else "Accuracy (share of clips)"
-    alt = f"Score by learned numbers: {told}; chance {chance:.2f}."
+    alt = f"Score by learned numbers: {parts}; chance {chance:.2f}."
     finish(figure, alt, x="Learned numbers", y=axis, theme=theme, height=340)
     figure.update_xaxes(type="log", dtick=1)
     return figure.update_yaxes(range=[0, 1.05])
@@ -151,7 +151,7 @@ def by_labels(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
         raise AudioformerError("the benchmark has no rows; give it at least one data set")
     data, ways = (list(dict.fromkeys(row[key] for row in rows)) for key in ("data", "way"))
     figure = make_subplots(1, len(data), shared_yaxes=True, subplot_titles=data if len(data) > 1 else None)
-    colours, told = template(theme).layout.colorway, []
+    colours, parts = template(theme).layout.colorway, []
     for column, own in enumerate(data, 1):
         for place, way in enumerate(ways):
             mine = [row for row in rows if (row["data"], row["way"]) == (own, way)]
@@ -167,8 +167,8 @@ def by_labels(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
                 row=1,
                 col=column,
             )
-            told += [f"{own}, {way}: " + ", ".join(f"{row['ours']:.2f} with {row['labels']}" for row in mine)]
+            parts += [f"{own}, {way}: " + ", ".join(f"{row['ours']:.2f} with {row['labels']}" for row in mine)]
         figure.update_xaxes(type="category", title_text="Labels a class", row=1, col=column)
-    alt = f"Score by number of labels. {'; '.join(told)}."
+    alt = f"Score by number of labels. {'; '.join(parts)}."
     finish(figure, alt, x="Labels a class", y="Score (0 to 1)", theme=theme, height=360)
     return figure.update_yaxes(range=[0, 1.02])

@@ -220,12 +220,12 @@ def flat_steps(colours: Sequence[str]) -> list[list]:
 
 
 def as_array(values, name: str, ndim: int) -> np.ndarray:
-    """A numpy array of the wanted rank, or an error that prints both.
+    """A numpy array of that rank, or an error that prints both.
 
     Args:
         values: array or nested list of finite numbers.
         name: what to call it in the message.
-        ndim: number of axes wanted.
+        ndim: number of axes.
 
     Raises:
         AudioformerError: another rank, empty, or not finite.

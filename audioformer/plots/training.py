@@ -42,11 +42,11 @@ def losses(
     curves = {name: as_array(values, name, 1) for name, values in curves.items() if len(values)}
     n_most = max(map(len, curves.values()), default=0)
     figure = lines(curves, list(range(first_step, first_step + n_most)), "step %{x}<br>%{y:.3f} nats")
-    told = [f"{name} from {line[0]:.2f} to {line[-1]:.2f} in {len(line)} steps" for name, line in curves.items()]
+    parts = [f"{name} from {line[0]:.2f} to {line[-1]:.2f} in {len(line)} steps" for name, line in curves.items()]
     for place, (name, value) in enumerate((levels or {}).items()):  # side by side: low levels lie close together
         figure.add_hline(
             y=value, annotation_text=f"{name} {value:.2f}", annotation_position=PLACES[place % len(PLACES)]
         )
-        told.append(f"{name} at {value:.2f}")
-    finish(figure, f"Loss by step: {'; '.join(told) or 'none yet'}.", x="Step", y="Loss (nats)", theme=theme)
+        parts.append(f"{name} at {value:.2f}")
+    finish(figure, f"Loss by step: {'; '.join(parts) or 'none yet'}.", x="Step", y="Loss (nats)", theme=theme)
     return figure.update_layout(showlegend=len(figure.data) > 1)

@@ -57,19 +57,19 @@ def check(name: str, answer) -> None:
     one = CHECKS[name]
     for number, arguments in enumerate(one.cases(), start=1):
         try:
-            given = answer(*deepcopy(arguments))
+            result = answer(*deepcopy(arguments))
         except NotImplementedError:
-            given = ...
+            result = ...
         except Exception as error:  # a learner's function may fail in any way; a notebook goes on
             print(f"✗ {name}: your function stopped with {type(error).__name__}: {error}. hint({name!r}) may help.")
             return
-        if given is None and not _has_dots(answer):
+        if result is None and not _has_dots(answer):
             print(f"✗ {name}: your function returned nothing; does its last line say `return`?")
             return
-        if given is None or given is Ellipsis:
+        if result is None or result is Ellipsis:
             print(f"… {name}: not yet. Replace the dots, run the cell, then this one. hint({name!r}) may help.")
             return
-        problem = difference(given, one.reference(*deepcopy(arguments)))
+        problem = difference(result, one.reference(*deepcopy(arguments)))
         if problem:
             print(f"✗ {name}: case {number}{_written(arguments)}, {problem}. hint({name!r}) may help.")
             return

@@ -26,11 +26,11 @@ class Check:
     hint: str
 
 
-def difference(given, expected) -> str:
+def difference(answer, expected) -> str:
     """The first way in which an answer differs from the right one, in words; "" if it does not.
 
     Args:
-        given: number, list or tensor, or list of tensors, as the learner returned it.
+        answer: number, list or tensor, or list of tensors, as the learner returned it.
         expected: number or tensor.
 
     Example:
@@ -39,17 +39,17 @@ def difference(given, expected) -> str:
     """
     expected = torch.as_tensor(expected)
     try:
-        tensors = isinstance(given, list | tuple) and any(isinstance(one, torch.Tensor) for one in given)
-        given = torch.stack([torch.as_tensor(one) for one in given]) if tensors else torch.as_tensor(given)
+        tensors = isinstance(answer, list | tuple) and any(isinstance(one, torch.Tensor) for one in answer)
+        answer = torch.stack([torch.as_tensor(one) for one in answer]) if tensors else torch.as_tensor(answer)
     except (TypeError, ValueError, RuntimeError):
-        return f"yours is a {type(given).__name__}, expected {'a number' if expected.dim() == 0 else 'a tensor'}"
-    if given.shape != expected.shape:
-        return f"yours has shape {tuple(given.shape)}, expected {tuple(expected.shape)}"
-    wrong = ~torch.isclose(given.double(), expected.double(), rtol=1e-4, atol=1e-6)
+        return f"yours is a {type(answer).__name__}, expected {'a number' if expected.dim() == 0 else 'a tensor'}"
+    if answer.shape != expected.shape:
+        return f"yours has shape {tuple(answer.shape)}, expected {tuple(expected.shape)}"
+    wrong = ~torch.isclose(answer.double(), expected.double(), rtol=1e-4, atol=1e-6)
     if not wrong.any():
         return ""
     place = tuple(wrong.nonzero()[0].tolist())
-    yours, right = (_short(value[place].item()) for value in (given, expected))
+    yours, right = (_short(value[place].item()) for value in (answer, expected))
     return f"{f'at {list(place)}: ' if place else ''}yours {yours}, expected {right}"
 
 

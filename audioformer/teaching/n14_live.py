@@ -34,15 +34,15 @@ def answered(every_s: float, work_s: float, n_chunks: int) -> Tensor:
         >>> answered(0.5, 1.2, 6)
         tensor([0, 2, 4, 5])
     """
-    found, now = [], 0.0
-    while not found or found[-1] < n_chunks - 1:
+    chunks, now = [], 0.0
+    while not chunks or chunks[-1] < n_chunks - 1:
         newest = min(int(now / every_s + 1e-9), n_chunks) - 1
-        if newest < 0 or (found and newest <= found[-1]):
-            newest = found[-1] + 1 if found else 0
+        if newest < 0 or (chunks and newest <= chunks[-1]):
+            newest = chunks[-1] + 1 if chunks else 0
             now = (newest + 1) * every_s
-        found.append(newest)
+        chunks.append(newest)
         now += work_s
-    return torch.tensor(found)
+    return torch.tensor(chunks)
 
 
 def _numbers(n: int, seed: int) -> Tensor:

@@ -25,8 +25,8 @@ def _code_bytes(duration_s: float, n_codebooks: int) -> int:
 def _shard(n_clips: int, n_shards: int, index: int) -> Tensor:
     """The library's own cut: first clip and the one after the last."""
     run = SimpleNamespace(dataset=range(n_clips), info=SimpleNamespace(n_shards=n_shards))
-    found = _Run._clips_of(run, index)
-    return torch.tensor([found.start, found.stop])
+    clips = _Run._clips_of(run, index)
+    return torch.tensor([clips.start, clips.stop])
 
 
 def _precision(targets: Tensor, scores: Tensor) -> float:

@@ -34,13 +34,13 @@ def sample(label: str = "dog", number: int = 1) -> Path:
     folder = samples_folder()
     with open(folder / "meta" / "esc50.csv", newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table))
-    found = [row["filename"] for row in rows if row["category"] == label]
-    if not found:
+    files = [row["filename"] for row in rows if row["category"] == label]
+    if not files:
         known = sorted({row["category"] for row in rows})
         raise AudioformerError(f"label={label!r} has no bundled clip; there are {', '.join(known)}")
-    if not 1 <= number <= len(found):
-        raise AudioformerError(f"number={number} must be from 1 to {len(found)}, the bundled clips of {label!r}")
-    return folder / "audio" / found[number - 1]
+    if not 1 <= number <= len(files):
+        raise AudioformerError(f"number={number} must be from 1 to {len(files)}, the bundled clips of {label!r}")
+    return folder / "audio" / files[number - 1]
 
 
 def listen(sound, sample_rate: int | None = None, title: str = "") -> None:
@@ -180,7 +180,7 @@ def explore(sound, **options) -> None:
 def watch(records: Iterable, names: Sequence[str], levels: Mapping[str, float], every_s: float = 2.0) -> list:
     """Go through the records of a training run and draw its losses while it goes on.
 
-    The stop button of the notebook (or `kernel interrupt`) ends it; what was done until then is given back, and a run
+    The stop button of the notebook (or `kernel interrupt`) ends it; the records until then are returned, and a run
     with a folder can be taken up again.
 
     Args:

@@ -222,7 +222,7 @@ def lines(
         legend: words above the lane.
         id: to name the lane by elsewhere.
     """
-    made = [
+    drawn = [
         {"name": title, "values": [None if np.isnan(value) else round(float(value), 4) for value in values]}
         for title, values in series
     ]
@@ -233,7 +233,7 @@ def lines(
         "unit": unit,
         "weight": weight,
         "alt": alt,
-        "lines": made,
+        "lines": drawn,
         "low": low,
         "high": high,
         "start_s": step_s / 2 if start_s is None else start_s,
@@ -285,17 +285,17 @@ def events(known: Iterable[tuple[str, float, float]]) -> dict:
     Args:
         known: label, start, end (s) of each.
     """
-    made = [{"label": str(label), "start_s": float(start), "end_s": float(end)} for label, start, end in known]
-    labels = list(dict.fromkeys(event["label"] for event in made))
+    marks = [{"label": str(label), "start_s": float(start), "end_s": float(end)} for label, start, end in known]
+    labels = list(dict.fromkeys(event["label"] for event in marks))
     said = "; ".join(
-        f"{event['label'].replace('_', ' ')} {event['start_s']:.1f}-{event['end_s']:.1f} s" for event in made
+        f"{event['label'].replace('_', ' ')} {event['start_s']:.1f}-{event['end_s']:.1f} s" for event in marks
     )
     return {
         "id": "events",
         "kind": "events",
         "name": "Events",
         "weight": 0.07 * max(2, len(labels)),
-        "events": made,
+        "events": marks,
         "labels": labels,
         "alt": f"Known events: {said}.",
         "ticks": [],

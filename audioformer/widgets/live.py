@@ -88,7 +88,7 @@ class Line:
                 "kept_s": self.listener.kept_s,
                 "codes": _codes(self.listener, frames, ranks),
                 "mel": mel_columns(self.listener, columns),
-                "heard": _told(heard),
+                "heard": _as_json(heard),
                 **_who(self.listener.classifier),
             }
         return {**answer, "work_ms": round(1000 * (time.perf_counter() - began), 1)}
@@ -111,7 +111,7 @@ def mel_columns(listener: LiveListener, first: int) -> dict:
 
     Args:
         listener: whose sound.
-        first: number of the first column wanted; column c is the moment c * step_s.
+        first: number of the first column; column c is the moment c * step_s.
 
     Returns:
         dict with `first`, `rows` (M), `columns`, `step_s`, `ticks` and `data`, bytes in base64, row 0 the lowest band.
@@ -147,7 +147,7 @@ def _codes(listener: LiveListener, first: int, ranks: np.ndarray | None) -> dict
     return {**about, "shades": packed(np.round(shades)), "latest": codes[:, -1].tolist() if codes.shape[1] else []}
 
 
-def _told(heard: Heard | None) -> dict | None:
+def _as_json(heard: Heard | None) -> dict | None:
     if heard is None:
         return None
     labels = [
@@ -239,10 +239,10 @@ def _widget_class() -> type:
             if event.get("take") != self._take:
                 self._take, self.listener = event.get("take"), self._make()
                 self._line = Line(self.listener)
-            told = {"to": "push", "take": self._take, "answer": event.get("number")}
+            reply = {"to": "push", "take": self._take, "answer": event.get("number")}
             try:
-                self.reply = json.dumps({**told, **self._line.take(event, self._ranks)})
+                self.reply = json.dumps({**reply, **self._line.take(event, self._ranks)})
             except AudioformerError as error:
-                self.reply = json.dumps({**told, "failed": str(error)})
+                self.reply = json.dumps({**reply, "failed": str(error)})
 
     return LiveWidget

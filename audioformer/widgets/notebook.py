@@ -133,12 +133,12 @@ def _widget_class() -> type:
             elif event.get("name") == "hear":
                 row, frame = int(event["row"]), int(event["frame"])
                 sound = held_code(self._codes[:row, frame], self._codec)
-                told = {
+                answer = {
                     "row": row,
                     "frame": frame,
                     "code": int(self._codes[row - 1, frame]),
                     "number": event.get("number"),
                 }
-                self.reply = json.dumps({**told, "wav": wav_base64(sound, self._codec.sample_rate)})
+                self.reply = json.dumps({**answer, "wav": wav_base64(sound, self._codec.sample_rate)})
 
     return TimelineWidget

@@ -57,8 +57,8 @@ def sound_map(
         >>> sound_map([[0, 0], [1, 1]], ["dog", "cat"]).selection
         []
     """
-    given = dict(maps) if isinstance(maps, Mapping) else {"": maps}
-    points = {str(name): np.asarray(one, np.float64) for name, one in given.items()}
+    named = dict(maps) if isinstance(maps, Mapping) else {"": maps}
+    points = {str(name): np.asarray(one, np.float64) for name, one in named.items()}
     names = _names(sounds, len(labels)) if names is None else [str(name) for name in names]
     lengths = [len(names), *([] if sounds is None else [len(sounds)])]
     shapes = [one.shape for one in points.values()]
@@ -119,9 +119,9 @@ def _widget_class() -> type:
                 self.selection = [int(index) for index in event["indices"]]
             elif event.get("name") == "hear" and self._sounds is not None:
                 index = int(event["index"])
-                heard = as_waveform(self._sounds[index], self._rate, PLAY_HZ).samples[0].cpu().numpy()
+                samples = as_waveform(self._sounds[index], self._rate, PLAY_HZ).samples[0].cpu().numpy()
                 self.reply = json.dumps(
-                    {"index": index, "number": event.get("number"), "wav": wav_base64(heard, PLAY_HZ)}
+                    {"index": index, "number": event.get("number"), "wav": wav_base64(samples, PLAY_HZ)}
                 )
 
     return SoundMapWidget
