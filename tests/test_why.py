@@ -380,7 +380,6 @@ def test_mistakes_are_explained(codes):
 def test_a_model_without_codes_is_named():
     from audioformer.encodecmae.config import EncodecMAEConfig
 
-    clf = drawn()
-    clf.classifier.config = EncodecMAEConfig()
+    sizes = EncodecMAEConfig(n_codebooks=3, d_model=16, n_layers=1, n_decoder_layers=1, n_heads=2, d_ff=16)
     with pytest.raises(AudioformerError, match="reads frames of numbers"):
-        occlusion(clf, torch.zeros(3, 5, dtype=torch.long))
+        occlusion(wrapped(Classifier(sizes, 4)), torch.zeros(3, 5, dtype=torch.long))
