@@ -212,20 +212,43 @@ def au(data, at: int) -> Inspection:
 
 def caf(data, at: int) -> Inspection:
     """Apple's chunks, with sizes of 64 bits."""
-    first, at = at, at + 8
+    first, at, packet = at, at + 8, (0, 0)
     for _ in range(MOST_CHUNKS):
         if at + 12 > len(data):
             break
         name, size = data[at : at + 4], struct.unpack(">q", data[at + 4 : at + 12])[0]
+        if name == b"desc":
+            packet = struct.unpack(">II", data[at + 28 : at + 36])  # bytes, samples a channel
         if name == b"data":
             there, follows = len(data) - at - 12, bytes(data[at + 12 + size : at + 16 + size])
-            if size in (-1, there) or (0 < size < there and follows.isalpha()):
+            if size in (-1, there) or 0 < there - size < 12 or (0 < size < there and follows.isalpha()):
                 return Inspection()
             head = bytes(data[first : at + 4]) + struct.pack(">q", there)
-            note = () if size > there else (f"its header counts {size} of {there} bytes of sound; all were read",)
-            share = (there - 4) / (size - 4) if size > there > 4 else 1.0  # the first four count edits
-            return Inspection((Part(at + 12, len(data), head),), share=share, notes=note, cause=CUT_SHORT)
+            part, count = Part(at + 12, len(data), head), (max(size, there) - 4) // (packet[0] or 1) * packet[1]
+            if size < there:
+                note = f"its header counts {size} of {there} bytes of sound; all were read"
+                return Inspection((part,), notes=(note,), cause=CUT_SHORT)
+            share = 1.0 if packet[0] or there <= 4 else (there - 4) / (size - 4)  # the first four count edits
+            return Inspection((part,), count if packet[0] else None, share, cause=CUT_SHORT)
         at += 12 + max(0, size)
+    return Inspection()
+
+
+def w64(data, at: int) -> Inspection:
+    """Sony's chunks: names of 16 bytes, sizes of 64 bits that count their own 24."""
+    at, form = at + 40, (0, 0)
+    for _ in range(MOST_CHUNKS):
+        if at + 24 > len(data):
+            break
+        name, size = data[at : at + 4], struct.unpack("<Q", data[at + 16 : at + 24])[0]
+        if name == b"fmt ":
+            form = struct.unpack("<H10xH", data[at + 24 : at + 38])
+        if name == b"data" and size > 24:
+            there = len(data) - at - 24
+            if form[0] in (1, 3, 6, 7, 0xFFFE) and form[1]:
+                return Inspection(promised=(size - 24) // form[1], cause=CUT_SHORT)
+            return Inspection(share=min(1.0, there / (size - 24)), cause=CUT_SHORT)
+        at += max(24, size + -size % 8)
     return Inspection()
 
 

@@ -21,7 +21,7 @@ from audioformer.reading.media import MediaFile
 from audioformer.reading.parts import Inspection, Part, PartFile
 
 BLOCK, SMALL_BLOCK = 1 << 18, 256  # samples decoded at a time; after an error so few, to lose little of what is whole
-LOOKED_AT = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3", "NIST")  # by reading
+LOOKED_AT = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3", "NIST", "W64")  # by reading
 LEAST_BYTES = 1 / 16384  # a sample takes: a promise of more samples than that is none
 ALL = 1 << 60
 MP3_FRAME = 1152  # samples: its lengths, and those of FFmpeg, are those of whole packets
@@ -134,8 +134,6 @@ class SoundReader:
         if count := re.findall(r"(?:Frames|Cols|OneShotHiSamples|Sample Count|Data length) *:? *(\d+)", log):
             self._least = min(int(count[-1]), first.frames)
             return first.frames if self.format == "SDS" else max(int(count[-1]), first.frames)
-        if size := re.search(r"Block Align +: (\d+)(?s:.*)\ndata : (\d+)", log):  # W64; its header takes 24 bytes
-            return max(first.frames, (int(size[2]) - 24) // int(size[1]))
         if "truncated" in log:
             self.notes.append("its end is missing, and how long that was cannot be known: the file was cut short")
         return first.frames
