@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, Event, Thread
 from types import SimpleNamespace
 
@@ -65,15 +64,6 @@ def test_clip_is_the_mean_of_its_channels(wav):
     both, rate = soundfile.read(wav, dtype="float32")
     assert (clip.name, clip.sample_rate, clip.note) == ("tone.wav", rate, "")
     np.testing.assert_allclose(clip.samples, both.mean(1), atol=1e-6)
-
-
-@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
-def test_all_four_formats_open(tmp_path, ending):
-    path = tmp_path / f"ünï codé.{ending}"
-    soundfile.write(path, 0.1 * np.sin(np.arange(24_000) / 9), RATE_HZ)
-    clip = analysis.open_clip(path)
-    assert clip.name == f"ünï codé.{ending}"
-    assert len(clip.samples) == pytest.approx(24_000, abs=2_500)  # MP3 pads
 
 
 def test_of_a_long_file_the_first_half_minute_is_used_and_said(tmp_path):
@@ -240,11 +230,6 @@ def test_a_silent_and_a_quiet_file_get_no_label(tmp_path, offered):
         soundfile.write(tmp_path / "x.wav", level * np.sin(np.arange(RATE_HZ) / 9), RATE_HZ, subtype="FLOAT")
         made = analysis.analyse(analysis.open_clip(tmp_path / "x.wav"), -1, "small", "animals", offered)
         assert says in cards.verdict_card(made)
-
-
-def test_an_empty_page_says_what_to_do():
-    assert "Choose a sample, drop a file, or record" in cards.verdict_card(None)
-    assert cards.message_card() == ""
 
 
 # --- events: a failure changes nothing but the message
@@ -424,10 +409,7 @@ def test_samples_come_with_pictures_one_of_each_label_first(tmp_path):
     picture = base64.b64decode(found[0].thumbnail.removeprefix("data:image/png;base64,"))
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 6_000
-
-
-def test_no_samples_is_an_empty_list(tmp_path):
-    assert samples.list_samples(tmp_path) == []
+    assert samples.list_samples(tmp_path / "audio") == []
     assert samples.first_choice([]) is None
 
 
@@ -435,12 +417,9 @@ def test_bundled_scenes_come_with_the_times_of_their_events():
     found = {sample.path.name: sample.events for sample in samples.list_samples()}
     assert ("siren", 1.942, 4.942) in found["5-900034-A-156.ogg"]
     assert found["1-900000-A-0.ogg"] == ()
-
-
-def test_bundled_samples_hold_a_dog():
-    found = samples.list_samples()
-    assert len(found) >= 30
-    assert found[samples.first_choice(found)].label == "dog"
+    every = samples.list_samples()
+    assert len(every) >= 30
+    assert every[samples.first_choice(every)].label == "dog"
 
 
 def test_encodec_is_offered_only_where_its_weights_are(tmp_path, monkeypatch):
@@ -452,12 +431,6 @@ def test_encodec_is_offered_only_where_its_weights_are(tmp_path, monkeypatch):
     (tmp_path / "encodec_24khz-d7cc33bc.th").write_bytes(b"x")
     monkeypatch.setenv("AUDIOFORMER_WEIGHTS", str(tmp_path))
     assert models.encodec_is_here() is True
-
-
-def test_models_open_once(offered):
-    assert offered.codec("small") is offered.codec("small")
-    assert offered.classifier("animals") is offered.classifier("animals")
-    assert offered.ranks("small").shape == (3, 32)
 
 
 def test_what_many_want_at_once_is_opened_once(offered):
@@ -538,14 +511,3 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     assert demo._queue.sleep_when_free >= 0.01  # an idle page leaves the processor asleep
     assert demo._queue.max_size >= 30 * 3 * 2  # a class of thirty, whose rooms ask three questions at once
     assert "noiseSuppression: false" in page_options()["head"]
-
-
-def test_page_names_no_other_host():
-    """Scripts, styles and layout hold no address outside this machine (an SVG name space is not one)."""
-    for path in sorted(Path(serve.__file__).parent.rglob("*")):
-        if path.suffix not in {".py", ".js", ".css", ".html", ".svg"}:
-            continue
-        text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
-        hosts = re.findall(r"https?://([^/\s\"'`{}:)]+)", text)
-        assert set(hosts) <= {"127.0.0.1", "localhost"}, f"{path.name}: {hosts}"
-        assert not re.search(r"cdn|unpkg|googleapis|jsdelivr", text, re.IGNORECASE), path.name

@@ -83,14 +83,6 @@ def test_a_tile_and_a_checkpoint_chosen_at_once_both_hold(tab, tile_first):
     assert tab.page.is_checked("#af-codec input[value=small]")
 
 
-def test_another_checkpoint_gives_other_labels_for_the_same_clip(tab):
-    file = tab.text(".af-file")
-    tab.until_new(lambda: tab.page.click("#af-checkpoint label:has-text('overlaps')"))
-    assert "checkpoint overlaps" in tab.text(".af-meta")
-    assert tab.text(".af-file") == file
-    assert {"<b>horn</b>", "sea waves"} == {node.inner_text() for node in tab.page.query_selector_all(".af-name")}
-
-
 def test_another_codec_shows_all_its_codebooks(browser, address):
     tab = Tab(browser, address)
     tab.until_new(lambda: tab.page.click("#af-codec label:has-text('bigger')"))

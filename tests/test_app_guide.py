@@ -105,6 +105,11 @@ def test_the_address_restores_the_view_in_another_browser(browser, address):
     until_it_says(tab, sample=RAIN, checkpoint="overlaps", room="attention", row="2", frame="20")
     url = tab.page.url
     told = says(tab)
+    tab.page.go_back()
+    until_it_says(tab, room="listen")
+    assert tab.page.get_attribute("button[role=tab]:has-text('Listen')", "aria-selected") == "true"
+    tab.page.go_forward()
+    until_it_says(tab, room="attention")
     tab.close()
     assert float(told["from"]) == pytest.approx(10 / 75, abs=0.002)
     other = Tab(browser, url)

@@ -131,16 +131,6 @@ def test_codes_are_changed_and_undone(tab):
     assert tab.page.query_selector("[data-sound=edited]") is None
 
 
-def test_the_curve_of_the_codebooks_has_no_upload_button(tab):
-    tab.page.click("button[role=tab]:has-text('Listen')")
-    tab.page.click(".af-listen .af-tools button:has-text('Each codebook')")
-    tab.page.wait_for_selector(".af-curve[data-drawn]")
-    assert "log-mel difference" in tab.page.get_attribute(".af-chart", "aria-label").lower()
-    titles = [one.get_attribute("data-title") for one in tab.page.query_selector_all(".af-chart .modebar-btn")]
-    assert titles
-    assert not [title for title in titles if "hare" in title or "loud" in title]
-
-
 def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):
     enter(tab, "results")
     room = ".af-room[data-room=results]"

@@ -89,6 +89,7 @@ export class Permalink {
   apply() {
     const { room, from, to, row, frame, asked } = this.wanted;
     [this.wanted, this.asked] = [null, false];
+    this.room = room ?? this.room; // that is where the address has led
     this.link.wishes = asked ? { [room]: asked } : {};
     tabs().get(room)?.click();
     this.link.tell("wish");
@@ -108,7 +109,9 @@ export class Permalink {
       if (says.sample && cursor) Object.assign(says, cursor);
       Object.assign(says, this.link.says?.[says.room]);
       const given = Object.entries(says).filter(([, value]) => value !== undefined && value !== null);
-      history.replaceState(history.state, "", `#${new URLSearchParams(given)}`);
+      const other = this.room && says.room !== this.room; // Back leads to the room before
+      this.room = says.room;
+      history[other ? "pushState" : "replaceState"](history.state, "", `#${new URLSearchParams(given)}`);
     }, 250);
   }
 }
