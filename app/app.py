@@ -264,6 +264,3 @@ def _connect(page: Page, part: dict) -> None:
     _on(part["audio"].change, page.drop, given, _shows(part, "audio"), **show)
     for name in LISTENERS:
         _on(part[name].input, page.choose(name), asked, _shows(part, name), **show)
-    replies = {name: part[name] for name in ("message", "view")}
-    _on(part["view"].keep, page.keep, part["state"], replies, **QUIET)
-    _on(part["view"].hear, page.hear, part["state"], replies, **QUIET)

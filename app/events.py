@@ -57,7 +57,7 @@ def codec_note(name: str, models: Models) -> str:
 
 
 ROOMS = {
-    "listen": {**edit.ANSWERS, **codebook.ANSWERS},
+    "listen": {**handlers.ANSWERS, **edit.ANSWERS, **codebook.ANSWERS},
     "mask": mask.ANSWERS,
     "attention": attention.ANSWERS,
     "why": why.ANSWERS,
@@ -149,22 +149,6 @@ class Page:
             return self.show(now, codec, checkpoint, lambda now: now and (now.clip, now.sample), request, [name])
 
         return answer
-
-    def keep(self, now: Analysis | None, event: gr.EventData) -> dict:
-        """The sound of the first codebooks was asked for."""
-
-        def first_codebooks(shown: Analysis) -> dict:
-            return handlers.keep(shown, sent(event, "n_codebooks"), self.models, ask=sent(event, "ask") is True)
-
-        return self._reply("keep", now, first_codebooks)
-
-    def hear(self, now: Analysis | None, event: gr.EventData) -> dict:
-        """The sound of one code was asked for."""
-
-        def one_code(shown: Analysis) -> dict:
-            return handlers.hear(shown, sent(event, "row"), sent(event, "frame"), self.models)
-
-        return self._reply("hear", now, one_code)
 
     def ask(self, room: str) -> Callable:
         """The answer of a room to whatever its view asks: `what` names the question."""

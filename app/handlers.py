@@ -150,3 +150,14 @@ def hear(analysis: Analysis, row: int, frame: int, models: Models) -> dict:
         "code": int(column[-1]),
         "wav": wav_base64(sound, analysis.sample_rate),
     }
+
+
+def _keep(analysis: Analysis, data: dict, models: Models) -> dict:
+    return keep(analysis, data.get("n_codebooks"), models, ask=data.get("ask") is True)
+
+
+def _hear(analysis: Analysis, data: dict, models: Models) -> dict:
+    return hear(analysis, data.get("row"), data.get("frame"), models)
+
+
+ANSWERS = {"keep": _keep, "hear": _hear}

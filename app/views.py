@@ -55,11 +55,11 @@ def sample_picker(samples: list[Sample], selected: int | None, **options) -> gr.
 
 
 def clip_player(value: str, **options) -> gr.HTML:
-    """Player and pictures of one clip on one time axis; events `keep` {n_codebooks, ask}, `hear` {row, frame} and `ask`.
+    """Player and pictures of one clip on one time axis; event `ask` and prop `reply` as a room's.
 
-    The value is `handlers.clip_view`'s JSON; the prop `reply` takes the answers of `handlers.keep` and `handlers.hear`.
+    The value is `handlers.clip_view`'s JSON.
     """
-    return _view(value, "af-listen", "clip_view.js", ("keep", "hear", "ask"), reply="", **options)
+    return _view(value, "af-listen", "clip_view.js", ("ask",), reply="", **options)
 
 
 def room_view(name: str, events: tuple[str, ...] = ("ask",), **options) -> gr.HTML:

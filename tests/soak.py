@@ -188,7 +188,8 @@ class Person(threading.Thread):
 
     def keep(self) -> None:
         """The sound of a few codebooks."""
-        self.mine(self.ask(self.server.event('"af-view"', "keep"), [None], {"n_codebooks": self.random.randint(1, 8)}))
+        wanted = {"what": "keep", "n_codebooks": self.random.randint(1, 8)}
+        self.mine(self.ask(self.server.event('"af-view"', "ask"), [None], wanted))
 
     def mask(self) -> None:
         """Codes hidden, guesses at them."""

@@ -370,7 +370,12 @@ def test_a_session_stays_the_same_size_however_often_it_picks(offered):
 
     demo = build_app(list(offered.codecs.values()), list(offered.checkpoints.values()))
     session, sizes = SessionState(demo), []
-    for name, data in (("pick", {"index": 0}), ("keep", {"n_codebooks": 1}), ("change", None), ("input", None)) * 3:
+    for name, data in (
+        ("pick", {"index": 0}),
+        ("ask", {"what": "keep", "n_codebooks": 1}),
+        ("change", None),
+        ("input", None),
+    ) * 3:
         fn = next(fn for fn in demo.fns.values() if fn.targets[0][1] == name and len(fn.outputs) > 1)
         inputs = ([None, None, "small", "animals"] if name == "change" else [None, "small", "animals"])[
             : len(fn.inputs)
@@ -381,14 +386,18 @@ def test_a_session_stays_the_same_size_however_often_it_picks(offered):
 
 
 def test_replies_say_what_they_answer_and_differ_each_time(page, shown):
-    first, second = (json.loads(page.keep(shown, event(n_codebooks=2))["view"]["reply"]) for _ in range(2))
+    first, second = (
+        json.loads(page.ask("listen")(shown, event(what="keep", n_codebooks=2))["view"]["reply"]) for _ in range(2)
+    )
     assert (first["to"], first["n_codebooks"]) == ("keep", 2)
     assert first["answer"] != second["answer"]
-    refused = page.hear(shown, event(row=99, frame=0))
+    refused = page.ask("listen")(shown, event(what="hear", row=99, frame=0))
     assert "row=&#x27;99&#x27;" in refused["message"]["value"]
     assert "row='99'" in json.loads(refused["view"]["reply"])["failed"]
-    assert "is gone; choose one again" in page.keep(None, event(n_codebooks=1))["message"]["value"]
-    assert "must be a whole number" in page.keep(shown, SimpleNamespace(_data=None))["message"]["value"]
+    assert (
+        "is gone; choose one again" in page.ask("listen")(None, event(what="keep", n_codebooks=1))["message"]["value"]
+    )
+    assert "must be a whole number" in page.ask("listen")(shown, event(what="keep"))["message"]["value"]
 
 
 # --- samples and models
@@ -500,7 +509,7 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     demo = build_app(list(offered.codecs.values()), list(offered.checkpoints.values()))
     events = [d for d in demo.config["dependencies"] if d["backend_fn"] and d["targets"][0][1] != "unload"]
     queues = {d["targets"][0][1]: demo.fns[d["id"]].concurrency_id for d in events}
-    assert {"pick", "change", "input", "keep", "hear", "ask", "use", "push", "freeze"} <= set(queues)
+    assert {"pick", "change", "input", "ask", "use", "push", "freeze"} <= set(queues)
     assert all(d["api_visibility"] == "private" for d in demo.config["dependencies"])
     assert {name for name, queue in queues.items() if queue == "live"} == {"push", "freeze"}  # sound waits for no model
     assert {name for name, queue in queues.items() if queue == "train"} == {

@@ -24,8 +24,8 @@ class ClipView {
     this.host = element.querySelector(".af-listen");
     this.read = read;
     const late = () => this.timeline.say(LATE);
-    this.keeping = new Latest((n_codebooks) => send("keep", { n_codebooks, ask: this.pulled }), late);
-    this.hearing = new Latest((cursor) => send("hear", cursor), late);
+    this.keeping = new Latest((n_codebooks) => send("ask", { what: "keep", n_codebooks, ask: this.pulled }), late);
+    this.hearing = new Latest((cursor) => send("ask", { what: "hear", ...cursor }), late);
     this.timeline = new Timeline(this.host, { hear: (cursor) => this.hearing.send(cursor), chosen: () => this.drawHeard() });
     this.host.querySelector(".af-slot").innerHTML = KEEP; // fixed text
     this.changing = new Latest((edits) => send("ask", { what: "change", edits }), () => {
