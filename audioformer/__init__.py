@@ -13,10 +13,11 @@ records. `audioformer.hear` holds HEAR's interface, `audioformer.plots` the figu
 
 The public names (`__init__.pyi` lists them) load when they are first used: importing the package stays quick.
 
-OpenMP's waiting threads sleep: torch divides its work among one thread per core, and by default each of them spins while
-it waits for the others. Beside two busy programs the codec then runs at 1 to 2 times real time instead of about 100. The
-policy is read once, when torch loads, so `import audioformer` sets it first; a policy that you set yourself stays. Where
-`import torch` comes before `import audioformer`, it comes too late: `torch.set_num_threads(1)` helps then.
+OpenMP's waiting threads sleep: torch divides its work among one thread per core, and by default each of them spins
+while it waits for the others. Beside two busy programs the codec then runs at 1 to 2 times real time instead of about
+100. The policy is read once, when torch loads, so `import audioformer` sets it first; a policy that you set yourself
+stays. Where `import torch` comes before `import audioformer`, it comes too late: `torch.set_num_threads(1)` helps
+then.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The app and a browser for tests: the real server in a process of its own, a real headless Chromium, no way out for either."""
+"""The app and a browser for tests: the real server, a real headless Chromium, no way out for either."""
 
 from __future__ import annotations
 

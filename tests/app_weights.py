@@ -1,4 +1,4 @@
-"""Seeded, untrained weights in the formats of the trained ones: what the app does with them does not depend on training."""
+"""Seeded, untrained weights in the formats of the trained ones: the app treats them alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECKPOINTS = {"animals": (["dog", "cat", "rain"], False), "overlaps": (["<b>hor
 
 
 def make_weights(folder: Path) -> tuple[list[str], list[str], list[str]]:
-    """Write two small codecs, two small checkpoints and a small pre-trained model of the first; returns the lists `build_app` takes."""
+    """Write two small codecs, two checkpoints and a pre-trained model; returns the lists that `build_app` takes."""
     torch.manual_seed(5)
     for name, n_codebooks in (("bigger", 5), ("small", 3)):
         sizes = CompactConfig(n_codebooks=n_codebooks, codebook_size=32, d_latent=8, d_encoder=16, d_decoder=16)

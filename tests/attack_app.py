@@ -1,4 +1,4 @@
-"""Attack the app for a while: invented sessions, huge and odd bodies, odd uploads. Its memory and its log have to stay small.
+"""Attack the app for a while: invented sessions, odd bodies and uploads. Its memory and its log have to stay small.
 
     python -m tests.attack_app --seconds 600 --seed 0      ten minutes
     python -m tests.attack_app --seconds 60 --seed 0       a minute

@@ -84,9 +84,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what opens a browser; give all tests of a file to one process, for they share fixtures (notebooks do not)."""
+    """Mark what opens a browser or serves the app; all tests of a file go to one process, for they share fixtures."""
     for item in items:
-        if "chromium_path" in getattr(item, "fixturenames", ()):
+        if {"chromium_path", "address", "served"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
         if config.pluginmanager.hasplugin("xdist") and not item.get_closest_marker("notebook"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))

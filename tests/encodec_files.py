@@ -49,7 +49,7 @@ def publish(state: object, name: str, folder: Path) -> Path:
 
 @contextlib.contextmanager
 def published(name: str, folder: Path):
-    """(codec loaded from such a file, the package's model with the same weights); afterwards the release is the real one."""
+    """(codec loaded from such a file, the package's model with the same weights)."""
     original, model = dict(RELEASES), seeded_model(name)
     path = publish(model.state_dict(), name, folder)
     yield load_codec(name, weights=folder), model

@@ -173,7 +173,8 @@ class Person(threading.Thread):
         wav, edge = io.BytesIO(), uuid.uuid4().hex
         tone = 0.3 * np.sin(2 * np.pi * (200 + 30 * self.number) * np.arange(2 * RATE_HZ) / RATE_HZ)
         soundfile.write(wav, tone, RATE_HZ, format="WAV")
-        head = f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\nContent-Type: audio/wav\r\n\r\n'
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+        head += "Content-Type: audio/wav\r\n\r\n"
         body = head.encode() + wav.getvalue() + f"\r\n--{edge}--\r\n".encode()
         (path,) = self.post("/gradio_api/upload", body, f"multipart/form-data; boundary={edge}")
         file = {"path": path, "orig_name": name, "meta": {"_type": "gradio.FileData"}}

@@ -1,4 +1,4 @@
-"""The ablation: what is held out is never heard, finished cells are not measured again, and the table says what they say."""
+"""The ablation: held-out clips are never heard, finished cells are not measured again, the table repeats them."""
 
 from __future__ import annotations
 

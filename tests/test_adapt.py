@@ -1,4 +1,4 @@
-"""Adapting a frozen model: what is named learns and nothing else, the start is the model itself, checkpoints load as any other."""
+"""Adapting a frozen model: only what is named learns, the start is the model itself, checkpoints load as any other."""
 
 from __future__ import annotations
 

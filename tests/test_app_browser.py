@@ -138,7 +138,7 @@ def test_everything_works_from_the_keyboard(tab):
 @pytest.mark.parametrize("raw", [True, False])
 def test_a_recording_is_analysed_and_asked_for_as_it_is(browser, address, raw):
     notice = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
-        function (wanted) { (window.asked ??= []).push(JSON.stringify(wanted)); return ask.call(this, wanted); }; })()"""
+        function (wish) { (window.asked ??= []).push(JSON.stringify(wish)); return ask.call(this, wish); }; })()"""
     tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
     if not raw:
         tab.page.uncheck("#af-raw input")

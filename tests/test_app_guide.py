@@ -1,4 +1,4 @@
-"""The address that restores a view, and the guided tour: in a real browser, and what the server makes of hostile addresses."""
+"""The address that restores a view, hostile addresses, and the guided tour, in a real browser."""
 
 import re
 import urllib.parse
@@ -89,7 +89,10 @@ def says(tab):
 
 
 def until_it_says(tab, **wanted):
-    script = "wanted => Object.entries(wanted).every(([name, value]) => new URLSearchParams(location.hash.slice(1)).get(name) === value)"
+    script = (
+        "wanted => Object.entries(wanted).every(([name, value]) => "
+        "new URLSearchParams(location.hash.slice(1)).get(name) === value)"
+    )
     tab.page.wait_for_function(script, arg=wanted)
 
 
@@ -219,7 +222,10 @@ def test_an_explanation_leads_to_its_notebook_and_from_there_to_others(browser, 
     read.click("a[href='01_from_sound_to_codes.html'] >> nth=0")
     read.wait_for_selector("h1:has-text('01')")
     assert [url for url in asked if not url.startswith(address.rstrip("/"))] == []
-    colours = "[getComputedStyle(document.body), getComputedStyle(document.querySelector('pre'))].map((s) => s.backgroundColor + s.color)"
+    colours = (
+        "[document.body, document.querySelector('pre')].map((part) => getComputedStyle(part))"
+        ".map((style) => style.backgroundColor + style.color)"
+    )
     seen = {}
     for look in ("light", "dark"):
         read.emulate_media(color_scheme=look)

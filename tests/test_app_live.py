@@ -22,7 +22,7 @@ def browser(chromium_path, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tab(browser, address):
     notice = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
-        function (wanted) { (window.asked ??= []).push(JSON.stringify(wanted)); return ask.call(this, wanted); }; })()"""
+        function (wish) { (window.asked ??= []).push(JSON.stringify(wish)); return ask.call(this, wish); }; })()"""
     tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
     yield tab
     tab.close()

@@ -47,7 +47,7 @@ def ask(address, path, data=None, **headers):
 
 
 def test_no_room_asks_for_anything_outside(browser, address):
-    """Every tab of the page, opened; what the browser asked for elsewhere and what its console said fails on closing."""
+    """Every tab of the page, opened; requests elsewhere and complaints of the console fail when it is closed."""
     tab = Tab(browser, address, permissions=["microphone"])
     names = [name.strip() for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts()]
     assert {"Listen", "Mask", "Attention", "Live"} <= set(names)

@@ -202,7 +202,10 @@ def test_a_question_that_the_server_refuses_is_told_and_asked_again(browser, add
 
 def test_every_room_fits_a_phone_in_the_dark(browser, address):
     tab = Tab(browser, address, color_scheme="dark", **PHONE)
-    script = "(name) => [...document.querySelectorAll('#af-rooms [role=tab]')].find((tab) => tab.innerText.trim() === name).click()"
+    script = (
+        "(name) => [...document.querySelectorAll('#af-rooms [role=tab]')]"
+        ".find((tab) => tab.innerText.trim() === name).click()"
+    )
     for room in ("Listen", "Mask", "Attention", "Why", "Map", "Live", "Teach", "Results"):
         tab.page.evaluate(script, room)
         if room != "Listen":

@@ -1,4 +1,4 @@
-"""augment.py, effects.py, variants.py: each change does what it says, by the numbers; all of it is decided by the seed."""
+"""augment.py, effects.py, variants.py: each change does what it says, by the numbers; the seed decides all."""
 
 from __future__ import annotations
 

@@ -25,7 +25,8 @@ def test_the_arithmetic_is_that_of_the_published_sizes(model):
     assert matrix_rate(64, 2) > 0
 
 
-def test_on_the_command_line_it_prints_one_json_document(model, capsys):  # noqa: ARG001 - skips where encodec is missing
+@pytest.mark.usefixtures("model")  # skips where encodec is missing
+def test_on_the_command_line_it_prints_one_json_document(capsys):
     assert main(["bench", "encode", "--clips", "2", "--seconds", "1.1", "--repeats", "1", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["identical"] for row in rows[:2]] == [1.0, 1.0]

@@ -1,4 +1,4 @@
-"""`bench probe` and `bench adapt`: folds as published, nothing computed twice, a table and a figure of what was measured."""
+"""`bench probe` and `bench adapt`: folds as published, nothing computed twice, a table and a figure."""
 
 from __future__ import annotations
 

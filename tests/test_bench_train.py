@@ -1,4 +1,4 @@
-"""Benchmarks of speed: both sides do the same work, and the figures are those of their definitions. No time is judged."""
+"""Benchmarks of speed: both sides do the same work, figures follow their definitions. No time is judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""prepare.py, corpus.py, corpus_format.py: what goes in comes out, once, in whole shards, whatever happens in between."""
+"""prepare.py, corpus.py, corpus_format.py: what goes in comes out, once, in whole shards, whatever happens."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ MIXED = {"variants": 5, "augment": AugmentConfig(mixup_chance=0.8), "n_shards": 
 
 
 def mixed_dataset(folder: Path) -> AudioDataset:
-    """Twelve clips: fold 1 has the sources g0, g1, g2, fold 2 has g3 alone; two clips of g0 are the official test set."""
+    """Twelve clips: fold 1 has the sources g0, g1, g2, fold 2 has g3; two clips of g0 are the official test set."""
     clips = make_dataset(folder, 12).clips
     places = [(1, "train", f"g{i % 3}") for i in range(6)] + [(1, "test", "g0")] * 2 + [(2, "train", "g3")] * 4
     clips = (

@@ -1,4 +1,4 @@
-"""The app for other computers: a certificate made on the spot, https that verifies against it, and a password at the door."""
+"""The app for other computers: a certificate made on the spot, https that verifies against it, a password."""
 
 import datetime
 import hashlib

@@ -1,4 +1,4 @@
-"""EnCodec's package and checkpoints: where they are looked for, what is refused, and that nothing in a file is executed."""
+"""EnCodec's package and checkpoints: where they are looked for, what is refused, nothing in a file is executed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def test_a_file_a_folder_the_variable_and_the_cache_are_looked_at_in_this_order(
 
 
 def test_without_the_file_it_says_which_to_put_where(tmp_path, monkeypatch):
-    advice = "download https://dl.fbaipublicfiles.com/encodec/v0/encodec_24khz-d7cc33bc.th where there is internet and put it into"
+    address = "https://dl.fbaipublicfiles.com/encodec/v0/encodec_24khz-d7cc33bc.th"
+    advice = f"download {address} where there is internet and put it into"
     with pytest.raises(AudioformerError, match=f"d7cc33bc.th: no such file; {advice} {tmp_path}"):
         load_encodec(NAME, weights=tmp_path)
     for variable in ("AUDIOFORMER_OFFLINE", "HF_HUB_OFFLINE"):
@@ -194,7 +195,7 @@ def test_a_whole_download_goes_into_the_cache_and_half_a_one_does_not(server, ca
     assert capsys.readouterr().err == ""  # the second time from the cache
 
 
-# The package is imported whatever state torchaudio is in, and torchaudio is in the same state afterwards. Each case runs
+# The package is imported whatever state torchaudio is in, and torchaudio is as it was afterwards. Each case runs
 # in a fresh interpreter: what is imported once stays imported.
 
 IMPORT = "import sys; from audioformer.codecs.encodec_files import import_encodec\n"

@@ -1,4 +1,4 @@
-"""EnCodecMAE: gaps, the two-stream transformer, what the encoder may see, the loss by hand, sizes, frames, bad input."""
+"""EnCodecMAE: gaps, what the encoder may see, the loss by hand, sizes, frames, bad input."""
 
 from __future__ import annotations
 

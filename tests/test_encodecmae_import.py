@@ -1,4 +1,4 @@
-"""Published EnCodecMAE layouts become ours: seeded weights under their names give, in ours, what their formulas give."""
+"""Published EnCodecMAE layouts become ours: seeded weights give in our model what their formulas give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HEAR's contract, check by check as its validator makes them, for every kind of frozen model; and what the vectors are."""
+"""HEAR's contract, check by check as its validator makes them, for every kind of frozen model."""
 
 from __future__ import annotations
 

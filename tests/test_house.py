@@ -1,4 +1,4 @@
-"""The rules of the house, kept by a machine: sizes, import direction, light import, docstrings, no traces of a machine."""
+"""The rules of the house: sizes, direction of imports, light import, docstrings, no traces of a machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ hear widgets
 teaching cli install app
 __main__
 """
-HEAVY = "accelerate captum datasets encodec gradio IPython jupyterlab librosa matplotlib plotly scipy sklearn torchaudio transformers umap"
+HEAVY = (
+    "accelerate captum datasets encodec gradio IPython jupyterlab librosa matplotlib plotly scipy sklearn torchaudio "
+    "transformers umap"
+)
 WEB_HOSTS = r"//(cdn\.|[\w.-]*cdnjs\.|unpkg\.com|[\w.-]*jsdelivr\.net|fonts\.g(oogleapis|static)\.com|cdn-|esm\.sh)"
 MACHINE_PATHS = r"(?<![\w.])/(work|root|home/\w+|Users/\w+|opt/wheels)/|[A-Z]:\\+Users"
 

@@ -1,4 +1,4 @@
-"""Listening while sound comes in: the same codes and labels as for the whole, nothing lost, nothing twice, nothing kept for ever."""
+"""Listening while sound comes in: the same codes and labels as for the whole, nothing lost, twice or for ever."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A method plugs in from outside: one folder with a `plug.py`, and everything after pre-training works with its model."""
+"""A method plugs in from outside: one folder with a `plug.py`, and all after pre-training works with its model."""
 
 from __future__ import annotations
 

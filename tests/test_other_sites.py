@@ -1,4 +1,4 @@
-"""A web site of somebody else in the browser of a visitor who has logged in: another port, another name, a name made to point here."""
+"""Somebody else's web site in the browser of a visitor who has logged in: another port, another name."""
 
 import functools
 import http.server

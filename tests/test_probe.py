@@ -1,4 +1,4 @@
-"""Probes learn what can be learned, choose without looking at the test clips, and agree with scikit-learn's learners."""
+"""Probes learn what can be learned, choose without the test clips, and agree with scikit-learn's learners."""
 
 from __future__ import annotations
 

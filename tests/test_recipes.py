@@ -1,4 +1,4 @@
-"""The authors' recipes on tiny made-up copies of the published layouts: what is chosen is chosen on validation clips."""
+"""The authors' recipes on tiny made-up copies of the published layouts; validation clips decide."""
 
 from __future__ import annotations
 

@@ -158,7 +158,8 @@ else:
     task = TASKS[name](**changes)
     for record in train(task, task.config.train, folder):
         print(record.step, flush=True)
-if torch.distributed.is_initialized():  # part in order, as the command line does: else one's exit can abort the other's threads
+# part in order, as the command line does: else one's exit can abort the other's threads
+if torch.distributed.is_initialized():
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 sys.stdout.flush()

@@ -20,7 +20,7 @@ SIZE = 16
 
 
 def mirrored(seed: int) -> torch.Tensor:
-    """(2, 48) codes: chance, then the same again; row 2 follows row 1. Counting of neighbours cannot know the second half."""
+    """(2, 48) codes: chance, then the same again; row 2 follows row 1. Neighbours alone do not tell the second half."""
     half = torch.randint(0, SIZE, (24,), generator=torch.Generator().manual_seed(seed))
     row = torch.cat([half, half])
     return torch.stack([row, (row + 1) % SIZE])

@@ -81,7 +81,10 @@ def test_any_rate_and_length_gives_a_clip(sample_rate: int, duration_s: float):
 
 
 def test_a_clip_does_not_depend_on_the_process():
-    code = "from audioformer.data.synth import synth_clip; import hashlib; print(hashlib.sha256(synth_clip('dog', 4)).hexdigest())"
+    code = (
+        "from audioformer.data.synth import synth_clip; import hashlib; "
+        "print(hashlib.sha256(synth_clip('dog', 4)).hexdigest())"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == hashlib.sha256(synth_clip("dog", 4)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The loop: resume equals uninterrupted bit for bit, nothing lost on Ctrl-C, nothing trained on when something is wrong."""
+"""The loop: resume equals uninterrupted bit for bit, Ctrl-C loses nothing, nothing trains on when it goes wrong."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def test_everything_is_found_outside_the_tree(clean, tmp_path):
     code = (
         "import json, audioformer, audioformer_app\n"
         "from audioformer.files import assets_folder, notebooks_folder, samples_folder\n"
-        "places = [samples_folder(), notebooks_folder(), assets_folder(), audioformer.__file__, audioformer_app.__file__]\n"
+        "places = [samples_folder(), notebooks_folder(), assets_folder()]\n"
+        "places += [audioformer.__file__, audioformer_app.__file__]\n"
         "print(json.dumps([str(place) for place in places]))"
     )
     places = [Path(place) for place in json.loads(run(clean / "python", "-c", code, cwd=tmp_path).stdout)]

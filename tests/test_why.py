@@ -48,7 +48,7 @@ def drawn(rows="summed", **config):
 
 
 def planted(window_s=1.0):
-    """A model of which is known why: class 1 grows with the share of frames that have code 5 in row 1; nothing else counts."""
+    """A model of which is known why: class 1 grows with the share of frames that have code 5 in row 1, no other."""
     made = Classifier(preset("test", rows="summed", n_codebooks=3, codebook_size=SIZE), 4).eval()
     encoder = made.backbone.encoders[0]
     for block in encoder.blocks:

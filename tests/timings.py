@@ -1,4 +1,4 @@
-"""How long until the page is there, and how fast its rooms react to a sound of ten seconds, in a real headless Chromium.
+"""How long until the page is there, and how fast its rooms react to a sound of ten seconds, in a real browser.
 
     python tests/timings.py              three rounds, on this machine as it is now
     python tests/timings.py --rounds 1
@@ -29,7 +29,10 @@ from soak import Server
 RATE_HZ, CLIP_S = 24_000, 10.0
 WAIT_MS = 180_000
 QUESTIONS = {  # what is done in a room once it is open, and counted until its next answer
-    "mask": "room => { const slider = room.querySelector('.af-ratio'); slider.value = 50; slider.dispatchEvent(new Event('change')); }",
+    "mask": (
+        "room => { const slider = room.querySelector('.af-ratio'); slider.value = 50; "
+        "slider.dispatchEvent(new Event('change')); }"
+    ),
     "attention": "room => room.querySelector('.af-grid button[aria-selected=false]').click()",
 }
 
@@ -74,7 +77,7 @@ def one_round(browser, address: str, path: Path) -> dict[str, float]:
 
 
 def live(browser, address: str, seconds: float) -> dict[str, float]:
-    """The label of what the microphone hears, an answer every half second: seconds from the end of a chunk to the page."""
+    """The label of what the microphone hears, each half second: seconds from the end of a chunk to the page."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, permissions=["microphone"])
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
