@@ -76,7 +76,7 @@ class Adapted(nn.Module):
 
 
 def adapt(classifier: Classifier, config: AdaptConfig) -> None:
-    """Freeze what shall not learn and put in place what shall. Rows that are frozen already stay as they are.
+    """Freeze what does not learn and insert what does. Rows that are frozen already stay as they are.
 
     Args:
         classifier: changed in place; its answers stay the same. Adapters that it has learn on.
@@ -165,7 +165,7 @@ def _learn_adapters(encoder: nn.Module, width: int, sub_layer_ends: tuple[str, .
         if adapter.down.out_features != width:
             told = f"the model has adapters of width {adapter.down.out_features} already"
             raise AudioformerError(
-                f"{told}, asked for are {width}: go on with --set adapt.width={adapter.down.out_features}"
+                f"{told}, asked for are {width}: continue with --set adapt.width={adapter.down.out_features}"
             )
         adapter.down.requires_grad_(True)
         adapter.up.requires_grad_(True)

@@ -70,7 +70,7 @@ def _from_hub(repo_id: str) -> Path:
         return Path(snapshot_download(repo_id, allow_patterns=HUB_FILES, local_files_only=offline))
     except Exception as error:  # the hub client raises many kinds: offline, no such model, private
         raise AudioformerError(
-            f"{repo_id}: no such folder, and the Hugging Face Hub gave nothing ({type(error).__name__})"
+            f"{repo_id}: no such folder, and the Hugging Face Hub has no such model or cannot be reached ({type(error).__name__})"
         ) from error
 
 
@@ -137,7 +137,7 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     for file in ("config.json", "model.safetensors"):
         if not (folder / file).is_file():
             raise AudioformerError(
-                f"{folder}: has no {file}, so it is no checkpoint; give a folder of `audioformer finetune` or `pretrain`"
+                f"{folder}: has no {file}, so it is not a checkpoint; give a folder of `audioformer finetune` or `pretrain`"
             )
     try:
         about = _read_json((folder / "config.json").read_text(encoding="utf-8"))

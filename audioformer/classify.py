@@ -222,7 +222,7 @@ def as_waveform(sound: Sound, sample_rate: int | None, target_hz: int) -> Wavefo
         return load_audio(Path(sound), target_hz, mono=True)
     if not isinstance(sound, Waveform | np.ndarray | Tensor):
         raise AudioformerError(
-            f"a {type(sound).__name__} is no sound; give a file name, a Waveform, or samples with sample_rate"
+            f"a {type(sound).__name__} is not a sound; give a file name, a Waveform, or samples with sample_rate"
         )
     notes = sound.notes if isinstance(sound, Waveform) else ()
     rate = sound.sample_rate if isinstance(sound, Waveform) else sample_rate

@@ -136,9 +136,8 @@ class EncoderConfig(Config):
     norm: str = "post"  # "post" as in BERT and RoFormer, or "pre": steadier when training deep from scratch
     rows: str = "separate"  # "separate", "shared" or "summed"
     rotary_value: bool = False  # rotate the values too, not only queries and keys
-    subsampling: int = (
-        1  # ours: 2 or 4 frames become one position by convolutions, and single frames again where codes are guessed
-    )
+    # ours: 2 or 4 frames become one position by convolutions, and single frames again where codes are guessed
+    subsampling: int = 1
 
     def __post_init__(self):
         """Refuse sizes that cannot work."""

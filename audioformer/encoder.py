@@ -261,9 +261,8 @@ class Encoder(nn.Module):
         self.subsampling = Subsampling(config.d_model, config.subsampling, NORM_EPS) if config.subsampling > 1 else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(config.d_model, NORM_EPS) if config.norm == "pre" else nn.Identity()
-        self.checkpointing = (
-            False  # in training, compute each block again on the way back: a third more time, far less memory
-        )
+        # in training, compute each block again on the way back: a third more time, far less memory
+        self.checkpointing = False
         self.register_buffer("rotary", rotary_table(config.max_positions, config.head_dim), persistent=False)
         self.apply(init_weights)
 
@@ -352,7 +351,7 @@ class Encoder(nn.Module):
 
 
 class MLMHead(nn.Module):
-    """Hidden vectors to a score for every token: linear, GELU, LayerNorm, then the token embeddings turned round.
+    """Hidden vectors to a score for every token: linear, GELU, LayerNorm, then the token embeddings, transposed.
 
     Args:
         config: d_model and vocabulary size.

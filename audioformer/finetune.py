@@ -118,27 +118,25 @@ class FineTuning(Task):
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple:
         """(tokens with some codes hidden, targets, frame targets or None, for FT2 (B,) which clip each is a coding of, else None)."""
-        items, crops, starts = self.sampler.draw(step, micro_step, rank, world)
+        items, crops = self.sampler.draw(step, micro_step, rank, world)
         backbone, c = self.classifier.backbone, self.config
-        pairs = zip(items, crops, starts, strict=True)
-        batch = backbone.collate(
-            [backbone.inputs(item)[:, start : start + crop.shape[1]] for item, crop, start in pairs]
-        )
+        batch = backbone.collate([backbone.inputs(item)[:, crop] for item, crop in zip(items, crops, strict=True)])
         if c.token_mask or c.row_dropout:
             generators = self.sampler.generators(step, micro_step, rank, world)
             batch = backbone.hide_some(batch, c.token_mask, c.token_span, c.row_dropout, generators)
         numbers = clip_numbers(items) if self.config.method == "ft2" else None
         if not self.config.frame_head:
             return batch, self._targets(items), None, numbers
-        frames = self._frame_targets(items, starts, max(crop.shape[1] for crop in crops))
+        frames = self._frame_targets(items, crops)
         return batch, frames.amax(1), frames, numbers  # of a clip's labels, those that sound within the crop
 
-    def _frame_targets(self, items: Sequence, starts: Sequence[int], n_frames: int) -> Tensor:
+    def _frame_targets(self, items: Sequence, crops: Sequence[slice]) -> Tensor:
         """(B, T, C) zeros and ones: which classes sound in which frame of each crop."""
+        n_frames = max(crop.stop - crop.start for crop in crops)
         targets = torch.zeros(len(items), n_frames, len(self.label_names))
-        for row, item, start in zip(targets, items, starts, strict=True):
+        for row, item, crop in zip(targets, items, crops, strict=True):
             for label, onset_s, offset_s in item.events:
-                first, last = (round(t * self.codec["frame_rate"]) - start for t in (onset_s, offset_s))
+                first, last = (round(t * self.codec["frame_rate"]) - crop.start for t in (onset_s, offset_s))
                 row[max(0, first) : max(0, last), int(label)] = 1.0
         return targets
 

@@ -139,7 +139,7 @@ class LiveListener:
             (K, T_new) int64: codes that are known now and were not before; T_new is often 0.
 
         Raises:
-            AudioformerError: another rate than before, or samples that are no sound. Then nothing was taken.
+            AudioformerError: another rate than before, or samples that are not a sound. Then nothing is taken.
         """
         samples = torch.as_tensor(samples)
         if self.sample_rate not in (None, sample_rate):

@@ -272,7 +272,7 @@ class AudioFormer(Backbone):
         """Stop some rows' encoders from learning: no gradient, no dropout even in training mode (FT2's rows 2..K).
 
         Args:
-            rows: counted from 0; replaces what was frozen before, so [] thaws everything.
+            rows: counted from 0; replaces what was frozen before, so [] lets all rows learn.
 
         Raises:
             AudioformerError: rows is not "separate" (the rows share one encoder), or no such row.

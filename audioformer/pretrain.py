@@ -97,7 +97,11 @@ class MaskedModelling(Task):
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor]:
         """(the truth, what the model sees, where it must guess)."""
         part = (step, micro_step, rank, world)
-        sequences = self.sampler.draw(*part) if self.config.join else [[crop] for crop in self.sampler.draw(*part)[1]]
+        if self.config.join:
+            sequences = self.sampler.draw(*part)
+        else:
+            drawn = zip(*self.sampler.draw(*part), strict=True)
+            sequences = [[torch.as_tensor(item.codes)[:, crop]] for item, crop in drawn]
         return self._mask(sequences, self.sampler.generators(*part))
 
     def weigh(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> float:

@@ -28,9 +28,8 @@ class TrainConfig(Config):
 
     n_steps: int = 2000  # optimiser steps
     batch_size: int = 32  # clips a step, over all processes and accumulated parts together
-    accumulate: int = (
-        1  # parts a step is computed in, to save memory; FT2's contrast then compares the clips of a part only
-    )
+    # parts a step is computed in, to save memory; FT2's contrast then compares the clips of a part only
+    accumulate: int = 1
     learning_rate: float = 1e-4  # peak, AdamW with betas (0.9, 0.98)
     head_factor: float = 1.0  # a fresh head may learn this many times faster
     weight_decay: float = 0.01  # on matrices only
@@ -44,9 +43,8 @@ class TrainConfig(Config):
     validate_every: int = 0  # steps between measurements on held-out clips; 0 never
     patience: int = 0  # stop after so many measurements without improvement; 0 never
     save_every: int = 200  # steps between resumable states
-    keep_every: int = (
-        0  # steps between checkpoints that stay, in the run's folder `steps`: the map shows them; 0 keeps none
-    )
+    # steps between checkpoints that stay, in the run's folder `steps`: the map shows them; 0 keeps none
+    keep_every: int = 0
     seed: int = 0  # of data order, masks and dropout
 
     def __post_init__(self):
@@ -230,14 +228,12 @@ class FinetuneConfig:
     min_crop_s: float = 10.0  # shortest stretch
     label_smoothing: float = 0.0
     time_bins: int = 1  # ours: so many equal stretches of the window are also read one by one, so that the order counts
-    keep_tables: bool = (
-        False  # ours: token embeddings stay as they start; codes that training hardly holds keep their meaning
-    )
+    # ours: token embeddings stay as they start; codes that training hardly holds keep their meaning
+    keep_tables: bool = False
     dropout: float | None = None  # of the encoder while it learns labels; None: as in pre-training
     frame_head: bool = False  # a second head that learns event times frame by frame (needs events in the corpus)
-    base_rates: bool = (
-        False  # ours: heads with several labels a clip start at how common labels are (arXiv 1708.02002, 4.1)
-    )
+    # ours: heads with several labels a clip start at how common labels are (arXiv 1708.02002, 4.1)
+    base_rates: bool = False
     adapt: AdaptConfig = AdaptConfig()  # how much of the pre-trained model learns
 
     def __post_init__(self):

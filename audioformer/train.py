@@ -39,7 +39,7 @@ from audioformer.optim import (
 )
 from audioformer.recipes import TrainConfig
 
-SAME_NUMBERS = ("gradient_checkpointing", "compile", "keep_every")  # settings that a run may go on with or without
+SAME_NUMBERS = ("gradient_checkpointing", "compile", "keep_every")  # settings that may differ when a run continues
 LOG = "log.jsonl"  # a record a line
 STEPS = "steps"  # sub-folder of checkpoints from under way
 
@@ -92,7 +92,7 @@ class Task(nn.Module):
         return None
 
     def recipe(self) -> dict:
-        """Everything, beside TrainConfig, that decides the numbers, ready for JSON: a run goes on only under the same."""
+        """Everything, beside TrainConfig, that decides the numbers, ready for JSON: a run continues only under the same."""
         return {}
 
     def more_state(self) -> dict:
@@ -124,7 +124,7 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
     """Train to the end of the schedule, yielding a record a step.
 
     With a folder, the state is saved every `config.save_every` steps, at the end, and when the loop is left early
-    (Ctrl-C, a closed generator); a second call with the same folder goes on from there. `log.jsonl` holds the records.
+    (Ctrl-C, a closed generator); a second call with the same folder continues there. `log.jsonl` holds the records.
     Ctrl-C waits for the step to end; a second one does not, and then the last saved state stays.
 
     Args:

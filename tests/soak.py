@@ -34,9 +34,8 @@ SERVER = "import json, sys; from audioformer_app import launch; launch(int(sys.a
 RATE_HZ = 16_000
 TIMEOUT_S = 180
 THINK_S = (1.0, 4.0)
-GROWTH_MB_PER_MINUTE = (
-    20.0  # of the second half: what the first fills (models, caches, one state a person) is not growth
-)
+# of the second half: what the first fills (models, caches, one state a person) is not growth
+GROWTH_MB_PER_MINUTE = 20.0
 
 
 def free_port() -> int:

@@ -230,7 +230,7 @@ def tones(tmp_path_factory):
     for n in range(3):
         for name, speed in (("low", 0.05), ("high", 0.8)):
             soundfile.write(folder / f"{name} {n}.wav", 0.4 * np.sin(np.arange(18_000) * speed * (1 + 0.1 * n)), 24_000)
-    (folder / "broken.wav").write_bytes(b"RIFF this is no sound")
+    (folder / "broken.wav").write_bytes(b"RIFF this is not a sound")
     return folder
 
 

@@ -214,7 +214,10 @@ def test_unknown_names_are_refused_with_what_there_is(tmp_path, monkeypatch, nam
 
 def test_a_hub_name_without_a_network_is_refused(monkeypatch):
     monkeypatch.setenv("AUDIOFORMER_OFFLINE", "1")
-    with pytest.raises(AudioformerError, match="nobody/nothing: no such folder, and the Hugging Face Hub gave nothing"):
+    with pytest.raises(
+        AudioformerError,
+        match="nobody/nothing: no such folder, and the Hugging Face Hub has no such model or cannot be reached",
+    ):
         find_checkpoint("nobody/nothing")
 
 

@@ -136,7 +136,7 @@ def test_numbers_beyond_full_scale_are_brought_to_it_whether_from_a_file_or_an_a
 def test_missing_files_folders_and_other_things_are_refused(clf, tmp_path):
     with pytest.raises(AudioformerError, match="no such file"):
         clf.classify(tmp_path / "absent.wav")
-    with pytest.raises(AudioformerError, match="a list is no sound"):
+    with pytest.raises(AudioformerError, match="a list is not a sound"):
         clf.classify([0.0, 1.0])
     with pytest.raises(AudioformerError, match="sample_rate is missing"):
         clf.classify(torch.zeros(100))

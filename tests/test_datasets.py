@@ -524,7 +524,7 @@ def test_phones_recordings_count_where_they_can_be_decoded_and_are_named_elsewhe
     data = open_dataset("folder", tmp_path)
     assert len(data) == 1
     assert data.notes[0].startswith(
-        "1 file is no sound that can be decoded here and left out: 1 .m4a; phones' formats need `pip"
+        "1 file is not a sound that can be decoded here and left out: 1 .m4a; phones' formats need `pip"
     )
 
 

@@ -154,10 +154,10 @@ def test_several_labels_and_their_times_are_learned():
 def test_frame_targets_follow_the_crop():
     task = made(recipe(frame_head=True), "summed", several_labels(), multi_label=True)
     clip = several_labels(3)[2]
-    whole = task._frame_targets([clip], [0], 40)[0]
+    whole = task._frame_targets([clip], [slice(0, 40)])[0]
     assert whole[:, 0].nonzero()[:, 0].tolist() == list(range(20))
     assert whole[:, 1].nonzero()[:, 0].tolist() == list(range(20, 40))
-    cropped = task._frame_targets([clip], [15], 10)[0]
+    cropped = task._frame_targets([clip], [slice(15, 25)])[0]
     assert cropped[:, 0].nonzero()[:, 0].tolist() == [0, 1, 2, 3, 4]
     assert cropped[:, 1].nonzero()[:, 0].tolist() == [5, 6, 7, 8, 9]
 

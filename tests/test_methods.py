@@ -119,7 +119,8 @@ class ToyTask(Task):
         self.sampler = CodeSampler(request.clips, config.train.batch_size, 1, 75, 75, 0)
 
     def batch(self, step, micro_step=0, rank=0, world=1):
-        return self.model.collate(self.sampler.draw(step, micro_step, rank, world)[1])
+        drawn = zip(*self.sampler.draw(step, micro_step, rank, world))
+        return self.model.collate([item.codes[:, crop] for item, crop in drawn])
 
     def forward(self, batch):
         loss = self.config.louder * self.model(batch.tokens).hidden.square().mean()

@@ -195,7 +195,7 @@ def test_second_stages_that_cannot_be_are_refused(tmp_path):
         made(recipe("kmeans"))
     start = finished(tmp_path)
     deeper = recipe("kmeans")
-    with pytest.raises(AudioformerError, match="sizes of the model to go on from are fixed"):
+    with pytest.raises(AudioformerError, match="sizes of the model to continue from are fixed"):
         made(replace(deeper, model=replace(deeper.model, n_layers=1)), start=start)
     quantised = recipe("kmeans", frames="quantised")
     with pytest.raises(AudioformerError, match="both must read the same"):

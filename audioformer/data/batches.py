@@ -98,7 +98,7 @@ def clips_hash(clips: Sequence) -> str:
         clips: items with `.codes` (K, T), or a Corpus.
 
     Returns:
-        16 hexadecimal digits; a run goes on only with the clips that it began with.
+        16 hexadecimal digits; a run continues only with the clips that it began with.
     """
     named = clips.outlines() if hasattr(clips, "outlines") else map(_outline, (clips[i] for i in range(len(clips))))
     digest = hashlib.sha256()
@@ -212,22 +212,16 @@ class CodeSampler:
         ]
         return [torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1)) for seed in seeds]
 
-    def draw(
-        self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1
-    ) -> tuple[list, list[Tensor], list[int]]:
+    def draw(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[list, list[slice]]:
         """The clips of one part of one step for one process.
 
         Returns:
-            items, their crops (K, T'), and the frame each crop starts at; B of each.
+            items, and the frames of each to train on; B of both.
         """
         indices = batch_indices(len(self.clips), self.batch_size, step, self.seed)
         mine = self.positions(micro_step, rank, world)
         items = [self.clips[int(indices[i])] for i in mine]
-        crops, starts = [], []
-        for i, item in zip(mine, items, strict=True):
-            codes = torch.as_tensor(item.codes)
-            rng = np.random.default_rng([self.seed, CROP_SEED, step, int(i)])
-            kept = random_crop(codes.shape[1], self.max_frames, self.min_frames, rng)
-            crops.append(codes[:, kept])
-            starts.append(kept.start)
-        return items, crops, starts
+        rngs = [np.random.default_rng([self.seed, CROP_SEED, step, int(i)]) for i in mine]
+        lengths = [item.codes.shape[1] for item in items]
+        size = (self.max_frames, self.min_frames)
+        return items, [random_crop(n, *size, rng) for n, rng in zip(lengths, rngs, strict=True)]

@@ -129,7 +129,9 @@ def read_info(folder: Path) -> CorpusInfo:
     """
     path = folder / INFO_NAME
     if not path.is_file():
-        raise AudioformerError(f"{folder}: is no corpus (has no {INFO_NAME}); make one with `audioformer prepare`")
+        raise AudioformerError(
+            f"{folder}: is not a corpus (it has no {INFO_NAME}); make one with `audioformer prepare`"
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["version"] != FORMAT_VERSION:

@@ -1,7 +1,7 @@
 """Codes of a whole data set, once: between data sets and training in the data path.
 
 Each clip is read, perhaps varied, coded and written as one row of an Arrow shard. Shards are written under a temporary
-name and renamed when whole, and finished ones are skipped, so a run that was killed goes on where it stopped. Clips are
+name and renamed when whole, and finished ones are skipped, so a run that was killed continues where it stopped. Clips are
 coded one at a time: memory stays flat, and a clip's codes cannot depend on its neighbours in a batch.
 
 Shapes: N samples, K codebooks, T frames.

@@ -32,9 +32,8 @@ class EncodecMAEConfig(Config):
 
     frames: str = "latents"  # what is seen: "latents", "mel256" or "quantised"
     frame_width: int = 128  # F, numbers in a frame: the codec's latent width, or 256 bands
-    targets: str = (
-        "codes"  # guessed: the codec's "codes", "kmeans" clusters (second stage), or "both" (its first version)
-    )
+    # guessed: the codec's "codes", "kmeans" clusters (second stage), or "both" (its first version)
+    targets: str = "codes"
     codebook_size: int = 1024  # V, codes per row
     n_codebooks: int = 8  # K, rows guessed
     n_clusters: int = 1024  # of the second stage

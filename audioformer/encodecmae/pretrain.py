@@ -167,7 +167,7 @@ class FrameModelling(Task):
         codec: name, fingerprint, sample_rate, frame_rate, codebook_size of the codec the clips were coded with.
         held_out: clips never trained on, to measure on; may be empty.
         codebooks: (K', V, F) of the codec; needed for frames="quantised".
-        start: a pre-trained model to go on from; what its shape shares with the recipe's is taken over.
+        start: a pre-trained model to continue from; what its shape shares with the recipe's is taken over.
         teacher: for the second stage, the model whose activations are clustered; None takes `start`.
     """
 
@@ -213,13 +213,13 @@ class FrameModelling(Task):
         )
 
     def _take_over(self, start: EncodecMAE | None, codebooks: Tensor | None) -> None:
-        """Weights of the model to go on from, or the measured mean and deviation of the frames."""
+        """Weights of the model to continue from, or the measured mean and deviation of the frames."""
         encoder, sizes = self.model.encoders[0], self.config.model
         if start is not None:
             free = {name: getattr(start.config, name) for name in ("targets", "n_clusters", "cluster_width")}
             if start.config != replace(sizes, **free):
                 raise AudioformerError(
-                    "the sizes of the model to go on from are fixed, all but targets and n_clusters; leave model.* out"
+                    "the sizes of the model to continue from are fixed, all but targets and n_clusters; leave model.* out"
                 )
             encoder.load_state_dict(start.encoders[0].state_dict())
             for name in ("to_decoder", "decoder_positions", "decoder"):
@@ -264,8 +264,9 @@ class FrameModelling(Task):
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[FrameBatch, Tensor, Tensor]:
         """(frames, codes (B, K, T), what is hidden (B, T))."""
         part = (step, micro_step, rank, world)
-        items, crops, starts = self.sampler.draw(*part)
-        return self._batch_of(items, starts, [crop.shape[1] for crop in crops], self.sampler.generators(*part))
+        items, crops = self.sampler.draw(*part)
+        starts, lengths = [crop.start for crop in crops], [crop.stop - crop.start for crop in crops]
+        return self._batch_of(items, starts, lengths, self.sampler.generators(*part))
 
     def weigh(self, batch: tuple[FrameBatch, Tensor, Tensor]) -> float:
         """Hidden frames: a mean over them all is the mean over parts, each with this weight.

@@ -113,9 +113,8 @@ class DualTransformer(nn.Module):
         shared = feed_forward() if config.shared_ff else None
         self.blocks = nn.ModuleList(DualBlock(config, shared or feed_forward()) for _ in range(n_layers))
         self.final_norm = nn.LayerNorm(config.d_model)
-        self.checkpointing = (
-            False  # in training, compute each block again on the way back: a third more time, far less memory
-        )
+        # in training, compute each block again on the way back: a third more time, far less memory
+        self.checkpointing = False
 
     def forward(
         self, hidden: Tensor, padding: Tensor | None = None, need_weights: bool = False

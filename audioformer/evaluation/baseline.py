@@ -25,9 +25,8 @@ from audioformer.errors import AudioformerError
 
 SAMPLE_RATE, WINDOW, HOP, N_MELS = 24_000, 1024, 320, 64  # Hz, samples, samples, bands
 N_CEPSTRA, N_SEGMENT_CEPSTRA, N_SEGMENTS = 30, 20, 6
-RANGE_DB = (
-    60.0  # below the clip's loudest cell: what lies deeper is digital silence or a coder's dither, and says nothing
-)
+# below the clip's loudest cell: what lies deeper is digital silence or a coder's dither, and says nothing
+RANGE_DB = 60.0
 
 
 def clip_features(samples, sample_rate: int) -> np.ndarray:

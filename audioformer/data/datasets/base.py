@@ -31,7 +31,7 @@ class Clip:
         labels: none, one or several names.
         fold: cross-validation fold, from 1; None where the data set has none.
         split: "train", "val", "test" or None.
-        group: source recording or speaker; clips of one group must not be torn between training and test.
+        group: source recording or speaker; clips of one group must not be split between training and test.
         start_s: where in the file the clip begins, seconds.
         duration_s: length, seconds; None for "to the end of the file".
         events: (label, onset_s, offset_s) counted from the start of the clip.
@@ -270,7 +270,7 @@ def require_files(clips: list[Clip], listed_in: Path, allow_missing: bool) -> tu
     if not present or not allow_missing:
         raise AudioformerError(
             f"{absent[0].path}: listed in {listed_in.name} but not there ({len(absent)} of {len(clips)} clips missing); "
-            "complete the download" + ("" if not present else ", or pass allow_missing=True to go on without them")
+            "complete the download" + ("" if not present else ", or pass allow_missing=True to continue without them")
         )
     return present, tuple(clip.id for clip in absent)
 

@@ -38,7 +38,7 @@ def open_esc(root: str | os.PathLike, esc10_only: bool = False, allow_missing: b
     Args:
         root: folder with `audio/` and `meta/esc50.csv`, or the one above it; the CSV may lie beside `audio/` too.
         esc10_only: keep the clips marked `esc10` alone (10 of 50 classes).
-        allow_missing: go on without the files that are not there.
+        allow_missing: continue without the files that are not there.
 
     Returns:
         AudioDataset; label_names are the categories present in the order of their targets. `group` is the source

@@ -45,7 +45,7 @@ def open_folder(root: str | os.PathLike, csv: str | None = None, allow_missing: 
     Args:
         root: the folder. A CSV directly in it is used; without one the sub-folders are the classes.
         csv: name of the CSV, where there are several.
-        allow_missing: go on without the files that the CSV lists but the disk lacks.
+        allow_missing: continue without the files that the CSV lists but the disk lacks.
 
     Returns:
         AudioDataset; label_names sorted; multi-label if any line of the CSV has several labels (or none).

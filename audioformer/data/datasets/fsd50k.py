@@ -41,7 +41,7 @@ def open_fsd50k(
     Args:
         root: folder holding the unpacked archives.
         parts: "dev" (splits "train" and "val") and/or "eval" (split "test").
-        allow_missing: go on without the files that are not there.
+        allow_missing: continue without the files that are not there.
 
     Returns:
         AudioDataset, multi-label, label_names in the order of vocabulary.csv; group is the uploader where the metadata

@@ -20,7 +20,7 @@ class Source:
     Args:
         make: `(rng, sample_rate, duration_s) -> (n,)` dry sound, at most `duration_s` long.
         target: class number; ESC-50's own for the ten of ESC-10, from 100 on for the rest.
-        texture: True if it goes on for as long as there is room, False if it is an event with an end.
+        texture: True if it lasts as long as there is room, False if it is an event with an end.
         padded: how often a clip holds a shorter recording inside digital silence, as ESC-50 clips do.
         peak: range of the largest absolute sample value of a clip.
         snr_db: range of the level of the sound over the background noise.

@@ -2,7 +2,7 @@
 
 A folder holds `audio/{fold}-{index}-{take}-{target}.ogg`, `meta/esc50.csv` (filename, fold, target, category, esc10,
 src_file, take), `meta/events.csv` (filename, label, onset_s, offset_s, level_db) for scenes, and `meta/clips.jsonl`,
-one line per finished clip, from which an interrupted run goes on.
+one line per finished clip, from which an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def write_scenes(
     sample_rate: int = 24000,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Item]:
-    """Write `n_clips` synthetic clips and their labels; an interrupted run goes on where it stopped.
+    """Write `n_clips` synthetic clips and their labels; an interrupted run continues where it stopped.
 
     Clip `index` depends only on the settings and `index`: asking again for more clips keeps the first ones.
 
