@@ -66,8 +66,10 @@ def test_the_loudest_band_of_a_tone_is_named(tone):
     assert lane["columns"] * lane["step_s"] == pytest.approx(2, abs=0.03)
 
 
-def test_long_pictures_are_thinned_to_what_a_screen_shows():
-    assert lanes.mel(np.zeros(RATE_HZ * 60, np.float32), RATE_HZ)["columns"] <= lanes.MAX_COLUMNS
+def test_a_long_picture_of_silence_is_thinned_to_a_screen_and_all_dark():
+    lane = lanes.mel(np.zeros(RATE_HZ * 60, np.float32), RATE_HZ)
+    assert lane["columns"] <= lanes.MAX_COLUMNS
+    assert levels(lane).max() <= 1
 
 
 def test_similar_codes_get_similar_shades_where_ranks_are_known():

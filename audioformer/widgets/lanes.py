@@ -19,6 +19,7 @@ from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.errors import AudioformerError
 
 N_FFT, MEL_HOP, N_MELS, RANGE_DB = 1024, 320, 80, 80.0
+LEAST_HIGH_DB = -20.0  # of the brightest colour: silence, -100 dB, stays the darkest
 DB_PER_NEPER = 20 / np.log(10)  # natural log of a magnitude to decibel
 MAX_COLUMNS = 1500
 HIDDEN, CHANGED, RIGHT = 1, 2, 3  # marks of a code lane
@@ -129,6 +130,7 @@ def mel(samples, sample_rate: int) -> dict:
     band_hz, ticks = mel_bands(sample_rate)
     step = -(-values.shape[1] // MAX_COLUMNS)
     values = np.maximum.reduceat(values, np.arange(0, values.shape[1], step), axis=1)
+    high = max(float(values.max()), LEAST_HIGH_DB)
     loudest = band_hz[np.unravel_index(values.argmax(), values.shape)[0]]
     lane = picture(
         values,
@@ -137,8 +139,8 @@ def mel(samples, sample_rate: int) -> dict:
         unit="dB",
         start_s=-MEL_HOP / sample_rate / 2,
         weight=0.34,
-        low=float(values.max()) - RANGE_DB,
-        high=float(values.max()),
+        low=high - RANGE_DB,
+        high=high,
         row_names=[f"{hz:.0f} Hz" for hz in band_hz],
         id="mel",
         ticks=ticks,

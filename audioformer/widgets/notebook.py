@@ -48,7 +48,7 @@ def timeline(
         sound: file name, Waveform, or samples (N,) / (C, N) together with sample_rate.
         sample_rate: Hz, for bare samples.
         codec: whose codes are shown; None: the classifier's, or the bundled one.
-        classifier: adds its scores of the leading classes over time.
+        classifier: adds the scores of its first three labels over time.
         events: (label, start, end) of each known event.
         more: further lanes, made with `audioformer.widgets.lanes`.
         link: widgets of the same sound with the same word here share playhead, selection and cursor.
@@ -72,10 +72,12 @@ def timeline(
         lanes.codes(codes, codec.frame_rate, _ranks(codec)),
     ]
     if classifier is not None:
-        values = moment_scores(classifier, classifier.codes(waveform))
-        rate = classifier.codec.frame_rate
+        read = classifier.codes(waveform)
+        prediction = classifier.scan(read)
+        values, rate = moment_scores(classifier, read, prediction), classifier.codec.frame_rate
+        best = [classifier.label_names[i] for i in prediction.probabilities.argsort(descending=True, stable=True)]
         silent = silent_frames(samples, codec.sample_rate, rate, len(values))
-        shown.append(lanes.scores(values, rate, classifier.label_names, silent=silent))
+        shown.append(lanes.scores(values, rate, classifier.label_names, best, silent))
     if events:
         shown.append(lanes.events(events))
     decoded = codec.decode(codes, n_samples=len(samples))[0].mean(0).cpu().numpy()

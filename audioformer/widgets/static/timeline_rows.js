@@ -20,8 +20,10 @@ export function laneRow(lane) {
     ticks.append(tick);
   }
   row.append(name, ticks, canvas);
-  if (lane.lines?.length > 1 || lane.legend) row.append(legend(lane));
+  const named = lane.lines?.length > 1 || Boolean(lane.legend);
+  if (named) row.append(legend(lane));
   row.classList.toggle("af-low", Boolean(lane.points)); // where nothing is drawn
+  row.classList.toggle("af-named", named && !lane.points); // the names stand above the lines
   return { lane, row, canvas };
 }
 

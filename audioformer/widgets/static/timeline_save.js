@@ -10,7 +10,7 @@ export function lanesPicture(timeline) {
     const frame = timeline.frame();
     const { colours } = frame;
     for (const { lane, row, canvas } of timeline.rows) {
-      const [left, top, height] = [canvas.offsetLeft, row.offsetTop, row.clientHeight];
+      const [left, top, height] = [canvas.offsetLeft, row.offsetTop + canvas.offsetTop, canvas.clientHeight];
       context.save();
       context.translate(left, top);
       drawLane(context, { ...frame, lane, width: canvas.clientWidth, height: canvas.clientHeight });
