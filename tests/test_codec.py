@@ -157,10 +157,14 @@ def test_what_is_no_file_of_codes_is_refused(codec, tmp_path, damage):
 
 def test_decode_writes_one_clip_and_no_more_than_two_hours(tmp_path, capsys):
     save_compact(codec := tiny_codec(), tmp_path / "codec")
-    for codes, message in ((ONE.repeat(2, 1, 1), "holds 2 clips"), (ONE[:, :1, :1].repeat(1, 1, 560_000), "is longer")):
-        save_codes(tmp_path / "many.safetensors", codes, codec, 9)
-        words = [str(tmp_path / "many.safetensors"), "-o", str(tmp_path / "a.wav"), "--codec", str(tmp_path / "codec")]
-        assert main(["decode", *words]) == 2
+    long, path = ONE[:, :1, :1].repeat(1, 1, 560_000), str(tmp_path / "codes.safetensors")
+    for codes, n_samples, message in (
+        (ONE.repeat(2, 1, 1), 1600, "holds 2 clips"),
+        (long, 320 * 560_000, "7467 s is longer than the 7200 s"),
+        (long, 5, "560000 frames do not last n_samples=5 samples"),
+    ):
+        save_codes(path, codes, codec, n_samples)
+        assert main(["decode", path, "-o", str(tmp_path / "a.wav"), "--codec", str(tmp_path / "codec")]) == 2
         assert message in capsys.readouterr().err
 
 

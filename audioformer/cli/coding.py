@@ -76,21 +76,24 @@ def run_decode(arguments: argparse.Namespace) -> Result:
 
     file = load_codes(arguments.file)
     codec = load_codec(arguments.codec or file.codec, weights=arguments.weights)
-    require_fingerprint(codec, file.fingerprint, f"{Path(arguments.file).name} (codec {file.codec})")
+    require_fingerprint(codec, file.fingerprint, f"{Path(arguments.file).name} (codec {file.codec!r:.60})")
     rows = arguments.codebooks or file.codes.shape[1]
     if rows > file.codes.shape[1]:
         raise AudioformerError(
             f"--codebooks {rows}: {Path(arguments.file).name} holds {file.codes.shape[1]}; choose 1 to that"
         )
-    n_clips, _, n_frames = file.codes.shape
+    name, (n_clips, _, n_frames) = Path(arguments.file).name, file.codes.shape
     if n_clips > 1:
+        raise AudioformerError(f"{name}: holds {n_clips} clips, and this writes one; in Python decode takes all")
+    longest = n_frames * codec.hop_length  # samples; segments of EnCodec at 48 kHz overlap by 1 %
+    if not 0.98 * longest - codec.hop_length <= file.n_samples <= longest:
         raise AudioformerError(
-            f"{Path(arguments.file).name}: holds {n_clips} clips, and this writes one; in Python decode takes all"
+            f"{name}: {n_frames} frames do not last n_samples={file.n_samples} samples; encode the sound again"
         )
-    if n_frames / codec.frame_rate > MAX_DURATION_S * 1.02:
+    if file.n_samples > MAX_DURATION_S * codec.sample_rate:
         raise AudioformerError(
-            f"{Path(arguments.file).name}: {n_frames / codec.frame_rate:.0f} s is longer than the "
-            f"{MAX_DURATION_S:.0f} s that are decoded; cut the sound first"
+            f"{name}: {file.n_samples / codec.sample_rate:.0f} s is longer than the {MAX_DURATION_S:.0f} s that are "
+            "decoded; cut the sound first"
         )
     samples = codec.decode(file.codes[:, :rows], file.n_samples, file.scales)[0]
     save_audio(arguments.output, samples, codec.sample_rate)
