@@ -8,8 +8,8 @@
 | lora | W + scale / rank * up @ down for each matrix of a block, `up` starts at 0 | LoRA, arXiv 2106.09685 |
 | full | everything | |
 
-Each starts as the model it adapts. LoRA ends as plain weights: a checkpoint holds the sums, nothing has to know. Adapters
-stay layers of their own, which `rebuild` puts in place before the weights are read.
+Each starts as the model it adapts. LoRA ends as plain weights: a checkpoint holds the sums, nothing has to know.
+Adapters stay layers of their own, which `rebuild` puts in place before the weights are read.
 
 LoRA is computed here rather than by the library peft, which renames the weights inside a checkpoint; given the same
 numbers, peft 0.21 has the same logits and gradients to rounding.

@@ -141,7 +141,10 @@ def attend(
 
 
 def _slow_fused(q: Tensor, k: Tensor) -> bool:
-    """Whether the plain products beat the fused kernel: 16 bits on a CPU (twice as fast at 376 positions on one without matrix units)."""
+    """Whether the plain products beat the fused kernel.
+
+    16 bits on a CPU (twice as fast at 376 positions on one without matrix units).
+    """
     return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.shape[-2] * k.shape[-2] <= FUSED_BEYOND
 
 

@@ -85,11 +85,12 @@ def load_audio(
         duration_s: how much to read at most, seconds; None reads to the end.
 
     Returns:
-        Waveform with samples (C, N), N >= 1, all finite. Of a damaged file it holds what can be decoded, and its `notes`
-        say how much is missing.
+        Waveform with samples (C, N), N >= 1, all finite. Of a damaged file it holds what can be decoded, and its
+        `notes` say how much is missing.
 
     Raises:
-        AudioformerError: missing, a folder, empty, not audio, too long, holding NaN/Inf, or nothing that can be decoded.
+        AudioformerError: missing, a folder, empty, not audio, too long, holding NaN/Inf, or nothing that can be
+            decoded.
     """
     path, stretch = _readable_file(path), (max_s, start_s, duration_s)
     with SoundReader(path) as sound:

@@ -78,8 +78,8 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], about: 
     """Write a checkpoint; an old one in the same folder stays whole until the new one is.
 
     The weights file carries config and card too and goes first: renaming it is the one moment in which the new
-    checkpoint takes the old one's place. A kill before config.json follows is seen by `load_checkpoint` (their "weights"
-    differ), which then reads what the weights carry.
+    checkpoint takes the old one's place. A kill before config.json follows is seen by `load_checkpoint` (their
+    "weights" differ), which then reads what the weights carry.
 
     Args:
         folder: made if missing.
@@ -164,7 +164,10 @@ def _read_json(text: str) -> dict:
 
 
 def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(tensors by name, what the file says beside them); the size of its list of tensors is checked before it is read."""
+    """(tensors by name, what the file says beside them).
+
+    The size of its list of tensors is checked before it is read.
+    """
     from safetensors import safe_open
 
     with open(path, "rb") as file:

@@ -1,10 +1,10 @@
 """The classifier: AudioFormer, a mean over positions and one linear layer.
 
 The last model in the data path. Source: AudioFormer (arXiv 2308.07221), fine-tuning methods 1 and 2 as drawn by its
-authors. A mean knows what sounds but not when: our option `time_bins` also reads the clip's beginning, middle and end one
-by one, a temporal pyramid (spatial pyramids: Lazebnik et al., CVPR 2006), by a clock that a learned gate lets run.
-Shapes: B clips, K codebook rows, R rows encoded, T frames, S positions (T + 2, with BOA and EOA), D width, C classes,
-G time bins.
+authors. A mean knows what sounds but not when: our option `time_bins` also reads the clip's beginning, middle and end
+one by one, a temporal pyramid (spatial pyramids: Lazebnik et al., CVPR 2006), by a clock that a learned gate lets run.
+Shapes: B clips, K codebook rows, R rows encoded, T frames, S positions (T + 2, with BOA and EOA), D width, C classes, G
+time bins.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class ClassifierOutput:
 class Classifier(nn.Module):
     """AudioFormer, mean over positions, one linear layer (fine-tuning method 1; method 2 adds a loss, not a layer).
 
-    It reads row 1 if rows="separate" (the authors'), the mean of the rows' vectors if "shared", all rows if "summed". The model of
-    another method (methods.py) takes AudioFormer's place if the configuration is one of its own.
+    It reads row 1 if rows="separate" (the authors'), the mean of the rows' vectors if "shared", all rows if "summed".
+    The model of another method (methods.py) takes AudioFormer's place if the configuration is one of its own.
 
     Args:
         config: shape of the model.
         n_classes: C.
         frame_head: a second linear layer for class scores per frame (events with times).
-        time_bins: G; with more than one, each G-th of the clip adds to its logits through weights of its own. A gate learns
-            which frames count as time, so that a pause before a word does not push it into later bins.
+        time_bins: G; with more than one, each G-th of the clip adds to its logits through weights of its own. A gate
+            learns which frames count as time, so that a pause before a word does not push it into later bins.
     """
 
     def __init__(self, config: Config, n_classes: int, frame_head: bool = False, time_bins: int = 1):
@@ -87,8 +87,8 @@ class Classifier(nn.Module):
     ) -> ClassifierOutput:
         """Classify clips.
 
-        The clip's vector is a mean over positions and the heads are linear, so without a frame head the clip's logits are
-        the mean of the same heads' logits at every position: `frame_logits` shows where a decision comes from.
+        The clip's vector is a mean over positions and the heads are linear, so without a frame head the clip's logits
+        are the mean of the same heads' logits at every position: `frame_logits` shows where a decision comes from.
 
         Args:
             tokens: (B, K, S) int64, of `collate`.
@@ -130,7 +130,10 @@ class Classifier(nn.Module):
         return output
 
     def _bin_logits(self, frames: Tensor, beyond: Tensor) -> Tensor:
-        """(B, T, D) vectors to (B, T, C): what each frame adds to the clip's logits through the bins that it lies in."""
+        """(B, T, D) vectors to (B, T, C).
+
+        What each frame adds to the clip's logits through the bins that it lies in.
+        """
         frames = frames.float()
         counts = self.gate(frames)[..., 0].sigmoid() * ~beyond  # (B, T)
         weights = bin_weights(counts, self.head_of_bins.in_features // self.config.d_model)  # (B, T, G)

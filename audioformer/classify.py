@@ -164,7 +164,10 @@ class AudioClassifier:
         )
 
     def classify_codes(self, codes: Tensor, target_mask: Tensor | None = None) -> CodesPrediction:
-        """Prediction for codes (K, T), with MASK where `target_mask` (K, T) is True: for those who change codes and look."""
+        """Prediction for codes (K, T), with MASK where `target_mask` (K, T) is True.
+
+        For those who change codes and look.
+        """
         masks = None if target_mask is None else [target_mask]
         return predict_codes(self.classifier, [codes], self.window, self.multi_label, target_masks=masks)[0]
 

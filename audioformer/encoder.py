@@ -2,8 +2,8 @@
 
 Between masking and the heads in the data path. Behaves like Hugging Face's RoFormer to rounding: embedding + LayerNorm
 + dropout, then blocks of self-attention and feed-forward, each followed by add and LayerNorm ("post"). Our option
-"pre" puts the LayerNorm before each sub-layer and one at the very end; our option `subsampling` lets the blocks see groups of
-positions.
+"pre" puts the LayerNorm before each sub-layer and one at the very end; our option `subsampling` lets the blocks see
+groups of positions.
 
 Source: RoFormer, arXiv 2104.09864; BERT, arXiv 1810.04805.
 Shapes: B clips, J rows added per frame (1, or K for rows="summed"), S positions, D width, H heads, L blocks.
@@ -106,7 +106,10 @@ class Subsampling(nn.Module):
         return hidden.repeat_interleave(self.factor, 1)[:, :n_positions]
 
     def spread_weights(self, weights: Tensor, n_positions: int, padding: Tensor | None) -> Tensor:
-        """(B, H, N, N) attention between groups to (B, H, S, S): a group's share goes to its real positions in equal parts."""
+        """(B, H, N, N) attention between groups to (B, H, S, S).
+
+        A group's share goes to its real positions in equal parts.
+        """
         real = weights.new_ones(1, n_positions) if padding is None else (~padding).to(weights.dtype)  # (B or 1, S)
         counts = F.pad(real, (0, -n_positions % self.factor)).unflatten(1, (-1, self.factor)).sum(2)
         of_group = torch.arange(n_positions, device=weights.device) // self.factor
@@ -117,8 +120,8 @@ class Subsampling(nn.Module):
 class FrameDecoder(nn.Module):
     """Vectors of groups to one vector for every position, for the heads that guess codes; classifiers do without.
 
-    Group vector + vector of the place in the group + a convolution over the embeddings of single frames, then LayerNorm. The
-    embeddings are of what the model sees: of a hidden code there is nothing in them but MASK.
+    Group vector + vector of the place in the group + a convolution over the embeddings of single frames, then
+    LayerNorm. The embeddings are of what the model sees: of a hidden code there is nothing in them but MASK.
 
     Args:
         d_model: D.
@@ -165,7 +168,8 @@ class EncoderOutput:
     Attributes:
         hidden: (B, S, D), one vector per position; at PAD positions it means nothing.
         all_hidden: L + 1 of (B, S, D) if asked for: the embeddings, then the output of each block.
-        attention: L of (B, H, S, S) if asked for; [b, h, i] is where position i looks, with subsampling where its group does.
+        attention: L of (B, H, S, S) if asked for; [b, h, i] is where position i looks, with subsampling where its group
+            does.
         embedded: (B, S, D) the embeddings of single positions, with subsampling only.
     """
 
@@ -233,7 +237,10 @@ class Block(nn.Module):
     def forward(
         self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool, positions: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, S, D) to (B, W, D), and the attention weights (B, H, W, S) if asked for; W = S unless (B, W) positions are given."""
+        """(B, S, D) to (B, W, D), and the attention weights (B, H, W, S) if asked for.
+
+        W = S unless (B, W) positions are given.
+        """
         stays = hidden if positions is None else pick(hidden, positions)
         if self.pre_norm:
             mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights, positions)
@@ -283,8 +290,8 @@ class Encoder(nn.Module):
             row: (B,) int64, for rows="shared": which codebook row each sequence is, 0 .. K - 1.
             need_weights: also return the attention weights, and compute them step by step.
             need_hidden: also return the output of every layer.
-            positions: (B, W) int64, the only positions whose vectors are of use, a saving in training: the last block computes no
-                others, and hidden is (B, W, D). Without need_weights and need_hidden only.
+            positions: (B, W) int64, the only positions whose vectors are of use, a saving in training: the last block
+                computes no others, and hidden is (B, W, D). Without need_weights and need_hidden only.
 
         Returns:
             EncoderOutput.
@@ -327,7 +334,10 @@ class Encoder(nn.Module):
     def _spread(
         self, output: EncoderOutput, embedded: Tensor, padding: Tensor | None, positions: Tensor | None
     ) -> EncoderOutput:
-        """What the blocks made of groups of positions, for every position again; `embedded` are their embeddings (B, S, D)."""
+        """What the blocks made of groups of positions, for every position again.
+
+        `embedded` are their embeddings (B, S, D).
+        """
         n_positions = embedded.shape[1]
         hidden = self.subsampling.spread(output.hidden, n_positions)
         layers, attention = output.all_hidden, output.attention

@@ -5,8 +5,8 @@
     for record in train(task, task.config.train): ...
     task.export(folder, None, None)
 
-`FineTuning` with method "probe" learns the same layer from crops that it reads again at every step. Here nothing is cropped
-or hidden, so nothing changes from step to step, and a step costs a product of two small matrices.
+`FineTuning` with method "probe" learns the same layer from crops that it reads again at every step. Here nothing is
+cropped or hidden, so nothing changes from step to step, and a step costs a product of two small matrices.
 
 Shapes: n examples, D width, C classes.
 """

@@ -8,8 +8,8 @@
 HEAR allows 16, 22.05, 32, 44.1 and 48 kHz; the models here hear at 24 kHz. So the rate asked for is 48 kHz, and every
 second sample is dropped inside, after soxr's filter. Clips pass a few at a time and in pieces: 20 minutes fit anywhere.
 
-`esc10` has learned from ESC-10, which is part of HEAR's ESC-50: score `pretrained` there. The bundled codec, through which
-both hear, was trained on the sound of ESC-10's folds 1 to 3 and of all FSDD speakers but theo, without labels.
+`esc10` has learned from ESC-10, which is part of HEAR's ESC-50: score `pretrained` there. The bundled codec, through
+which both hear, was trained on the sound of ESC-10's folds 1 to 3 and of all FSDD speakers but theo, without labels.
 
 Shapes: n clips, N samples, T frames, D width of a frame's vector.
 """

@@ -6,8 +6,8 @@
         heard = listener.label()                   # dearer: only when one has the time; the latest window wins
     listener.cut(3.0, 5.0)                         # a moment of the last half minute, as a Waveform
 
-Chunks of any size give exactly the codes of the whole sound (`audioformer.codecs.stream`), resampling included, and memory does
-not grow with it. App and notebook listen with this class.
+Chunks of any size give exactly the codes of the whole sound (`audioformer.codecs.stream`), resampling included, and
+memory does not grow with it. App and notebook listen with this class.
 
 Shapes: N samples, K codebooks, T frames. Times in seconds since the first sample.
 """

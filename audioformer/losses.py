@@ -129,14 +129,15 @@ def multi_positive_contrastive_loss(
         temperature: > 0, no unit; the authors use 0.05 and 0.03.
         anchors: "row1", the likely reading of the drawing (the other rows come from frozen encoders), or "all".
         form: "mean_log", "log_sum" or "vs_negatives".
-        clips: (B,) int, which clip each entry is a coding of: other codings of the anchor's clip neither attract nor repel.
-            None: all are different clips.
+        clips: (B,) int, which clip each entry is a coding of: other codings of the anchor's clip neither attract nor
+            repel. None: all are different clips.
 
     Returns:
         () float, nats. Vectors without any structure give `mpc_chance`.
 
     Raises:
-        AudioformerError: fewer than 2 clips or 2 rows, temperature not above 0, unknown anchors or form, other than B `clips`.
+        AudioformerError: fewer than 2 clips or 2 rows, temperature not above 0, unknown anchors or form, other than B
+            `clips`.
 
     Example:
         >>> clips = torch.eye(2)[:, None].expand(2, 3, 2)                  # 2 clips, 3 identical rows each
@@ -173,9 +174,9 @@ def multi_positive_contrastive_loss(
 def contrast_over_processes(embeddings: Tensor, temperature: float = 0.05, clips: Tensor | None = None) -> Tensor:
     """`multi_positive_contrastive_loss` over the clips of all processes together, as if one process had them all.
 
-    Every process computes the whole loss, in which its own vectors alone carry gradient. Data-parallel training averages
-    the gradients of W processes, and what is wanted is their sum, so the gradient is magnified W times; the value
-    is not.
+    Every process computes the whole loss, in which its own vectors alone carry gradient. Data-parallel training
+    averages the gradients of W processes, and what is wanted is their sum, so the gradient is magnified W times; the
+    value is not.
 
     Args:
         embeddings: (B, R, D) of this process; every process must bring as many.

@@ -1,7 +1,8 @@
 """How a method plugs in: AudioFormer is built in, every other method comes from outside, and nothing here knows its name.
 
-A method is a way to pre-train a model that the rest of the kit can then use: classifier, fine-tuning, windows, probes, HEAR,
-checkpoints, the command line. To add one, write a folder beside this file (or a package of your own) with a module `plug.py`:
+A method is a way to pre-train a model that the rest of the kit can then use: classifier, fine-tuning, windows, probes,
+HEAR, checkpoints, the command line. To add one, write a folder beside this file (or a package of your own) with a
+module `plug.py`:
 
     audioformer/toy/plug.py
         from audioformer.methods import Method
@@ -11,9 +12,9 @@ checkpoints, the command line. To add one, write a folder beside this file (or a
             about = "what is hidden and guessed"          # a line of `--help`
             presets = ("test",)                           # names for `--preset`
 
-            def config_class(self): ...                   # frozen dataclass, a `config.Config`, with `method = "toy"`, ...
-            def build(self, config, heads=True): ...      # ... and the model of this shape, a `model.Backbone`
-            def task(self, request): ...                  # a `train.Task` with `.config.train`: what `pretrain` trains
+            def config_class(self): ...                   # frozen dataclass, a `config.Config`, with `method = "toy"`,
+            ... def build(self, config, heads=True): ...      # ... and the model of this shape, a `model.Backbone` def
+            task(self, request): ...                  # a `train.Task` with `.config.train`: what `pretrain` trains
 
         METHOD = Toy()
 
@@ -22,11 +23,11 @@ That is all. Folders of this package are found by themselves; another package sa
     [project.entry-points."audioformer.methods"]
     toy = "my_package.plug"
 
-Three things follow. *Checkpoints*: `config.json` names the method, and whoever opens one builds its model through `build`. *After
-pre-training* nothing asks which method it is: a `Backbone` says itself what it reads of a sound (`read`), of a clip of a corpus
-(`inputs`), how clips become a batch (`collate`) and which positions are frames (`frame_slice`). *The command line*: `options` adds
-what only this method needs to `audioformer pretrain`. A `plug.py` is imported for every `--help` of it: torch, and the method's
-own modules, are imported inside its functions.
+Three things follow. *Checkpoints*: `config.json` names the method, and whoever opens one builds its model through
+`build`. *After pre-training* nothing asks which method it is: a `Backbone` says itself what it reads of a sound
+(`read`), of a clip of a corpus (`inputs`), how clips become a batch (`collate`) and which positions are frames
+(`frame_slice`). *The command line*: `options` adds what only this method needs to `audioformer pretrain`. A `plug.py`
+is imported for every `--help` of it: torch, and the method's own modules, are imported inside its functions.
 """
 
 from __future__ import annotations
@@ -97,7 +98,10 @@ class Method:
         raise NotImplementedError
 
     def options(self, add: Callable) -> None:
-        """Declare options of `audioformer pretrain` that only this method has; `add` takes what argparse's add_argument takes."""
+        """Declare options of `audioformer pretrain` that only this method has.
+
+        `add` takes what argparse's add_argument takes.
+        """
 
     def convert(self, path: str, folder: str, codec, n_heads: int) -> dict:
         """Turn a checkpoint that the method's authors published into one of ours (`audioformer convert`); gives its config.json.

@@ -187,7 +187,8 @@ def retrieval_at_k(embeddings: np.ndarray, labels: np.ndarray, k: int = 5, group
         embeddings: (n, D); a zero vector is equally far from all.
         labels: (n,) int.
         k: neighbours, 1 to n - 1.
-        groups: (n,) source or speaker; a neighbour from the clip's own group is passed over. None: only the clip itself.
+        groups: (n,) source or speaker; a neighbour from the clip's own group is passed over. None: only the clip
+            itself.
 
     Raises:
         AudioformerError: too few clips for k.
@@ -338,7 +339,10 @@ def multi_label_metrics(probabilities: np.ndarray, targets: np.ndarray) -> dict[
 
 
 def classification_report(probabilities: np.ndarray, labels: np.ndarray, label_names: Sequence[str]) -> dict:
-    """As `classification_metrics`, with {"per_class": {name: recall or None}, "confusion": [[...]], "labels": names}."""
+    """As `classification_metrics`, with {"per_class": {name: recall or None}, "confusion": [[...]], "labels".
+
+    Names}.
+    """
     given = np.asarray(probabilities).argmax(1)
     recall = per_class_accuracy(labels, given, len(label_names))
     return classification_metrics(probabilities, labels) | {

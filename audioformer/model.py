@@ -46,7 +46,8 @@ def mean_pool(hidden: Tensor, padding: Tensor | None = None) -> Tensor:
 class Backbone(nn.Module):
     """What the model of every method offers to all that comes after pre-training: classifier, windows, probes, HEAR.
 
-    `forward(tokens, padding, rows, need_weights, need_hidden)` gives an EncoderOutput with an axis of R rows, as AudioFormer's.
+    `forward(tokens, padding, rows, need_weights, need_hidden)` gives an EncoderOutput with an axis of R rows, as
+    AudioFormer's.
 
     Attributes:
         config: its shape, with `method`, `d_model`, `n_layers`, `n_codebooks`, `rows` and `reads`.
@@ -106,8 +107,8 @@ class Backbone(nn.Module):
 class AudioFormer(Backbone):
     """Encoder(s) over codebook rows, with heads that guess hidden codes.
 
-    rows="separate" has K encoders and heads, "shared" one of each, "summed" one encoder and K heads. With subsampling a frame
-    decoder for each encoder makes vectors of single frames again, for the heads.
+    rows="separate" has K encoders and heads, "shared" one of each, "summed" one encoder and K heads. With subsampling a
+    frame decoder for each encoder makes vectors of single frames again, for the heads.
 
     Args:
         config: shape.
@@ -146,8 +147,8 @@ class AudioFormer(Backbone):
             rows: which rows, counted from 0; None = all. Must stay None for rows="summed".
             need_weights: return the attention weights.
             need_hidden: return every layer's output.
-            positions: (B, R, W) int64, the only positions of each row whose vectors are of use, a saving in training; hidden is
-                then (B, R, W, D).
+            positions: (B, R, W) int64, the only positions of each row whose vectors are of use, a saving in training;
+                hidden is then (B, R, W, D).
 
         Returns:
             EncoderOutput with hidden (B, R, S, D), all_hidden L + 1 of (B, R, S, D), attention L of (B, R, H, S, S);

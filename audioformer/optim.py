@@ -1,6 +1,7 @@
 """Optimiser and learning-rate schedule.
 
-The paper's are not known; ours: AdamW with betas (0.9, 0.98), weight decay on matrices only, linear warm-up, then cosine.
+The paper's are not known; ours: AdamW with betas (0.9, 0.98), weight decay on matrices only, linear warm-up, then
+cosine.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ def make_optimizer(
         model: parameters with requires_grad are taken.
         learning_rate: peak, per step.
         weight_decay: for tensors of two or more dimensions.
-        head_factor: parameters whose name starts with "head" or holds ".head" learn this many times faster: the linear layer that
-            names the clip, or the heads that guess codes. A frame head learns as fast as the rest; it has a target a frame.
+        head_factor: parameters whose name starts with "head" or holds ".head" learn this many times faster: the linear
+            layer that names the clip, or the heads that guess codes. A frame head learns as fast as the rest; it has a
+            target a frame.
         betas: decays of the running means of gradient and squared gradient.
 
     Returns:

@@ -23,7 +23,8 @@ class CodesPrediction:
         window_probabilities: (W, C).
         window_starts: (W,) int, first frame of each window.
         embedding: (D,) mean over windows, weighted alike.
-        frames: (T, C) of each frame, mean where windows overlap, if asked for: from the frame head or, without one, the clip's.
+        frames: (T, C) of each frame, mean where windows overlap, if asked for: from the frame head or, without one, the
+            clip's.
     """
 
     probabilities: Tensor

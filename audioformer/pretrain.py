@@ -265,8 +265,8 @@ def codebook_vectors(codebooks: Tensor, d_model: int, same_scale: bool, seed: in
     """Carry a codec's codebook vectors into D dimensions by one fixed random projection with orthonormal directions.
 
     First each row's mean vector is taken out and each of the codec's dimensions divided by its spread over all rows, so
-    that level, which varies most, does not drown the rest. Distances between what remains survive the projection (exactly
-    where D is no smaller than the codec's width). The result has the standard deviation of fresh embeddings.
+    that level, which varies most, does not drown the rest. Distances between what remains survive the projection
+    (exactly where D is no smaller than the codec's width). The result has the standard deviation of fresh embeddings.
 
     Args:
         codebooks: (K, V, D_codec).

@@ -1,8 +1,8 @@
 """Recipes: every named preset there is, of model sizes, of pre-training and of fine-tuning.
 
-Source: AudioFormer (arXiv 2308.07221) and the scripts that its authors published; ours are marked. As far as these scripts
-tell, the authors stop on the score of AudioSet's evaluation set. Here clips that are neither trained on nor tested on
-decide: `audioformer finetune --held-out-split val`.
+Source: AudioFormer (arXiv 2308.07221) and the scripts that its authors published; ours are marked. As far as these
+scripts tell, the authors stop on the score of AudioSet's evaluation set. Here clips that are neither trained on nor
+tested on decide: `audioformer finetune --held-out-split val`.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def preset(name: str, **changes) -> EncoderConfig:
     """A named model size, with single fields changed.
 
     Args:
-        name: "paper" (12 x 768), "small" (6 x 384), "tiny" (4 x 256), "bundled" (4 x 192, eight rows summed), "esc10", "digits"
-            (those of the bundled checkpoints) or "test" (2 x 32).
+        name: "paper" (12 x 768), "small" (6 x 384), "tiny" (4 x 256), "bundled" (4 x 192, eight rows summed), "esc10",
+            "digits" (those of the bundled checkpoints) or "test" (2 x 32).
         **changes: fields of EncoderConfig.
 
     Returns:
@@ -162,7 +162,8 @@ PRETRAIN_PRESETS = {
     "tiny": PretrainConfig(
         preset("tiny"), MaskConfig(), TrainConfig(n_steps=1500, learning_rate=5e-4, bf16=True), 5.0, 1.0
     ),
-    # ours: the bundled model; 8 rows summed per frame, runs of 5 hidden frames, embeddings that start as the codec's vectors
+    # ours: the bundled model; 8 rows summed per frame, runs of 5 hidden frames, embeddings that start as the codec's
+    # vectors
     "bundled": PretrainConfig(
         preset("bundled"),
         MaskConfig(mask_ratio=0.25, span=5),
@@ -171,7 +172,8 @@ PRETRAIN_PRESETS = {
         min_crop_s=1.0,
         init_from_codebooks=True,
     ),
-    # ours, for hours of unlabelled sound of all kinds: groups of four frames, sequences that are full; an hour and more of one core
+    # ours, for hours of unlabelled sound of all kinds: groups of four frames, sequences that are full; an hour and more
+    # of one core
     "hours": PretrainConfig(
         preset("esc10", dropout=0.0),
         MaskConfig(mask_ratio=0.25, span=5),
@@ -276,14 +278,16 @@ FINETUNE_PRESETS = {
     "paper-as20k-ft2-again": FinetuneConfig(
         replace(_AS20K, learning_rate=1e-5), method="ft2", alpha=0.97, temperature=0.03
     ),
-    # the authors' FSD50K run, from their AudioSet model: as AS-20K, 4 epochs of 36,796 clips, a tenth of the codes hidden
+    # the authors' FSD50K run, from their AudioSet model: as AS-20K, 4 epochs of 36,796 clips, a tenth of the codes
+    # hidden
     "paper-fsd50k": FinetuneConfig(
         TrainConfig(
             n_steps=9_200, batch_size=16, learning_rate=1e-4, schedule="constant", validate_every=2300, patience=3
         ),
         token_mask=0.1,
     ),
-    # ours, from a pre-trained model: first all classes of synthetic sound, one a clip; then, or at once, recordings or scenes
+    # ours, from a pre-trained model: first all classes of synthetic sound, one a clip; then, or at once, recordings or
+    # scenes
     "synthetic": FinetuneConfig(
         TrainConfig(n_steps=400, batch_size=32, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05, average=0.99),
         **_FIVE_S,

@@ -92,7 +92,10 @@ class Task(nn.Module):
         return None
 
     def recipe(self) -> dict:
-        """Everything, beside TrainConfig, that decides the numbers, ready for JSON: a run continues only under the same."""
+        """Everything, beside TrainConfig, that decides the numbers, ready for JSON.
+
+        A run continues only under the same.
+        """
         return {}
 
     def more_state(self) -> dict:
@@ -136,8 +139,8 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
         StepRecord.
 
     Raises:
-        AudioformerError: the folder cannot be written, another process trains in it or it holds a run with other settings, or
-            the loss stops being finite.
+        AudioformerError: the folder cannot be written, another process trains in it or it holds a run with other
+            settings, or the loss stops being finite.
     """
     from accelerate import Accelerator
 

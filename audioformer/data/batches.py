@@ -21,7 +21,10 @@ READ_CLIPS = 64  # clips whose codes `clips_hash` reads
 
 @lru_cache(maxsize=4)
 def epoch_order(n_clips: int, seed: int, epoch: int) -> np.ndarray:
-    """(n_clips,) every clip once, in an order that depends on seed and epoch only; read-only, drawn once for all steps."""
+    """(n_clips,) every clip once, in an order that depends on seed and epoch only.
+
+    Read-only, drawn once for all steps.
+    """
     order = np.random.default_rng([seed, epoch]).permutation(n_clips)
     order.flags.writeable = False
     return order
@@ -110,7 +113,10 @@ def clips_hash(clips: Sequence) -> str:
 
 
 def clip_numbers(items: Sequence) -> Tensor:
-    """(B,) int64: alike for codings of one clip, else different, in every process; items without `.id` are clips of their own."""
+    """(B,) int64: alike for codings of one clip, else different, in every process.
+
+    Items without `.id` are clips of their own.
+    """
     names = [getattr(item, "id", None) for item in items]
     hashes = [
         hashlib.blake2b(repr(name or id(item)).encode(), digest_size=8).digest()
@@ -126,7 +132,8 @@ def _outline(item) -> tuple:
 class TimeSampler:
     """Sequences of about the same length for a step: clips drawn by their time, short ones joined until a sequence is full.
 
-    As stateless as `CodeSampler`, whose place it takes in pre-training: what is drawn depends on (seed, step, place) alone.
+    As stateless as `CodeSampler`, whose place it takes in pre-training: what is drawn depends on (seed, step, place)
+    alone.
 
     Args:
         clips: items with `.codes` (K, T), or a Corpus; read only when drawn.

@@ -283,8 +283,8 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
         corpora: at least one, whole or selected.
 
     Returns:
-        Corpus with all rows, in order; n_codebooks is the smallest of all, frames are kept where all hold the same. Folds
-        keep their numbers.
+        Corpus with all rows, in order; n_codebooks is the smallest of all, frames are kept where all hold the same.
+        Folds keep their numbers.
 
     Raises:
         AudioformerError: none given, or codes of different codecs.

@@ -5,8 +5,8 @@
     CORPUS/shard-00000-of-00004.problems.json     only where clips of that shard could not be read
 
 K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16. A corpus may hold frames of numbers
-as well: F numbers a frame, (F, T) flattened, as float16. Corpora made before clips said which other one is mixed into them
-("partner") are read as well: see `with_partners`.
+as well: F numbers a frame, (F, T) flattened, as float16. Corpora made before clips said which other one is mixed into
+them ("partner") are read as well: see `with_partners`.
 """
 
 from __future__ import annotations
@@ -246,8 +246,8 @@ def with_partners(table, mixes: bool):
 def fits(table, name: str, values, wanted: bool = True) -> np.ndarray:
     """Which rows of an Arrow table have one of some values in a column, or have none of them.
 
-    For "id" and "group" the clip mixed in must fit as well; where it is not known, every clip it can be: those of the same
-    fold and split.
+    For "id" and "group" the clip mixed in must fit as well; where it is not known, every clip it can be: those of the
+    same fold and split.
 
     Args:
         table: rows, with partners.

@@ -1,8 +1,8 @@
 """Codes of a whole data set, once: between data sets and training in the data path.
 
 Each clip is read, perhaps varied, coded and written as one row of an Arrow shard. Shards are written under a temporary
-name and renamed when whole, and finished ones are skipped, so a run that was killed continues where it stopped. Clips are
-coded one at a time: memory stays flat, and a clip's codes cannot depend on its neighbours in a batch.
+name and renamed when whole, and finished ones are skipped, so a run that was killed continues where it stopped. Clips
+are coded one at a time: memory stays flat, and a clip's codes cannot depend on its neighbours in a batch.
 
 Shapes: N samples, K codebooks, T frames.
 """
@@ -97,7 +97,8 @@ def prepare(
         augment: AugmentConfig, or the name of a preset ("light", "strong", ...); needed for variants > 1.
         clip_s: code at most this many seconds of a clip: its beginning, in augmented variants a random stretch.
         n_shards: files to cut the corpus into; None: about 512 rows a file.
-        frames: "latents" or "mel256": keep these frames of numbers too, in 16 bits (75 * F * 2 bytes a second); None: codes only.
+        frames: "latents" or "mel256": keep these frames of numbers too, in 16 bits (75 * F * 2 bytes a second); None:
+            codes only.
 
     Yields:
         PrepareRecord, one a clip.
@@ -170,7 +171,10 @@ def _hash_clips(dataset: AudioDataset) -> str:
 
 
 def _claim(folder: Path, info: CorpusInfo, n_shards: int | None, n_parts: int) -> CorpusInfo:
-    """Make the folder a corpus, or check that it is this one. Parts started at the same moment come to the same answer."""
+    """Make the folder a corpus, or check that it is this one.
+
+    Parts started at the same moment come to the same answer.
+    """
     if folder.is_file():
         raise AudioformerError(f"{folder}: is a file; give a folder for the corpus")
     if not (folder / INFO_NAME).is_file():

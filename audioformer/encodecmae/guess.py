@@ -60,7 +60,8 @@ def guess_clip(
         FrameGuess, on the CPU.
 
     Raises:
-        AudioformerError: the model guesses clusters only, shapes disagree, everything is hidden, or the clip is too long.
+        AudioformerError: the model guesses clusters only, shapes disagree, everything is hidden, or the clip is too
+            long.
     """
     if not model.config.guesses_codes:
         raise AudioformerError(

@@ -35,8 +35,8 @@ def gap_mask(
         ratio: share to hide, between 0 and 1. Rounded down, but one frame is always hidden and one always visible; a
             clip of a single frame stays visible.
         gap: frames hidden in one go.
-        generator: source of chance, on the CPU; B of them make each clip's gaps its own, whatever stands beside it; None =
-            PyTorch's global one.
+        generator: source of chance, on the CPU; B of them make each clip's gaps its own, whatever stands beside it;
+            None = PyTorch's global one.
 
     Returns:
         (B, T) bool on the CPU, True = hidden, T = max(lengths); False beyond a clip's end.

@@ -62,7 +62,8 @@ class MAERecipe:
         return asdict(self)
 
 
-# the authors': AdamW, constant 1e-4, weight decay 0.05, 500k steps of 128 x 4 s in 16 bits (large: 64 on each of 2 GPUs)
+# the authors': AdamW, constant 1e-4, weight decay 0.05, 500k steps of 128 x 4 s in 16 bits (large: 64 on each of 2
+# GPUs)
 _AUTHORS = TrainConfig(
     n_steps=500_000,
     batch_size=128,
@@ -77,7 +78,8 @@ MAE_RECIPES = {
     "small": MAERecipe(mae_preset("small"), _AUTHORS),
     "base": MAERecipe(mae_preset("base"), _AUTHORS),
     "large": MAERecipe(mae_preset("large"), _AUTHORS),
-    # their second stage: on from a finished model, whose sizes replace these; their large one learns from a finished base
+    # their second stage: on from a finished model, whose sizes replace these; their large one learns from a finished
+    # base
     "second-stage": MAERecipe(mae_preset("base", targets="kmeans"), replace(_AUTHORS, n_steps=150_000)),
     # ours, for two cores
     "tiny": MAERecipe(

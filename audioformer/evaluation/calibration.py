@@ -2,8 +2,8 @@
 
     temperature = fit_temperature(probabilities, labels)
 
-Logits divided by a temperature give the same order of classes and other probabilities (Guo et al., arXiv 1706.04599). Here it
-is worked into the last layer's weights, so that everything that reads them agrees.
+Logits divided by a temperature give the same order of classes and other probabilities (Guo et al., arXiv 1706.04599).
+Here it is worked into the last layer's weights, so that everything that reads them agrees.
 
 Shapes: n clips, C classes.
 """

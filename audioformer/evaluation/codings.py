@@ -44,7 +44,10 @@ def codings_of(classifier: AudioClassifier, sound: Sound, n: int, sample_rate: i
 def classify_codings(
     classifier: AudioClassifier, sound: Sound, n: int, top_k: int = 5, sample_rate: int | None = None
 ) -> Prediction:
-    """As `AudioClassifier.classify`, with the mean of the probabilities of n codings; arguments and errors of `codings_of`."""
+    """As `AudioClassifier.classify`, with the mean of the probabilities of n codings.
+
+    Arguments and errors of `codings_of`.
+    """
     waveform = as_waveform(sound, sample_rate, classifier.codec.sample_rate)
     prediction = predict_codings(classifier, [codings_of(classifier, waveform, n)])[0]
     return classifier.name_labels(prediction, waveform, top_k)

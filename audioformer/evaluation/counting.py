@@ -1,7 +1,8 @@
 """What counting alone knows about a hidden code: the ruler for masked language models.
 
     ruler = Counting.of(training_codes, codebook_size=1024, vectors=codec.codebooks()[0])
-    log_p = ruler.log_probabilities("both", codes, hidden)     # (M, V), as `filling.hidden_log_probabilities` gives of a model
+    log_p = ruler.log_probabilities("both", codes, hidden)     # (M, V), as `filling.hidden_log_probabilities` gives of
+    a model
 
 | name | what a guess is mixed from |
 |---|---|
@@ -11,8 +12,8 @@
 | bigram | unigram, repeat, and what followed the last visible code at this distance |
 | both | bigram from the last and from the next visible code, and both once more |
 
-The shares of a mixture depend on how far the visible codes are; expectation-maximisation fits them on a tenth of the clips,
-which the counts leave out (deleted interpolation: Jelinek and Mercer 1980).
+The shares of a mixture depend on how far the visible codes are; expectation-maximisation fits them on a tenth of the
+clips, which the counts leave out (deleted interpolation: Jelinek and Mercer 1980).
 
 Shapes: T frames, V codebook size, M hidden frames, D width of the codec's vectors.
 """
@@ -88,7 +89,8 @@ class Counting:
             clips: (T_i,) codes of one row, of training clips.
             codebook_size: V.
             vectors: (V, D) the codec's vectors of this row; None leaves "nearest" out.
-            hide: (number of frames, seed) to (T,) bool, what is hidden when shares are fitted; None: a quarter, frame by frame.
+            hide: (number of frames, seed) to (T,) bool, what is hidden when shares are fitted; None: a quarter, frame
+                by frame.
             seed: of what is hidden.
 
         Raises:

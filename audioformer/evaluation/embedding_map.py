@@ -225,7 +225,8 @@ def project(vectors, method: str = "umap", seed: int = 0) -> tuple[np.ndarray, n
     Args:
         vectors: (n, D) raw; standardised here.
         method: "pca", the plane in which they spread most, or "umap" (McInnes, Healy and Melville 2018, arXiv
-            1802.03426), which bends the plane so that neighbours stay neighbours; distances between its islands mean nothing.
+            1802.03426), which bends the plane so that neighbours stay neighbours; distances between its islands mean
+            nothing.
         seed: of umap; the same seed gives the same map.
 
     Returns:

@@ -131,8 +131,8 @@ def calibrate(
         progress: called with (clips done, clips in all).
 
     Returns:
-        Temperature, and {"n", "error before", "error after", "known from", "roc area"}: expected calibration errors, the
-        probability that 95 of 100 sounds of the classes reach, and that area.
+        Temperature, and {"n", "error before", "error after", "known from", "roc area"}: expected calibration errors,
+        the probability that 95 of 100 sounds of the classes reach, and that area.
 
     Raises:
         AudioformerError: several labels a clip, no class in common, or too few clips.

@@ -8,11 +8,12 @@
 | `log-mel` | 64 log-mel bands, nothing learned |
 | `codec:NAME` | a codec's latent vector before it is quantised, `codec:compact` |
 | `codes:NAME:rows=K` | the same after quantising: the sum of the vectors of its first K codes |
-| a checkpoint's name, folder or hub id | the transformer's vector: `pretrained`, `esc10`, `runs/mine:layer=2`, `runs/mine:rows=1-3` |
+| a checkpoint's name, folder or hub id | the transformer's vector: `pretrained`, `esc10`, `runs/mine:layer=2`,
+`runs/mine:rows=1-3` |
 
-`layer` counts the blocks, 0 being the embeddings (default: the one that the checkpoint names, else the last); `rows` puts
-the vectors of separately encoded codebook rows behind one another. Between models and what uses them frozen: HEAR and the
-probes.
+`layer` counts the blocks, 0 being the embeddings (default: the one that the checkpoint names, else the last); `rows`
+puts the vectors of separately encoded codebook rows behind one another. Between models and what uses them frozen: HEAR
+and the probes.
 
 Shapes: B clips, N samples, T frames, K codebook rows, R rows encoded, D width of a frame's vector, S = W + 2 positions.
 """
@@ -48,7 +49,8 @@ class FrameEncoder(nn.Module):
         sample_rate: Hz it listens at.
         frame_rate: vectors a second, Hz.
         width: D.
-        first_centre: middle of the first frame, in frames: 0.5 where frame k spans k to k + 1, 0 where it is centred on k.
+        first_centre: middle of the first frame, in frames: 0.5 where frame k spans k to k + 1, 0 where it is centred on
+            k.
     """
 
     sample_rate: int

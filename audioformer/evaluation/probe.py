@@ -11,10 +11,11 @@ from all training clips. The test clips decide nothing.
 | linear | logistic regression, L-BFGS on all clips at once | weight penalty |
 | knn | mean label of the nearest clips by cosine | number of neighbours |
 | svm | support vectors with a radial kernel, each class against the rest | C |
-| mlp | HEAR's: 1 or 2 layers of 1024, BatchNorm, ReLU, dropout 0.1, Xavier start, Adam, batch 1024 | layers, rate, epochs |
+| mlp | HEAR's: 1 or 2 layers of 1024, BatchNorm, ReLU, dropout 0.1, Xavier start, Adam, batch 1024 | layers, rate,
+epochs |
 
-HEAR (arXiv 2203.03022) draws 8 settings of its grid at random; layers and rates have just 8 combinations: all are tried.
-Shapes: n clips, F features, C classes.
+HEAR (arXiv 2203.03022) draws 8 settings of its grid at random; layers and rates have just 8 combinations: all are
+tried. Shapes: n clips, F features, C classes.
 """
 
 from __future__ import annotations

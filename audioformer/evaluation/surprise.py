@@ -53,8 +53,8 @@ def surprise(
         seed: of what is hidden.
 
     Returns:
-        Lines {"row", "name", "nats", "nats_error", "right", "n"}: names "model" and those of `counting`; the error is the
-        standard error over clips of a clip's mean.
+        Lines {"row", "name", "nats", "nats_error", "right", "n"}: names "model" and those of `counting`; the error is
+        the standard error over clips of a clip's mean.
 
     Raises:
         AudioformerError: no sounding frame was hidden in any clip.

@@ -43,7 +43,8 @@ def make_bundle(folder: Path, extras: Sequence[str] = EXTRAS) -> Iterator[str]:
         What pip is doing.
 
     Raises:
-        AudioformerError: an unknown extra, a package that cannot be had, the folder cannot be written, the disk is full.
+        AudioformerError: an unknown extra, a package that cannot be had, the folder cannot be written, the disk is
+            full.
     """
     known = metadata.metadata("audioformer").get_all("Provides-Extra") or []
     if wrong := [extra for extra in extras if extra not in known]:

@@ -169,7 +169,10 @@ def samples() -> list[Path]:
 
 
 def check_models() -> Answer:
-    """Every bundled checkpoint, loaded; the classifiers are given a clip. Their connections to elsewhere are counted."""
+    """Every bundled checkpoint, loaded.
+
+    The classifiers are given a clip. Their connections to elsewhere are counted.
+    """
     from audioformer.checkpoint import bundled_names, load_checkpoint
     from audioformer.classify import load
 

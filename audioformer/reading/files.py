@@ -1,6 +1,7 @@
 """Which files are sounds: their endings, where they are, what a file is that is none.
 
-One list and one finder for the whole kit. What libsndfile cannot decode is named by its first bytes, whatever its ending.
+One list and one finder for the whole kit. What libsndfile cannot decode is named by its first bytes, whatever its
+ending.
 """
 
 from __future__ import annotations
@@ -106,7 +107,10 @@ def has_sound(folder: str | os.PathLike) -> bool:
 
 
 def other_files(folder: str | os.PathLike, known: Iterable[Path] = ()) -> dict[str, int]:
-    """How many files in a folder and below are left out as no sounds, by ending, the most frequent first; not `known` ones."""
+    """How many files in a folder and below are left out as no sounds, by ending, the most frequent first.
+
+    Not `known` ones.
+    """
     others = (path for path in _files(Path(folder)) if not is_sound(path.name) and path not in known)
     endings = Counter(path.suffix.lower() or path.name for path in others)
     return dict(endings.most_common())

@@ -46,8 +46,8 @@ def inspect(path: Path) -> Inspection:
 def rebuilt(path: Path) -> Inspection:
     """A second try with a file that libsndfile does not open.
 
-    Of a WAV, chunks that it may stumble over are left out. Any other is read without its name: beside "a.mp3" libsndfile
-    looks for "._a.mp3", which Macs write on memory sticks, and reads that one.
+    Of a WAV, chunks that it may stumble over are left out. Any other is read without its name: beside "a.mp3"
+    libsndfile looks for "._a.mp3", which Macs write on memory sticks, and reads that one.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         wave = Riff(data) if data[:4] in RIFFS else None

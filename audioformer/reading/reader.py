@@ -1,7 +1,8 @@
 """A sound file read from one end to the other, and what was promised held against what came.
 
-`audio.load_audio` reads through `SoundReader`. libsndfile decodes; it never jumps (soundfile jumps after every read, which
-many decoders cannot, or pay for with an error or a gap), and its count of samples is a promise to check, not a fact.
+`audio.load_audio` reads through `SoundReader`. libsndfile decodes; it never jumps (soundfile jumps after every read,
+which many decoders cannot, or pay for with an error or a gap), and its count of samples is a promise to check, not a
+fact.
 """
 
 from __future__ import annotations

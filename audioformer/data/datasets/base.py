@@ -143,7 +143,10 @@ def require_folder(path: str | os.PathLike, what: str, layout: str) -> Path:
 
 
 def one_level_down(root: Path, has: Callable[[Path], bool]) -> Path:
-    """The folder itself or, if only one below it has what is looked for, that one: unpacking an archive adds a level."""
+    """The folder itself or, if only one below it has what is looked for, that one.
+
+    Unpacking an archive adds a level.
+    """
     if has(root):
         return root
     below = [folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith(".") and has(folder)]
@@ -228,8 +231,8 @@ def _decoded(content: bytes) -> str:
 def path_inside(folder: Path, name: str, listed_in: Path) -> Path:
     """`folder / name` for a name that a CSV gives, never outside the folder.
 
-    A name that is spelled with other Unicode code points on disk (composed or decomposed accents) is found as well, and one
-    without or with another ending of sounds ("1.wav" as 1.flac).
+    A name that is spelled with other Unicode code points on disk (composed or decomposed accents) is found as well, and
+    one without or with another ending of sounds ("1.wav" as 1.flac).
 
     Raises:
         AudioformerError: empty, absolute, or climbing out with "..".
@@ -276,7 +279,10 @@ def require_files(clips: list[Clip], listed_in: Path, allow_missing: bool) -> tu
 
 
 def left_out(folder: Path, listed: Iterable[Path], *lists: Path) -> tuple[str, ...]:
-    """Sentences about the files of a folder that are no clips: no sounds, or sounds that are not listed and have no class."""
+    """Sentences about the files of a folder that are no clips.
+
+    No sounds, or sounds that are not listed and have no class.
+    """
     notes = []
     if others := said_of_others(other_files(folder, known=lists)):
         notes.append(others)

@@ -1,7 +1,8 @@
 """Synthetic labelled sounds: 51 classes from physical models, mixed into scenes; numpy and scipy only.
 
 Dry sources live in `voices`, `animals`, `wildlife`, `weather`, `machines`, `instruments`, `alarms` and `everyday`
-(blocks in `dsp`, list in `catalogue`); `room` and `scene` turn them into recordings; `files` and `samples` write folders.
+(blocks in `dsp`, list in `catalogue`); `room` and `scene` turn them into recordings; `files` and `samples` write
+folders.
 """
 
 from __future__ import annotations

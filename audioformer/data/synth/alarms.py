@@ -49,7 +49,10 @@ def alarm_clock(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def telephone_ring(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Telephone: a clapper strikes two bells 20-30 times a second, or an electronic warble of two tones; on, off, on."""
+    """Telephone: a clapper strikes two bells 20-30 times a second, or an electronic warble of two tones.
+
+    On, off, on.
+    """
     n = count(rng.uniform(0.4, 2.0), sample_rate)
     rate = rng.uniform(16, 30)
     if rng.random() < 0.6:

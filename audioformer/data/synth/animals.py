@@ -58,7 +58,10 @@ def dog(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def rooster(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Cock-a-doodle-doo: three or four short arching notes, then one long note that sags; near-pure strong harmonics."""
+    """Cock-a-doodle-doo: three or four short arching notes, then one long note that sags.
+
+    Near-pure strong harmonics.
+    """
     pitch = log_uniform(rng, 460, 980)
     gape = log_uniform(rng, 1200, 2300)
     tilt, rough, falloff = rng.uniform(1, 9), log_uniform(rng, 0.005, 0.3), rng.uniform(6, 16)
@@ -151,7 +154,10 @@ def cow(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def crow(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Caw: harsh 0.2-0.45 s calls; a 400-600 Hz pulse train with strong jitter under one broad resonance near 1.5 kHz."""
+    """Caw: harsh 0.2-0.45 s calls.
+
+    A 400-600 Hz pulse train with strong jitter under one broad resonance near 1.5 kHz.
+    """
     pitch, beak, length_s = log_uniform(rng, 350, 600), log_uniform(rng, 1200, 1900), rng.uniform(0.18, 0.45)
 
     def caw(_: int) -> np.ndarray:

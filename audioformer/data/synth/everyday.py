@@ -70,7 +70,10 @@ def clock_tick(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def footsteps(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Walking, 1.4-3 steps a second: heel then toe, a thud of the floor and the scuff of its surface (hard to gravel)."""
+    """Walking, 1.4-3 steps a second.
+
+    Heel then toe, a thud of the floor and the scuff of its surface (hard to gravel).
+    """
     out = np.zeros(count(duration_s, sample_rate))
     period_s, gravel, floor_hz = 1 / rng.uniform(1.4, 3.0), rng.uniform(0, 1) ** 2, log_uniform(rng, 70, 250)
     n = count(0.25, sample_rate)

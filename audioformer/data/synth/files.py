@@ -61,7 +61,8 @@ def write_scenes(
         n_clips: how many, >= 1.
         seed: 0 to 2**32 - 1.
         duration_s: seconds per clip; default 10 for scenes and 5 for clips.
-        kind: "scenes" (mixtures with event times; `category` is the event with most energy) or "clips" (one label each).
+        kind: "scenes" (mixtures with event times; `category` is the event with most energy) or "clips" (one label
+            each).
         max_events: most events in a scene.
         classes: class names to draw from.
         sample_rate: Hz.

@@ -110,7 +110,10 @@ def _throttle(rng: Rng, n: int, sample_rate: int) -> np.ndarray:
 
 
 def chainsaw(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Two-stroke engine: one firing pulse a turn, 40 Hz idling to 260 Hz flat out, raspy exhaust; chain and chips hiss."""
+    """Two-stroke engine: one firing pulse a turn, 40 Hz idling to 260 Hz flat out, raspy exhaust.
+
+    Chain and chips hiss.
+    """
     n = count(duration_s, sample_rate)
     load = _throttle(rng, n, sample_rate)
     idle_hz, top_hz = log_uniform(rng, 38, 75), log_uniform(rng, 110, 270)
@@ -159,7 +162,10 @@ def engine(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def vacuum_cleaner(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Universal motor and air: whine at 200-700 Hz with harmonics inside strong steady broadband noise; spins up at times."""
+    """Universal motor and air: whine at 200-700 Hz with harmonics inside strong steady broadband noise.
+
+    Spins up at times.
+    """
     n = count(duration_s, sample_rate)
     spin = np.ones(n)
     if rng.random() < 0.3:

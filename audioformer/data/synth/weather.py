@@ -83,7 +83,10 @@ def _padded(samples: np.ndarray, n: int) -> np.ndarray:
 
 
 def sea_waves(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Surf: noise that swells every 3-10 s; at the crest it is louder and brighter (foam), then it draws back hissing."""
+    """Surf: noise that swells every 3-10 s.
+
+    At the crest it is louder and brighter (foam), then it draws back hissing.
+    """
     n = count(duration_s, sample_rate)
     slope = rng.uniform(3.0, 6.5)
     knee = log_uniform(rng, 150, 700)

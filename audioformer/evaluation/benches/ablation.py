@@ -245,7 +245,10 @@ class Bench:
 
 
 def _probing(config: FinetuneConfig) -> FinetuneConfig:
-    """The recipe of a linear layer on frozen vectors: the other rows' windows, ten times their steps, each far cheaper."""
+    """The recipe of a linear layer on frozen vectors.
+
+    The other rows' windows, ten times their steps, each far cheaper.
+    """
     probe = finetune_preset("probe")
     steps = replace(probe.train, n_steps=10 * config.train.n_steps, seed=config.train.seed)
     return replace(probe, train=steps, crop_s=config.crop_s, min_crop_s=config.crop_s)

@@ -151,7 +151,10 @@ def ablation_preset(name: str) -> AblationConfig:
 
 
 def finetune_config(spec: DataSpec, variant: Variant, seed: int) -> FinetuneConfig:
-    """The fine-tuning of one cell. The held-out fold is looked at once, after the last step: nothing is chosen on it."""
+    """The fine-tuning of one cell. The held-out fold is looked at once, after the last step.
+
+    Nothing is chosen on it.
+    """
     train = replace(spec.finetune.train, seed=seed, validate_every=spec.finetune.train.n_steps, patience=0)
     return replace(
         spec.finetune, train=train, method=variant.method, alpha=variant.alpha, temperature=variant.temperature

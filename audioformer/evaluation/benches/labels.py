@@ -9,13 +9,14 @@
 | way | what learns |
 |---|---|
 | finetuned | the pre-trained model, all of it |
-| scratch | a fresh model of its shape, embeddings as the pre-trained one's began; the same recipe, the same rates tried |
+| scratch | a fresh model of its shape, embeddings as the pre-trained one's began; the same recipe, the same rates tried
+|
 | linear | a linear layer on the frozen model's mean and deviation over time, of the best layer |
 | svm | a support vector machine on log-mel statistics (baseline.py): no model at all |
 
-Every fold is held out in turn (ESC-10's as published, of digits each speaker). The seed draws which clips keep their labels,
-the same for all ways. Rates, layers and penalties are chosen on a fifth of those (whole sources); with fewer than FEW labels
-a class nothing can be held out for a rate, and the middle one is taken.
+Every fold is held out in turn (ESC-10's as published, of digits each speaker). The seed draws which clips keep their
+labels, the same for all ways. Rates, layers and penalties are chosen on a fifth of those (whole sources); with fewer
+than FEW labels a class nothing can be held out for a rate, and the middle one is taken.
 
 Shapes: n clips, F features, C classes.
 """
@@ -185,8 +186,8 @@ def labels_table(records: Sequence[dict], data: Sequence[ProbeData], **about) ->
     """The benchmark's document.
 
     Returns:
-        {"name", "machine", "rows", ...}; in a row "ours" is the mean score over folds and seeds, "peer" that of training from
-        scratch with as many labels, "interval" 1.96 standard errors of the mean over folds.
+        {"name", "machine", "rows", ...}; in a row "ours" is the mean score over folds and seeds, "peer" that of
+        training from scratch with as many labels, "interval" 1.96 standard errors of the mean over folds.
     """
     rows = []
     for own in data:

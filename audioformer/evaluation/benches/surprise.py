@@ -2,9 +2,9 @@
 
     audioformer bench surprise runs/sound-codes --on runs/esc10-codes,runs/fsdd-codes --checkpoint pretrained,runs/hours
 
-Counted are clips that models may have learned from (split train, where there are splits); measured are the corpus's own clips of
-split val, source by source, and the corpora of --on, of which nobody here knows whether a model has heard them: say so. The
-middle WINDOW_S of a clip are read. Only frames that sound count.
+Counted are clips that models may have learned from (split train, where there are splits); measured are the corpus's own
+clips of split val, source by source, and the corpora of --on, of which nobody here knows whether a model has heard
+them: say so. The middle WINDOW_S of a clip are read. Only frames that sound count.
 
 Shapes: K rows, T frames.
 """

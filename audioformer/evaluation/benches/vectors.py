@@ -32,8 +32,8 @@ class ClipVectors:
     """A frozen model as a function from clip to vector.
 
     Args:
-        name: "statistics", or any name of `features.open_encoder`; a checkpoint's with ":layer=best" behind it gives the vectors
-            of every layer, for a probe to choose from.
+        name: "statistics", or any name of `features.open_encoder`; a checkpoint's with ":layer=best" behind it gives
+            the vectors of every layer, for a probe to choose from.
         device: torch device.
 
     Attributes:
