@@ -119,8 +119,19 @@ def test_a_map_keeps_clouds_apart_and_comes_out_the_same_again(vectors, method):
     np.testing.assert_array_equal(project(vectors, method, seed=1)[0], points)
 
 
+@pytest.mark.parametrize("method", ["pca", "umap"])
+def test_few_or_equal_clips_have_places_that_can_be_drawn(vectors, method):
+    line = np.arange(12.0)[:, None] % 3 * [1.0, 2.0, 3.0]  # three kinds of clips, four of each, on one line
+    for some in (vectors[:4], vectors[:5], np.full((4, 3), 3.7), np.full((20, 3), 0.0), line):
+        points, _ = project(some, method)
+        assert points.shape == (len(some), 2)
+        assert np.isfinite(points).all()
+    assert not project(np.full((20, 3), 3.7), method)[0].any()
+
+
 def test_maps_that_cannot_be_made_are_refused(vectors):
     for bad, says in (
+        (vectors[:2], "too few"),
         (vectors[:3], "too few"),
         (vectors[:, 0], "must be finite"),
         (vectors * np.nan, "must be finite"),

@@ -230,7 +230,8 @@ def project(vectors, method: str = "umap", seed: int = 0) -> tuple[np.ndarray, n
         seed: of umap; the same seed gives the same map.
 
     Returns:
-        (n, 2) float64 points, and for pca (2,) shares of the variance that the axes show, else None.
+        (n, 2) float64 points, finite, and for pca (2,) shares of the variance that the axes show, else None. Vectors
+        that are all equal lie on one point.
 
     Raises:
         AudioformerError: unknown method, fewer than 4 clips, not finite, or umap-learn is missing.
@@ -249,9 +250,13 @@ def project(vectors, method: str = "umap", seed: int = 0) -> tuple[np.ndarray, n
         raise AudioformerError(
             'this map needs umap-learn: pip install "audioformer[app]"; or take method="pca"'
         ) from error
-    near = min(UMAP_NEIGHBOURS, len(vectors) - 1)
     start = entry_map(space.unit).points  # a start that depends on nothing but the vectors
-    start = 10 * start / max(np.abs(start).max(), 1e-12)
+    if not start.any():
+        return start, None
+    near = min(UMAP_NEIGHBOURS, len(vectors) - 1)
+    start = 10 * start / np.abs(start).max()
+    if np.ptp(start, axis=0).min() < 1e-6:  # all on one line: umap would divide by the width of the start, which is 0
+        start += 1e-3 * np.random.default_rng(seed).standard_normal(start.shape)
     reducer = UMAP(n_neighbors=near, min_dist=UMAP_DISTANCE, init=start, random_state=seed, n_jobs=1)
     return reducer.fit_transform(space.unit).astype(np.float64), None
 
