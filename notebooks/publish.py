@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import posixpath
 import re
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- badges: written by publish.py -->", "<!-- end of badges -->"
+COLAB = "https://colab.research.google.com/github"
+LINK = re.compile(r"(\]\(|^\[[^\]]+\]: )(?!https?:|#)([^)\s]+)")  # a link to a file
 SET_UP = '''# Colab only: installs audioformer with its models and samples (about two minutes)
 %pip install -q "audioformer[notebooks,train] @ git+https://github.com/{repository}"'''
 
@@ -31,9 +34,15 @@ def builder():
     return module
 
 
-def colab_copy(source: Path, repository: str) -> str:
-    """A learner's notebook with the cell in front that installs everything; the text of its .ipynb file."""
+def colab_copy(source: Path, repository: str, branch: str) -> str:
+    """A learner's notebook with the cell in front that installs everything, as the text of its .ipynb file.
+
+    Colab has no other file than the notebook, so links to notebooks lead to their copies, others to the repository.
+    """
     notebook = json.loads(builder().build(source, solution=False))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = [LINK.sub(lambda m: m[1] + _address(m[2], repository, branch), s) for s in cell["source"]]
     text = SET_UP.format(repository=repository)
     cell = {
         "cell_type": "code",
@@ -47,10 +56,17 @@ def colab_copy(source: Path, repository: str) -> str:
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
+def _address(target: str, repository: str, branch: str) -> str:
+    """Where a relative link of a notebook leads on the web."""
+    if target.endswith(".ipynb") and "/" not in target:
+        return f"{COLAB}/{repository}/blob/{branch}/notebooks/colab/{target}"
+    return f"https://github.com/{repository}/blob/{branch}/" + posixpath.normpath(f"notebooks/{target}")
+
+
 def badges(repository: str, branch: str) -> str:
     """Lines for README.md: Binder for all, Colab for the index and each notebook."""
     binder = f"https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/notebooks/index.ipynb"
-    colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}/notebooks/colab"
+    colab = f"{COLAB}/{repository}/blob/{branch}/notebooks/colab"
     first = (
         f"[![Binder](https://mybinder.org/badge_logo.svg)]({binder}) "
         f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}/index.ipynb)"
@@ -72,7 +88,9 @@ def wanted(repository: str, branch: str) -> dict[Path, str]:
     text = re.sub(rf"{BEGIN}.*?{END}\n*", "", readme.read_text(encoding="utf-8"), flags=re.DOTALL)
     title, rest = text.split("\n\n", 1)
     files = {readme: f"{title}\n\n{BEGIN}\n{badges(repository, branch)}\n{END}\n\n{rest}"}
-    return files | {HERE / "colab" / f"{source.stem}.ipynb": colab_copy(source, repository) for source in sources()}
+    return files | {
+        HERE / "colab" / f"{source.stem}.ipynb": colab_copy(source, repository, branch) for source in sources()
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -140,9 +140,14 @@ def test_publishing_writes_badges_and_notebooks_that_install_themselves(publishe
     assert "".join(copy["cells"][1]["source"]).endswith(
         '"audioformer[notebooks,train] @ git+https://github.com/someone/audioformer"'
     )
-    assert [cell["source"] for cell in copy["cells"][:1] + copy["cells"][2:]] == [
-        cell["source"] for cell in plain["cells"]
-    ]
+    rest = copy["cells"][:1] + copy["cells"][2:]
+    same = [(a, b) for a, b in zip(rest, plain["cells"], strict=True) if a["cell_type"] == "code"]
+    assert all(a["source"] == b["source"] for a, b in same)
+    text = "\n".join("".join(cell["source"]) for cell in rest if cell["cell_type"] == "markdown")
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
+    assert links, "a notebook names the next one"
+    assert all(link.startswith(("https://", "#")) for link in links)
+    assert any(link.endswith("/main/notebooks/colab/02_residual_quantisation.ipynb") for link in links)
     assert publisher.main(["else/where"]) == 0  # written anew, not twice
     assert (tmp_path / "README.md").read_text(encoding="utf-8").count("mybinder.org/badge") == 1
     with pytest.raises(SystemExit):

@@ -32,7 +32,7 @@ from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 from audioformer.live import Heard, LiveListener
 from audioformer.widgets.lanes import DB_PER_NEPER, MEL_HOP, N_FFT, N_MELS, mel_bands, packed
-from audioformer.widgets.modules import bundle, style
+from audioformer.widgets.modules import view_class
 
 LONGEST_PORTION_S = 12.0
 LOWEST_HZ, HIGHEST_HZ = 8_000, 192_000
@@ -209,19 +209,10 @@ def live(classifier: AudioClassifier | None = None, codec: Codec | None = None, 
 @cache
 def _widget_class() -> type:
     """The widget; made when first needed, because anywidget comes with the extra `notebooks`."""
-    try:
-        import anywidget
-        import traitlets
-    except ImportError as error:
-        raise AudioformerError('the notebook widgets need anywidget: pip install "audioformer[notebooks]"') from error
     from audioformer.plots.codes import colour_ranks
 
-    class LiveWidget(anywidget.AnyWidget):
+    class LiveWidget(view_class("live.js")):
         """See `live`."""
-
-        _esm, _css = bundle("live.js"), style()
-        reply = traitlets.Unicode("").tag(sync=True)
-        event = traitlets.Dict().tag(sync=True)
 
         def __init__(self, make, **traits):
             super().__init__(**traits)
@@ -229,11 +220,9 @@ def _widget_class() -> type:
             self.listener = make()
             self._ranks = colour_ranks(self.listener.codec.codebooks().cpu())
             self._line = Line(self.listener)
-            self.observe(self._answer, "event")
 
-        def _answer(self, change) -> None:
+        def answer(self, event: dict) -> None:
             """A portion from the browser; another `take` is another recording."""
-            event = change["new"]
             if event.get("name") != "push":
                 return
             if event.get("take") != self._take:

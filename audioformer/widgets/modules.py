@@ -64,3 +64,34 @@ def bundle(module: str) -> str:
 def style() -> str:
     """Style sheet of all views."""
     return (STATIC / "widgets.css").read_text(encoding="utf-8")
+
+
+def view_class(module: str) -> type:
+    """Base of a notebook widget that runs a module of `static`; it answers to each event of the browser by `answer`.
+
+    Args:
+        module: file name, as of `bundle`.
+
+    Returns:
+        Subclass of anywidget's with the traits `value` (what is shown), `reply` and `event`.
+
+    Raises:
+        AudioformerError: anywidget is not installed: it comes with the extra `notebooks`.
+    """
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise AudioformerError('the notebook widgets need anywidget: pip install "audioformer[notebooks]"') from error
+
+    class View(anywidget.AnyWidget):
+        _esm, _css = bundle(module), style()
+        value = traitlets.Unicode("").tag(sync=True)
+        reply = traitlets.Unicode("").tag(sync=True)
+        event = traitlets.Dict().tag(sync=True)
+
+        def __init__(self, **traits):
+            super().__init__(**traits)
+            self.observe(lambda change: self.answer(change["new"]), "event")
+
+    return View

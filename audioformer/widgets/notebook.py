@@ -24,11 +24,10 @@ from audioformer.audio import Waveform
 from audioformer.classify import AudioClassifier, as_waveform
 from audioformer.codec import Codec
 from audioformer.codecs import load_codec
-from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import held_code
 from audioformer.explain.moments import moment_scores, silent_frames
 from audioformer.widgets import lanes
-from audioformer.widgets.modules import bundle, style
+from audioformer.widgets.modules import view_class
 from audioformer.widgets.sounds import wav_base64
 
 
@@ -103,31 +102,22 @@ def _ranks(codec: Codec) -> np.ndarray:
 @cache
 def _widget_class() -> type:
     """The widget; made when first needed, because anywidget comes with the extra `notebooks`."""
-    try:
-        import anywidget
-        import traitlets
-    except ImportError as error:
-        raise AudioformerError('the notebook widgets need anywidget: pip install "audioformer[notebooks]"') from error
+    View = view_class("timeline.js")  # first, for it says what to install
+    import traitlets
 
-    class TimelineWidget(anywidget.AnyWidget):
+    class TimelineWidget(View):
         """See `timeline`."""
 
-        _esm, _css = bundle("timeline.js"), style()
-        value = traitlets.Unicode("").tag(sync=True)
-        reply = traitlets.Unicode("").tag(sync=True)
         can_hear = traitlets.Bool(False).tag(sync=True)
-        event = traitlets.Dict().tag(sync=True)
         selection = traitlets.Any(None, help="(start, end) in seconds, or None")
         code = traitlets.Any(None, help="(row, frame), row from 1, or None")
 
         def __init__(self, codes=None, codec=None, **traits):
             super().__init__(**traits)
             self._codes, self._codec = codes, codec
-            self.observe(self._answer, "event")
 
-        def _answer(self, change) -> None:
+        def answer(self, event: dict) -> None:
             """What the browser said: a stretch, a place, or a code to be heard; anything else is passed over."""
-            event = change["new"]
             if event.get("name") == "select":
                 self.selection = tuple(event["selection"]) if event.get("selection") else None
             elif event.get("name") == "point":
@@ -135,12 +125,8 @@ def _widget_class() -> type:
             elif event.get("name") == "hear":
                 row, frame = int(event["row"]), int(event["frame"])
                 sound = held_code(self._codes[:row, frame], self._codec)
-                answer = {
-                    "row": row,
-                    "frame": frame,
-                    "code": int(self._codes[row - 1, frame]),
-                    "number": event.get("number"),
-                }
-                self.reply = json.dumps({**answer, "wav": wav_base64(sound, self._codec.sample_rate)})
+                place = {"row": row, "frame": frame, "code": int(self._codes[row - 1, frame])}
+                wav = wav_base64(sound, self._codec.sample_rate)
+                self.reply = json.dumps({**place, "number": event.get("number"), "wav": wav})
 
     return TimelineWidget

@@ -23,7 +23,7 @@ from audioformer.audio import Waveform
 from audioformer.classify import as_waveform
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.embedding_map import align
-from audioformer.widgets.modules import bundle, style
+from audioformer.widgets.modules import view_class
 from audioformer.widgets.sounds import wav_base64
 
 PLAY_HZ = 24_000
@@ -92,29 +92,20 @@ def _names(sounds, n: int) -> list[str]:
 @cache
 def _widget_class() -> type:
     """The widget; made when first needed, because anywidget comes with the extra `notebooks`."""
-    try:
-        import anywidget
-        import traitlets
-    except ImportError as error:
-        raise AudioformerError('the notebook widgets need anywidget: pip install "audioformer[notebooks]"') from error
+    View = view_class("sound_map.js")  # first, for it says what to install
+    import traitlets
 
-    class SoundMapWidget(anywidget.AnyWidget):
+    class SoundMapWidget(View):
         """See `sound_map`."""
 
-        _esm, _css = bundle("sound_map.js"), style()
-        value = traitlets.Unicode("").tag(sync=True)
-        reply = traitlets.Unicode("").tag(sync=True)
-        event = traitlets.Dict().tag(sync=True)
         selection = traitlets.List([], help="numbers of the sounds that are selected")
 
         def __init__(self, sounds=None, sample_rate=None, **traits):
             super().__init__(**traits)
             self._sounds, self._rate = sounds, sample_rate
-            self.observe(self._answer, "event")
 
-        def _answer(self, change) -> None:
+        def answer(self, event: dict) -> None:
             """What the browser said: marks were selected, or one is to be heard; anything else is passed over."""
-            event = change["new"]
             if event.get("name") == "select":
                 self.selection = [int(index) for index in event["indices"]]
             elif event.get("name") == "hear" and self._sounds is not None:
