@@ -13,7 +13,8 @@ import pytest
 import reading_path
 from reading_path import code_lines
 
-ROOT = Path(__file__).parents[1]
+HERE = Path(__file__)
+ROOT = HERE.parents[1]
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_LINE = 300, 60, 120  # of code: documentation is not to be saved on
 MAX_MODULES, MAX_FOLDERS = 30, 12
 UNDER_WAY = pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
@@ -69,10 +70,10 @@ def readable(path: Path) -> str | None:
 
 def where(pattern: str, paths: list[Path]) -> list[str]:
     """`file:line` of each match."""
-    hits = []
+    hits, sought = [], re.compile(pattern)
     for path in paths:
-        for number, line in enumerate((readable(path) or "").splitlines(), 1):
-            if path != Path(__file__) and re.search(pattern, line):
+        for number, line in enumerate([] if path == HERE else (readable(path) or "").splitlines(), 1):
+            if sought.search(line):
                 hits.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
     return hits
 
