@@ -1,7 +1,7 @@
 """What a checkpoint's probabilities are worth: one rule for Listen, Live, Map and Teach.
 
-Silence and what is nearly silent get no label. Below `SURE` nothing is sure, whether one class is right or several can be. And
-a model that must choose among its classes says so: it answers for every sound, those of other classes included.
+Silence and what is nearly silent get no label. Below `SURE` nothing is sure, whether one class is right or several can
+be. And a model that must choose among its classes says so: it answers for every sound, those of other classes included.
 """
 
 from __future__ import annotations

@@ -208,8 +208,8 @@ def _shows(part: dict, *more: str) -> dict:
 def _on(event: Callable, answer: Callable, inputs: list | None, outputs: dict, **options) -> gr.events.Dependency:
     """Connect an event with its answer, a dict of some of the outputs by name, in the form of which Gradio keeps no copies.
 
-    Gradio (6.31) makes another component of one that is answered with an update. When that is read as an input later, or
-    answered with a value, both stay for as long as the session lasts: 100 kB an event and more. So what events read
+    Gradio (6.31) makes another component of one that is answered with an update. When that is read as an input later,
+    or answered with a value, both stay for as long as the session lasts: 100 kB an event and more. So what events read
     (choices, the sound) is answered with values, and all else with updates.
     """
 

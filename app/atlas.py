@@ -1,7 +1,7 @@
 """The sounds of the room Map: described by every model once, in the background, and kept for everybody.
 
-Nothing is begun before somebody asks. The vectors are made one clip at a time on a thread of their own; the projections,
-whose first one compiles for a while, in a process of their own, so that other rooms go on answering.
+Nothing is begun before somebody asks. The vectors are made one clip at a time on a thread of their own; the
+projections, whose first one compiles for a while, in a process of their own, so that other rooms go on answering.
 """
 
 from __future__ import annotations

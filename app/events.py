@@ -1,7 +1,8 @@
 """What happens after an event: the handlers' results, or a message and nothing else, as Gradio updates by name.
 
-An answer is a dict of updates: `message`, `state` (the Analysis), `verdict`, `view`, `picker`, `note`, `codec`, `checkpoint`, and
-of some events `audio` (the box for files) or `top` (the header); what is not named stays as it is. A failed event never
+An answer is a dict of updates: `message`, `state` (the Analysis), `verdict`, `view`, `picker`, `note`, `codec`,
+`checkpoint`, and of some events `audio` (the box for files) or `top` (the header); what is not named stays as it is. A
+failed event never
 changes what is shown: the old result stays, under its own name, and the choices go back to the ones it was made with.
 """
 

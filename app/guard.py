@@ -3,7 +3,8 @@
 - A host name that is not this computer's is refused (a web site can make its own name point here: DNS rebinding).
 - Another web site is refused, with or without a cookie; so is a page of another port of this computer.
 - With a password, everything but the form that asks for it is closed, and wrong passwords are counted.
-- Bodies, sessions and what waits for an answer are bounded (`Limits`, `Pages`); a refused body is never written to a log.
+- Bodies, sessions and what waits for an answer are bounded (`Limits`, `Pages`); a refused body is never written to a
+  log.
 """
 
 from __future__ import annotations

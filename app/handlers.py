@@ -70,8 +70,8 @@ def keep(analysis: Analysis, n_codebooks: int, models: Models, ask: bool = False
         ask: whether the checkpoint is asked what it hears then.
 
     Returns:
-        dict with `wav`, `lanes` (its spectrogram `mel`, and `codes`, those that are not kept marked), `label` of the sound or
-        None, and `difference_db`, the mean difference of the log-mel pictures before it is made as loud.
+        dict with `wav`, `lanes` (its spectrogram `mel`, and `codes`, those that are not kept marked), `label` of the
+        sound or None, and `difference_db`, the mean difference of the log-mel pictures before it is made as loud.
 
     Raises:
         AudioformerError: n_codebooks out of range.

@@ -1,7 +1,7 @@
 """What is kept for a while: so many things at most, each until nobody has used it for some time.
 
-Memory of the app is bounded by this: recordings of the room Live, examples of the room Teach, classifiers that were taught.
-What is let go returns to the system, too: `give_memory_back`.
+Memory of the app is bounded by this: recordings of the room Live, examples of the room Teach, classifiers that were
+taught. What is let go returns to the system, too: `give_memory_back`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ GIVE_BACK_S = 15.0
 def give_memory_back() -> None:
     """On a thread, for good: hand freed memory back to the system every few seconds.
 
-    The allocator of Linux (glibc) keeps what was freed between things still in use; with thirty people's clips coming and
-    going on several threads that adds up. What is still in use, or kept by native libraries, it cannot hand back. Where
-    there is no such allocator this does nothing.
+    The allocator of Linux (glibc) keeps what was freed between things still in use; with thirty people's clips coming
+    and going on several threads that adds up. What is still in use, or kept by native libraries, it cannot hand back.
+    Where there is no such allocator this does nothing.
     """
     try:
         trim = ctypes.CDLL("libc.so.6").malloc_trim

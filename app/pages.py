@@ -1,7 +1,7 @@
 """The sessions of the page: how many there may be, and how many answers wait in each for a browser to fetch them.
 
-A session is only a name that a browser sends, so anybody can invent thousands, and Gradio keeps the answers to each until
-somebody fetches them. Here the session that was used longest ago is forgotten, with all that belongs to it.
+A session is only a name that a browser sends, so anybody can invent thousands, and Gradio keeps the answers to each
+until somebody fetches them. Here the session that was used longest ago is forgotten, with all that belongs to it.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from audioformer_app.analysis import Analysis
 class Turns:
     """Lines of waiting events, one a page.
 
-    Gradio reads what a page shows when an event begins and writes it when it ends, and several events of a page can be under
-    way at once. So whoever has its turn takes what is shown from here.
+    Gradio reads what a page shows when an event begins and writes it when it ends, and several events of a page can be
+    under way at once. So whoever has its turn takes what is shown from here.
 
     Attributes:
         shown: by page, for as long as Gradio keeps it for that page.

@@ -65,8 +65,8 @@ def clip_player(value: str, **options) -> gr.HTML:
 def room_view(name: str, events: tuple[str, ...] = ("ask",), **options) -> gr.HTML:
     """A room of its own, `static/NAME_room.js`; the prop `reply` takes the answers to its events.
 
-    Event `ask` carries {what, ...}. Live has `push` (a portion of sound), `freeze` and `use` {start_s, end_s}; Teach also has `train`
-    {classes, start, method}.
+    Event `ask` carries {what, ...}. Live has `push` (a portion of sound), `freeze` and `use` {start_s, end_s}; Teach
+    also has `train` {classes, start, method}.
     """
     return _view("", "af-room", f"{name}_room.js", events, reply="", **options)
 
@@ -74,7 +74,8 @@ def room_view(name: str, events: tuple[str, ...] = ("ask",), **options) -> gr.HT
 def header(sentence: str, tour: list[dict], **options) -> gr.HTML:
     """Name, one sentence, tour, link and the switch between light and dark.
 
-    Event `open` {sample, codec, checkpoint}: an address that names them was opened; the prop `answer` says that it is done.
+    Event `open` {sample, codec, checkpoint}: an address that names them was opened; the prop `answer` says that it is
+    done.
     """
     value = json.dumps({"sentence": sentence, "tour": tour})
     return _view(value, "af-header", "header.js", ("open",), answer="", **options)

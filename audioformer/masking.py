@@ -93,7 +93,8 @@ def drop_rows(batch: TokenBatch, share: float, generators: Sequence[torch.Genera
 
     Example:
         >>> from audioformer.tokens import wrap
-        >>> drop_rows(wrap(torch.zeros(1, 2, 3, dtype=torch.long)), 1.0, [torch.Generator().manual_seed(0)])[0, 1].tolist()
+        >>> batch, generators = wrap(torch.zeros(1, 2, 3, dtype=torch.long)), [torch.Generator().manual_seed(0)]
+        >>> drop_rows(batch, 1.0, generators)[0, 1].tolist()
         [1025, 1027, 1027, 1027, 1026]
     """
     tokens, n_rows, mask = batch.tokens.clone(), batch.tokens.shape[1], special_ids(batch.codebook_size).mask

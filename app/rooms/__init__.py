@@ -11,6 +11,6 @@
     drawn      a figure as the page shows it
     live       who listens through which microphone, and what becomes of a frozen moment
 
-Every room but Live and Teach answers `(analysis, data, models) -> dict`: data is what the browser sent, unchecked; the dict
-goes back as JSON.
+Every room but Live and Teach answers `(analysis, data, models) -> dict`: data is what the browser sent, unchecked; the
+dict goes back as JSON.
 """

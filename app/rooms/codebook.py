@@ -81,7 +81,8 @@ def hear(analysis: Analysis, data: dict, models: Models) -> dict:
     """The sound of an entry, held under the codes it most often stands under; `row` from 1, `entry` from 0.
 
     Returns:
-        dict with `wav`, `column` (the codes held), `times` it occurs in this clip, and the `frame` of the first (None: nowhere).
+        dict with `wav`, `column` (the codes held), `times` it occurs in this clip, and the `frame` of the first (None:
+        nowhere).
 
     Raises:
         AudioformerError: no such entry, or one below row 1 that no clip uses.

@@ -31,7 +31,8 @@ def change(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `lanes` (`mel`, and `codes` with changed places marked), `wav`, `changed` (share), and what the checkpoint says now.
+        dict with `lanes` (`mel`, and `codes` with changed places marked), `wav`, `changed` (share), and what the
+        checkpoint says now.
 
     Raises:
         AudioformerError: values out of range, or too many edits.

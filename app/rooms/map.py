@@ -26,14 +26,14 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
 
     Args:
         analysis: the clip on the page, which is drawn as a star.
-        data: `models`, one or two names (None: the page's checkpoint and what has learnt nothing), `method`, and `through`,
-            true for what the first model was before, from its first weights on, in place of the second.
+        data: `models`, one or two names (None: the page's checkpoint and what has learnt nothing), `method`, and
+            `through`, true for what the first model was before, from its first weights on, in place of the second.
         models: open models.
 
     Returns:
         dict with `clips`, `views` (one a model; none while they are being made), `purities` of the models known so far,
-        `before` (what each model was before, the earliest first), and `waiting` {doing, done, total}, None when there is
-        nothing to wait for.
+        `before` (what each model was before, the earliest first), and `waiting` {doing, done, total}, None when there
+        is nothing to wait for.
 
     Raises:
         AudioformerError: unknown names, no data set, or what went wrong in the background.

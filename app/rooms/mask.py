@@ -30,12 +30,13 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
 
     Args:
         analysis: the clip.
-        data: `random` {ratio, span, seed} or `hidden` (bits of the grid), and `row` whose surprise is drawn (0: the mean of all).
+        data: `random` {ratio, span, seed} or `hidden` (bits of the grid), and `row` whose surprise is drawn (0: the
+            mean of all).
         models: open models.
 
     Returns:
-        dict with `lanes`, `hidden` (bits), `rows`, `frames`, `guesses` (per place), `summary`, `classes`, and the name of the
-        `guesser`.
+        dict with `lanes`, `hidden` (bits), `rows`, `frames`, `guesses` (per place), `summary`, `classes`, and the name
+        of the `guesser`.
 
     Raises:
         AudioformerError: no pre-trained model here, or values out of range.
@@ -70,8 +71,8 @@ def listen(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `wav`, `name`, `same` (the share of hidden codes that are as they were), and `lanes` of what is heard: `mel`,
-        and `codes` with right and wrong fillings marked.
+        dict with `wav`, `name`, `same` (the share of hidden codes that are as they were), and `lanes` of what is heard:
+        `mel`, and `codes` with right and wrong fillings marked.
 
     Raises:
         AudioformerError: as `look`.

@@ -37,8 +37,8 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `questions` and `sets` to choose from (name, title), the chosen `result` and `data`, what `drawn` gives, sentences
-        `told`, and the `command` that measured it.
+        dict with `questions` and `sets` to choose from (name, title), the chosen `result` and `data`, what `drawn`
+        gives, sentences `told`, and the `command` that measured it.
     """
     from audioformer import plots
 

@@ -1,6 +1,7 @@
 """Teach: examples of sounds that somebody names, and a classifier learnt from them.
 
-Of an example only its codes stay here; its sound stays in the browser. Shapes: n examples, K codebooks, T frames, C classes.
+Of an example only its codes stay here; its sound stays in the browser. Shapes: n examples, K codebooks, T frames, C
+classes.
 """
 
 from __future__ import annotations
@@ -141,12 +142,13 @@ def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
 
     Args:
         lesson: of the page; its `taught` becomes the new classifier's name.
-        data: `classes`, a list of {name, ids}, `start`, one of `starts`, and `method`, "probe" (the last layer) or "ft1".
+        data: `classes`, a list of {name, ids}, `start`, one of `starts`, and `method`, "probe" (the last layer) or
+            "ft1".
         models: open models; the classifier is kept in `models.taught`.
 
     Yields:
-        dicts with `stage` ("listen", "learn", "check", "done"), `done`, `total`, and once there is one the `curve`; the last
-        one also with `choice` and what `check` gives.
+        dicts with `stage` ("listen", "learn", "check", "done"), `done`, `total`, and once there is one the `curve`; the
+        last one also with `choice` and what `check` gives.
 
     Raises:
         AudioformerError: names, counts or choices that cannot work.

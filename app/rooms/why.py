@@ -1,7 +1,7 @@
 """Why: what made this label? Three maps of importance, whether to believe them, and the evidence to hear.
 
-A map is made of blocks of frames, so that hiding one takes more than its neighbours can tell. Maps and curves of the last
-clips are kept, for a class in which everybody looks at the same ones.
+A map is made of blocks of frames, so that hiding one takes more than its neighbours can tell. Maps and curves of the
+last clips are kept, for a class in which everybody looks at the same ones.
 
 Shapes: K codebook rows, T frames, N blocks, W windows.
 """
@@ -136,7 +136,8 @@ def trust(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with a plotly `figure`, its `dark` template, `config`, and the `gain` and `chance` (gain of the random order).
+        dict with a plotly `figure`, its `dark` template, `config`, and the `gain` and `chance` (gain of the random
+        order).
 
     Raises:
         AudioformerError: no order of this clip's blocks, or values out of range.
@@ -175,7 +176,8 @@ def hear(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `wav` (the other blocks are silent), and the `probability` of the label when the model reads MASK there.
+        dict with `wav` (the other blocks are silent), and the `probability` of the label when the model reads MASK
+        there.
 
     Raises:
         AudioformerError: values out of range.

@@ -166,8 +166,8 @@ model(tokens).hidden.sum().backward()
 print(f"{time.perf_counter() - started:.2f} s on {torch.get_num_threads()} of {os.cpu_count()} cores")
 
 # %% [markdown]
-# Below about two seconds the whole set of notebooks runs smoothly. If it is more, close other programs; everything still
-# works, slower. A graphics card is not needed.
+# Below about two seconds the whole set of notebooks runs smoothly. If it is more, close other programs; everything
+# still works, slower. A graphics card is not needed.
 #
 # ## 7 · Does it always come out the same?
 #

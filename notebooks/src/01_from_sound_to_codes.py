@@ -292,8 +292,8 @@ held = codes[:, moment : moment + 1].repeat(1, 38)
 listen(codec.decode(held), codec.sample_rate, f"the column at {moment / codec.frame_rate:.2f} s")
 
 # %% [markdown]
-# And all of them: click a code to hold it, click the waveform to play from there, drag for a stretch in a loop; arrow keys go
-# from code to code. *Predict first: will codes of one row that have a like colour sound alike?*
+# And all of them: click a code to hold it, click the waveform to play from there, drag for a stretch in a loop; arrow
+# keys go from code to code. *Predict first: will codes of one row that have a like colour sound alike?*
 
 # %%
 explore(waveform)
@@ -321,8 +321,8 @@ answer_2 = "a"
 quiz("codes.bigger_codebook", answer_2)
 
 # %% [markdown]
-# **Q3.** You throw row 1 away and decode rows 2 to 8. You hear (a) nothing, (b) the same, a little duller, (c) something
-# odd: corrections of a sketch that is missing.
+# **Q3.** You throw row 1 away and decode rows 2 to 8. You hear (a) nothing, (b) the same, a little duller, (c)
+# something odd: corrections of a sketch that is missing.
 
 # %% exercise="quiz"
 answer_3 = "c"

@@ -273,8 +273,8 @@ for codebook in codec.codebooks():
 show(plots.codes.error_by_codebooks(left_db, range(1, 9), label="left over"))
 
 # %% [markdown]
-# And the greed? For a dozen frames and the first two rows, all $1024^2$ pairs can be tried. *Predict first: for how many
-# of the twelve is there a better pair than the one found?*
+# And the greed? For a dozen frames and the first two rows, all $1024^2$ pairs can be tried. *Predict first: for how
+# many of the twelve is there a better pair than the one found?*
 
 # %%
 few, (first, second) = latents[:: len(latents) // 12][:12], codec.codebooks()[:2]

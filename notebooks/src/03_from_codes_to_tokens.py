@@ -215,7 +215,8 @@ for rows in counted:
 
 # %% [markdown]
 # Most of a model this small is the table that holds a vector for each token: *shared* has one, *separate* and *summed*
-# one a row. What *summed* has only once are the blocks that read, and these are nearly all of a large model (05 counts).
+# one a row. What *summed* has only once are the blocks that read, and these are nearly all of a large model (05
+# counts).
 #
 # And why not one long sequence, row after row? Attention compares every position with every other one. Count the
 # comparisons for four rows of 750 codes (10 s).

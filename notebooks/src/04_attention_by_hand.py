@@ -112,8 +112,8 @@ check("attention.attend", my_attention)
 # A dot product of $d$ random numbers grows like $\sqrt d$. *Predict first: leave the division out, and make $d$ large.
 # What happens to the weights?*
 #
-# To put it into a number: among how many positions does a line share its weights? One if it has decided, all eight if it
-# cannot. (The formula is $e$ to the power of the entropy, which 08 explains.)
+# To put it into a number: among how many positions does a line share its weights? One if it has decided, all eight if
+# it cannot. (The formula is $e$ to the power of the entropy, which 08 explains.)
 
 
 # %%

@@ -271,7 +271,8 @@ assert_close(v_alone, v_together, atol=1e-4, rtol=1e-4)
 print("largest difference", f"{(v_alone - v_together).abs().max().item():.1e}")
 
 # %% [markdown]
-# *Predict first: a dog, rain, a rooster, a siren, sea waves. Which of the other four has the vector closest to the dog's?*
+# *Predict first: a dog, rain, a rooster, a siren, sea waves. Which of the other four has the vector closest to the
+# dog's?*
 
 # %%
 labels = ["dog", "rain", "rooster", "siren", "sea_waves"]
@@ -298,8 +299,8 @@ answer_1 = "a"
 quiz("encoder.doubled", answer_1)
 
 # %% [markdown]
-# **Q2.** Width and feed-forward width are both doubled. A block has about (a) twice, (b) four times, (c) eight times the
-# parameters.
+# **Q2.** Width and feed-forward width are both doubled. A block has about (a) twice, (b) four times, (c) eight times
+# the parameters.
 
 # %% exercise="quiz"
 answer_2 = "b"

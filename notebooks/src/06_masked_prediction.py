@@ -225,14 +225,14 @@ by_row = {"model": share_right(filled, codes, mask), "repeat the last": share_ri
 show(plots.layers.by_layer(by_row, "Share guessed (0 to 1)", x="Codebook (row)", first=1))
 
 # %% [markdown]
-# If the two lines are close, or the trick is even ahead, look at the clip: in silence the same codes come again and again,
-# and repeating them is the right answer. Only where something *happens* is there anything to know.
+# If the two lines are close, or the trick is even ahead, look at the clip: in silence the same codes come again and
+# again, and repeating them is the right answer. Only where something *happens* is there anything to know.
 
 # %% [markdown]
 # ## 5 · Hear the guesses
 #
-# *Predict first: order these by how well the dog survives: gaps filled (a) with random codes, (b) by repeating what came
-# before, (c) by the model.*
+# *Predict first: order these by how well the dog survives: gaps filled (a) with random codes, (b) by repeating what
+# came before, (c) by the model.*
 
 # %%
 drawn = torch.randint(1024, codes.shape, generator=torch.Generator().manual_seed(SEED))
@@ -290,14 +290,14 @@ def draw_gap(span):
 slider("How long may a gap be before the guesses collapse?", [1, 3, 5, 15, 38], draw_gap, 1)
 
 # %% [markdown]
-# Does the trick keep up with the model here, too? Then ask what is counted: silent frames, where repeating is right, are
-# frames like others. And the trick gets no surprise at all, since it never says how sure it is: put the code that it
-# names at certainty, and a single mistake costs infinitely much. That is why models are compared by their loss.
+# Does the trick keep up with the model here, too? Then ask what is counted: silent frames, where repeating is right,
+# are frames like others. And the trick gets no surprise at all, since it never says how sure it is: put the code that
+# it names at certainty, and a single mistake costs infinitely much. That is why models are compared by their loss.
 #
 # A gap of one frame can be filled by smoothness alone. Somebody who trains on such gaps learns to smooth. Longer gaps
 # ask for more: what usually comes after this? The authors of AudioFormer hide single frames; EnCodecMAE (notebook 12)
-# hides 15 frames at a time; what the kit's own model was trained on stands in its recipe. Which is best for a classifier
-# is a question for an experiment, not for taste.
+# hides 15 frames at a time; what the kit's own model was trained on stands in its recipe. Which is best for a
+# classifier is a question for an experiment, not for taste.
 
 # %%
 print("the kit's own model:", about["recipe"]["mask"]["span"], "frames at a time")
@@ -308,9 +308,9 @@ for label, codes in clips.items():
     print(f"{label:8} surprise {-told.log_p.mean():.2f} nats (chance {told.chance:.2f})")
 
 # %% [markdown]
-# Which of these is hardest, and did you expect it? Think of rain: it never repeats itself, yet you would call it the most
-# predictable of all. The model is asked for *the* drop, not for rain: a second doubt, and the reason why other methods
-# predict something softer than a code.
+# Which of these is hardest, and did you expect it? Think of rain: it never repeats itself, yet you would call it the
+# most predictable of all. The model is asked for *the* drop, not for rain: a second doubt, and the reason why other
+# methods predict something softer than a code.
 
 # %% [markdown]
 # ## Quiz
@@ -344,7 +344,8 @@ quiz("masking.longer", answer_3)
 # %% [markdown]
 # ## Recap
 #
-# - Hide a quarter, guess it, take the mean surprise where hidden. Chance is $\log V$; a cheap trick is the fairer rival.
+# - Hide a quarter, guess it, take the mean surprise where hidden. Chance is $\log V$; a cheap trick is the fairer
+#   rival.
 # - Coarse rows can be guessed, fine rows hardly; short gaps easily, long ones not.
 # - Guessing exact codes is a means: what we want are the vectors that a good guesser must have made.
 #

@@ -53,7 +53,8 @@ show(plots.plane.arrows(arrows.flatten(0, 1), names, [0, 0, 0, 1, 1, 1, 2, 2, 2]
 # %% [markdown]
 # The **cosine** of two arrows is 1 if they point the same way, 0 at a right angle, -1 if opposite.
 #
-# *Predict first: A1 is the anchor. How many positives does it have, how many negatives? Which negative is nearest to it?*
+# *Predict first: A1 is the anchor. How many positives does it have, how many negatives? Which negative is nearest to
+# it?*
 
 # %%
 flat = arrows.flatten(0, 1)
@@ -62,8 +63,8 @@ show(plots.contrast.similarity(flat @ flat.T, 3, ["A", "B", "C"], "all"))
 # %% [markdown]
 # This is how AudioFormer's authors draw it: a line for each anchor, framed the positives (same clip, another row),
 # empty the vector itself, everything else negatives. In their second way of fine-tuning (FT2, section 8), only row 1
-# learns; rows 2 and 3 come from **frozen** encoders, which never change. Their drawing shades the lines of rows 2 and 3;
-# the kit reads that as: only the lines of row 1 are anchors.
+# learns; rows 2 and 3 come from **frozen** encoders, which never change. Their drawing shades the lines of rows 2 and
+# 3; the kit reads that as: only the lines of row 1 are anchors.
 
 # %%
 show(plots.contrast.similarity(flat @ flat.T, 3, ["A", "B", "C"]))
@@ -251,7 +252,8 @@ show(plots.plane.arrows(after.flatten(0, 1), names, [0, 0, 0, 1, 1, 1, 2, 2, 2])
 # %% [markdown]
 # ## 7 · Real clips
 #
-# Eight samples (two of them dogs), three rows, three fresh encoders. Rows 2 and 3 are frozen, as in the authors' drawing.
+# Eight samples (two of them dogs), three rows, three fresh encoders. Rows 2 and 3 are frozen, as in the authors'
+# drawing.
 
 # %%
 others = ("rain", "rooster", "siren", "piano", "clock_tick", "laughter")
@@ -320,8 +322,8 @@ print("cosine of their row-1 vectors before", round(before[0, 3].item(), 3))
 print("and after", round(after[0, 3].item(), 3))
 
 # %% [markdown]
-# To this loss a second dog is a stranger like the rain. What tells two clips apart most easily need not be what you call
-# them by: it may be loudness, hiss, or the microphone. Which clip does the model now confuse most with which?
+# To this loss a second dog is a stranger like the rain. What tells two clips apart most easily need not be what you
+# call them by: it may be loudness, hiss, or the microphone. Which clip does the model now confuse most with which?
 
 # %%
 strangers = after[::3, ::3].clone().fill_diagonal_(-1)
@@ -359,8 +361,8 @@ answer_1 = "b"
 quiz("contrast.plateau", answer_1)
 
 # %% [markdown]
-# **Q2.** You go from 16 to 64 clips a batch. At the start the loss is (a) lower, (b) the same, (c) higher, and that says
-# nothing about quality.
+# **Q2.** You go from 16 to 64 clips a batch. At the start the loss is (a) lower, (b) the same, (c) higher, and that
+# says nothing about quality.
 
 # %% exercise="quiz"
 answer_2 = "c"

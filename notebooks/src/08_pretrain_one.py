@@ -218,8 +218,8 @@ assert_close(resumed, uninterrupted)
 print("largest difference", (resumed - uninterrupted).abs().max().item(), "in", len(both), "steps")
 
 # %% [markdown]
-# Crops, masks and dropout of a step follow from (seed, step) alone. That is why a stopped run is not a lost run, and why
-# your numbers are those of your neighbour.
+# Crops, masks and dropout of a step follow from (seed, step) alone. That is why a stopped run is not a lost run, and
+# why your numbers are those of your neighbour.
 
 # %% [markdown]
 # ## 7 · What was learnt, and what was learnt by heart
@@ -251,8 +251,8 @@ print(f"{about['n_clips']} clips, {about['steps']} steps, {about['seconds'] / 60
 print({name: round(value, 2) for name, value in about["losses"].items() if name.startswith("row")})
 
 # %% [markdown]
-# Here are 32 clips, not thousands, but its recipe is here too, and a button. Press it only if you have the time: the stop
-# button (■) of the notebook ends it, pressing again goes on, and cells that you run meanwhile wait.
+# Here are 32 clips, not thousands, but its recipe is here too, and a button. Press it only if you have the time: the
+# stop button (■) of the notebook ends it, pressing again goes on, and cells that you run meanwhile wait.
 #
 # *Predict first: will the loss on these few clips end above or below that of the shipped model? And if below, is yours
 # the better model?*

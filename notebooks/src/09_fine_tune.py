@@ -51,8 +51,8 @@ work = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows delete
 # %% [markdown]
 # ## 1 · Sounds with names
 #
-# Five classes, computed on the spot: two seconds each, every one different. The clips come in five equal parts, **folds**.
-# Fold 5 is for testing, the others to learn from.
+# Five classes, computed on the spot: two seconds each, every one different. The clips come in five equal parts,
+# **folds**. Fold 5 is for testing, the others to learn from.
 
 # %%
 CLASSES = ["dog", "rain", "siren", "clock_tick", "crying_baby"]
@@ -172,8 +172,8 @@ found = {"from scratch": fine_tune("ft1", af.AudioFormer(shape))}
 found["FT1"] = fine_tune("ft1", pretrained)
 
 # %% [markdown]
-# Only the linear layer may learn (a **probe**): how much is in the vectors already? *Predict first: more or less than FT1
-# has just reached?*
+# Only the linear layer may learn (a **probe**): how much is in the vectors already? *Predict first: more or less than
+# FT1 has just reached?*
 
 # %%
 found["probe"] = fine_tune("probe", pretrained)
@@ -181,9 +181,9 @@ found["probe"] = fine_tune("probe", pretrained)
 # %% [markdown]
 # ## 6 · FT2: labels and contrast together
 #
-# The contrast (MPC) is that of notebook 07: the vector of row 1 shall lie near those of rows 2 and 3 of the same clip, far
-# from other clips. Rows 2 and 3 come from the pre-trained encoders, which stay as they are (**frozen**); row 1 learns. The
-# total is a share $\alpha$ of the labels' loss (here 0.8) and the rest, $1 - \alpha$, of the contrast.
+# The contrast (MPC) is that of notebook 07: the vector of row 1 shall lie near those of rows 2 and 3 of the same clip,
+# far from other clips. Rows 2 and 3 come from the pre-trained encoders, which stay as they are (**frozen**); row 1
+# learns. The total is a share $\alpha$ of the labels' loss (here 0.8) and the rest, $1 - \alpha$, of the contrast.
 #
 # *Predict first: the labels' loss is 1, the contrast 2. The total?*
 
@@ -225,8 +225,8 @@ rights = [shares[name] for name in order]
 show(plots.predictions.top_labels(order, rights, chance=1 / 5, what="Accuracy", of="Method"))
 
 # %% [markdown]
-# Before you believe the order: how sure is each number? With $k$ of $n$ clips right, **Wilson's interval** holds the true
-# share in 95 of 100 such experiments. With $p = k / n$ it lies around a centre, half of it to each side:
+# Before you believe the order: how sure is each number? With $k$ of $n$ clips right, **Wilson's interval** holds the
+# true share in 95 of 100 such experiments. With $p = k / n$ it lies around a centre, half of it to each side:
 #
 #     centre = (p + z² / 2n) / (1 + z² / n)
 #     half   = z · √( p (1 - p) / n + z² / 4n² ) / (1 + z² / n)
@@ -283,25 +283,25 @@ before = found["from scratch"]["accuracy"]
 print(f"from scratch, seed {SEED}: {before:.2f}, seed {SEED + 1}: {again['accuracy']:.2f}")
 
 # %% [markdown]
-# Two runs of *one* method differ by luck, sometimes by nothing, sometimes by ten points: one pair does not tell which. A
-# difference between methods has to be larger than the spread of several seeds.
+# Two runs of *one* method differ by luck, sometimes by nothing, sometimes by ten points: one pair does not tell which.
+# A difference between methods has to be larger than the spread of several seeds.
 #
 # If pre-training did not help here, do not blame it yet: it saw the very clips that the labels then explain, and no
-# others. It pays where unlabelled sound is plenty and labels are few. Which experiment would show it with this kit? (Label
-# only 10 of the clips, pre-train on all.)
+# others. It pays where unlabelled sound is plenty and labels are few. Which experiment would show it with this kit?
+# (Label only 10 of the clips, pre-train on all.)
 #
-# If FT2 comes last, look at its curves: it had the same few steps for two losses, and the contrast was still falling. The
-# authors give it up to ten passes over 20,550 clips. And all these sounds come from one computer program: a score here
-# says little about real dogs.
+# If FT2 comes last, look at its curves: it had the same few steps for two losses, and the contrast was still falling.
+# The authors give it up to ten passes over 20,550 clips. And all these sounds come from one computer program: a score
+# here says little about real dogs.
 #
 # ### On real recordings
 #
-# So here is the comparison as it ought to be: one thing changed at a time, on ESC-10 with each fold held out in turn and on
-# spoken digits with each speaker held out: from everything but the codec, which heard ESC-10 folds 1-3 and five of the six
-# speakers, without labels. It takes hours, so it was measured once and brought along.
+# So here is the comparison as it ought to be: one thing changed at a time, on ESC-10 with each fold held out in turn
+# and on spoken digits with each speaker held out: from everything but the codec, which heard ESC-10 folds 1-3 and five
+# of the six speakers, without labels. It takes hours, so it was measured once and brought along.
 #
-# *Predict first: which of the paper's two ideas, pre-training and the contrast, shows at this size? And what about reading
-# more than one row of codes?*
+# *Predict first: which of the paper's two ideas, pre-training and the contrast, shows at this size? And what about
+# reading more than one row of codes?*
 
 # %%
 whole = cells.shipped("ablation")
@@ -314,13 +314,14 @@ for row in whole["rows"]:
         print(f"{row['data']:7}", reading(row))
 
 # %% [markdown]
-# With a model this small neither idea shows: nothing tells pre-trained from scratch on either data set, and FT2 is, if anything,
-# behind FT1. Much weight on the contrast, or a low temperature, is worse on both. On ESC-10 rows 2 and 3 alone say less than
-# row 1, and one encoder for all rows is worse than one of its own. Three summed rows beat row 1 there by six points with the
-# first seed, and with three seeds by so little that it does not show. And all of it stays behind the classic rival.
+# With a model this small neither idea shows: nothing tells pre-trained from scratch on either data set, and FT2 is, if
+# anything, behind FT1. Much weight on the contrast, or a low temperature, is worse on both. On ESC-10 rows 2 and 3
+# alone say less than row 1, and one encoder for all rows is worse than one of its own. Three summed rows beat row 1
+# there by six points with the first seed, and with three seeds by so little that it does not show. And all of it stays
+# behind the classic rival.
 #
-# Now doubt the words "better" and "worse" above. They count 18 cells on the digits: six speakers, three seeds each. But the
-# three of a speaker are not three new speakers. Count speakers instead, each by the mean over its seeds:
+# Now doubt the words "better" and "worse" above. They count 18 cells on the digits: six speakers, three seeds each. But
+# the three of a speaker are not three new speakers. Count speakers instead, each by the mean over its seeds:
 
 # %%
 for row in whole["rows"]:
@@ -336,20 +337,20 @@ for row in whole["rows"]:
         )
 
 # %% [markdown]
-# What is left are three losses: the frozen model, much weight on the contrast, the low temperature. FT2 and FT1 are level again,
-# and our own recipe of eight summed rows, "better" above, gains much with two speakers and little with the others. *Two
-# more doubts: with so few folds and seeds the intervals are wide, and "no difference that shows" is not "no difference". And of
-# many rows compared, one will look good by luck, as the summed rows did with their first seed: which would you bet on to hold
-# for a seventh speaker?*
+# What is left are three losses: the frozen model, much weight on the contrast, the low temperature. FT2 and FT1 are
+# level again, and our own recipe of eight summed rows, "better" above, gains much with two speakers and little with the
+# others. *Two more doubts: with so few folds and seeds the intervals are wide, and "no difference that shows" is not
+# "no difference". And of many rows compared, one will look good by luck, as the summed rows did with their first seed:
+# which would you bet on to hold for a seventh speaker?*
 #
 # ## 8 · For real
 #
 # The bundled `esc10` differs in three things, each an answer to what the rows above lack. It starts fresh: pre-training
-# gained nothing that shows. Its embeddings stay the vectors of the codec. And before the blocks two convolutions join four
-# frames to one position, as speech recognisers do (`subsampling`): a step costs a quarter, so there is time for many more, on
-# eighty codings of every clip; and how a sound changes from frame to frame need not be learnt by attention, for which 240
-# clips are few. Its card says how it was measured, each fold held out in turn; the classic rival's score on the same folds stands
-# below it:
+# gained nothing that shows. Its embeddings stay the vectors of the codec. And before the blocks two convolutions join
+# four frames to one position, as speech recognisers do (`subsampling`): a step costs a quarter, so there is time for
+# many more, on eighty codings of every clip; and how a sound changes from frame to frame need not be learnt by
+# attention, for which 240 clips are few. Its card says how it was measured, each fold held out in turn; the classic
+# rival's score on the same folds stands below it:
 
 
 # %%
@@ -374,12 +375,12 @@ said = shipped.classify(dog.load(mono=True), top_k=5)
 show(plots.predictions.top_labels(said.labels, said.probabilities, chance=0.1))
 
 # %% [markdown]
-# It has learnt from recordings alone (though its codec has heard computed sounds): a computed dog is a visitor from elsewhere.
-# A better test is a recording of your own:
+# It has learnt from recordings alone (though its codec has heard computed sounds): a computed dog is a visitor from
+# elsewhere. A better test is a recording of your own:
 # notebook [15](15_your_own_sounds.ipynb).
 #
-# And the digits? *Predict first: a mean over positions does not care what comes first. Will that cost more with words or with
-# rain?*
+# And the digits? *Predict first: a mean over positions does not care what comes first. Will that cost more with words
+# or with rain?*
 
 # %%
 digits = af.load("digits")
@@ -387,18 +388,19 @@ print("time bins", digits.about["time_bins"])
 print_scores(digits)
 
 # %% [markdown]
-# A word is its sounds in their order; rain sounds alike from end to end. So the bundled `digits` hears a word in eight stretches
-# of time, by a clock that learns to stand still in pauses. And its embeddings stay what they were at first, the vectors of the
-# codec: a code that no voice in training used still lies beside its neighbours. With these two, and with many more changes of
-# pitch and pace, a small model from scratch tells most digits of voices that it has never heard, where the best row above
-# tells half. *Both were found on the voices of two speakers, by asking what was missing: which number above is therefore a little
-# too good, and which speakers' would you quote?*
+# A word is its sounds in their order; rain sounds alike from end to end. So the bundled `digits` hears a word in eight
+# stretches of time, by a clock that learns to stand still in pauses. And its embeddings stay what they were at first,
+# the vectors of the codec: a code that no voice in training used still lies beside its neighbours. With these two, and
+# with many more changes of pitch and pace, a small model from scratch tells most digits of voices that it has never
+# heard, where the best row above tells half. *Both were found on the voices of two speakers, by asking what was
+# missing: which number above is therefore a little too good, and which speakers' would you quote?*
 
 # %% [markdown]
-# The recipe of `esc10` is here too, and a button: a fresh model of its shape, all eight rows, on the clips of this notebook.
-# Press it only if you have the time; the stop button (■) of the notebook ends it.
+# The recipe of `esc10` is here too, and a button: a fresh model of its shape, all eight rows, on the clips of this
+# notebook. Press it only if you have the time; the stop button (■) of the notebook ends it.
 #
-# *Predict first: will it beat everything above, though it was never pre-trained? And would that be the recipe, or the shape?*
+# *Predict first: will it beat everything above, though it was never pre-trained? And would that be the recipe, or the
+# shape?*
 
 # %%
 *_, record = prepare(sounds, codec, f"{work.name}/all-rows")
@@ -425,8 +427,8 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** On 12 test clips FT2 has 11 right, FT1 has 10. You conclude (a) FT2 is 8 points better, (b) the contrast helps,
-# (c) nothing yet.
+# **Q1.** On 12 test clips FT2 has 11 right, FT1 has 10. You conclude (a) FT2 is 8 points better, (b) the contrast
+# helps, (c) nothing yet.
 
 # %% exercise="quiz"
 answer_1 = "c"

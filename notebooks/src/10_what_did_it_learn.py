@@ -52,8 +52,8 @@ head = torch.tensor([[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5], [0.25, 0.
 show(plots.attention.attention_map(head))
 
 # %% [markdown]
-# *Predict first: how far away does each of the four look, on average? (Position 3 gives a quarter each to places 3, 2, 1
-# and 0 steps away.)*
+# *Predict first: how far away does each of the four look, on average? (Position 3 gives a quarter each to places 3, 2,
+# 1 and 0 steps away.)*
 
 # %%
 by_hand = [0.0, 0.5, 0.5, (3 + 2 + 1 + 0) / 4]
@@ -86,8 +86,8 @@ print([round(mean_entropy(row[None]).exp().item(), 2) for row in head])
 # %% [markdown]
 # ## 2 · The heads of a trained model
 #
-# The bundled classifier `esc10` listens to a dog. It joins four frames to one position before its first block, so its maps
-# come in squares of four: what looks is a twentieth of a second.
+# The bundled classifier `esc10` listens to a dog. It joins four frames to one position before its first block, so its
+# maps come in squares of four: what looks is a twentieth of a second.
 
 # %%
 classifier = af.load("esc10")
@@ -146,10 +146,11 @@ show(plots.audio.waveform(dog.samples[0].numpy(), dog.sample_rate))
 # ## 3 · Through all layers
 #
 # Position 5 of layer 2 looks at position 3, which in layer 1 has looked at position 1: so output 5 holds something of
-# input 1. **Rollout** follows such ways. In each layer a position keeps half of itself (a block *adds* to what is there,
-# notebook 05) and takes the other half from where it looks; the tables of all layers are multiplied.
+# input 1. **Rollout** follows such ways. In each layer a position keeps half of itself (a block *adds* to what is
+# there, notebook 05) and takes the other half from where it looks; the tables of all layers are multiplied.
 #
-# *Predict first: one layer in which both of two positions look at position 0 only. What share of input 0 is in output 1?*
+# *Predict first: one layer in which both of two positions look at position 0 only. What share of input 0 is in output
+# 1?*
 
 # %%
 both_at_0 = torch.tensor([[1.0, 0.0], [1.0, 0.0]])  # one head
@@ -183,10 +184,10 @@ begin = max(0, int((times[most] - 0.25) * 24_000))
 listen(dog.samples[:, begin : begin + 12_000], 24_000, "half a second around it")
 
 # %% [markdown]
-# **Doubt.** A weight says how much of a place is *fetched*, not what it is good for. A head can look at silence because it
-# has nothing to do. Papers have shown both: attention that can be shuffled without changing the answer (Jain and Wallace,
-# 2019), and attention that cannot (Wiegreffe and Pinter, 2019). Notebook 11 changes the *sound* and watches the *answer*;
-# that is a test, this is a picture.
+# **Doubt.** A weight says how much of a place is *fetched*, not what it is good for. A head can look at silence because
+# it has nothing to do. Papers have shown both: attention that can be shuffled without changing the answer (Jain and
+# Wallace, 2019), and attention that cannot (Wiegreffe and Pinter, 2019). Notebook 11 changes the *sound* and watches
+# the *answer*; that is a test, this is a picture.
 
 # %% [markdown]
 # ## 4 · Neighbours
@@ -219,8 +220,8 @@ found = {name: vectors(name) for name in ("log-mel", "codec:compact", "pretraine
 print({name: one.shape for name, one in found.items()})
 
 # %% [markdown]
-# *Predict first: `pretrained` has never been told a label. A clip's nearest neighbour (by cosine): how often is it of the
-# same class? Chance is about one in ten. And with the log-mel picture, which has learnt nothing at all?*
+# *Predict first: `pretrained` has never been told a label. A clip's nearest neighbour (by cosine): how often is it of
+# the same class? Chance is about one in ten. And with the log-mel picture, which has learnt nothing at all?*
 #
 # ### Exercise 3 · How often is the nearest of the same class?
 
@@ -267,8 +268,8 @@ lines = {"pretrained": by_depth, "chance": [blind] * len(by_depth)}
 show(plots.layers.by_layer(lines, f"{SAME} (share)"))
 
 # %% [markdown]
-# Often the best layer is not the last: the last ones are busy with guessing codes. Is that so here, and is the difference
-# larger than luck? (What is one clip more or less worth here?)
+# Often the best layer is not the last: the last ones are busy with guessing codes. Is that so here, and is the
+# difference larger than luck? (What is one clip more or less worth here?)
 
 # %% [markdown]
 # ## 5 · A map
@@ -336,8 +337,8 @@ answer_1 = "b"
 quiz("learnt.weight", answer_1)
 
 # %% [markdown]
-# **Q2.** On a UMAP, two islands are far apart. That shows (a) nothing about how different they are, (b) that they are very
-# different, (c) that the model has separated two classes.
+# **Q2.** On a UMAP, two islands are far apart. That shows (a) nothing about how different they are, (b) that they are
+# very different, (c) that the model has separated two classes.
 
 # %% exercise="quiz"
 answer_2 = "a"

@@ -126,7 +126,8 @@ nothing = clf.classify_codes(codes, target_mask=every).probabilities[label]
 print(f"{name}: {whole[label]:.1%}   with every code hidden: {nothing:.1%}")
 
 # %% [markdown]
-# *Predict first: you hide a fifth of a second, one second into the sound. By how many points does the probability fall?*
+# *Predict first: you hide a fifth of a second, one second into the sound. By how many points does the probability
+# fall?*
 
 # %%
 BLOCK = 15  # frames: 0.2 s
@@ -142,8 +143,8 @@ show(plots.audio.waveform(rooster.samples[0].numpy(), 24_000))
 show(plots.importance.over_time({"occlusion": found.frames}, codec.frame_rate, "Fall of the probability"))
 
 # %% [markdown]
-# Look at the scale first. Are these falls large compared with the probability itself? If not, remember the two barks: no
-# single block is needed, although all together are. Below zero means: without this block the model is *surer*.
+# Look at the scale first. Are these falls large compared with the probability itself? If not, remember the two barks:
+# no single block is needed, although all together are. Below zero means: without this block the model is *surer*.
 #
 # *Predict first: longer stretches, larger falls. From which length on?*
 
@@ -239,8 +240,8 @@ def slope(vectors):
 
 
 # %% [markdown]
-# By hand, in equal steps, and by the library, which leaves it to Captum (a package for such explanations). A code's share
-# is the sum over the numbers of its vector:
+# By hand, in equal steps, and by the library, which leaves it to Captum (a package for such explanations). A code's
+# share is the sum over the numbers of its vector:
 
 # %%
 N_STEPS = budget(30, 16)
@@ -284,8 +285,8 @@ for one, other in (("occlusion", "gradients"), ("occlusion", "rollout"), ("gradi
 
 # %% [markdown]
 # They cannot all be right. So test them: hide what a map calls important, most important first. If it is right, the
-# probability drops at once (**deletion**). Show only that: it rises at once (**insertion**). And since hiding *anything*
-# hides something, do the same in random order.
+# probability drops at once (**deletion**). Show only that: it rises at once (**insertion**). And since hiding
+# *anything* hides something, do the same in random order.
 
 # %%
 orders = {way: block_order(one, BLOCK) for way, one in maps.items()}
@@ -315,8 +316,9 @@ gains = np.array([one.gain for one in blind])
 print(f"random     {gains.mean():+.2f} (from {gains.min():+.2f} to {gains.max():+.2f})")
 
 # %% [markdown]
-# A map that is not clearly above the best random order explains nothing here, however convincing it looks. Rollout knows
-# no label at all. Does it do well all the same? Then ask what a map would score that simply points at loud places:
+# A map that is not clearly above the best random order explains nothing here, however convincing it looks. Rollout
+# knows no label at all. Does it do well all the same? Then ask what a map would score that simply points at loud
+# places:
 
 # %%
 energy = rooster.samples[0].square().split(codec.hop_length)  # one piece a frame
@@ -339,8 +341,8 @@ alone, rest = hidden_probabilities(clf, codes, gaps)[:, label].tolist()
 print(f"{name}: whole {whole[label]:.1%}, evidence alone {alone:.1%}, without it {rest:.1%}")
 
 # %% [markdown]
-# You hear silence where the model reads MASK. For it, silence would be a sound like any other; MASK says "I do not know".
-# Which of the two is "taking away"? That is a choice, and other choices give other maps.
+# You hear silence where the model reads MASK. For it, silence would be a sound like any other; MASK says "I do not
+# know". Which of the two is "taking away"? That is a choice, and other choices give other maps.
 #
 # ### A model that has learnt nothing
 #
@@ -359,8 +361,8 @@ scaled = {model: one / one.abs().max() for model, one in both.items()}
 show(plots.importance.over_time(scaled, codec.frame_rate, "Share (of the largest)"))
 
 # %% [markdown]
-# It has peaks, and one could tell a story about each of them. If a map hardly changes when the training is thrown away, it
-# shows the sound, not what was learnt.
+# It has peaks, and one could tell a story about each of them. If a map hardly changes when the training is thrown away,
+# it shows the sound, not what was learnt.
 
 # %% [markdown]
 # ## 5 · Where the truth is known
@@ -435,7 +437,8 @@ low, high = np.quantile(luck, [0.025, 0.975])
 print(f"19 times out of 20, a map that knows nothing hits {low:.0%} to {high:.0%} of {n_events} events")
 
 # %% [markdown]
-# A map near chance can have two reasons. It may be unfaithful: the model uses the event, the map does not show it. Or the
+# A map near chance can have two reasons. It may be unfaithful: the model uses the event, the map does not show it. Or
+# the
 # *model* does not use the event: it has not recognised it, or it listens to something else. Only deletion and insertion
 # tell these apart.
 
@@ -453,8 +456,8 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** A dog barks twice. Hiding either bark changes nothing. So (a) the model does not use the barks, (b) it uses only
-# one of them, (c) neither can be concluded from this.
+# **Q1.** A dog barks twice. Hiding either bark changes nothing. So (a) the model does not use the barks, (b) it uses
+# only one of them, (c) neither can be concluded from this.
 
 # %% exercise="quiz"
 answer_1 = "c"
@@ -462,8 +465,8 @@ answer_1 = "c"
 quiz("why.redundant", answer_1)
 
 # %% [markdown]
-# **Q2.** The shares of integrated gradients add up to the log-odds exactly. That shows that (a) the integral was computed
-# well, (b) the explanation is right, (c) the model is right.
+# **Q2.** The shares of integrated gradients add up to the log-odds exactly. That shows that (a) the integral was
+# computed well, (b) the explanation is right, (c) the model is right.
 
 # %% exercise="quiz"
 answer_2 = "a"
@@ -471,8 +474,8 @@ answer_2 = "a"
 quiz("why.complete", answer_2)
 
 # %% [markdown]
-# **Q3.** A map of "dog" peaks in the hiss before the bark, and hiding the hiss takes the label away. The map is (a) wrong,
-# (b) right, about the model, (c) useless.
+# **Q3.** A map of "dog" peaks in the hiss before the bark, and hiding the hiss takes the label away. The map is (a)
+# wrong, (b) right, about the model, (c) useless.
 
 # %% exercise="quiz"
 answer_3 = "b"
@@ -482,8 +485,8 @@ quiz("why.elsewhere", answer_3)
 # %% [markdown]
 # ## Recap
 #
-# - Occlusion asks "what if this were missing?", gradients share the score out, rollout follows attention. Three questions,
-#   three answers.
+# - Occlusion asks "what if this were missing?", gradients share the score out, rollout follows attention. Three
+#   questions, three answers.
 # - Each can be wrong in its own way: places that cover for each other (occlusion), a start that might have been another
 #   (gradients), no label at all (rollout). Test against a random order of the same blocks, and against something simple
 #   such as loudness.

@@ -107,8 +107,9 @@ assert_close(packed[0], frames[visible])
 print(packed[0].tolist())
 
 # %% [markdown]
-# How does the encoder know that something is missing? The positions are added *before* the frames are taken away: frame 3
-# still says "I am frame 3". Behind the encoder the gaps are opened again, with zeros in them, and a small decoder guesses.
+# How does the encoder know that something is missing? The positions are added *before* the frames are taken away: frame
+# 3 still says "I am frame 3". Behind the encoder the gaps are opened again, with zeros in them, and a small decoder
+# guesses.
 #
 # ### Exercise 1 · Back to their places
 
@@ -139,9 +140,9 @@ print(f"that is {n_visible**2 / n_frames**2:.0%}")
 # %% [markdown]
 # ## 3 · The loss
 #
-# Every frame is guessed, hidden or not. The loss is nine tenths of the mean over hidden frames and one tenth of that over
-# visible ones. (Why bother with visible ones? The codes are not in the input, only the latents: rounding is a task too, if
-# an easy one.)
+# Every frame is guessed, hidden or not. The loss is nine tenths of the mean over hidden frames and one tenth of that
+# over visible ones. (Why bother with visible ones? The codes are not in the input, only the latents: rounding is a task
+# too, if an easy one.)
 #
 # *Predict first: hidden frames surprise by 5 nats on average, visible ones by 1. The loss?*
 
@@ -219,12 +220,12 @@ print("held out:", told, "nats; chance", round(task.chance["masked"], 2))
 print(f"hidden codes guessed: {measured['accuracy']:.1%}")
 
 # %% [markdown]
-# On sounds it was not trained on, such a model may well be *worse* than chance: it is sure of codes that belong to other
-# clips. A few clips and some seconds show the machinery, no more.
+# On sounds it was not trained on, such a model may well be *worse* than chance: it is sure of codes that belong to
+# other clips. A few clips and some seconds show the machinery, no more.
 
 # %% [markdown]
-# A larger one, of the size and recipe of the bundled `encodecmae-tiny`, takes half an hour or more. A button for those who
-# have it; the stop button (■) of the notebook ends it, and pressing again goes on.
+# A larger one, of the size and recipe of the bundled `encodecmae-tiny`, takes half an hour or more. A button for those
+# who have it; the stop button (■) of the notebook ends it, and pressing again goes on.
 
 
 # %%
@@ -241,8 +242,8 @@ button(f"Run it for real ({bundled.train.n_steps} steps)", pretrain_for_real)
 # %% [markdown]
 # ## 5 · See and hear its guesses
 #
-# With the kit may come one that was trained longer, `encodecmae-tiny`. If this installation has it, it guesses now; else
-# the one just trained does.
+# With the kit may come one that was trained longer, `encodecmae-tiny`. If this installation has it, it guesses now;
+# else the one just trained does.
 
 # %%
 shipped = "encodecmae-tiny" in bundled_names()
@@ -261,8 +262,8 @@ print("hidden codes guessed, by row:", [f"{share:.1%}" for share in guessed.accu
 print(f"chance {1 / codec.codebook_size:.1%}")
 
 # %% [markdown]
-# Nothing right in a row? Either model is small and has never heard such a baby: the bundled one knows computed sounds and
-# spoken digits. A fifth of a second is missing at a time, and surprise falls long before the best guess is right.
+# Nothing right in a row? Either model is small and has never heard such a baby: the bundled one knows computed sounds
+# and spoken digits. A fifth of a second is missing at a time, and surprise falls long before the best guess is right.
 #
 # *Predict first: with gaps of a fifth of a second filled by guesses, will you still know what it is?*
 
@@ -277,8 +278,8 @@ for name in ("original", "with gaps", "guessed"):
 # %% [markdown]
 # ## 6 · Beside AudioFormer
 #
-# The same clip, the same hidden frames, the same rows. Who fills in more, the model above or the bundled AudioFormer? And
-# how far does somebody get who names in each row the commonest visible code?
+# The same clip, the same hidden frames, the same rows. Who fills in more, the model above or the bundled AudioFormer?
+# And how far does somebody get who names in each row the commonest visible code?
 
 # %%
 former, _ = af.load_pretrained("pretrained")
@@ -292,8 +293,8 @@ lines = {"EnCodecMAE": guessed.accuracy(), "AudioFormer": theirs, "the clip's co
 show(plots.layers.by_layer(lines, "Right (share of hidden codes)", x="Codebook (row)", first=1))
 
 # %% [markdown]
-# Before you write down a winner: they were trained on different clips, for different times, and have different sizes. And
-# there is something else. A latent is not made of its own frame alone.
+# Before you write down a winner: they were trained on different clips, for different times, and have different sizes.
+# And there is something else. A latent is not made of its own frame alone.
 #
 # *Predict first: we change the sound in one gap and nowhere else. Which **visible** latents change?*
 
@@ -313,8 +314,8 @@ show(plots.layers.by_layer(sides, "Change (share of a latent)", x="Frames away f
 
 # %% [markdown]
 # The latents beside a gap know something of what is in it: the codec looks at more sound than one frame, to both sides.
-# AudioFormer's codes are made of the same latents, so its visible codes leak as well, only less: they are rounded. That is
-# a second reason to hide long gaps, beside the one of notebook 06, and a reason to doubt any comparison of "share
+# AudioFormer's codes are made of the same latents, so its visible codes leak as well, only less: they are rounded. That
+# is a second reason to hide long gaps, beside the one of notebook 06, and a reason to doubt any comparison of "share
 # guessed" between models with different inputs. What counts is what the vectors are good for, and that is
 # notebook 13.
 #

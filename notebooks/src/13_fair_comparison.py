@@ -67,8 +67,8 @@ print([round(t, 2) for t in times_ms[0, :4].tolist()], "ms")
 
 # %% [markdown]
 # ### Exercise 1 · The times
-# A frame's time is its middle. Wrong by half a frame, and every event is found 7 ms late: small enough to be overlooked,
-# large enough to lose points.
+# A frame's time is its middle. Wrong by half a frame, and every event is found 7 ms late: small enough to be
+# overlooked, large enough to lose points.
 
 
 # %% exercise="times"
@@ -149,8 +149,8 @@ print(len(data.dataset), "clips,", len(data.folds), "of 5 folds held out in turn
 print(data.metric, "by chance", round(data.chance(), 3))
 
 # %% [markdown]
-# *Predict first: rank them. Statistics of a log-mel picture (nothing learnt) · log-mel bands · the codec's latents · one
-# row of codes · all eight rows · the pre-trained transformer.* (And `encodecmae-tiny` of notebook 12, where it is
+# *Predict first: rank them. Statistics of a log-mel picture (nothing learnt) · log-mel bands · the codec's latents ·
+# one row of codes · all eight rows · the pre-trained transformer.* (And `encodecmae-tiny` of notebook 12, where it is
 # installed.)
 
 # %%
@@ -159,7 +159,8 @@ names += [name for name in ("encodecmae-tiny",) if name in bundled_names()]
 models = [ClipVectors(name) for name in names]
 
 # %% [markdown]
-# Two simple learners, **probes**, for each: one linear layer, and the label that most of the nearest clips have (`knn`).
+# Two simple learners, **probes**, for each: one linear layer, and the label that most of the nearest clips have
+# (`knn`).
 
 # %%
 records = list(run_cells(data, models, ["linear", "knn"], [SEED], Path(work.name), lambda _: None))
@@ -188,16 +189,17 @@ for name in sorted(linear, key=linear.get, reverse=True):
     print(f"{name:22} {linear[name]:.3f}   {low:.2f} to {high:.2f}")
 
 # %% [markdown]
-# The intervals are for one model alone. Two models on the *same* clips can be told apart better: only clips that one gets
-# right and the other wrong say anything. And with the ranking of several models comes another trap: the best of many is
-# the luckiest of many, too.
+# The intervals are for one model alone. Two models on the *same* clips can be told apart better: only clips that one
+# gets right and the other wrong say anything. And with the ranking of several models comes another trap: the best of
+# many is the luckiest of many, too.
 #
 # ### The same ruler on real recordings
 #
 # Made sounds are kind to some features. So here is the ruler on ESC-10, on digits of speakers that the learner has not
 # heard, and on scenes with several sounds at once: every fold held out, three seeds, measured once and brought along,
 # because it takes an hour. (Held out from the learner, not from the codec: that heard ESC-10 folds 1-3 and five of the
-# six speakers, without labels.) HEAR's own learner, a small network (mlp), takes hours more: three seeds on ESC-10, one on the others.
+# six speakers, without labels.) HEAR's own learner, a small network (mlp), takes hours more: three seeds on ESC-10, one
+# on the others.
 #
 # *Predict first: where do hand-made statistics win most clearly? And do codes lose against the latents they were made
 # from, as the DASB benchmark found?*
@@ -209,8 +211,8 @@ show(plots.probes.probes(real["rows"]))
 
 # %% [markdown]
 # Statistics that nobody learnt stay ahead of every frozen model here, most clearly where the speaker is new. Codes, all
-# eight rows of them, are as good as the latents behind them to a linear layer; one row alone is not, and the mlp reads a
-# little more from the latents on digits and scenes. The small transformer adds a little
+# eight rows of them, are as good as the latents behind them to a linear layer; one row alone is not, and the mlp reads
+# a little more from the latents on digits and scenes. The small transformer adds a little
 # to its codes on recordings and words, and nothing on scenes. `pretrained-rows` is shaped as its authors shape it, an
 # encoder of its own for each row: read one behind another by a linear layer, three rows are the best that was learned
 # here on ESC-10, with three times the numbers a clip and three times the training; other learners read no more from
@@ -276,8 +278,8 @@ print({way: round(float(share), 3) for way, share in found.items()}, "mean over"
 #
 # ## 5 · Break it: look at the test
 #
-# *Predict first: pairs of random numbers for each clip, which know nothing; we keep the pair that happens to do best on the
-# test clips. Chance is a quarter. The score?*
+# *Predict first: pairs of random numbers for each clip, which know nothing; we keep the pair that happens to do best on
+# the test clips. Chance is a quarter. The score?*
 
 
 # %%
@@ -298,13 +300,13 @@ TRIED = [1, 5, 20, 100]
 slider("How many pairs that know nothing must you try until you could publish?", TRIED, best_of, 20)
 
 # %% [markdown]
-# Nobody does this on purpose. But whoever tries twenty layers, poolings and seeds, looks at the test score each time and
-# reports the best, has done it.
+# Nobody does this on purpose. But whoever tries twenty layers, poolings and seeds, looks at the test score each time
+# and reports the best, has done it.
 #
 # ## 6 · And HEAR's own ruler?
 #
-# - It allows five sampling rates, 48 kHz among them, and not 24. The kit's models hear at 24, so they ask for 48 and drop
-#   half. Fair?
+# - It allows five sampling rates, 48 kHz among them, and not 24. The kit's models hear at 24, so they ask for 48 and
+#   drop half. Fair?
 # - Its learner is a perceptron with one or two layers of 1024 units, not one linear layer. How much of the score is the
 #   perceptron's?
 # - `esc10` has learnt from ESC-10, which is part of HEAR's ESC-50. Only `pretrained` may be scored there; and it has
@@ -319,8 +321,8 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** 40 recordings, each cut into 10 pieces. The test set is (a) a tenth of the pieces, drawn at random, (b) all the
-# pieces of four recordings, (c) the last piece of each recording.
+# **Q1.** 40 recordings, each cut into 10 pieces. The test set is (a) a tenth of the pieces, drawn at random, (b) all
+# the pieces of four recordings, (c) the last piece of each recording.
 
 # %% exercise="quiz"
 answer_1 = "b"
@@ -337,8 +339,8 @@ answer_2 = "a"
 quiz("rulers.scale", answer_2)
 
 # %% [markdown]
-# **Q3.** `esc10` scores highest of all on ESC-50's folds. You (a) publish it, (b) choose another probe, (c) leave it out:
-# it has heard them.
+# **Q3.** `esc10` scores highest of all on ESC-50's folds. You (a) publish it, (b) choose another probe, (c) leave it
+# out: it has heard them.
 
 # %% exercise="quiz"
 answer_3 = "c"
@@ -350,6 +352,7 @@ quiz("rulers.heard", answer_3)
 #
 # - Two questions, any model: moments with times, clips.
 # - A comparison is fair when clips, folds, learner and choices are the same, and the test clips decided nothing.
-# - Torn recordings and repeated looks make everybody look good. Ask how a number was made before you ask how high it is.
+# - Torn recordings and repeated looks make everybody look good. Ask how a number was made before you ask how high it
+#   is.
 #
 # Next, [14](14_live.ipynb): no folds, no second try, a microphone.

@@ -64,9 +64,9 @@ print("the whole: (rows, frames)", tuple(whole.shape), " the chunks:", tuple(nai
 print("hops in a chunk", CHUNK / codec.hop_length)
 
 # %% [markdown]
-# A frame is made every 320 samples, a **hop**; a chunk of a tenth of a second is 7.5 hops. A begun frame counts, so each
-# chunk gives 8: there are too many frames, each later than the last, and that alone is fatal. With chunks of whole frames
-# it does not happen:
+# A frame is made every 320 samples, a **hop**; a chunk of a tenth of a second is 7.5 hops. A begun frame counts, so
+# each chunk gives 8: there are too many frames, each later than the last, and that alone is fatal. With chunks of whole
+# frames it does not happen:
 
 # %%
 HOPS = 8 * codec.hop_length
@@ -106,8 +106,8 @@ assert_close(torch.cat(pieces, -1), whole)
 print("look-ahead:", f"{1000 * codec.look_ahead_s:.1f} ms")
 
 # %% [markdown]
-# None, whatever the chunks. It costs the **look-ahead**: so much sound must have come after a frame before its codes are
-# sure.
+# None, whatever the chunks. It costs the **look-ahead**: so much sound must have come after a frame before its codes
+# are sure.
 #
 # ### Exercise 1 · How many frames are sure?
 # All lengths in samples.
@@ -217,9 +217,9 @@ WINDOWS_S = [0.5, 1, 2, 5]
 slider("Which window would you give a smoke alarm, which one a bird counter?", WINDOWS_S, draw_window, 5)
 
 # %% [markdown]
-# A long window is slow and steady, a short one quick and jumpy. In between a third label may lead: a window of half a dog
-# and half a rain is like neither. Something else may have struck you: short windows are also *foreign* to this model, which
-# was trained on long ones. How would you tell the two reasons apart?
+# A long window is slow and steady, a short one quick and jumpy. In between a third label may lead: a window of half a
+# dog and half a rain is like neither. Something else may have struck you: short windows are also *foreign* to this
+# model, which was trained on long ones. How would you tell the two reasons apart?
 
 # %% [markdown]
 # ## 5 · Too slow

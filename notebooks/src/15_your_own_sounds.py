@@ -18,8 +18,8 @@
 # 2. see what it confuses, and what it says to a sound it has never met;
 # 3. know what to record, and how much.
 #
-# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebook 09. Your own recordings if you have
-# some; until then, bundled and computed sounds stand in for them.
+# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebook 09. Your own recordings if you
+# have some; until then, bundled and computed sounds stand in for them.
 
 # %%
 import csv
@@ -59,9 +59,9 @@ TABLE = MY_SOUNDS / "days, by notebook 15.csv"  # of which day each is; written 
 # - On **two occasions** at least: another day, another room. One of them is for testing.
 # - Some of *nothing in particular*, if it shall ever be allowed to say "none of these".
 #
-# One folder a class is enough: `my sounds/dog/first day 1.wav`, `my sounds/rain/second day 1.wav` ... When you have yours,
-# write their folder into the last line of the cell above. Until then the first occasion is computed here, and the bundled
-# samples are the second.
+# One folder a class is enough: `my sounds/dog/first day 1.wav`, `my sounds/rain/second day 1.wav` ... When you have
+# yours, write their folder into the last line of the cell above. Until then the first occasion is computed here, and
+# the bundled samples are the second.
 
 
 # %%
@@ -96,9 +96,10 @@ for clip in (sounds[0], sounds[-1]):
     print(f"{clip.id}: {original.sample_rate} Hz → {heard.sample_rate} Hz, one channel")
 
 # %% [markdown]
-# Every sound is brought to one rate and one channel, so that does not matter. What does: whatever is different between two
-# *classes* besides the sound (a loud room, a cut-off beginning, a file format) is what will be learnt first. Here all the
-# WAVs are from the first day; luckily that goes for every class.
+# Every sound is brought to one rate and one channel, so that does not matter. What does: whatever is different between
+# two
+# *classes* besides the sound (a loud room, a cut-off beginning, a file format) is what will be learnt first. Here all
+# the WAVs are from the first day; luckily that goes for every class.
 #
 # What is no sound is refused, with a reason:
 
@@ -113,10 +114,10 @@ for name, content in (("empty.wav", b""), ("letter.wav", b"Dear Sir or Madam")):
 # %% [markdown]
 # ## 2 · Who is for testing?
 #
-# The second day, whole. A table beside the folders says so: `filename, label, fold, group`. Fold 1 is to learn from, fold 2
-# for testing. Here the file's name tells the day; where yours does not, change `day_of` and run all cells from here on. The
-# table is written anew each time, from the folders as they are. One that you write yourself, under any other name, is used
-# as it stands and never touched.
+# The second day, whole. A table beside the folders says so: `filename, label, fold, group`. Fold 1 is to learn from,
+# fold 2 for testing. Here the file's name tells the day; where yours does not, change `day_of` and run all cells from
+# here on. The table is written anew each time, from the folders as they are. One that you write yourself, under any
+# other name, is used as it stands and never touched.
 
 
 # %%
@@ -165,8 +166,8 @@ print(window_starts(100, 40), " and if the clip has 30 frames:", window_starts(3
 # %% [markdown]
 #
 # ### Exercise 1 · Windows
-# The first at 0, the last flush with the end, the others evenly between them: as few as leave no two more than half a window
-# apart.
+# The first at 0, the last flush with the end, the others evenly between them: as few as leave no two more than half a
+# window apart.
 
 
 # %% exercise="windows"
@@ -185,8 +186,8 @@ check("own.windows", my_windows)
 # %% [markdown]
 # ## 4 · The rival first
 #
-# *Predict first: the classic method (notebook 09: a log-mel picture and a support vector machine) on these sounds. Chance
-# is one in as many as there are classes.*
+# *Predict first: the classic method (notebook 09: a log-mel picture and a support vector machine) on these sounds.
+# Chance is one in as many as there are classes.*
 
 # %%
 first_day, second_day = ([clip for clip in sounds if clip.fold == day] for day in (1, 2))
@@ -290,11 +291,11 @@ check("own.balanced", my_balanced)
 # %% [markdown]
 # ### How much of it should learn?
 #
-# Above, every number of the model was free to change for a handful of sounds. Between that and the linear layer alone there
-# are ways: the biases only; **adapters**, small layers put in between; **LoRA**, which adds a product of two thin matrices to
-# each frozen one. Here are all of them, from the same pre-trained model: eight recordings of each class of ESC-10, 40 steps, the
-# learning rate chosen inside the training folds, a fold held out in turn. Measured once and brought along: it takes half an
-# hour.
+# Above, every number of the model was free to change for a handful of sounds. Between that and the linear layer alone
+# there are ways: the biases only; **adapters**, small layers put in between; **LoRA**, which adds a product of two thin
+# matrices to each frozen one. Here are all of them, from the same pre-trained model: eight recordings of each class of
+# ESC-10, 40 steps, the learning rate chosen inside the training folds, a fold held out in turn. Measured once and
+# brought along: it takes half an hour.
 #
 # *Predict first: which way wins with so few sounds, and how many numbers does it learn?*
 
@@ -306,11 +307,11 @@ for way in ways["rows"]:
     print(f"{way['case']:8} {way['trainable']:>9,} numbers, right {way['ours']:.2f} ± {way['fold_std']:.2f} over folds")
 
 # %% [markdown]
-# Letting everything learn is ahead; the four that leave most of the model as it is differ by less than the folds do. The price
-# is another: the linear layer alone, a two-thousandth of the numbers, comes within six points, and whoever learns less needs
-# less memory and forgets less. *Doubt: few steps, one seed, three folds, and rates chosen on a handful of recordings*; with
-# more of them the order may well be another. For your own sounds, `audioformer finetune` takes `--adapt bias`, and
-# `audioformer bench adapt` compares them all.
+# Letting everything learn is ahead; the four that leave most of the model as it is differ by less than the folds do.
+# The price is another: the linear layer alone, a two-thousandth of the numbers, comes within six points, and whoever
+# learns less needs less memory and forgets less. *Doubt: few steps, one seed, three folds, and rates chosen on a
+# handful of recordings*; with more of them the order may well be another. For your own sounds, `audioformer finetune`
+# takes `--adapt bias`, and `audioformer bench adapt` compares them all.
 
 # %% [markdown]
 # ## 7 · A sound it has never met
@@ -344,8 +345,8 @@ LEVELS = [0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99]
 slider("Is there a threshold that passes your sounds and stops strangers?", LEVELS, draw_threshold, 0.5)
 
 # %% [markdown]
-# If not, that is normal: the probability says *which of these*, not *whether one of these*. A class of other sounds helps
-# more than any threshold, and it should sound like the place where the model will be used.
+# If not, that is normal: the probability says *which of these*, not *whether one of these*. A class of other sounds
+# helps more than any threshold, and it should sound like the place where the model will be used.
 #
 # ## 8 · The same without a notebook
 #
@@ -362,8 +363,8 @@ slider("Is there a threshold that passes your sounds and stops strangers?", LEVE
 _ = main(["classify", str(sample("dog")), "--checkpoint", f"{run}/mine", "--top-k", "3"])
 
 # %% [markdown]
-# **Doubt.** Both "days" came from one computer program, so the score above is about this program. With your recordings it
-# will be lower, and the first thing to improve is not the model. Which sound was confused? Record that, elsewhere.
+# **Doubt.** Both "days" came from one computer program, so the score above is about this program. With your recordings
+# it will be lower, and the first thing to improve is not the model. Which sound was confused? Record that, elsewhere.
 
 # %%
 work.cleanup()
@@ -380,8 +381,8 @@ answer_1 = "c"
 quiz("own.session", answer_1)
 
 # %% [markdown]
-# **Q2.** Your model of four sounds calls a helicopter "rain", 97 % sure. (a) It had to name one of four, (b) the codec is
-# broken, (c) helicopters are rain to it, so train longer.
+# **Q2.** Your model of four sounds calls a helicopter "rain", 97 % sure. (a) It had to name one of four, (b) the codec
+# is broken, (c) helicopters are rain to it, so train longer.
 
 # %% exercise="quiz"
 answer_2 = "a"

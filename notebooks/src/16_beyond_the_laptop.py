@@ -79,7 +79,8 @@ for name, rows in {"eight rows of codes": 8, "four rows": 4, "one row": 1}.items
 show(plots.layers.parameters(gigabytes, what="gigabytes", of="kept as", whole=False))
 
 # %% [markdown]
-# Codes fit on a laptop's disk; the sound hardly. That is the practical side of "audio as language": the codec runs once.
+# Codes fit on a laptop's disk; the sound hardly. That is the practical side of "audio as language": the codec runs
+# once.
 #
 # ## 2 · Shards
 #
@@ -101,8 +102,8 @@ def my_shard(n_clips, n_shards, index):
 check("scale.shard", my_shard)
 
 # %% [markdown]
-# Now for real: the bundled samples in 4 shards for two processes, which take turns: the first does shards 1 and 3. It is
-# killed after shard 1.
+# Now for real: the bundled samples in 4 shards for two processes, which take turns: the first does shards 1 and 3. It
+# is killed after shard 1.
 
 # %%
 sounds = open_dataset("esc50", samples_folder())
@@ -120,7 +121,8 @@ there = sorted(name for name in os.listdir(f"{work.name}/codes") if name.startsw
 print("killed at shard", record.shard + 1, "of", record.n_shards, "; on disk:", there)
 
 # %% [markdown]
-# The shard at work is not there at all. *Predict first: what does the library say to somebody who wants to train on this?*
+# The shard at work is not there at all. *Predict first: what does the library say to somebody who wants to train on
+# this?*
 
 # %%
 try:
@@ -249,8 +251,8 @@ slider("How many of this machine must you borrow for a result by Friday?", MACHI
 # core, or more. Their model's size is not public; `paper` has 12 blocks of width 768, the usual "base". The rule leaves
 # attention out, and nobody reaches "at best".)
 #
-# So the kit's own models are *not* the paper's. What can be tested at this size is the method: does each idea do what it
-# is said to do?
+# So the kit's own models are *not* the paper's. What can be tested at this size is the method: does each idea do what
+# it is said to do?
 
 # %% [markdown]
 # ## 5 · What is claimed
@@ -298,8 +300,8 @@ first, second, *_, last = sorted(AUDIOSET_2M.values(), reverse=True)
 print(f"ahead of the next by {first - second:.1f} points; all others lie within {second - last:.1f}")
 
 # %% [markdown]
-# On the two million clips, as each group reports it, models that only listen. (One that also *sees*, MAViL, reports more
-# than all but the first.) A jump over all of them, from one row of codes. One row is this much sound:
+# On the two million clips, as each group reports it, models that only listen. (One that also *sees*, MAViL, reports
+# more than all but the first.) A jump over all of them, from one row of codes. One row is this much sound:
 
 # %%
 dog = af.load_audio(sample("dog"), 24_000, mono=True)
@@ -352,8 +354,8 @@ print("clips they validate on in AudioSet", 18_886, " clips of the test set", 18
 #     audioformer finetune as20k --from row --preset paper-as20k --held-out-split val -o classifier
 #     audioformer evaluate AUDIOSET --dataset audioset --option parts=eval --checkpoint classifier
 #
-# **Doubt**, of ourselves: the kit's results are small, one codec, a few hundred clips. A method can fail here and be right
-# at their size. Neither proves the other.
+# **Doubt**, of ourselves: the kit's results are small, one codec, a few hundred clips. A method can fail here and be
+# right at their size. Neither proves the other.
 
 # %%
 work.cleanup()
@@ -379,8 +381,8 @@ answer_2 = "a"
 quiz("scale.processes", answer_2)
 
 # %% [markdown]
-# **Q3.** "State of the art: 53.9." Your first question: (a) how many parameters? (b) which optimiser? (c) on what was the
-# model chosen, and who has done it again?
+# **Q3.** "State of the art: 53.9." Your first question: (a) how many parameters? (b) which optimiser? (c) on what was
+# the model chosen, and who has done it again?
 
 # %% exercise="quiz"
 answer_3 = "c"
@@ -394,4 +396,5 @@ quiz("scale.claim", answer_3)
 # - At the paper's size a laptop needs years. What a laptop can do is to test ideas.
 # - A number is as good as the way it was chosen. Ask for that first, also of us.
 #
-# That was the last one. [The beginning](index.ipynb) has the paths; your own sounds are in [15](15_your_own_sounds.ipynb).
+# That was the last one. [The beginning](index.ipynb) has the paths; your own sounds are in
+# [15](15_your_own_sounds.ipynb).

@@ -91,8 +91,8 @@ show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
 #
 # - *Predict first* means it: say your guess aloud or write it down, then run the cell. A wrong guess is worth more than
 #   three right ones.
-# - **Exercises**: replace the dots, run the cell, then the one below it. It says *not yet*, names the first difference, or
-#   gives a ✓. `hint("name")` helps; the answers are in the folder `solutions`.
+# - **Exercises**: replace the dots, run the cell, then the one below it. It says *not yet*, names the first difference,
+#   or gives a ✓. `hint("name")` helps; the answers are in the folder `solutions`.
 # - Nothing you write can break the cells below it: *Run → Run All Cells* always gets to the end.
 # - Each notebook prints its seed. Your numbers are your neighbour's.
 # - `budget(100, 25)` is 100 for you; the second number is for the kit's own tests, which are in a hurry.
