@@ -65,28 +65,14 @@ def test_codes_are_those_of_the_package_at_every_bandwidth(pair):
 
 
 @torch.no_grad()
-def test_decoding_is_that_of_the_package(pair):
-    codec, model = pair
+def test_decoding_is_that_of_the_package(pair_24):
+    codec, model = pair_24
     samples = tone(model, 0.3)
     model.set_target_bandwidth(6.0)
     frames = model.encode(samples)
-    codes, scales = codec.encode_scaled(samples, codec.sample_rate, n_codebooks=frames[0][0].shape[1])
-    assert torch.equal(codec.decode(codes, scales=scales), model.decode(frames))
-    assert codec.decode(codes, n_samples=samples.shape[-1], scales=scales).shape == samples.shape
-
-
-def test_the_number_of_codebooks_is_an_argument_not_a_state(pair):
-    codec, model = pair
-    samples = tone(model, 0.2)
-    everything = codec.encode(samples, codec.sample_rate)
-    assert everything.shape[1] == codec.n_codebooks
-    for rows in (1, 3, 8):
-        assert torch.equal(codec.encode(samples, codec.sample_rate, n_codebooks=rows), everything[:, :rows])
-    codec.model.set_target_bandwidth(3.0)  # what others do to the model inside changes nothing
-    assert torch.equal(codec.encode(samples, codec.sample_rate), everything)
-    codec.model.bandwidth = None
-    with pytest.raises(AudioformerError, match=f"n_codebooks=33: {codec.name} has 1 to {codec.n_codebooks}"):
-        codec.encode(samples, codec.sample_rate, n_codebooks=33)
+    codes = codec.encode(samples, codec.sample_rate, n_codebooks=8)
+    assert torch.equal(codec.decode(codes), model.decode(frames))
+    assert codec.decode(codes, n_samples=samples.shape[-1]).shape == samples.shape
 
 
 @torch.no_grad()
@@ -165,9 +151,9 @@ def test_48_khz_keeps_its_level_on_the_way_through_a_file(pair_48, tmp_path_fact
     assert main(["encode", str(tmp_path / "in.wav"), "-o", codes, "--codec", "encodec_48khz", *options]) == 0
     assert main(["decode", codes, "-o", str(tmp_path / "out.wav"), *options]) == 0
     capsys.readouterr()
-    found, sound = load_codes(codes), load_audio(tmp_path / "in.wav")
+    file, sound = load_codes(codes), load_audio(tmp_path / "in.wav")
     expected, scales = codec.encode_scaled(sound)
-    assert torch.equal(found.codes, expected)
-    assert torch.equal(found.scales, scales)
+    assert torch.equal(file.codes, expected)
+    assert torch.equal(file.scales, scales)
     decoded = codec.decode(expected, 57600, scales)[0].clamp(-1, 1)
     torch.testing.assert_close(load_audio(tmp_path / "out.wav").samples, decoded, atol=1e-3, rtol=0)
