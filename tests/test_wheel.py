@@ -116,4 +116,4 @@ def test_it_is_packed_again_as_it_was(wheel, clean, tmp_path):
 def test_the_installed_packages_of_this_environment_are_the_tree():
     """`make setup` installs in place: what is edited is what runs."""
     for name, folder in zip(OURS, ("audioformer", "app"), strict=True):
-        assert Path(importlib.util.find_spec(name).origin).parent == ROOT / folder
+        assert Path(importlib.util.find_spec(name).origin).resolve().parent == ROOT / folder
