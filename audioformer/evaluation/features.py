@@ -160,17 +160,17 @@ class TransformerFrames(FrameEncoder):
 
     def forward(self, samples: Tensor) -> Tensor:
         """(B, N) to (B, T, D)."""
-        return self._read(samples, [-1 if self.layer is None else self.layer])[:, 0]
+        return self._read(samples, None if self.layer is None else [self.layer])[:, 0]
 
     def every_layer(self, samples: Tensor) -> Tensor:
         """(B, N) to (B, L + 1, T, D): the embeddings and the output of each block, in one go."""
         return self._read(samples, range(self.model.config.n_layers + 1))
 
     @torch.no_grad()
-    def _read(self, samples: Tensor, layers: Sequence[int]) -> Tensor:
-        """(B, N) to (B, len(layers), T, D)."""
+    def _read(self, samples: Tensor, layers: Sequence[int] | None) -> Tensor:
+        """(B, N) to (B, J, T, D): of each layer, or of what the model gives at its end (None, J = 1)."""
         inputs = self.model.read(self.codec, samples[:, None], self.sample_rate)
-        total = torch.zeros(len(inputs), len(layers), inputs.shape[2], self.width, device=inputs.device)
+        total = torch.zeros(len(inputs), len(layers or [None]), inputs.shape[2], self.width, device=inputs.device)
         count = torch.zeros(inputs.shape[2], 1, device=inputs.device)
         for start in window_starts(inputs.shape[2], self.window):
             span = slice(start, start + self.window)
@@ -178,11 +178,12 @@ class TransformerFrames(FrameEncoder):
             count[span] += 1
         return total.div_(count)
 
-    def _window(self, inputs: Tensor, layers: Sequence[int]) -> Tensor:
-        """(B, K or F, W) to (B, len(layers), W, D)."""
+    def _window(self, inputs: Tensor, layers: Sequence[int] | None) -> Tensor:
+        """(B, K or F, W) to (B, J, W, D)."""
         batch = self.model.collate(list(inputs))
-        out = self.model(batch.tokens, None, self.rows, need_hidden=True)
-        hidden = torch.stack([out.all_hidden[layer] for layer in layers], 1)  # (B, J, R, S, D)
+        out = self.model(batch.tokens, None, self.rows, need_hidden=layers is not None)
+        every = [out.hidden] if layers is None else [out.all_hidden[layer] for layer in layers]
+        hidden = torch.stack(every, 1)  # (B, J, R, S, D)
         hidden = hidden[:, :, :, self.model.frame_slice].float()
         return hidden.transpose(2, 3).flatten(3) if self.side_by_side else hidden.mean(2)
 
