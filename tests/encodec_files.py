@@ -14,15 +14,13 @@ import torch
 from audioformer.codecs import load_codec
 from audioformer.codecs.encodec_files import RELEASES, import_encodec
 
-FACTORIES = {"encodec_24khz": "encodec_model_24khz", "encodec_48khz": "encodec_model_48khz"}
-
 
 def seeded_model(name: str):
     """The package's own model with random weights, its codebooks spread like its latents so that all codes occur."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         torch.manual_seed(24)
-        model = getattr(import_encodec().EncodecModel, FACTORIES[name])(pretrained=False)
+        model = getattr(import_encodec().EncodecModel, RELEASES[name].factory)(pretrained=False)
         spread = model.encoder(tone(model, 0.3)).std()
         for row, layer in enumerate(model.quantizer.vq.layers):
             layer.codebook.copy_(torch.randn_like(layer.codebook) * spread * 0.9**row)

@@ -205,6 +205,8 @@ def test_a_folder_with_a_bundled_name_does_not_hide_the_bundled_codec(tmp_path, 
     save_compact(tiny_codec(), "compact")
     assert load_codec("compact").n_codebooks == 8
     assert load_codec("./compact").name == load_codec(Path("compact")).name == "tiny"
+    save_compact(tiny_codec(), "encodec_mine")
+    assert load_codec("encodec_mine").name == "tiny"
 
 
 def test_unknown_codecs_are_refused_by_name():

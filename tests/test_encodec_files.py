@@ -49,7 +49,7 @@ def publish_bytes(content: bytes, folder) -> None:
         old.unlink()
     path = folder / f"{NAME}-{hashlib.sha256(content).hexdigest()[:8]}.th"
     path.write_bytes(content)
-    RELEASES[NAME] = encodec_files.Release(path.name, RELEASES[NAME].root_url, RELEASES[NAME].factory)
+    RELEASES[NAME] = encodec_files.Release(path.name, RELEASES[NAME].factory)
 
 
 @pytest.mark.parametrize(("name", "digits"), [("encodec_24khz", "d7cc33bc"), ("encodec_48khz", "7e698e3e")])

@@ -28,7 +28,7 @@ def load_codec(
     Raises:
         AudioformerError: unknown name or device, missing or damaged weights (the message says which file to put where).
     """
-    if isinstance(name, str) and name.startswith("encodec_"):
+    if name in ("encodec_24khz", "encodec_48khz"):
         from audioformer.codecs.encodec import load_encodec
 
         codec = load_encodec(name, weights)

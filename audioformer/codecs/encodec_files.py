@@ -30,6 +30,7 @@ from audioformer.errors import AudioformerError
 
 FOLDER_VARIABLE = "AUDIOFORMER_WEIGHTS"
 OFFLINE_VARIABLES = ("AUDIOFORMER_OFFLINE", "HF_HUB_OFFLINE")
+ROOT_URL = "https://dl.fbaipublicfiles.com/encodec/v0/"
 TIMEOUT_S = 10.0
 
 
@@ -39,12 +40,10 @@ class Release:
 
     Attributes:
         filename: `name-XXXXXXXX.th`, XXXXXXXX being the first hex digits of the file's SHA-256.
-        root_url: web folder it is published in, ending in a slash.
         factory: method of `encodec.EncodecModel` that builds the network it belongs to.
     """
 
     filename: str
-    root_url: str
     factory: str
 
     @property
@@ -55,16 +54,12 @@ class Release:
     @property
     def url(self) -> str:
         """Where it comes from."""
-        return self.root_url + self.filename
+        return ROOT_URL + self.filename
 
 
 RELEASES = {
-    "encodec_24khz": Release(
-        "encodec_24khz-d7cc33bc.th", "https://dl.fbaipublicfiles.com/encodec/v0/", "encodec_model_24khz"
-    ),
-    "encodec_48khz": Release(
-        "encodec_48khz-7e698e3e.th", "https://dl.fbaipublicfiles.com/encodec/v0/", "encodec_model_48khz"
-    ),
+    "encodec_24khz": Release("encodec_24khz-d7cc33bc.th", "encodec_model_24khz"),
+    "encodec_48khz": Release("encodec_48khz-7e698e3e.th", "encodec_model_48khz"),
 }
 
 
