@@ -100,6 +100,7 @@ def test_every_notebook_keeps_to_the_plan(name):
     cells = ["".join(cell["source"]) for cell in read(FOLDER / f"{name}.ipynb")["cells"]]
     text = "\n".join(cells)
     assert re.match(rf"# {name[:2]} · [^\n]+\?\n", cells[0]), "the title is a question"
+    assert "import torch" not in text.partition("import audioformer as af")[0], "torch's threads would spin"
     for part in ("**You will**", "**Time**", "**Needs**", "redict first", "## Quiz", "## Recap"):
         assert part in text, part
     asked = [kind for kind, _ in ASKED.findall(text)]

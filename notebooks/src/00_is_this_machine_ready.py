@@ -23,12 +23,6 @@
 # Run a cell with Shift + Enter. Run them from top to bottom.
 
 # %%
-import os
-import time
-
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.cli import main
@@ -37,6 +31,12 @@ from audioformer.files import samples_folder
 from audioformer.install.readiness import examine
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import wrap
+
+import os
+import time
+
+import torch
+from torch.testing import assert_close
 
 # %% [markdown]
 # ## 1 · What is here?

@@ -24,14 +24,14 @@
 # on purpose is the fastest way through this notebook.
 
 # %%
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.rvq import ResidualVQ
 from audioformer.teaching import check, explore, hint, listen, quiz, sample, show
+
+import torch
+from torch.testing import assert_close
 
 # %% [markdown]
 # ## 1 · A sound is a list of numbers

@@ -23,13 +23,13 @@
 # In 01 the codebooks were simply there. Here you make them.
 
 # %%
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.rvq import ResidualVQ, nearest
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 torch.manual_seed(SEED)

@@ -21,13 +21,13 @@
 # **Time** about 25 minutes. **Needs** notebook 01; nothing from the network.
 
 # %%
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import collate, special_ids, unwrap, wrap
+
+import torch
+from torch.testing import assert_close
 
 # %% [markdown]
 # ## 1 · A sentence of codes

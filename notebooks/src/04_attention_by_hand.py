@@ -21,15 +21,15 @@
 # **Time** about 40 minutes. **Needs** notebook 03; a little linear algebra; nothing from the network.
 
 # %%
-import torch
-from torch.nn import functional as F
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.attention import SelfAttention, rotary_table, rotate
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import wrap
+
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
 
 SEED = 7
 torch.manual_seed(SEED)

@@ -21,10 +21,6 @@
 # **Time** about 35 minutes. **Needs** notebook 04; nothing from the network.
 
 # %%
-import torch
-from torch.nn import functional as F
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.attention import rotary_table
@@ -32,6 +28,10 @@ from audioformer.encoder import Block, Encoder
 from audioformer.model import mean_pool
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import collate, wrap
+
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
 
 SEED = 7
 torch.manual_seed(SEED)

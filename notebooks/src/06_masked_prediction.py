@@ -21,11 +21,6 @@
 # **Time** about 40 minutes, of which the computer needs about one. **Needs** notebooks 03 and 05.
 
 # %%
-import math
-
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.explain.fill import fill, guess, random_gap
@@ -33,6 +28,11 @@ from audioformer.losses import masked_code_loss, mlm_chance
 from audioformer.masking import mask_positions, mask_tokens
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import wrap
+
+import math
+
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 print("seed", SEED)

@@ -21,17 +21,17 @@
 # **Time** about 40 minutes, of which the computer needs about one. **Needs** notebook 05; nothing from the network.
 
 # %%
-import math
-
-import torch
-from torch.nn import functional as F
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.losses import ft2_loss, mpc_chance, mpc_floor, multi_positive_contrastive_loss
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import collate
+
+import math
+
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
 
 SEED = 7
 torch.manual_seed(SEED)

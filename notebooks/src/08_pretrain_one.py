@@ -21,14 +21,6 @@
 # **Time** about 30 minutes, of which the computer needs one or two. **Needs** notebook 06; nothing from the network.
 
 # %%
-import math
-import tempfile
-from itertools import islice
-
-import numpy as np
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.data.corpus import Corpus, prepare
@@ -39,6 +31,14 @@ from audioformer.pretrain import MaskedModelling, mlm_loss
 from audioformer.recipes import PretrainConfig, pretrain_preset
 from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
+
+import math
+import tempfile
+from itertools import islice
+
+import numpy as np
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 print("seed", SEED)

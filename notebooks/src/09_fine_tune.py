@@ -21,13 +21,6 @@
 # **Time** about 40 minutes, of which the computer needs one or two. **Needs** notebooks 07 and 08.
 
 # %%
-import math
-import tempfile
-
-import numpy as np
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.data.corpus import Corpus, prepare
@@ -43,6 +36,13 @@ from audioformer.pretrain import MaskedModelling, init_from_codebooks
 from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
 from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, watch
 from audioformer.train import train
+
+import math
+import tempfile
+
+import numpy as np
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 print("seed", SEED)

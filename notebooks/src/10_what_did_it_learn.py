@@ -21,11 +21,6 @@
 # **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 05 and 09.
 
 # %%
-import tempfile
-
-import numpy as np
-import torch
-
 import audioformer as af
 from audioformer import plots
 from audioformer.data.datasets import open_dataset
@@ -36,6 +31,11 @@ from audioformer.explain.codebook import entry_map
 from audioformer.metrics import chance, retrieval_at_k
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 from audioformer.widgets import sound_map
+
+import tempfile
+
+import numpy as np
+import torch
 
 SEED = 7
 torch.manual_seed(SEED)

@@ -21,12 +21,6 @@
 # **Time** about 40 minutes, of which the computer needs about two. **Needs** notebooks 06, 09 and 10.
 
 # %%
-import tempfile
-
-import numpy as np
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.data.datasets import open_dataset
@@ -46,6 +40,12 @@ from audioformer.explain.occlusion import hidden_probabilities, occlusion
 from audioformer.masking import mask_positions
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
 from audioformer.tokens import wrap
+
+import tempfile
+
+import numpy as np
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 print("seed", SEED)

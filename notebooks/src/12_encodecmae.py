@@ -21,13 +21,6 @@
 # **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 06 and 08.
 
 # %%
-import math
-import tempfile
-from dataclasses import replace
-
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.checkpoint import bundled_names
@@ -42,6 +35,13 @@ from audioformer.explain.fill import fill
 from audioformer.files import samples_folder
 from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
+
+import math
+import tempfile
+from dataclasses import replace
+
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 print("seed", SEED)

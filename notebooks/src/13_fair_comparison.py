@@ -21,14 +21,6 @@
 # **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 09 and 10.
 
 # %%
-import tempfile
-from itertools import product
-from pathlib import Path
-
-import numpy as np
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import hear, plots
 from audioformer.checkpoint import bundled_names
@@ -39,6 +31,14 @@ from audioformer.evaluation.benches.vectors import ClipVectors
 from audioformer.evaluation.probe import probe, score, split_groups
 from audioformer.metrics import wilson_interval
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+
+import tempfile
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 print("seed", SEED)

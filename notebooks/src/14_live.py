@@ -22,19 +22,19 @@
 # nice to have; everything but the last section uses recorded sound.
 
 # %%
-import statistics
-import time
-
-import torch
-from IPython.display import display
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.live import LiveListener
 from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
 from audioformer.teaching.n14_live import answered
 from audioformer.widgets import live, timeline
+
+import statistics
+import time
+
+import torch
+from IPython.display import display
+from torch.testing import assert_close
 
 print("nothing here is random: no seed")
 

@@ -22,13 +22,6 @@
 # have some; until then, bundled and computed sounds stand in for them.
 
 # %%
-import csv
-import tempfile
-from pathlib import Path
-
-import numpy as np
-import torch
-
 import audioformer as af
 from audioformer import plots
 from audioformer.audio import save_audio
@@ -44,6 +37,13 @@ from audioformer.predict import window_starts
 from audioformer.recipes import FinetuneConfig
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, watch
 from audioformer.train import train
+
+import csv
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
 
 SEED = 7
 print("seed", SEED)

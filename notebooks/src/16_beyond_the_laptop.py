@@ -21,16 +21,6 @@
 # **Time** about 40 minutes, of which the computer needs about one. **Needs** notebooks 08 and 09.
 
 # %%
-import math
-import os
-import subprocess
-import sys
-import tempfile
-import time
-
-import torch
-from torch.testing import assert_close
-
 import audioformer as af
 from audioformer import plots
 from audioformer.data.corpus import Corpus, prepare
@@ -41,6 +31,16 @@ from audioformer.metrics import average_precision
 from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import PretrainConfig, pretrain_preset
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+from torch.testing import assert_close
 
 SEED = 7
 print("seed", SEED)
