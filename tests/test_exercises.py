@@ -94,6 +94,13 @@ def test_a_letter_is_read_as_it_is_printed(answer, capsys):
     assert capsys.readouterr().out.startswith("✓ codes.longer_clip")
 
 
+def test_the_last_answer_of_a_quiz_does_not_follow_from_the_first_two():
+    """In some quizzes a letter is right twice."""
+    letters = [[right for right, _ in notebook.QUIZ.values()] for notebook in teaching.NOTEBOOKS]
+    repeated = sum(len(set(three)) < 3 for three in letters)
+    assert len(letters) / 2 < repeated < len(letters)
+
+
 @pytest.mark.parametrize("n_samples", [100, 639, 640, 5000])
 def test_the_formula_of_live_known_is_that_of_a_stream(n_samples):
     """The small codec's look-ahead is one hop."""

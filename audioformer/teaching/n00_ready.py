@@ -34,7 +34,7 @@ CHECKS = {
 }
 QUIZ = {
     "ready.seed": (
-        "a",
+        "c",
         "random numbers come from a formula that starts at the seed. "
         "Every notebook prints its seed, so your numbers are ours.",
     ),
@@ -43,7 +43,7 @@ QUIZ = {
         "a check says what is missing and goes on. Nothing you write into an exercise can break the cells below it.",
     ),
     "ready.predict": (
-        "b",
+        "a",
         "a wrong guess shows where your picture of the thing is wrong; "
         "without a guess, every result looks obvious afterwards.",
     ),

@@ -85,7 +85,7 @@ QUIZ = {
         "the frame rate is fixed, so twice the seconds are twice the columns; the rows are a property of the codec.",
     ),
     "codes.bigger_codebook": (
-        "a",
+        "c",
         "1024 entries need 10 bits, 2048 need 11: a tenth more, not twice as much. "
         "A ninth codebook would cost an eighth.",
     ),

@@ -37,16 +37,16 @@ CHECKS = {
 }
 QUIZ = {
     "tokens.shifted": (
-        "c",
+        "a",
         "with the codes first, token 417 is entry 417 of the codebook in every picture, table and error message.",
     ),
     "tokens.flattened": (
-        "b",
+        "a",
         "attention compares every position with every other: four times as long is sixteen times the comparisons; four "
         "separate sequences are only four times the work.",
     ),
     "tokens.eoa": (
-        "a",
+        "b",
         "EOA closes the clip itself, the PAD after it is an artefact of the batch; the same clip in another batch has "
         "another number of PADs and must give the same answer.",
     ),

@@ -62,5 +62,5 @@ QUIZ = {
         "a",
         "without positions, attention reads a bag, not a sentence. Only the rotation tells it what came first.",
     ),
-    "attention.shifted": ("c", "both angles grow by the same amount, and the score depends on their difference alone."),
+    "attention.shifted": ("a", "both angles grow by the same amount, and the score depends on their difference alone."),
 }

@@ -56,7 +56,7 @@ QUIZ = {
     ),
     "encoder.wider": ("b", "its matrices are D x D and D x F: twice as many lines, and each twice as long."),
     "encoder.companion": (
-        "c",
+        "b",
         "attention gives PAD no weight and the mean leaves it out. "
         "If an answer depends on the neighbours in the batch, look for a forgotten padding mask.",
     ),

@@ -60,11 +60,11 @@ CHECKS = {
 }
 QUIZ = {
     "masking.where": (
-        "a",
+        "c",
         "at positions that are shown the answer is in the input: copying would be rewarded, and nothing learnt.",
     ),
     "masking.chance": (
-        "c",
+        "b",
         "exp(loss) is the number of codes it is as uncertain about as a fair die of that many sides; "
         "exp(3.47) is about 32.",
     ),

@@ -46,17 +46,17 @@ CHECKS = {
 }
 QUIZ = {
     "contrast.plateau": (
-        "b",
+        "a",
         "0.693 is log 2: two positives share what there is, each can have half at most. "
         "Print mpc_floor beside every curve.",
     ),
     "contrast.batch": (
-        "c",
+        "a",
         "chance is log(B R - 1): with more clips there are more wrong candidates. "
         "Losses at different batch sizes do not compare.",
     ),
     "contrast.same_class": (
-        "a",
+        "b",
         "to the contrast every other clip is a negative, whatever it sounds like. "
         "In FT2 the classification loss pulls the other way.",
     ),

@@ -32,17 +32,17 @@ CHECKS = {
 }
 QUIZ = {
     "pretrain.plateau": (
-        "b",
+        "c",
         "that is the surprise of knowing which codes are frequent and nothing else. "
         "Falling below it takes looking at the context.",
     ),
     "pretrain.resume": (
-        "a",
+        "c",
         "weights, optimiser and history are in the state, and the randomness of a step follows from seed and step "
         "alone.",
     ),
     "pretrain.held_out": (
-        "c",
+        "b",
         "the model learns these few clips by heart. More clips help; so does stopping; a bigger model does not.",
     ),
 }

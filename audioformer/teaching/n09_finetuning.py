@@ -37,16 +37,16 @@ CHECKS = {
 }
 QUIZ = {
     "finetune.twelve_clips": (
-        "c",
+        "b",
         "with 12 clips each one is worth 8 points, and both intervals cover the other's value. "
         "Count clips before you count points.",
     ),
     "finetune.peeking": (
-        "a",
+        "b",
         "the best of many looks at the test clips is the luckiest one too. Choose on other clips, and test once.",
     ),
     "finetune.rows": (
-        "b",
+        "a",
         "the classifier reads row 1; the others only tell row 1's vector where its friends are, "
         "and are not needed afterwards.",
     ),

@@ -44,16 +44,16 @@ CHECKS = {
 }
 QUIZ = {
     "learnt.weight": (
-        "b",
+        "c",
         "a weight says what is taken over. Whether it matters for the answer is a question for an experiment: "
         "change the sound there.",
     ),
     "learnt.islands": (
-        "a",
+        "c",
         "it keeps who is next to whom, more or less; distances between islands are up to the algorithm and its seed.",
     ),
     "learnt.rival": (
-        "c",
+        "b",
         "two clips more out of a hundred are luck, and the rival has learnt nothing. "
         "Harder classes, or more clips, may tell.",
     ),

@@ -68,7 +68,7 @@ CHECKS = {
 }
 QUIZ = {
     "why.redundant": (
-        "c",
+        "b",
         "the two barks cover for each other: hide both, and the label may well go. "
         "Occlusion asks about one place at a time.",
     ),
@@ -78,7 +78,7 @@ QUIZ = {
         "not that it is useful.",
     ),
     "why.elsewhere": (
-        "b",
+        "a",
         "the map is about the model. If hiding the hiss takes the label away, the model listens to the hiss, "
         "and that is worth knowing.",
     ),

@@ -76,7 +76,7 @@ QUIZ = {
         "AudioFormer's MASK is a position like all others.",
     ),
     "autoencoder.leak": (
-        "b",
+        "a",
         "each latent is made of a stretch of sound wider than its frame. A short gap can be read off from its edges; "
         "a long one cannot.",
     ),

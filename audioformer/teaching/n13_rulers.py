@@ -59,7 +59,7 @@ CHECKS = {
 }
 QUIZ = {
     "rulers.torn": (
-        "b",
+        "a",
         "pieces of one recording share its room, its microphone and its dog. Whole recordings belong to one side.",
     ),
     "rulers.scale": (
@@ -68,7 +68,7 @@ QUIZ = {
         "but then nobody can say how little.",
     ),
     "rulers.heard": (
-        "c",
+        "a",
         "it has learnt from the very clips it would be tested on. The ruler is not at fault; the claim would be.",
     ),
 }

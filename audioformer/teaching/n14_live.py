@@ -83,7 +83,7 @@ CHECKS = {
 }
 QUIZ = {
     "live.chunks": (
-        "c",
+        "a",
         "a code is given out only when nothing that comes can change it, "
         "so it cannot depend on where the sound was cut.",
     ),
@@ -93,7 +93,7 @@ QUIZ = {
         "a label that is skipped is out of date anyway.",
     ),
     "live.window": (
-        "a",
+        "c",
         "three fifths of the window are still dog. A shorter window turns sooner, and is less sure of either.",
     ),
 }

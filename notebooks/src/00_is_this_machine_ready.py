@@ -189,11 +189,11 @@ print([round(x, 3) for x in first.tolist()])
 #
 # Put the letter of your answer in place of the dots, in quotes: `answer_1 = "b"`. Run the cell, then the one below it.
 #
-# **Q1.** You restart this notebook and run it again. The numbers of the last cell are (a) the same, (b) others,
-# (c) the same only on the same day.
+# **Q1.** You restart this notebook and run it again. The numbers of the last cell are (a) the same only on the same
+# day, (b) others, (c) the same.
 
 # %% exercise="quiz"
-answer_1 = "a"
+answer_1 = "c"
 # %%
 quiz("ready.seed", answer_1)
 
@@ -207,11 +207,11 @@ answer_2 = "c"
 quiz("ready.run_all", answer_2)
 
 # %% [markdown]
-# **Q3.** Why "predict first"? (a) To see who is clever, (b) because a wrong guess shows what to look at, (c) to save
+# **Q3.** Why "predict first"? (a) Because a wrong guess shows what to look at, (b) to see who is clever, (c) to save
 # computing time.
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "a"
 # %%
 quiz("ready.predict", answer_3)
 

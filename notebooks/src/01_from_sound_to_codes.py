@@ -313,10 +313,10 @@ answer_1 = "b"
 quiz("codes.longer_clip", answer_1)
 
 # %% [markdown]
-# **Q2.** All codebooks get 2048 instead of 1024 entries. The bit rate (a) grows by a tenth, (b) doubles, (c) stays.
+# **Q2.** All codebooks get 2048 instead of 1024 entries. The bit rate (a) stays, (b) doubles, (c) grows by a tenth.
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "c"
 # %%
 quiz("codes.bigger_codebook", answer_2)
 

@@ -234,29 +234,29 @@ print(f"flattened {flattened:,}, four sequences {separate:,}: {flattened / separ
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** Why do the special tokens come *after* the codes? (a) BERT does it, (b) it saves memory, (c) token and code
-# number stay the same.
+# **Q1.** Why do the special tokens come *after* the codes? (a) Token and code number stay the same, (b) it saves
+# memory, (c) BERT does it.
 
 # %% exercise="quiz"
-answer_1 = "c"
+answer_1 = "a"
 # %%
 quiz("tokens.shifted", answer_1)
 
 # %% [markdown]
-# **Q2.** Four rows flattened into one sequence instead of four sequences: attention does (a) the same, (b) four times,
+# **Q2.** Four rows flattened into one sequence instead of four sequences: attention does (a) four times, (b) the same,
 # (c) sixteen times the comparisons.
 
 # %% exercise="quiz"
-answer_2 = "b"
+answer_2 = "a"
 # %%
 quiz("tokens.flattened", answer_2)
 
 # %% [markdown]
-# **Q3.** Should the mean over a clip's positions include EOA and PAD? (a) EOA may, PAD must not, (b) both must,
+# **Q3.** Should the mean over a clip's positions include EOA and PAD? (a) both must, (b) EOA may, PAD must not,
 # (c) neither may, or the model breaks.
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "b"
 # %%
 quiz("tokens.eoa", answer_3)
 

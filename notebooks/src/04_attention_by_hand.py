@@ -362,11 +362,11 @@ answer_2 = "a"
 quiz("attention.shuffled", answer_2)
 
 # %% [markdown]
-# **Q3.** With rotary positions the same bark comes one second later. The score between two of its frames (a) drops,
-# (b) changes sign, (c) stays.
+# **Q3.** With rotary positions the same bark comes one second later. The score between two of its frames (a) stays,
+# (b) changes sign, (c) drops.
 
 # %% exercise="quiz"
-answer_3 = "c"
+answer_3 = "a"
 # %%
 quiz("attention.shifted", answer_3)
 

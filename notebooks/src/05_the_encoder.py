@@ -308,11 +308,11 @@ answer_2 = "b"
 quiz("encoder.wider", answer_2)
 
 # %% [markdown]
-# **Q3.** A clip gets another label when it shares a batch with a longer clip. That is (a) normal, (b) the effect of
-# dropout in evaluation, (c) a bug.
+# **Q3.** A clip gets another label when it shares a batch with a longer clip. That is (a) normal, (b) a bug, (c) the
+# effect of dropout in evaluation.
 
 # %% exercise="quiz"
-answer_3 = "c"
+answer_3 = "b"
 # %%
 quiz("encoder.companion", answer_3)
 

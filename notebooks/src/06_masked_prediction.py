@@ -315,20 +315,20 @@ for label, codes in clips.items():
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** The loss is taken at hidden positions only, because (a) elsewhere the answer is in the input, (b) it saves
-# time, (c) the model does not see the others.
+# **Q1.** The loss is taken at hidden positions only, because (a) the model does not see the others, (b) it saves time,
+# (c) elsewhere the answer is in the input.
 
 # %% exercise="quiz"
-answer_1 = "a"
+answer_1 = "c"
 # %%
 quiz("masking.where", answer_1)
 
 # %% [markdown]
-# **Q2.** A model has a loss of 3.47 nats at 1024 codes (chance 6.93). It is about as undecided as among (a) 512,
-# (b) 295, (c) 32 codes.
+# **Q2.** A model has a loss of 3.47 nats at 1024 codes (chance 6.93). It is about as undecided as among (a) 512, (b) 32,
+# (c) 295 codes.
 
 # %% exercise="quiz"
-answer_2 = "c"
+answer_2 = "b"
 # %%
 quiz("masking.chance", answer_2)
 

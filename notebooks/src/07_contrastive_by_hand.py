@@ -352,29 +352,29 @@ print(round(ft2_loss(torch.tensor(2.0), torch.tensor(1.0), alpha=0.8).item(), 4)
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** Three rows, and the loss stops falling at 0.69. (a) The learning rate is too low, (b) that is its floor,
+# **Q1.** Three rows, and the loss stops falling at 0.69. (a) That is its floor, (b) the learning rate is too low,
 # (c) there is a bug in the masking.
 
 # %% exercise="quiz"
-answer_1 = "b"
+answer_1 = "a"
 # %%
 quiz("contrast.plateau", answer_1)
 
 # %% [markdown]
-# **Q2.** You go from 16 to 64 clips a batch. At the start the loss is (a) lower, (b) the same, (c) higher, and that
-# says nothing about quality.
+# **Q2.** You go from 16 to 64 clips a batch. At the start the loss is (a) higher, and that says nothing about quality,
+# (b) the same, (c) lower.
 
 # %% exercise="quiz"
-answer_2 = "c"
+answer_2 = "a"
 # %%
 quiz("contrast.batch", answer_2)
 
 # %% [markdown]
-# **Q3.** A batch holds two clips of the same dog. The contrast alone (a) pushes them apart, (b) pulls them together,
+# **Q3.** A batch holds two clips of the same dog. The contrast alone (a) pulls them together, (b) pushes them apart,
 # (c) leaves them out.
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "b"
 # %%
 quiz("contrast.same_class", answer_3)
 

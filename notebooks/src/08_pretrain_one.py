@@ -281,28 +281,28 @@ button(f"Run it for real ({shipped.train.n_steps} steps)", pretrain_for_real)
 # ## Quiz
 #
 # **Q1.** The loss falls quickly from 6.9 to the entropy of the codes and then rests. The model has learnt (a) nothing,
-# (b) which codes are frequent, (c) what sounds like what.
+# (b) what sounds like what, (c) which codes are frequent.
 
 # %% exercise="quiz"
-answer_1 = "b"
+answer_1 = "c"
 # %%
 quiz("pretrain.plateau", answer_1)
 
 # %% [markdown]
-# **Q2.** A run is stopped at step 50 and resumed. Step 51 is (a) the same as without the stop, (b) a new draw of clips
-# and masks, (c) step 1.
+# **Q2.** A run is stopped at step 50 and resumed. Step 51 is (a) step 1, (b) a new draw of clips and masks, (c) the
+# same as without the stop.
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "c"
 # %%
 quiz("pretrain.resume", answer_2)
 
 # %% [markdown]
-# **Q3.** The training loss falls, the held-out loss rises. Best remedy: (a) a bigger model, (b) a higher learning rate,
-# (c) more clips.
+# **Q3.** The training loss falls, the held-out loss rises. Best remedy: (a) a bigger model, (b) more clips, (c) a
+# higher learning rate.
 
 # %% exercise="quiz"
-answer_3 = "c"
+answer_3 = "b"
 # %%
 quiz("pretrain.held_out", answer_3)
 

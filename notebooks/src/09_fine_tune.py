@@ -427,29 +427,29 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** On 12 test clips FT2 has 11 right, FT1 has 10. You conclude (a) FT2 is 8 points better, (b) the contrast
-# helps, (c) nothing yet.
+# **Q1.** On 12 test clips FT2 has 11 right, FT1 has 10. You conclude (a) FT2 is 8 points better, (b) nothing yet,
+# (c) the contrast helps.
 
 # %% exercise="quiz"
-answer_1 = "c"
+answer_1 = "b"
 # %%
 quiz("finetune.twelve_clips", answer_1)
 
 # %% [markdown]
-# **Q2.** You measure on the test clips after every epoch and report the best. Your score is (a) too high, (b) right,
+# **Q2.** You measure on the test clips after every epoch and report the best. Your score is (a) right, (b) too high,
 # (c) too low.
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "b"
 # %%
 quiz("finetune.peeking", answer_2)
 
 # %% [markdown]
-# **Q3.** A model fine-tuned with FT2 on three rows classifies a new clip. It needs (a) all three encoders, (b) row 1's
-# alone, (c) the other clips of the batch.
+# **Q3.** A model fine-tuned with FT2 on three rows classifies a new clip. It needs (a) row 1's encoder alone,
+# (b) all three encoders, (c) the other clips of the batch.
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "a"
 # %%
 quiz("finetune.rows", answer_3)
 

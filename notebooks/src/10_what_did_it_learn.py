@@ -328,29 +328,29 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** A head gives half its weight to one frame. That shows (a) the frame decides the label, (b) that the frame is
-# fetched there, (c) that the model knows where the sound begins.
+# **Q1.** A head gives half its weight to one frame. That shows (a) the frame decides the label, (b) that the model
+# knows where the sound begins, (c) that the frame is fetched there.
 
 # %% exercise="quiz"
-answer_1 = "b"
+answer_1 = "c"
 # %%
 quiz("learnt.weight", answer_1)
 
 # %% [markdown]
-# **Q2.** On a UMAP, two islands are far apart. That shows (a) nothing about how different they are, (b) that they are
-# very different, (c) that the model has separated two classes.
+# **Q2.** On a UMAP, two islands are far apart. That shows (a) that the model has separated two classes, (b) that they
+# are very different, (c) nothing about how different they are.
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "c"
 # %%
 quiz("learnt.islands", answer_2)
 
 # %% [markdown]
 # **Q3.** A new model's nearest neighbours are right in 70 of 100 cases, log-mel means in 68. The model (a) has learnt
-# what classes are, (b) is useless, (c) has yet to show that it adds anything here.
+# what classes are, (b) has yet to show that it adds anything here, (c) is useless.
 
 # %% exercise="quiz"
-answer_3 = "c"
+answer_3 = "b"
 # %%
 quiz("learnt.rival", answer_3)
 

@@ -456,11 +456,11 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** A dog barks twice. Hiding either bark changes nothing. So (a) the model does not use the barks, (b) it uses
-# only one of them, (c) neither can be concluded from this.
+# **Q1.** A dog barks twice. Hiding either bark changes nothing. So (a) the model does not use the barks, (b) neither
+# can be concluded from this, (c) it uses only one of them.
 
 # %% exercise="quiz"
-answer_1 = "c"
+answer_1 = "b"
 # %%
 quiz("why.redundant", answer_1)
 
@@ -474,11 +474,11 @@ answer_2 = "a"
 quiz("why.complete", answer_2)
 
 # %% [markdown]
-# **Q3.** A map of "dog" peaks in the hiss before the bark, and hiding the hiss takes the label away. The map is (a)
-# wrong, (b) right, about the model, (c) useless.
+# **Q3.** A map of "dog" peaks in the hiss before the bark, and hiding the hiss takes the label away. The map is
+# (a) right, about the model, (b) wrong, (c) useless.
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "a"
 # %%
 quiz("why.elsewhere", answer_3)
 

@@ -340,11 +340,11 @@ answer_1 = "c"
 quiz("autoencoder.cost", answer_1)
 
 # %% [markdown]
-# **Q2.** With gaps of one frame the model guesses nearly every code. Probably (a) it has understood the sound, (b) the
-# neighbours' latents contain the answer, (c) the learning rate is too high.
+# **Q2.** With gaps of one frame the model guesses nearly every code. Probably (a) the neighbours' latents contain the
+# answer, (b) it has understood the sound, (c) the learning rate is too high.
 
 # %% exercise="quiz"
-answer_2 = "b"
+answer_2 = "a"
 # %%
 quiz("autoencoder.leak", answer_2)
 

@@ -321,11 +321,11 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** 40 recordings, each cut into 10 pieces. The test set is (a) a tenth of the pieces, drawn at random, (b) all
-# the pieces of four recordings, (c) the last piece of each recording.
+# **Q1.** 40 recordings, each cut into 10 pieces. The test set is (a) all the pieces of four recordings, (b) a tenth of
+# the pieces, drawn at random, (c) the last piece of each recording.
 
 # %% exercise="quiz"
-answer_1 = "b"
+answer_1 = "a"
 # %%
 quiz("rulers.torn", answer_1)
 
@@ -339,11 +339,11 @@ answer_2 = "a"
 quiz("rulers.scale", answer_2)
 
 # %% [markdown]
-# **Q3.** `esc10` scores highest of all on ESC-50's folds. You (a) publish it, (b) choose another probe, (c) leave it
-# out: it has heard them.
+# **Q3.** `esc10` scores highest of all on ESC-50's folds. You (a) leave it out: it has heard them, (b) choose another
+# probe, (c) publish it.
 
 # %% exercise="quiz"
-answer_3 = "c"
+answer_3 = "a"
 # %%
 quiz("rulers.heard", answer_3)
 

@@ -330,11 +330,11 @@ print([f"{one.end_s:.1f} s {one.labels[0]}" for one in view.listener.history] or
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** You stream with chunks of 20 ms, your neighbour with chunks of a second. Your codes (a) are better, (b) are
-# worse, (c) are the same.
+# **Q1.** You stream with chunks of 20 ms, your neighbour with chunks of a second. Your codes (a) are the same, (b) are
+# worse, (c) are better.
 
 # %% exercise="quiz"
-answer_1 = "c"
+answer_1 = "a"
 # %%
 quiz("live.chunks", answer_1)
 
@@ -347,11 +347,11 @@ answer_2 = "b"
 quiz("live.slow", answer_2)
 
 # %% [markdown]
-# **Q3.** Window 5 s. Two seconds after the dog has given way to rain the label still says dog. That is (a) to be
-# expected, (b) a bug in the stream, (c) a slow computer.
+# **Q3.** Window 5 s. Two seconds after the dog has given way to rain the label still says dog. That is (a) a slow
+# computer, (b) a bug in the stream, (c) to be expected.
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "c"
 # %%
 quiz("live.window", answer_3)
 

@@ -372,29 +372,29 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** You have 40 recordings from Monday and 40 from Friday. Test on (a) 16 drawn at random, (b) every fifth,
-# (c) Friday's.
+# **Q1.** You have 40 recordings from Monday and 40 from Friday. Test on (a) 16 drawn at random, (b) Friday's, (c) every
+# fifth.
 
 # %% exercise="quiz"
-answer_1 = "c"
+answer_1 = "b"
 # %%
 quiz("own.session", answer_1)
 
 # %% [markdown]
-# **Q2.** Your model of four sounds calls a helicopter "rain", 97 % sure. (a) It had to name one of four, (b) the codec
-# is broken, (c) helicopters are rain to it, so train longer.
+# **Q2.** Your model of four sounds calls a helicopter "rain", 97 % sure. (a) The codec is broken, (b) it had to name
+# one of four, (c) helicopters are rain to it, so train longer.
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "b"
 # %%
 quiz("own.unknown", answer_2)
 
 # %% [markdown]
-# **Q3.** What helps most next? (a) 16 variants of each recording instead of 3, (b) twenty recordings more, elsewhere,
-# (c) twice the steps.
+# **Q3.** What helps most next? (a) 16 variants of each recording instead of 3, (b) twice the steps, (c) twenty
+# recordings more, elsewhere.
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "c"
 # %%
 quiz("own.more", answer_3)
 
