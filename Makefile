@@ -39,7 +39,8 @@ lint: $(STAMP) ## run the linters alone: ruff, codespell, eslint where npm is
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell README.md CHANGELOG.md app audioformer results scripts notebooks/*.md notebooks/handouts notebooks/src
 	@if ! command -v npm >/dev/null; then echo 'eslint left out: there is no npm'; \
-	elif [ -f app/package.json ]; then cd app && npm install --silent --no-audit --no-fund && npx eslint .; fi
+	elif npm install --silent --no-package-lock --no-audit --no-fund; then npm run --silent lint; \
+	else echo 'eslint left out: npm could not install it'; fi
 
 lab: $(STAMP) ## open JupyterLab in notebooks/
 	$(BIN)/audioformer lab $(ARGS)

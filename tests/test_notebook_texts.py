@@ -4,7 +4,6 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import jupytext
@@ -17,7 +16,6 @@ ROOT = FOLDER.parent
 SOURCES = sorted((FOLDER / "src").glob("*.py"))
 PAGES = sorted([FOLDER / "README.md", FOLDER / "INSTRUCTOR.md", *(FOLDER / "handouts").glob("*.md")])
 HANDOUTS = {"taster": "two hours", "workshop": "a day", "self-study": "evenings", "method": "only the method"}
-NAMES = ["PaSST", "Pinter"]  # that a spelling checker takes for mistakes
 
 
 def prose(source):
@@ -44,19 +42,6 @@ def test_links_lead_to_files(page):
         for link in links:
             if not link.startswith(("http", "#")):
                 assert (home / link).exists(), link
-
-
-def test_spelling():
-    texts = [str(path) for path in [*SOURCES, *PAGES, ROOT / "README.md", ROOT / "CHANGELOG.md"]]
-    command = [sys.executable, "-m", "codespell_lib", "--ignore-words-list", ",".join(NAMES), *texts]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_the_spelling_checker_finds_mistakes(tmp_path):
-    (tmp_path / "page.md").write_text("A codec recieves a sound.")
-    done = subprocess.run([sys.executable, "-m", "codespell_lib", str(tmp_path)], capture_output=True, text=True)
-    assert "recieves ==> receives" in done.stdout
 
 
 def test_the_instructor_has_minutes_for_every_section():
