@@ -91,7 +91,7 @@ def test_every_dependency_has_an_exact_pin_that_fits():
 
 def test_the_bare_library_is_light_and_all_is_all():
     names = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
-    assert names == {"lazy-loader", "numpy", "safetensors", "scipy", "soundfile", "soxr", "torch"}
+    assert names == {"filelock", "lazy-loader", "numpy", "safetensors", "scipy", "soundfile", "soxr", "torch"}
     extras = PROJECT["optional-dependencies"]
     assert Requirement(extras["all"][0]).extras == set(extras) - {"all"}
 
