@@ -144,6 +144,14 @@ def test_another_site_or_name_may_not_ask_on_this_computer_either(address):
         assert ask(address, path, data, host="evil.example")[0] == 421  # a name that was made to point here
 
 
+def refused(address, path, body):
+    """Status of an answer; None where the connection was closed before all was sent."""
+    try:
+        return ask(address, path, body)[0]
+    except (BrokenPipeError, ConnectionResetError):
+        return None
+
+
 def test_large_and_odd_bodies_are_refused_without_a_word_in_the_log(address):
     pick = {"data": [None, "small", "animals"], "event_data": {"index": 0}, "fn_index": 0, "session_hash": "s"}
     big = Limits().form + 1
@@ -153,12 +161,13 @@ def test_large_and_odd_bodies_are_refused_without_a_word_in_the_log(address):
     bodies[400] += [json.dumps({**pick, "data": data}).encode() for data in ([], [None], ["x" * 5000] * 3, {"a": 1})]
     for status, sent in bodies.items():
         for body in sent:
-            assert ask(address, "/gradio_api/queue/join", body)[0] == status, body[:80]
+            assert refused(address, "/gradio_api/queue/join", body) in (status, None), body[:80]
     dependency = next(
         one for one in json.loads(ask(address, "/config")[2])["dependencies"] if one["targets"][0][1] == "pick"
     )
     body = {**pick, "fn_index": dependency["id"], "event_data": {"index": "x" * big}}
-    assert ask(address, "/gradio_api/queue/join", json.dumps(body).encode())[0] == 413
+    assert refused(address, "/gradio_api/queue/join", json.dumps(body).encode()) in (413, None)
+    assert ask(address, "/config")[0] == 200
 
 
 def test_an_upload_without_a_name_is_refused_and_nothing_breaks(address):

@@ -54,7 +54,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         "token": analysis.token,
         "frame_rate": guesser.codec.frame_rate,
         "duration_s": analysis.duration_s,
-        "lanes": ["mel", {**grid, "weight": 0.5}, *([_surprise(found, codes.shape[1], row, guesser)] if found else [])],
+        "lanes": ["mel", {**grid, "weight": 0.5}, _surprise(found, codes.shape[1], row, guesser)],
         "guesses": _places(found),
         "summary": _summary(found, hidden, sounding(analysis, codes.shape[1], guesser.codec.frame_rate), guesser),
         "guesser": models.guesser_name,
@@ -141,18 +141,20 @@ def sounding(analysis: Analysis, n_frames: int, frame_rate: float) -> Tensor:
     return torch.from_numpy(loudest > 10 ** (-70 / 20))
 
 
-def _surprise(found: Guesses, n_frames: int, row: int, guesser: Guesser) -> dict:
-    """Surprise of the hidden code of each frame in a row, or the mean over all rows (0): a lane."""
-    total, count = torch.zeros(n_frames), torch.zeros(n_frames)
-    row = row if (found.places[:, 0] == row - 1).any() else 0  # nothing of that row is hidden: all rows
-    asked = (found.places[:, 0] == row - 1) | (row == 0)
-    frames = found.places[asked, 1]
-    total.index_add_(0, frames, -found.log_p[asked])
-    count.index_add_(0, frames, torch.ones(len(frames)))
+def _surprise(found: Guesses | None, n_frames: int, row: int, guesser: Guesser) -> dict:
+    """Surprise of the hidden code of each frame in a row, or the mean over all rows (0): a lane, empty if nothing is hidden."""
+    total, count, chance = torch.zeros(n_frames), torch.zeros(n_frames), float(np.log(guesser.codec.codebook_size))
+    alt = "Nothing is hidden, so there is no surprise."
+    if found is not None:
+        row = row if (found.places[:, 0] == row - 1).any() else 0  # nothing of that row is hidden: all rows
+        asked = (found.places[:, 0] == row - 1) | (row == 0)
+        frames = found.places[asked, 1]
+        total.index_add_(0, frames, -found.log_p[asked])
+        count.index_add_(0, frames, torch.ones(len(frames)))
+        alt = f"Surprise at the hidden codes, {found.surprise:.2f} nats on average; chance is {chance:.2f}."
     mean = torch.where(count > 0, total / count.clamp_min(1), torch.nan).numpy()
-    top = float(np.ceil(max([found.chance * 1.25, *mean[~np.isnan(mean)]])))
+    top = float(np.ceil(max([chance * 1.25, *mean[~np.isnan(mean)]])))
     rows = f"in row {row}" if row else "over all rows"
-    alt = f"Surprise at the hidden codes {rows}; {found.surprise:.2f} nats on average over all of them; chance is {found.chance:.2f}."
     return lanes.lines(
         [("surprise", mean)],
         1 / guesser.codec.frame_rate,
@@ -160,7 +162,7 @@ def _surprise(found: Guesses, n_frames: int, row: int, guesser: Guesser) -> dict
         unit="nats",
         alt=alt,
         high=top,
-        chance=found.chance,
+        chance=chance,
         points=True,
         digits=2,
         weight=0.5,
