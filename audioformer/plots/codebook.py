@@ -109,56 +109,26 @@ def entry_map(points, shares, counts, *, clip=None, marked: int | None = None, t
     if marked is not None and not 0 <= marked < len(points):
         raise AudioformerError(f"marked={marked}; entries are 0..{len(points) - 1}")
     figure, used, about = go.Figure(), counts > 0, np.stack([np.arange(len(points)), counts, in_clip], 1)
-    hover = "entry %{customdata[0]}<br>used %{customdata[1]} times<extra></extra>"
+    uses = "entry %{customdata[0]}<br>used %{customdata[1]} times<extra></extra>"
+    frames = "entry %{customdata[0]}<br>%{customdata[2]} frames of this clip<extra></extra>"
+    colour, sizes = np.log10(np.maximum(counts[used], 1)), 9 + 4 * np.log2(1 + in_clip[in_clip > 0])
+    edge = {"width": 0.5, "color": INK[theme][1]}
+    shade = {"color": colour, "colorscale": SOUND_SCALE, "cmin": 0, "colorbar": _ticks(counts.max())}
+    ring = {"symbol": "circle-open", "line": {"width": 2}, "color": palette(theme)[5]}
     groups = [
-        ("never used", ~used, {"size": 5, "symbol": "circle-open", "color": INK[theme][1], "opacity": 0.5}),
-        (
-            "used",
-            used,
-            {
-                "size": 7,
-                "color": np.log10(np.maximum(counts[used], 1)),
-                "colorscale": SOUND_SCALE,
-                "cmin": 0,
-                "line": {"width": 0.5, "color": INK[theme][1]},
-                "colorbar": _ticks(counts.max()),
-            },
-        ),
-        (
-            "in this clip",
-            in_clip > 0,
-            {
-                "size": 9 + 4 * np.log2(1 + in_clip[in_clip > 0]),
-                "symbol": "circle-open",
-                "line": {"width": 2},
-                "color": palette(theme)[5],
-            },
-        ),
+        ("never used", ~used, uses, {"size": 5, "symbol": "circle-open", "color": INK[theme][1], "opacity": 0.5}),
+        ("used", used, uses, {"size": 7, "line": edge, **shade}),
+        ("in this clip", in_clip > 0, frames, {"size": sizes, **ring}),
     ]
-    for name, members, marker in groups:
+    for name, members, text, marker in groups:
         if members.any():
-            more = "entry %{customdata[0]}<br>%{customdata[2]} frames of this clip<extra></extra>"
-            figure.add_scatter(
-                x=points[members, 0],
-                y=points[members, 1],
-                customdata=about[members],
-                mode="markers",
-                name=name,
-                marker=marker,
-                hovertemplate=more if name == "in this clip" else hover,
-            )
+            x, y = points[members].T
+            place = {"x": x, "y": y, "customdata": about[members], "hovertemplate": text}
+            figure.add_scatter(**place, mode="markers", name=name, marker=marker)
     if marked is not None:
-        figure.add_annotation(
-            x=points[marked, 0],
-            y=points[marked, 1],
-            text=f"entry {marked}",
-            showarrow=True,
-            arrowhead=2,
-            ax=36,
-            ay=-36,
-            arrowcolor=INK[theme][0],
-            font={"color": INK[theme][0]},
-        )
+        x, y = points[marked]
+        arrow = {"showarrow": True, "arrowhead": 2, "ax": 36, "ay": -36, "arrowcolor": INK[theme][0]}
+        figure.add_annotation(x=x, y=y, text=f"entry {marked}", font={"color": INK[theme][0]}, **arrow)
     axes = [f"Principal component {i} ({share:.0%} of variance)" for i, share in enumerate(shares, 1)]
     alt = (
         f"Map of {len(points)} entries, {used.sum()} of them used; the plane shows {shares.sum():.0%} of their variance"

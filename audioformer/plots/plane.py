@@ -11,22 +11,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
-from audioformer.plots.theme import INK, as_array, finish, palette, same_length
+from audioformer.plots.theme import DASHES, INK, as_array, finish, palette, same_length
 
 X, Y = "First feature", "Second feature"
-SYMBOLS = (
-    "circle",
-    "square",
-    "diamond",
-    "cross",
-    "x",
-    "triangle-up",
-    "triangle-down",
-    "star",
-    "hexagon",
-    "bowtie",
-    "hourglass",
-)
+SYMBOLS = "circle square diamond cross x triangle-up triangle-down star hexagon bowtie hourglass".split()
 
 
 def entries(points, codebook, codes, *, theme: str = "light") -> go.Figure:
@@ -64,18 +52,9 @@ def entries(points, codebook, codes, *, theme: str = "light") -> go.Figure:
         )
     chosen = codebook[codes]
     gap = np.full(len(points), np.nan)
-    figure = go.Figure(
-        go.Scatter(
-            x=np.stack([points[:, 0], chosen[:, 0], gap], 1).ravel(),
-            y=np.stack([points[:, 1], chosen[:, 1], gap], 1).ravel(),
-            mode="lines",
-            line={"width": 1, "color": INK[theme][1]},
-            opacity=0.5,
-            name="what is left over",
-            hoverinfo="skip",
-            hovertemplate="",
-        )
-    )
+    x, y = (np.stack([points[:, i], chosen[:, i], gap], 1).ravel() for i in (0, 1))
+    thread = {"line": {"width": 1, "color": INK[theme][1]}, "opacity": 0.5, "hoverinfo": "skip", "hovertemplate": ""}
+    figure = go.Figure(go.Scatter(x=x, y=y, mode="lines", name="what is left over", **thread))
     figure.add_scatter(
         x=points[:, 0],
         y=points[:, 1],
@@ -127,18 +106,10 @@ def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light") 
     colours = palette(theme)
     turn = np.linspace(0, 2 * np.pi, 121)
     circle = {"width": 1, "dash": "dot", "color": INK[theme][1]}
-    figure = go.Figure(
-        go.Scatter(
-            x=np.cos(turn),
-            y=np.sin(turn),
-            mode="lines",
-            line=circle,
-            name="length 1",
-            hoverinfo="skip",
-            hovertemplate="",
-        )
-    )
+    silent = {"mode": "lines", "hoverinfo": "skip", "hovertemplate": ""}
+    figure = go.Figure(go.Scatter(x=np.cos(turn), y=np.sin(turn), line=circle, name="length 1", **silent))
     for (x, y), name, group in zip(vectors.tolist(), names, groups.tolist(), strict=True):
+        colour = {"color": colours[group % 8]}
         figure.add_scatter(
             x=[0, x],
             y=[0, y],
@@ -146,14 +117,8 @@ def arrows(vectors, names: Sequence[str], groups=None, *, theme: str = "light") 
             text=["", name],
             textposition="top center",
             name=name,
-            line={"width": 2.5, "color": colours[group % 8], "dash": ("solid", "dash", "dot", "dashdot")[group % 4]},
-            marker={
-                "size": [0, 14],
-                "symbol": "arrow",
-                "angleref": "previous",
-                "color": colours[group % 8],
-                "line": {"width": 0},
-            },
+            line={"width": 2.5, "dash": DASHES[group % 4], **colour},
+            marker={"size": [0, 14], "symbol": "arrow", "angleref": "previous", "line": {"width": 0}, **colour},
             hovertemplate=f"{name}<br>(%{{x:.3f}}, %{{y:.3f}})<extra></extra>",
         )
     alt = f"{len(vectors)} arrows from the origin: " + ", ".join(
