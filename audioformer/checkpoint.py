@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from audioformer import files
 from audioformer.config import Config
 from audioformer.errors import AudioformerError
-from audioformer.files import write_tensors
+from audioformer.files import open_tensors, read_json, write_tensors
 
 FORMAT = 1
-MOST_JSON = 4 << 20  # bytes of config.json, and of the list of tensors in a weights file
 HUB_FILES = ["config.json", "model.safetensors", "README.md"]
 
 
@@ -131,8 +130,6 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     Raises:
         AudioformerError: missing, damaged, of another kind, or larger than any model of the kit.
     """
-    from safetensors import SafetensorError
-
     folder = find_checkpoint(name)
     for file in ("config.json", "model.safetensors"):
         if not (folder / file).is_file():
@@ -140,42 +137,18 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
                 f"{folder}: has no {file}, so it is not a checkpoint; give a folder of `audioformer finetune` or `pretrain`"
             )
     try:
-        about = _read_json((folder / "config.json").read_text(encoding="utf-8"))
-        state, carried = _read_weights(folder / "model.safetensors")
+        about = read_json(folder / "config.json")
+        with open_tensors(folder / "model.safetensors") as file:
+            state, carried = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
         if "weights" in about and "config" in carried:
-            newer = _read_json(carried["config"])
+            newer = json.loads(carried["config"])
             about = about if newer["weights"] == about["weights"] else newer  # killed between the two files
         problem = _problem(about, state)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
     if problem:
         raise AudioformerError(f"{folder}: damaged checkpoint ({problem}); copy or train it again")
     return {k: v.float() for k, v in state.items()}, about
-
-
-def _read_json(text: str) -> dict:
-    """A JSON object of a size that a config.json can have."""
-    if len(text) > MOST_JSON:
-        raise ValueError(f"config.json of {len(text)} characters; at most {MOST_JSON}")
-    about = json.loads(text)
-    if not isinstance(about, dict):
-        raise ValueError(f"config.json holds a {type(about).__name__}, not an object")
-    return about
-
-
-def _read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(tensors by name, what the file says beside them).
-
-    The size of its list of tensors is checked before it is read.
-    """
-    from safetensors import safe_open
-
-    with open(path, "rb") as file:
-        n_header = int.from_bytes(file.read(8), "little")
-    if n_header > MOST_JSON:
-        raise ValueError(f"model.safetensors lists its tensors in {n_header} bytes; at most {MOST_JSON}")
-    with safe_open(str(path), framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
 def _problem(about: dict, state: dict[str, Tensor]) -> str | None:

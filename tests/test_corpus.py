@@ -400,7 +400,7 @@ def test_folders_that_will_not_do(tmp_path):
     shard_path(tmp_path / "odd", 0, 1).touch()
     with pytest.raises(AudioformerError, match=r"holds shards but no corpus.json"):
         list(prepare(data, CODEC, tmp_path / "odd"))
-    with pytest.raises(AudioformerError, match=r"is not a corpus \(has no corpus.json\); make one with"):
+    with pytest.raises(AudioformerError, match=r"is not a corpus \(it has no corpus.json\); make one with"):
         Corpus.open(tmp_path / "odd")
 
 

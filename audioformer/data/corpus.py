@@ -9,7 +9,6 @@ Between `prepare` and training in the data path. K codebooks, T frames, C classe
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from audioformer.data.corpus_format import (
     CorpusInfo,
     Item,
     ListColumn,
+    check_rows,
     fits,
     problems_path,
     read_info,
@@ -35,6 +35,7 @@ from audioformer.data.corpus_format import (
 )
 from audioformer.data.prepare import PrepareRecord, describe_codec, prepare
 from audioformer.errors import AudioformerError
+from audioformer.files import read_json
 
 __all__ = ["Corpus", "CorpusInfo", "Item", "PrepareRecord", "describe_codec", "join", "prepare"]
 
@@ -75,9 +76,14 @@ class Corpus(Sequence):
         problems: dict[str, str] = {}
         for path in paths:
             if problems_path(path).is_file():
-                problems |= json.loads(problems_path(path).read_text(encoding="utf-8"))
+                try:
+                    problems |= read_json(problems_path(path))
+                except (OSError, ValueError) as error:
+                    message = f"{problems_path(path)}: damaged ({error}); delete it, it only says what was left out"
+                    raise AudioformerError(message) from error
         if table.num_rows == 0:
             raise AudioformerError(f"{folder}: holds no clips; prepare it again from a data set that has some")
+        check_rows(table, info, folder)
         return cls(
             info, with_partners(table, bool(info.augment and info.augment.get("mixup_chance"))), problems=problems
         )

@@ -19,10 +19,12 @@ import numpy as np
 from torch import Tensor
 
 from audioformer.data.augment import AugmentConfig
+from audioformer.data.frames import STORED
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path
+from audioformer.files import atomic_path, read_json
 
 FORMAT_VERSION = 1
+MOST_SHARDS, MOST_ROWS = 100_000, 64  # what a file says is not believed without a limit
 INFO_NAME = "corpus.json"
 PARTNER = {"id": "partner", "group": "partner_group"}  # columns of a clip, and the same of the one mixed into it
 
@@ -133,7 +135,7 @@ def read_info(folder: Path) -> CorpusInfo:
             f"{folder}: is not a corpus (it has no {INFO_NAME}); make one with `audioformer prepare`"
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         if content["version"] != FORMAT_VERSION:
             raise AudioformerError(
                 f"{path}: format {content['version']}, this audioformer reads {FORMAT_VERSION}; prepare it again"
@@ -148,18 +150,28 @@ def read_info(folder: Path) -> CorpusInfo:
         )
         _check(info)
         return info
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, AudioformerError):
-            raise
-        raise AudioformerError(f"{path}: damaged ({error!r}); prepare the corpus again in a new folder") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AudioformerError(f"{path}: damaged ({error!r:.200}); prepare the corpus again in a new folder") from error
 
 
 def _check(info: CorpusInfo) -> None:
     """KeyError or ValueError where a value cannot be used."""
-    for name in ("name", "fingerprint", "sample_rate", "frame_rate", "codebook_size"):
-        info.codec[name]
-    if not (info.n_shards >= 1 and info.n_codebooks >= 1 and info.codec["frame_rate"] > 0):
-        raise ValueError("n_shards, n_codebooks and frame_rate must be positive")
+    counts = {"n_shards": (info.n_shards, MOST_SHARDS), "n_codebooks": (info.n_codebooks, MOST_ROWS)}
+    counts |= {"n_clips": (info.n_clips, None), "variants": (info.variants, None)}
+    counts |= {name: (info.codec[name], None) for name in ("sample_rate", "codebook_size")}
+    for name, (value, most) in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1 or (most and value > most):
+            raise ValueError(f"{name} is {value!r:.40}, not a whole number from 1" + (f" to {most}" if most else ""))
+    rate = info.codec["frame_rate"]
+    if not isinstance(rate, int | float) or not 0 < rate < float("inf"):
+        raise ValueError(f"frame_rate is {rate!r:.40}, not a number above 0")
+    texts = (info.dataset, info.codec["name"], info.codec["fingerprint"], *info.label_names)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(info.multi_label, bool):
+        raise ValueError("dataset, codec and label_names are text, multi_label is true or false")
+    if info.frames not in (None, *STORED):
+        raise ValueError(f"frames is {info.frames!r:.40}, not one of {', '.join(STORED)}")
+    if info.augment is not None:
+        AugmentConfig(**info.augment)
 
 
 def shard_path(folder: Path, index: int, n_shards: int) -> Path:
@@ -216,10 +228,39 @@ def read_shards(paths: list[Path]):
     parts = []
     for path in paths:
         try:
-            parts.append(Dataset.from_file(str(path)))
-        except (pa.ArrowException, OSError, ValueError, TypeError, DatasetsError) as error:
+            part = Dataset.from_file(str(path))
+            part.data.table.validate(full=True)  # a damaged offset would end the process
+            parts.append(part)
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, DatasetsError) as error:
             raise AudioformerError(f"{path}: damaged ({error}); delete it and run the same prepare again") from error
     return concatenate_datasets(parts).data.table
+
+
+def check_rows(table, info: CorpusInfo, folder: Path) -> None:
+    """Refuse rows that do not fit corpus.json, before any is used.
+
+    Raises:
+        AudioformerError: a column is missing, codes do not fill their codebook rows, or a label that is not there.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        events = pc.list_flatten(table.column("events"))
+        used = [pc.list_flatten(table.column("labels")), pc.struct_field(events, "label")]
+        limits = [pc.min_max(column).as_py() for column in used if len(column)]
+        n_rows, n_frames = (table.column(name).to_numpy().astype(int) for name in ("n_codebooks", "n_frames"))
+        sizes = pc.list_value_length(table.column("codes")).to_numpy()
+        sizes_of_frames = pc.list_value_length(table.column("frames")).to_numpy() if info.frames else 0 * n_frames
+    except (pa.ArrowException, KeyError) as error:
+        raise AudioformerError(f"{folder}: damaged ({error}); prepare the corpus again in a new folder") from error
+    n_labels = len(info.label_names)
+    wrong = [f"labels {x['min']}..{x['max']} of {n_labels}" for x in limits if x["min"] < 0 or x["max"] >= n_labels]
+    fits = (n_frames > 0) & (n_rows >= info.n_codebooks) & (sizes == n_rows * n_frames)
+    if not fits.all() or (sizes_of_frames % np.maximum(n_frames, 1)).any():
+        wrong.append("codes or frames of another size than their clips")
+    if wrong:
+        raise AudioformerError(f"{folder}: holds {wrong[0]}; prepare the corpus again in a new folder")
 
 
 def with_partners(table, mixes: bool):
