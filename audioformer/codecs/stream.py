@@ -190,32 +190,28 @@ class CodecStream:
     def _take(self, samples: Tensor) -> list[Tensor]:
         """Codes of all blocks that are whole now, and if it is time those known of the present block."""
         codes = self._whole_blocks(samples)
-        n_new = self.codec.known_frames(self._n_samples) - self._n_given(codes)
-        return codes + self._known(self._n_samples, codes) if n_new >= max(1, self._every) else codes
-
-    def _n_given(self, codes: list[Tensor]) -> int:
-        """Frames given out before, and those in the parts of the present answer."""
-        return self.n_frames + sum(part.shape[-1] for part in codes)
+        n_new = self.codec.known_frames(self._n_samples) - self.n_frames
+        return codes + self._known(self._n_samples) if n_new >= max(1, self._every) else codes
 
     def _whole_blocks(self, samples: Tensor) -> list[Tensor]:
         codec, codes = self.codec, []
         self._samples = torch.cat([self._samples, samples], -1)
         while self._samples.shape[-1] >= (n_samples := codec.block_samples(self._start)):
             latents, self._memory = codec.encode_block(self._samples[..., :n_samples], self._memory)
-            codes.append(self._quantised(latents, codes))
+            codes.append(self._new_codes(latents))
             self._samples = self._samples[..., codec.block_frames(self._start) * codec.hop_length :]
-            self._start += codec.block_frames(self._start)
+            self._start = self.n_frames
         self._samples = self._samples.clone()  # frees the whole blocks' samples
         return codes
 
-    def _known(self, n_samples: int, codes: list[Tensor]) -> list[Tensor]:
+    def _known(self, n_samples: int) -> list[Tensor]:
         """Codes of the present block that do not depend on sound after n_samples; the rest of it counts as silent."""
         known = self.codec.known_frames(n_samples)
-        if known <= self._n_given(codes):
+        if known <= self.n_frames:
             return []
         missing = self.codec.block_samples(self._start) - self._samples.shape[-1]
         latents, _ = self.codec.encode_block(F.pad(self._samples, (0, missing)), self._memory)
-        return [self._quantised(latents, codes)[..., : known - self._n_given(codes)]]
+        return [self._new_codes(latents, known)]
 
     def _rest(self) -> list[Tensor]:
         """Codes of all that is left, now that the sound is over: ceil(N / hop) frames in all."""
@@ -224,20 +220,21 @@ class CodecStream:
         if codec.ends_in_silence:
             n_samples = n_frames * codec.hop_length + codec.future_samples
             codes += self._whole_blocks(self._samples.new_zeros(1, codec.channels, n_samples - self._n_samples))
-        codes += self._known(n_samples, codes)
-        if self._n_given(codes) < n_frames:  # frames that the encoder fills up in its own way
-            codes.append(self._quantised(codec.encode_block(self._samples, self._memory)[0], codes))
+        codes += self._known(n_samples)
+        if self.n_frames < n_frames:  # frames that the encoder fills up in its own way
+            codes.append(self._new_codes(codec.encode_block(self._samples, self._memory)[0]))
         return codes
 
-    def _quantised(self, latents: Tensor, codes: list[Tensor]) -> Tensor:
-        """Codes of the present block without those that were given out before."""
-        return self.codec.quantise(latents, self.n_codebooks)[..., self._n_given(codes) - self._start :]
+    def _new_codes(self, latents: Tensor, stop: int | None = None) -> Tensor:
+        """Codes of the present block that were not given out before, up to frame `stop`; they are given out now."""
+        codes = self.codec.quantise(latents, self.n_codebooks)[..., : None if stop is None else stop - self._start]
+        codes = codes[..., self.n_frames - self._start :]
+        self.n_frames += codes.shape[-1]
+        return codes
 
     def _joined(self, codes: list[Tensor]) -> Tensor:
         nothing = torch.zeros(1, self.n_codebooks, 0, dtype=torch.int64, device=self.codec.device)
-        joined = torch.cat([nothing, *codes], -1)
-        self.n_frames += joined.shape[-1]
-        return joined
+        return torch.cat([nothing, *codes], -1)
 
     def _check_open(self) -> None:
         if self._finished:
@@ -284,4 +281,5 @@ class SegmentStream(CodecStream):
         latents, level = self.codec.encode_segment(self._samples[..., : self.codec.segment_length])
         self._samples = self._samples[..., self.codec.segment_stride :].clone()
         self.scales = torch.cat([self.scales.to(level.device), level[:, 0]], -1)
-        return self.codec.quantise(latents, self.n_codebooks)
+        self._start = self.n_frames
+        return self._new_codes(latents)
