@@ -32,32 +32,32 @@ def codes():
 
 
 @pytest.fixture
-def hidden():
-    hidden = torch.zeros(3, 40, dtype=torch.bool)
-    hidden[:, 10:14] = hidden[1, 30] = True
-    return hidden
+def gap():
+    gap = torch.zeros(3, 40, dtype=torch.bool)
+    gap[:, 10:14] = gap[1, 30] = True
+    return gap
 
 
 @pytest.mark.parametrize("rows", ["summed", "shared", "separate"])
 @torch.no_grad()
-def test_guesses_are_the_losses_of_pre_training(rows, codes, hidden):
+def test_guesses_are_the_losses_of_pre_training(rows, codes, gap):
     one = model(rows)
-    found = guess(one, codes, hidden)
+    found = guess(one, codes, gap)
     truth = wrap(codes[None], codebook_size=SIZE)
-    masked, target_mask = mask_positions(truth, hidden)
+    masked, target_mask = mask_positions(truth, gap)
     vectors = one(masked).hidden
     expected = []
     for k in range(3):
         logits = one.mlm_logits(vectors[:, 0 if rows == "summed" else k][target_mask[:, k]], k)[:, :SIZE]
         expected.append(logits.log_softmax(-1).gather(1, truth.tokens[:, k][target_mask[:, k]][:, None])[:, 0])
     torch.testing.assert_close(found.log_p, torch.cat(expected), rtol=1e-4, atol=1e-5)
-    assert found.places.tolist() == hidden.nonzero().tolist()
+    assert found.places.tolist() == gap.nonzero().tolist()
     assert found.chance == math.log(SIZE)
     assert found.surprise == pytest.approx(-float(torch.cat(expected).mean()), abs=1e-4)
 
 
-def test_rank_top_guesses_and_truth_agree(codes, hidden):
-    found = guess(model(), codes, hidden, top_k=SIZE)
+def test_rank_top_guesses_and_truth_agree(codes, gap):
+    found = guess(model(), codes, gap, top_k=SIZE)
     torch.testing.assert_close(found.top_p.sum(1), torch.ones(13))
     for place, rank, top, log_p, p in zip(
         found.places, found.rank, found.top_codes, found.log_p, found.top_p, strict=True
@@ -68,46 +68,42 @@ def test_rank_top_guesses_and_truth_agree(codes, hidden):
     assert found.accuracy == pytest.approx(float((found.rank == 1).float().mean()))
 
 
-def test_what_is_hidden_is_never_read(codes, hidden):
-    other = torch.where(hidden, (codes + 5) % SIZE, codes)
+def test_what_is_hidden_is_never_read(codes, gap):
+    other = torch.where(gap, (codes + 5) % SIZE, codes)
     one = model()
-    torch.testing.assert_close(
-        hidden_log_probabilities(one, codes, hidden), hidden_log_probabilities(one, other, hidden)
-    )
-    assert fill(one, codes, hidden).equal(fill(one, other, hidden))
+    torch.testing.assert_close(hidden_log_probabilities(one, codes, gap), hidden_log_probabilities(one, other, gap))
+    assert fill(one, codes, gap).equal(fill(one, other, gap))
 
 
-def test_long_clips_are_read_in_windows(codes, hidden):
+def test_long_clips_are_read_in_windows(codes, gap):
     one = model()
-    in_windows = hidden_log_probabilities(one, codes, hidden, window=16)
-    alone = hidden_log_probabilities(
-        one, codes[:, 8:24], hidden[:, 8:24]
-    )  # the window whose middle is nearest to 10-13
-    rows = hidden.nonzero()
+    in_windows = hidden_log_probabilities(one, codes, gap, window=16)
+    alone = hidden_log_probabilities(one, codes[:, 8:24], gap[:, 8:24])  # the window whose middle is nearest to 10-13
+    rows = gap.nonzero()
     near = (rows[:, 1] >= 10) & (rows[:, 1] < 14)
     frames_8_to_11 = near & (rows[:, 1] >= 12)
     assert in_windows.shape == (13, SIZE)
-    inside = (hidden[:, 8:24].nonzero()[:, 1] + 8) >= 12
+    inside = (gap[:, 8:24].nonzero()[:, 1] + 8) >= 12
     torch.testing.assert_close(in_windows[frames_8_to_11], alone[inside], rtol=1e-4, atol=1e-5)
 
 
-def test_one_shot_takes_the_best_guess_everywhere(codes, hidden):
+def test_one_shot_takes_the_best_guess_everywhere(codes, gap):
     one = model()
-    filled = fill(one, codes, hidden)
-    assert filled[~hidden].equal(codes[~hidden])
-    assert filled[hidden].equal(hidden_log_probabilities(one, codes, hidden).argmax(1))
+    filled = fill(one, codes, gap)
+    assert filled[~gap].equal(codes[~gap])
+    assert filled[gap].equal(hidden_log_probabilities(one, codes, gap).argmax(1))
 
 
-def test_filling_in_steps_keeps_the_surest_and_asks_again(codes, hidden):
+def test_filling_in_steps_keeps_the_surest_and_asks_again(codes, gap):
     one = model()
-    stepwise = fill(one, codes, hidden, n_steps=13)
-    surest = hidden_log_probabilities(one, codes, hidden).max(1)
-    place = tuple(hidden.nonzero()[surest.values.argmax()])
+    stepwise = fill(one, codes, gap, n_steps=13)
+    surest = hidden_log_probabilities(one, codes, gap).max(1)
+    place = tuple(gap.nonzero()[surest.values.argmax()])
     assert stepwise[place] == surest.indices[surest.values.argmax()]
-    rest = hidden.clone()
+    rest = gap.clone()
     rest[place] = False
     known = torch.where(rest, codes, stepwise)
-    known[~hidden] = codes[~hidden]
+    known[~gap] = codes[~gap]
     again = hidden_log_probabilities(one, known, rest).max(1)
     second = tuple(rest.nonzero()[again.values.argmax()])
     assert stepwise[second] == again.indices[again.values.argmax()]
@@ -121,13 +117,13 @@ def test_a_random_gap_is_that_of_pre_training(codes):
     assert not gap.equal(random_gap(codes, 0.25, 5, 1, True, SIZE))
 
 
-def test_mistakes_are_explained(codes, hidden):
+def test_mistakes_are_explained(codes, gap):
     with pytest.raises(AudioformerError, match="nothing is hidden"):
-        guess(model(), codes, torch.zeros_like(hidden))
+        guess(model(), codes, torch.zeros_like(gap))
     with pytest.raises(AudioformerError, match=r"\(3, 40\) and target_mask \(2, 40\)"):
-        guess(model(), codes, hidden[:2])
+        guess(model(), codes, gap[:2])
     with pytest.raises(AudioformerError, match="n_steps=0"):
-        fill(model(), codes, hidden, n_steps=0)
+        fill(model(), codes, gap, n_steps=0)
 
 
 # --- editing

@@ -18,13 +18,13 @@ BLANK = {"light": "#f3f4f6", "dark": "#20262e"}
 
 
 def hidden_frames(
-    frames, hidden, frame_rate: float, *, what: str = "Number in the frame", theme: str = "light"
+    frames, target_mask, frame_rate: float, *, what: str = "Number in the frame", theme: str = "light"
 ) -> go.Figure:
     """What the model is shown: its input with the hidden frames covered.
 
     Args:
         frames: (F, T) latents or log-mel bands.
-        hidden: (T,) bool, True = taken away.
+        target_mask: (T,) bool, True = taken away.
         frame_rate: columns per second, Hz.
         what: of the vertical axis, with its unit if it has one.
         theme: "light" or "dark".
@@ -35,10 +35,13 @@ def hidden_frames(
     Raises:
         AudioformerError: shapes disagree, or a rate that is not positive.
     """
-    frames, hidden = as_array(frames, "frames", 2).astype(np.float32), as_array(hidden, "hidden", 1).astype(bool)
-    _check(frames.shape[1], hidden, frame_rate)
+    frames, mask = (
+        as_array(frames, "frames", 2).astype(np.float32),
+        as_array(target_mask, "target_mask", 1).astype(bool),
+    )
+    _check(frames.shape[1], mask, frame_rate)
     low, high = np.percentile(frames, [1, 99])
-    shown = np.where(hidden, np.nan, frames)
+    shown = np.where(mask, np.nan, frames)
     frame_s = 1 / frame_rate
     figure = go.Figure(
         go.Heatmap(
@@ -54,21 +57,21 @@ def hidden_frames(
             hoverongaps=False,
         )
     )
-    _cover(figure, hidden, frame_rate, theme)
-    alt = f"{int(hidden.sum())} of {hidden.size} frames are hidden ({hidden.mean():.0%}), in {len(gaps(hidden))} gaps."
+    _cover(figure, mask, frame_rate, theme)
+    alt = f"{int(mask.sum())} of {mask.size} frames are hidden ({mask.mean():.0%}), in {len(gaps(mask))} gaps."
     finish(figure, alt.replace("%)", " %)"), x=TIME, y=what, theme=theme)
-    figure.update_xaxes(range=[0, hidden.size / frame_rate], showgrid=False)
+    figure.update_xaxes(range=[0, mask.size / frame_rate], showgrid=False)
     return figure.update_yaxes(showgrid=False)
 
 
-def guesses(codes, guessed, confidence, hidden, frame_rate: float, *, theme: str = "light") -> go.Figure:
+def guesses(codes, guessed, confidence, target_mask, frame_rate: float, *, theme: str = "light") -> go.Figure:
     """True against guessed codes: the colour says right or wrong, its strength how sure the model was.
 
     Args:
         codes: (K, T) integers, the truth.
         guessed: (K, T) integers.
         confidence: (K, T) probability of the guess, 0 to 1.
-        hidden: (T,) bool; visible frames carry a thin line above the grid, for there the model was shown the sound.
+        target_mask: (T,) bool, True = hidden; a thin line above the grid marks the frames that the model was shown.
         frame_rate: columns per second, Hz.
         theme: "light" or "dark".
 
@@ -79,8 +82,8 @@ def guesses(codes, guessed, confidence, hidden, frame_rate: float, *, theme: str
         AudioformerError: shapes disagree, a rate that is not positive, or a confidence outside 0 to 1.
     """
     codes, guessed = as_array(codes, "codes", 2), as_array(guessed, "guessed", 2)
-    confidence, hidden = as_array(confidence, "confidence", 2), as_array(hidden, "hidden", 1).astype(bool)
-    _check(codes.shape[1], hidden, frame_rate)
+    confidence, mask = as_array(confidence, "confidence", 2), as_array(target_mask, "target_mask", 1).astype(bool)
+    _check(codes.shape[1], mask, frame_rate)
     if not codes.shape == guessed.shape == confidence.shape or confidence.min() < 0 or confidence.max() > 1:
         raise AudioformerError(
             f"codes {codes.shape}, guessed {guessed.shape} and confidence {confidence.shape} must agree, "
@@ -88,15 +91,15 @@ def guesses(codes, guessed, confidence, hidden, frame_rate: float, *, theme: str
         )
     right = codes == guessed
     colours = palette(theme)
-    right_there = right[:, hidden].mean(1) if hidden.any() else []
+    right_there = right[:, mask].mean(1) if mask.any() else []
     shares = ", ".join(f"codebook {k} {100 * share:.0f} %" for k, share in enumerate(right_there, 1)) or "none hidden"
     figure = grid(
         np.where(right, confidence, -confidence).astype(np.float32),
         frame_rate,
-        f"Guessed codes in {int(hidden.sum())} hidden of {hidden.size} frames, share that is right: {shares}.",
+        f"Guessed codes in {int(mask.sum())} hidden of {mask.size} frames, share that is right: {shares}.",
         "%{text}<br>true code %{customdata[0]}<br>guess %{customdata[1]}<br>confidence %{z:.2f} (minus: wrong)",
         theme=theme,
-        text=np.broadcast_to(np.where(hidden, "hidden", "visible"), codes.shape),
+        text=np.broadcast_to(np.where(mask, "hidden", "visible"), codes.shape),
         customdata=np.stack([codes, guessed], -1).astype(np.int32),
         zmin=-1,
         zmax=1,
@@ -105,32 +108,32 @@ def guesses(codes, guessed, confidence, hidden, frame_rate: float, *, theme: str
         name="guesses",
     )
     line = {"color": COVER[theme], "width": 4}
-    for first, stop in gaps(~hidden):
+    for first, stop in gaps(~mask):
         figure.add_shape(type="line", x0=first / frame_rate, x1=stop / frame_rate, y0=0.4, y1=0.4, line=line)
     return figure.update_yaxes(autorange=None, range=[len(codes) + 0.6, 0.2])
 
 
-def gaps(hidden) -> list[tuple[int, int]]:
+def gaps(mask) -> list[tuple[int, int]]:
     """First frame and end of each unbroken run of True.
 
     Example:
         >>> gaps([False, True, True, False, True])
         [(1, 3), (4, 5)]
     """
-    edges = np.diff(np.concatenate([[0], np.asarray(hidden, dtype=np.int8), [0]]))
+    edges = np.diff(np.concatenate([[0], np.asarray(mask, dtype=np.int8), [0]]))
     return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
 
 
-def _check(n_frames: int, hidden: np.ndarray, frame_rate: float) -> None:
-    if hidden.size != n_frames or frame_rate <= 0:
+def _check(n_frames: int, mask: np.ndarray, frame_rate: float) -> None:
+    if mask.size != n_frames or frame_rate <= 0:
         raise AudioformerError(
-            f"hidden has {hidden.size} of {n_frames} frames at frame_rate={frame_rate}; lengths must agree, rate > 0"
+            f"target_mask has {mask.size} of {n_frames} frames at frame_rate={frame_rate}; lengths must agree, rate > 0"
         )
 
 
-def _cover(figure: go.Figure, hidden: np.ndarray, frame_rate: float, theme: str) -> None:
+def _cover(figure: go.Figure, mask: np.ndarray, frame_rate: float, theme: str) -> None:
     """A grey plate over each gap."""
-    for first, stop in gaps(hidden):
+    for first, stop in gaps(mask):
         figure.add_vrect(
             x0=first / frame_rate, x1=stop / frame_rate, fillcolor=COVER[theme], opacity=1, line_width=0, layer="above"
         )
