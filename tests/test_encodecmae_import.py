@@ -154,14 +154,14 @@ def test_states_that_are_not_whole_are_refused(change, message):
         converted(state)
 
 
-def test_their_file_becomes_a_folder_of_ours(tmp_path, capsys):
+def test_their_file_becomes_a_folder_of_ours(tmp_path):
     torch.save({"state_dict": published_state(2), "epoch": 3}, tmp_path / "model.pt")
     codec = tiny_codec(name="codec", codebook_size=1024, d_latent=WIDTH, n_codebooks=8)
     save_compact(codec, tmp_path / "codec")
-    words = ["import-encodecmae", str(tmp_path / "model.pt"), "-o", str(tmp_path / "out")]
+    words = ["convert", str(tmp_path / "model.pt"), "--method", "encodecmae", "-o", str(tmp_path / "out")]
     assert main([*words, "--heads", str(HEADS), "--codec", str(tmp_path / "codec")]) == 0
-    assert "one feed-forward layer for all" in capsys.readouterr().out
     model, about = load_pretrained(tmp_path / "out")
+    assert model.config.shared_ff
     frames = torch.randn(1, WIDTH, 9)
     torch.testing.assert_close(
         model(frames).hidden, converted(published_state(2))(frames).hidden, atol=5e-2, rtol=5e-2

@@ -126,16 +126,16 @@ def test_options_that_save_memory_or_time_leave_the_losses(name, option, toleran
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_gradient_checkpointing_computes_every_block_twice(name):
+def test_gradient_checkpointing_computes_blocks_again(name):
     counts = []
     for checkpointing in (False, True):
         task, calls = TASKS[name](gradient_checkpointing=checkpointing), []
         blocks = [block for module in task.modules() if hasattr(module, "checkpointing") for block in module.blocks]
         for block in blocks:
-            block.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+            block.register_forward_pre_hook(lambda *_, calls=calls: calls.append(1))
         losses(task)
         counts.append(len(calls))
-    assert counts[1] == 2 * counts[0] > 0
+    assert 0 < counts[0] < counts[1] <= 2 * counts[0]  # rows that are frozen have no way back
 
 
 @pytest.mark.slow
