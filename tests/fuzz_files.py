@@ -1,4 +1,4 @@
-"""Damaged checkpoints, codes files and corpora, for a while: `python -m tests.fuzz_files --seconds 60 --seed 0`.
+"""Damaged checkpoints, codecs, codes files and corpora, for a while: `python -m tests.fuzz_files --seconds 60 --seed 0`.
 
 What must hold for each: it opens and gives what it should, or it is refused by one AudioformerError of one line; no other
 exception, no hang, memory within a bound. Ends with JSON; exit status 1 if anything was found.
@@ -25,7 +25,9 @@ import torch  # noqa: E402
 from tiny import codec_about, coded_clips, tiny_codec, tone_folder  # noqa: E402
 
 from audioformer.classify import load  # noqa: E402
+from audioformer.codecs import load_codec  # noqa: E402
 from audioformer.codecs.codes_file import load_codes, save_codes  # noqa: E402
+from audioformer.codecs.compact import save_compact  # noqa: E402
 from audioformer.data.corpus import Corpus  # noqa: E402
 from audioformer.data.datasets import open_dataset  # noqa: E402
 from audioformer.data.prepare import prepare  # noqa: E402
@@ -74,7 +76,11 @@ def make_seeds(folder: Path) -> dict[str, Callable[[Path], object]]:
         corpus = Corpus.open(path)
         return [corpus[i].codes.sum() for i in range(len(corpus))]
 
-    return {"checkpoint": classify, "codes.safetensors": decode, "corpus": read}
+    def code(path: Path):
+        return load_codec(path).encode(torch.zeros(4_000), 24_000)
+
+    save_compact(tiny_codec(), folder / "codec")
+    return {"checkpoint": classify, "codes.safetensors": decode, "corpus": read, "codec": code}
 
 
 def damage_bytes(path: Path, rng: random.Random) -> None:
