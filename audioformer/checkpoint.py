@@ -205,6 +205,7 @@ def weights_hash(state: dict[str, Tensor]) -> str:
     """16 hex digits of the SHA-256 of all weights in 16 bits: says which model a run began with.
 
     Example:
+        >>> import torch
         >>> weights_hash({"a": torch.zeros(2)}) == weights_hash({"a": torch.zeros(2)})
         True
     """

@@ -55,7 +55,7 @@ def silent_frames(samples: np.ndarray, sample_rate: int, frame_rate: float, n_fr
 
     Example:
         >>> silent_frames(np.append(np.ones(100), np.zeros(300)), 100, 1.0, 4)
-        array([False, False,  True,  True])
+        array([False,  True,  True,  True])
     """
     power = uniform_filter1d(np.asarray(samples, np.float64) ** 2, max(1, round(STRETCH_S * sample_rate)))
     middles = ((np.arange(n_frames) + 0.5) / frame_rate * sample_rate).astype(int)

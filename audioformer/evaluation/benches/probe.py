@@ -248,9 +248,11 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
     models, records = [ClipVectors(name, arguments.device) for name in names], []
     for own in data:
         records += run_cells(own, models, probes, range(arguments.seeds), folder, show, arguments.device)
-    show("speed")
-    timed = [*models, ClipVectors("log-mel", arguments.device)]
-    return probe_table(records, data, models, None if arguments.no_speed else speeds(timed, data[0].dataset.clips))
+    speed = None
+    if not arguments.no_speed:
+        show("speed")
+        speed = speeds([*models, ClipVectors("log-mel", arguments.device)], data[0].dataset.clips)
+    return probe_table(records, data, models, speed)
 
 
 COLUMNS = {
