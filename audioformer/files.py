@@ -111,21 +111,23 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def held(folder: str | os.PathLike) -> Iterator[None]:
+def held(folder: str | os.PathLike, part: str = "", wait_s: float = 0.0) -> Iterator[None]:
     """Keep other processes from working in a folder; the operating system frees it when this process ends, however it ends.
 
     Args:
         folder: exists; `.lock` in it says which process holds it.
+        part: of the work in the folder, where several processes share it.
+        wait_s: for another process to end, seconds.
 
     Raises:
         AudioformerError: another process holds it.
     """
     from filelock import FileLock, Timeout
 
-    path, note = Path(folder) / ".lock", Path(folder) / ".holder"
+    path, note = Path(folder) / f".lock{part}", Path(folder) / f".holder{part}"
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s)
     except Timeout:
         who = note.read_text(encoding="utf-8").strip() if note.is_file() else "another process"
         raise AudioformerError(f"{folder}: {who} works here; wait until it ends, or choose another folder") from None

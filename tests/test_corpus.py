@@ -21,7 +21,7 @@ from audioformer.cli.parser import build_parser
 from audioformer.codecs.stream import BlockCodec
 from audioformer.data.augment import AugmentConfig
 from audioformer.data.corpus import Corpus, join, prepare
-from audioformer.data.corpus_format import read_shards, shard_path
+from audioformer.data.corpus_format import shard_path
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset
 from audioformer.errors import AudioformerError
 
@@ -79,6 +79,11 @@ def prepared(data: AudioDataset, folder: Path, **options) -> Corpus:
     return Corpus.open(folder)
 
 
+def files_in(folder: Path) -> list[str]:
+    """Names, without the locks."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".lock"))
+
+
 def equal_items(first: Corpus, second: Corpus) -> None:
     assert len(first) == len(second)
     for one, two in zip(first, second, strict=True):
@@ -123,7 +128,7 @@ def test_the_files_are_hugging_face_arrow_with_small_codes(tmp_path):
     from datasets import Dataset
 
     prepared(make_dataset(tmp_path / "data"), tmp_path / "corpus", n_codebooks=2, n_shards=2)
-    names = sorted(path.name for path in (tmp_path / "corpus").iterdir())
+    names = files_in(tmp_path / "corpus")
     assert names == ["corpus.json", "shard-00000-of-00002.arrow", "shard-00001-of-00002.arrow"]
     rows = Dataset.from_file(str(tmp_path / "corpus" / names[1]))
     assert rows.features["codes"].feature.dtype == "uint16"
@@ -206,17 +211,6 @@ def mixed_dataset(folder: Path) -> AudioDataset:
     return AudioDataset("made", folder, tuple(clips), ("a", "b"))
 
 
-def forget_partners(path: Path) -> None:
-    """Make a shard one that was written before partners were."""
-    import pyarrow as pa
-
-    table = read_shards([path]).drop_columns(["partner", "partner_group"]).replace_schema_metadata(None)
-    left = path.with_suffix(".new")
-    with pa.ipc.new_stream(str(left), table.schema) as writer:
-        writer.write_table(table)
-    left.replace(path)
-
-
 def heard(corpus: Corpus) -> list[set[str]]:
     """Ids of the clips to be heard in each row."""
     return [{own, mixed} - {""} for own, mixed in zip(corpus.column("id"), corpus.column("partner"), strict=True)]
@@ -254,24 +248,6 @@ def test_a_selection_holds_no_mixture_with_a_clip_it_leaves_out(tmp_path):
     assert all(ids <= of_g0 for ids in heard(corpus.select(groups="g0")))
     assert len(corpus.select(not_folds=1)) == len(corpus.select(folds=2)) == 20
     assert set(corpus.select(not_split="test").column("split")) == {"train"}
-
-
-def test_a_corpus_that_does_not_say_who_is_mixed_in_loses_what_could_be(tmp_path):
-    data, folder = mixed_dataset(tmp_path / "data"), tmp_path / "corpus"
-    new = prepared(data, folder, **MIXED)
-    for path in sorted(folder.glob("*.arrow")):  # the first of them with the six training clips of fold 1
-        forget_partners(path)
-        old = Corpus.open(folder)
-        equal_items(old, new)
-        for left in (old.select(not_groups="g0"), old.select(not_ids=["c0", "c3", "c6", "c7"])):
-            assert set(left.select(folds=1).column("variant")) == {0}
-            assert left.select(folds=1).column("id").tolist() == ["c1", "c2", "c4", "c5"]
-            assert len(left.select(folds=2)) == 20  # no clip of this fold is left out
-        assert len(old.select(folds=1)) == 40
-    both = join([new, old])
-    assert len(both.select(not_ids="c0")) == len(new.select(not_ids="c0")) + len(old.select(not_ids="c0"))
-    list(prepare(data, CODEC, folder, **MIXED))  # finished, whichever columns it has
-    assert len(Corpus.open(folder)) == 60
 
 
 @pytest.mark.parametrize(
@@ -358,18 +334,6 @@ def test_another_codec_or_other_clips_are_refused(tmp_path):
         list(prepare(replace(data, clips=data.clips[:4]), CODEC, tmp_path / "corpus"))
 
 
-def test_a_corpus_goes_on_that_is_older_than_a_step_of_augmentation(tmp_path):
-    data, options = make_dataset(tmp_path / "data", 5), {"variants": 2, "augment": "light"}
-    prepared(data, tmp_path / "corpus", **options)
-    path = tmp_path / "corpus" / "corpus.json"
-    written = json.loads(path.read_text())
-    del written["augment"]["pad_chance"], written["augment"]["pad_s"]
-    path.write_text(json.dumps(written))
-    list(prepare(data, CODEC, tmp_path / "corpus", **options))
-    with pytest.raises(AudioformerError, match="holds another corpus: augment"):
-        list(prepare(data, CODEC, tmp_path / "corpus", variants=2, augment="voices"))
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -440,10 +404,55 @@ def test_killed_half_way_goes_on_where_it_stopped(tmp_path):
     assert len(list(folder.glob("shard-*.arrow"))) == 3
     left_over = list(folder.glob(".writing-*"))
     assert len(left_over) == 1  # a kill leaves the half-written file, under a name that nothing reads
-    os.utime(left_over[0], (0, 0))
     corpus = prepared(data, folder)
-    assert not list(folder.glob(".writing-*"))  # and a day later it is swept up
+    assert not list(folder.glob(".writing-*"))
     equal_items(corpus, prepared(data, tmp_path / "whole"))
+
+
+WAITING = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_corpus import CODEC, make_dataset, prepare
+run = prepare(make_dataset(Path({data!r})), CODEC, {corpus!r}, n_shards=4, shard=(1, 2))
+next(run)
+print("at work", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_do_not_do_the_same_part(tmp_path):
+    data, folder = make_dataset(tmp_path / "data"), tmp_path / "corpus"
+    code = WAITING.format(tests=str(Path(__file__).parent), data=str(tmp_path / "data"), corpus=str(folder))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[1], **pipes) as other:
+        assert other.stdout.readline() == "at work\n"
+        for shard in ((1, 2), (1, 1), None):
+            with pytest.raises(AudioformerError, match=rf"process {other.pid} on .* works here; wait until it ends"):
+                list(prepare(data, CODEC, folder, n_shards=4, shard=shard))
+        half_written = list(folder.glob(".writing-*"))
+        list(prepare(data, CODEC, folder, n_shards=4, shard=(2, 2)))
+        assert list(folder.glob(".writing-*")) == half_written  # the other one's, who is at work
+        other.kill()
+    corpus = prepared(data, folder, n_shards=4)
+    assert len(corpus) == 10
+    assert not list(folder.glob(".writing-*"))
+
+
+def test_what_is_missing_of_a_clip_is_written_down(tmp_path):
+    data = make_dataset(tmp_path / "data", 20)
+    content = data[7].path.read_bytes()
+    data[7].path.write_bytes(content[: len(content) // 2])
+    soundfile.write(data[9].path, np.zeros(4000), RATE)
+    records = list(prepare(data, CODEC, tmp_path / "corpus", n_shards=2))
+    assert [record.clip_id for record in records if record.notes] == ["c7", "c9"]
+    corpus = Corpus.open(tmp_path / "corpus")
+    assert len(corpus) == 20
+    assert list(corpus.notes) == ["c7", "c9"]
+    assert "are missing: the file was cut short" in corpus.notes["c7"][0]
+    assert corpus.notes["c9"][0].startswith("silence: all its samples are 0")
+    assert corpus.select(folds=1).notes == join([corpus]).notes == corpus.notes
+    assert corpus.statistics()["with_notes"] == 2
 
 
 def test_unreadable_clips_are_left_out_and_named(tmp_path):
@@ -481,7 +490,7 @@ def test_too_many_unreadable_clips_stop_the_run(tmp_path):
         AudioformerError, match=r"2 of the first 6 clips \(of 10\) are unreadable, more than a tenth; mend"
     ):
         list(prepare(data, CODEC, tmp_path / "corpus"))
-    assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["corpus.json"]
+    assert files_in(tmp_path / "corpus") == ["corpus.json"]
 
 
 @pytest.mark.parametrize("damage", ["truncate", "empty", "text"])
@@ -573,7 +582,7 @@ def test_a_full_disk_is_an_error_and_leaves_whole_shards_only(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert [path.name for path in (tmp_path / "corpus").iterdir()] == ["corpus.json"]
+    assert files_in(tmp_path / "corpus") == ["corpus.json"]
     assert len(prepared(data, tmp_path / "corpus")) == 40
 
 
@@ -616,3 +625,52 @@ def test_real_recordings(data_root, tmp_path):
     corpus = prepared(data, tmp_path / "corpus", variants=2, augment="strong")
     assert len(corpus) == 2 * len(data)
     assert torch.equal(corpus.select(variants=0)[3].codes, CODEC.encode(data[3].load())[0])
+
+
+def rewritten(folder: Path, **columns) -> None:
+    """Other values in the only shard of a corpus: {name: function of the old values}."""
+    import pyarrow as pa
+    from datasets import Dataset
+
+    path = shard_path(folder, 0, 1)
+    table = Dataset.from_file(str(path)).data.table
+    table = pa.table({name: table.column(name) for name in table.column_names}, schema=table.schema)
+    for name, change in columns.items():
+        at = table.schema.get_field_index(name)
+        kind = table.schema.field(at)
+        table = table.set_column(at, kind, pa.array(change(table.column(name).to_pylist()), type=kind.type))
+    with pa.ipc.new_stream(str(path) + ".new", table.schema) as writer:
+        writer.write_table(table)
+    Path(str(path) + ".new").replace(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "message"),
+    [
+        ("labels", lambda rows: [[-1]] * len(rows), r"labels -1..-1 of 2"),
+        ("labels", lambda rows: [[2]] * len(rows), r"labels 2..2 of 2"),
+        ("labels", lambda rows: [[0, 1]] * len(rows), "weights of labels beyond"),
+        ("weights", lambda rows: [[float("nan")]] * len(rows), "weights of labels beyond 0 to 1"),
+        ("n_frames", lambda rows: [-1] * len(rows), "codes or frames of another size"),
+        ("n_codebooks", lambda rows: [1] * len(rows), "codes or frames of another size"),
+        ("codes", lambda rows: [[]] * len(rows), "codes or frames of another size"),
+        ("codes", lambda rows: [None] * len(rows), "clips without codes"),
+        ("id", lambda rows: [None] * len(rows), "clips without id"),
+    ],
+)
+def test_damaged_rows_are_refused(tmp_path, column, change, message):
+    prepared(make_dataset(tmp_path / "data", 5), tmp_path / "corpus")
+    rewritten(tmp_path / "corpus", **{column: change})
+    with pytest.raises(AudioformerError, match=rf"holds {message}.*; prepare the corpus again"):
+        Corpus.open(tmp_path / "corpus")
+
+
+def test_codes_beyond_the_codecs_are_refused_and_names_that_climb_out_reach_no_file(tmp_path):
+    prepared(make_dataset(tmp_path / "data", 5), tmp_path / "corpus")
+    rewritten(
+        tmp_path / "corpus", codes=lambda rows: [[99] * len(row) for row in rows], id=lambda rows: ["../x"] * len(rows)
+    )
+    corpus = Corpus.open(tmp_path / "corpus")
+    with pytest.raises(AudioformerError, match=r"codes of clip ../x go up to 99, beyond the codec's 32 entries"):
+        corpus[0]
+    assert not (tmp_path / "x").exists()

@@ -129,8 +129,7 @@ def _hold_out(corpus: Corpus, choice: dict, arguments: argparse.Namespace) -> tu
         raise AudioformerError(f"{corpus.info.dataset}: holding out {what} leaves no clip to train on") from None
     n_mixed = sum(own not in ids for own in clips.column("id").tolist()) - len(rest)
     if n_mixed:
-        how = "may be (prepare the corpus again: it will know)" if corpus.table.column("partner").null_count else "is"
-        note(f"{corpus.info.dataset}: {n_mixed} coded mixtures are left out, in which a held-out clip {how} heard")
+        note(f"{corpus.info.dataset}: {n_mixed} coded mixtures are left out, in which a held-out clip is heard")
     return rest, measured.select(variants=[0])
 
 

@@ -7,11 +7,12 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from audioformer.cli.console import Progress, Result, clock, note, stoppable
+from audioformer.cli.console import Progress, Result, clock, note, note_all, printable, stoppable
 from audioformer.cli.options import add_codec, add_options, add_verb, at_least_one, numbers, seconds, seed, words
 from audioformer.cli.settings import parse
 from audioformer.errors import AudioformerError
 
+MOST_NOTES = 20  # clips of which it is said at once what is missing; all of them stand in the result
 LAYOUTS = (
     "esc50 (also ESC-10 and `audioformer synth`), fsdd, fsd50k, audioset, folder (one sub-folder a class, or a CSV)"
 )
@@ -123,11 +124,14 @@ def run(arguments: argparse.Namespace) -> Result:
         n_shards=arguments.shards,
         frames=arguments.frames,
     )
-    record = None
+    record, n_noted = None, 0
     with stoppable(arguments.output), Progress() as progress:
         for record in records:
             if record.problem:
                 note(f"left out: {record.problem}")
+            n_noted += bool(record.notes)
+            if n_noted <= MOST_NOTES:
+                note_all(record.clip_id, record.notes)
             progress.show(_line(record))
     return _summary(arguments, record)
 
@@ -161,4 +165,8 @@ def _summary(arguments: argparse.Namespace, record) -> Result:
     )
     if corpus.problems:
         text += f"; {len(corpus.problems)} clips could not be read"
-    return Result(document | numbers | {"label_names": list(corpus.label_names), "problems": corpus.problems}, text)
+    if corpus.notes:
+        clip, sentences = next(iter(corpus.notes.items()))
+        text += f"; something of {len(corpus.notes)} clips is missing or was changed, e.g. {printable(clip)}: {sentences[0]}"
+    more = {"label_names": list(corpus.label_names), "problems": corpus.problems, "notes": corpus.notes}
+    return Result(document | numbers | more, text)

@@ -25,13 +25,13 @@ from audioformer.data.corpus_format import (
     ListColumn,
     check_rows,
     fits,
+    notes_path,
     problems_path,
     read_info,
     read_shards,
     relabelled,
     require_datasets,
     shard_path,
-    with_partners,
 )
 from audioformer.data.prepare import PrepareRecord, describe_codec, prepare
 from audioformer.errors import AudioformerError
@@ -47,10 +47,19 @@ class Corpus(Sequence):
         info: what the corpus was made of.
         table: Arrow table of all rows.
         rows: (n,) int64, the rows of `table` in this selection.
+        problems: why a clip could not be read, by its id.
+        notes: what of a clip is missing or was changed, by its id.
     """
 
-    def __init__(self, info: CorpusInfo, table, rows: np.ndarray | None = None, problems: dict[str, str] | None = None):
-        self.info, self.table, self.problems = info, table, problems or {}
+    def __init__(
+        self,
+        info: CorpusInfo,
+        table,
+        rows: np.ndarray | None = None,
+        problems: dict[str, str] | None = None,
+        notes: dict[str, list[str]] | None = None,
+    ):
+        self.info, self.table, self.problems, self.notes = info, table, problems or {}, notes or {}
         self.rows = np.arange(table.num_rows) if rows is None else rows
 
     @classmethod
@@ -73,20 +82,11 @@ class Corpus(Sequence):
             missing = f"{len(absent)} of {len(paths)} shards are missing, e.g. {absent[0].name}"
             raise AudioformerError(f"{folder}: {missing}; run the same prepare again to finish it")
         table = read_shards([path for path in paths if path.is_file()])
-        problems: dict[str, str] = {}
-        for path in paths:
-            if problems_path(path).is_file():
-                try:
-                    problems |= read_json(problems_path(path))
-                except (OSError, ValueError) as error:
-                    message = f"{problems_path(path)}: damaged ({error}); delete it, it only says what was left out"
-                    raise AudioformerError(message) from error
         if table.num_rows == 0:
             raise AudioformerError(f"{folder}: holds no clips; prepare it again from a data set that has some")
         check_rows(table, info, folder)
-        return cls(
-            info, with_partners(table, bool(info.augment and info.augment.get("mixup_chance"))), problems=problems
-        )
+        problems, notes = (_reports([beside(path) for path in paths]) for beside in (problems_path, notes_path))
+        return cls(info, table, problems=problems, notes=notes)
 
     @property
     def codec(self) -> dict:
@@ -134,6 +134,11 @@ class Corpus(Sequence):
         """(K, T) int64 codes of one row, without the rest."""
         row = int(self.rows[index])
         codes = self._all_codes[row].astype(np.int64).reshape(self._n_rows_of_codes[row], -1)
+        if codes.max(initial=0) >= self.codec["codebook_size"]:
+            raise AudioformerError(
+                f"{self.info.dataset}: codes of clip {self._columns['id'][row]} go up to {codes.max()}, beyond the codec's "
+                f"{self.codec['codebook_size']} entries; prepare the corpus again"
+            )
         return torch.from_numpy(codes[: self.info.n_codebooks])
 
     def frames(self, index: int) -> Tensor | None:
@@ -210,11 +215,14 @@ class Corpus(Sequence):
             keep &= fits(self.table, name.removeprefix("not "), values, not name.startswith("not "))[self.rows]
         if not keep.any():
             raise AudioformerError(f"no clip of the corpus ({self.info.dataset}) has {asked}; {self._what_there_is()}")
-        return Corpus(self.info, self.table, self.rows[keep], self.problems)
+        return self._with_rows(self.rows[keep])
 
     def subset(self, indices: Sequence[int]) -> Corpus:
         """Some rows of this selection, in the order given."""
-        return Corpus(self.info, self.table, self.rows[np.asarray(indices, dtype=np.int64)], self.problems)
+        return self._with_rows(self.rows[np.asarray(indices, dtype=np.int64)])
+
+    def _with_rows(self, rows: np.ndarray) -> Corpus:
+        return Corpus(self.info, self.table, rows, self.problems, self.notes)
 
     def _what_there_is(self) -> str:
         parts = []
@@ -267,10 +275,24 @@ class Corpus(Sequence):
             "per_fold": _counts(self._columns["fold"].take(self.rows)),
             "per_split": _counts(self._columns["split"].take(self.rows)),
             "unreadable": len(self.problems),
+            "with_notes": len(self.notes),
         }
 
 
 _SMALL = ("id", "labels", "weights", "fold", "split", "group", "variant", "events", "duration_s", "n_samples")
+
+
+def _reports(paths: Sequence[Path]) -> dict:
+    """The entries of the JSON files that are there."""
+    entries: dict = {}
+    for path in paths:
+        if path.is_file():
+            try:
+                entries |= read_json(path)
+            except (OSError, ValueError, TypeError) as error:
+                message = f"{path}: damaged ({error}); delete it, it only says what was left out or changed"
+                raise AudioformerError(message) from error
+    return entries
 
 
 def _counts(column) -> dict[str, int]:
@@ -322,5 +344,8 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
         n_codebooks=min(c.info.n_codebooks for c in corpora),
         frames=frames,
     )
-    problems = {key: value for corpus in corpora for key, value in corpus.problems.items()}
-    return Corpus(info, pa.concat_tables(tables), np.concatenate(rows), problems)
+    problems, notes = (
+        {key: value for corpus in corpora for key, value in getattr(corpus, name).items()}
+        for name in ("problems", "notes")
+    )
+    return Corpus(info, pa.concat_tables(tables), np.concatenate(rows), problems, notes)

@@ -3,10 +3,10 @@
     CORPUS/corpus.json                            what it was made of and how: `CorpusInfo`
     CORPUS/shard-00000-of-00004.arrow ...         Hugging Face `datasets` Arrow streams, one row a coded clip
     CORPUS/shard-00000-of-00004.problems.json     only where clips of that shard could not be read
+    CORPUS/shard-00000-of-00004.notes.json        only where something of a clip is missing, or was changed
 
 K codebooks, T frames; codes are stored row by row, (K, T) flattened, as uint16. A corpus may hold frames of numbers
-as well: F numbers a frame, (F, T) flattened, as float16. Corpora made before clips said which other one is mixed into
-them ("partner") are read as well: see `with_partners`.
+as well: F numbers a frame, (F, T) flattened, as float16.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from audioformer.files import atomic_path, read_json
 FORMAT_VERSION = 1
 MOST_SHARDS, MOST_ROWS = 100_000, 64  # what a file says is not believed without a limit
 INFO_NAME = "corpus.json"
+NEVER_NULL = ("id", "variant", "labels", "weights", "group", "n_samples", "n_codebooks", "n_frames", "codes", "partner")
 PARTNER = {"id": "partner", "group": "partner_group"}  # columns of a clip, and the same of the one mixed into it
 
 
@@ -140,11 +141,6 @@ def read_info(folder: Path) -> CorpusInfo:
             raise AudioformerError(
                 f"{path}: format {content['version']}, this audioformer reads {FORMAT_VERSION}; prepare it again"
             )
-        content = {
-            "frames": None,
-            **content,
-        }  # there are corpora older than frames, and older than some steps of augmentation
-        content["augment"] = content["augment"] and asdict(AugmentConfig()) | content["augment"]
         info = CorpusInfo(
             **{f.name: content[f.name] for f in fields(CorpusInfo)} | {"label_names": tuple(content["label_names"])}
         )
@@ -184,6 +180,11 @@ def problems_path(shard: Path) -> Path:
     return shard.with_name(shard.stem + ".problems.json")
 
 
+def notes_path(shard: Path) -> Path:
+    """File that lists the clips of a shard of whose sound something is missing or was changed."""
+    return shard.with_name(shard.stem + ".notes.json")
+
+
 def require_datasets() -> None:
     """AudioformerError where Hugging Face `datasets` is not installed."""
     try:
@@ -220,7 +221,11 @@ def corpus_features(with_frames: bool = False):
 
 
 def read_shards(paths: list[Path]):
-    """One Arrow table over all shards, memory-mapped by Hugging Face `datasets`."""
+    """One Arrow table over all shards, memory-mapped by Hugging Face `datasets`.
+
+    Raises:
+        AudioformerError: a shard is damaged.
+    """
     import pyarrow as pa
     from datasets import Dataset, concatenate_datasets
     from datasets.exceptions import DatasetsError
@@ -240,61 +245,45 @@ def check_rows(table, info: CorpusInfo, folder: Path) -> None:
     """Refuse rows that do not fit corpus.json, before any is used.
 
     Raises:
-        AudioformerError: a column is missing, codes do not fill their codebook rows, or a label that is not there.
+        AudioformerError: a column or a value is missing, codes do not fill their codebook rows, a label that is not
+            there, or a weight that is none.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
+        missing = [name for name in NEVER_NULL if table.column(name).null_count]
         events = pc.list_flatten(table.column("events"))
         used = [pc.list_flatten(table.column("labels")), pc.struct_field(events, "label")]
         limits = [pc.min_max(column).as_py() for column in used if len(column)]
         n_rows, n_frames = (table.column(name).to_numpy().astype(int) for name in ("n_codebooks", "n_frames"))
         sizes = pc.list_value_length(table.column("codes")).to_numpy()
         sizes_of_frames = pc.list_value_length(table.column("frames")).to_numpy() if info.frames else 0 * n_frames
+        weights = pc.list_flatten(table.column("weights")).to_numpy()
     except (pa.ArrowException, KeyError) as error:
         raise AudioformerError(f"{folder}: damaged ({error}); prepare the corpus again in a new folder") from error
     n_labels = len(info.label_names)
     wrong = [f"labels {x['min']}..{x['max']} of {n_labels}" for x in limits if x["min"] < 0 or x["max"] >= n_labels]
+    wrong += [f"clips without {name}" for name in missing]
     fits = (n_frames > 0) & (n_rows >= info.n_codebooks) & (sizes == n_rows * n_frames)
     if not fits.all() or (sizes_of_frames % np.maximum(n_frames, 1)).any():
         wrong.append("codes or frames of another size than their clips")
+    if len(weights) != len(used[0]) or not ((weights >= 0) & (weights <= 1.0001)).all():
+        wrong.append("weights of labels beyond 0 to 1")
     if wrong:
         raise AudioformerError(f"{folder}: holds {wrong[0]}; prepare the corpus again in a new folder")
 
 
-def with_partners(table, mixes: bool):
-    """An Arrow table of rows with the columns of the clip mixed in: "" for none, null where none was written down.
-
-    Args:
-        table: of shards, new or from before there were these columns.
-        mixes: whether the augmentation mixes clips at all; variant 0, the clip itself, is never mixed.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    unmixed = pc.if_else(pc.equal(table.column("variant"), 0), "", pa.scalar(None, pa.string())) if mixes else ""
-    for name in PARTNER.values():
-        at = table.schema.get_field_index(name)
-        if at < 0:
-            column = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
-            table = table.append_column(name, pc.coalesce(column, unmixed))
-        elif table.column(at).null_count:
-            table = table.set_column(at, name, pc.coalesce(table.column(at), unmixed))
-    return table
-
-
-def fits(table, name: str, values, wanted: bool = True) -> np.ndarray:
+def fits(table, name: str, values, is_in: bool = True) -> np.ndarray:
     """Which rows of an Arrow table have one of some values in a column, or have none of them.
 
-    For "id" and "group" the clip mixed in must fit as well; where it is not known, every clip it can be: those of the
-    same fold and split.
+    For "id" and "group" the clip mixed in must fit as well.
 
     Args:
-        table: rows, with partners.
+        table: rows.
         name: of the column.
         values: one, or several.
-        wanted: False for the rows that have none of the values.
+        is_in: False for the rows that have none of the values.
 
     Returns:
         (n,) bool.
@@ -304,25 +293,13 @@ def fits(table, name: str, values, wanted: bool = True) -> np.ndarray:
 
     values = [values] if isinstance(values, str | int | np.integer) else list(values)
 
-    def found(column) -> np.ndarray:
-        return (
-            pc.is_in(table.column(column), value_set=pa.array(values, type=table.schema.field(column).type)).to_numpy()
-            == wanted
-        )
+    def rows(column) -> np.ndarray:
+        known = pa.array(values, type=table.schema.field(column).type)
+        return pc.is_in(table.column(column), value_set=known).to_numpy() == is_in
 
-    own = found(name)
     if name not in PARTNER:
-        return own
-    partner = table.column("partner")
-    mixed, known = pc.not_equal(partner, "").fill_null(True).to_numpy(), partner.is_valid().to_numpy()
-    fine = own & (found(PARTNER[name]) | ~mixed)
-    if known.all():
-        return fine
-    places = pc.binary_join_element_wise(
-        table.column("fold").cast(pa.string()), table.column("split"), "/", null_handling="replace"
-    )
-    mixable = pc.is_in(places, value_set=places.filter(pa.array(~own)).unique()).to_numpy()
-    return np.where(known, fine, own & ~mixable)
+        return rows(name)
+    return rows(name) & (rows(PARTNER[name]) | (table.column("partner").to_numpy() == ""))
 
 
 class ListColumn:

@@ -9,6 +9,7 @@ Shapes: N samples, K codebooks, T frames.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from audioformer.data.corpus_format import (
     INFO_NAME,
     CorpusInfo,
     corpus_features,
+    notes_path,
     problems_path,
     read_info,
     require_datasets,
@@ -35,11 +37,10 @@ from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.data.frames import sound_frames
 from audioformer.data.variants import Content, VariantMaker
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path
+from audioformer.files import atomic_path, held, sweep, writable_folder
 
 ROWS_PER_SHARD = 512
 MAX_UNREADABLE = 0.1  # share of the clips
-STALE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class PrepareRecord:
         seconds: time taken by this run.
         problem: why this clip was left out; None if all went well.
         n_problems: clips left out so far, those of skipped shards included.
+        notes: what its user must know of this clip: what of its file is missing, or was changed.
     """
 
     done: int
@@ -67,6 +69,7 @@ class PrepareRecord:
     seconds: float
     problem: str | None
     n_problems: int
+    notes: tuple[str, ...] = ()
 
 
 def prepare(
@@ -104,17 +107,39 @@ def prepare(
         PrepareRecord, one a clip.
 
     Raises:
-        AudioformerError: settings out of range; the folder holds another corpus (the difference is named); more than a
-            tenth of the clips unreadable; the folder cannot be written.
+        AudioformerError: settings out of range; the folder holds another corpus (the difference is named); another
+            process prepares the same part of it; more than a tenth of the clips unreadable; the folder cannot be written.
     """
     require_datasets()
     folder = Path(out_folder)
     part, n_parts = _check_part(shard)
     config = augment_preset(augment) if isinstance(augment, str) else augment
     info = _describe(dataset, codec, n_codebooks, variants, seed, config, clip_s, frames)
-    info = _claim(folder, info, n_shards, n_parts)
-    run = _Run(dataset, codec, folder, info, config, range(part - 1, info.n_shards, n_parts))
-    yield from run.records()
+    if folder.is_file():
+        raise AudioformerError(f"{folder}: is a file; give a folder for the corpus")
+    with contextlib.ExitStack() as until_the_end:
+        with held(writable_folder(folder), ".start", wait_s=60):
+            info = _claim(folder, info, n_shards, n_parts)
+            if not _others_at_work(folder, part, n_parts):
+                sweep(folder)
+            until_the_end.enter_context(held(folder, f".{part}-of-{n_parts}"))
+        run = _Run(dataset, codec, folder, info, config, range(part - 1, info.n_shards, n_parts))
+        yield from run.records()
+
+
+def _others_at_work(folder: Path, part: int, n_parts: int) -> bool:
+    """Whether other processes prepare other parts of this corpus now; one that does the same part is refused."""
+    at_work = False
+    for lock in folder.glob(".lock.*-of-*"):
+        other, n_others = map(int, lock.name.removeprefix(".lock.").split("-of-"))
+        try:
+            with held(folder, lock.name.removeprefix(".lock")):
+                continue
+        except AudioformerError:
+            if n_others != n_parts or other == part:
+                raise
+            at_work = True
+    return at_work
 
 
 def _check_part(shard: tuple[int, int] | None) -> tuple[int, int]:
@@ -175,8 +200,6 @@ def _claim(folder: Path, info: CorpusInfo, n_shards: int | None, n_parts: int) -
 
     Parts started at the same moment come to the same answer.
     """
-    if folder.is_file():
-        raise AudioformerError(f"{folder}: is a file; give a folder for the corpus")
     if not (folder / INFO_NAME).is_file():
         if folder.is_dir() and any(folder.glob("shard-*.arrow")):
             raise AudioformerError(f"{folder}: holds shards but no {INFO_NAME}; choose another folder or empty it")
@@ -191,9 +214,6 @@ def _claim(folder: Path, info: CorpusInfo, n_shards: int | None, n_parts: int) -
         raise AudioformerError(
             f"{folder}: holds another corpus: {'; '.join(differences)}; choose another folder or delete it"
         )
-    for left_over in folder.glob(".writing-*"):  # of runs that were killed
-        if time.time() - left_over.stat().st_mtime > STALE_S:
-            left_over.unlink(missing_ok=True)
     return there
 
 
@@ -222,17 +242,26 @@ class _Run:
             else:
                 yield from self._write_shard(path, index)
 
-    def _record(self, clip_id: str, index: int, problem: str | None = None) -> PrepareRecord:
+    def _record(self, clip_id: str, index: int, problem: str | None = None, notes: tuple = ()) -> PrepareRecord:
         seconds = time.perf_counter() - self.started
         return PrepareRecord(
-            self.done, self.total, clip_id, index, self.info.n_shards, self.audio_s, seconds, problem, self.n_problems
+            done=self.done,
+            total=self.total,
+            clip_id=clip_id,
+            shard=index,
+            n_shards=self.info.n_shards,
+            audio_s=self.audio_s,
+            seconds=seconds,
+            problem=problem,
+            n_problems=self.n_problems,
+            notes=notes,
         )
 
     def _write_shard(self, path: Path, index: int) -> Iterator[PrepareRecord]:
         from datasets.arrow_writer import ArrowWriter
 
         problems: dict[str, str] = {}
-        problems_path(path).unlink(missing_ok=True)
+        notes: dict[str, list[str]] = {}
         with atomic_path(path) as temporary:
             with ArrowWriter(
                 features=corpus_features(self.info.frames is not None), path=str(temporary), writer_batch_size=64
@@ -242,16 +271,17 @@ class _Run:
                     try:
                         for row in self._rows(clip):
                             writer.write(row)
+                        if self.maker.notes:
+                            notes[clip.id] = list(self.maker.notes)
                     except AudioformerError as error:
                         problem = problems[clip.id] = str(error)
                         self.n_problems += 1
                     self.done += 1
                     self._refuse_if_hopeless(problem)
-                    yield self._record(clip.id, index, problem)
+                    yield self._record(clip.id, index, problem, tuple(notes.get(clip.id, ())))
                 writer.finalize()
-            if problems:
-                with atomic_path(problems_path(path)) as report:
-                    report.write_text(json.dumps(problems, indent=1, ensure_ascii=False), encoding="utf-8")
+            _report(problems_path(path), problems)
+            _report(notes_path(path), notes)
 
     def _refuse_if_hopeless(self, problem: str | None) -> None:
         """Stop before the shard is written when too much is wrong: with half of many clips, or a tenth of all."""
@@ -291,3 +321,11 @@ class _Run:
             "partner": content.partner[0],
             "partner_group": content.partner[1],
         }
+
+
+def _report(path: Path, entries: dict) -> None:
+    """A JSON file beside a shard; none where there is nothing to report."""
+    path.unlink(missing_ok=True)
+    if entries:
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(entries, indent=1, ensure_ascii=False), encoding="utf-8")

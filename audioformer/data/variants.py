@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audioformer.audio import FLOOR_DB, quietness, to_mono
 from audioformer.data.augment import AugmentConfig, TimeMap, augment_with_times
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.data.effects import mixup
@@ -69,6 +70,9 @@ class VariantMaker:
         config: how to vary; unused for one variant.
         seed: of all chance, together with clip id and variant number.
         clip_s: longest stretch kept, seconds, or None.
+
+    Attributes:
+        notes: what is to be said about the sound of the clip that was varied last.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class VariantMaker:
     ):
         self.dataset, self.sample_rate, self.variants = dataset, sample_rate, variants
         self.config, self.seed, self.clip_s = config, seed, clip_s
+        self.notes: tuple[str, ...] = ()
         self.partners: dict[tuple, list[int]] = defaultdict(list)
         if config is not None and config.mixup_chance:
             for index, clip in enumerate(dataset):
@@ -100,10 +105,13 @@ class VariantMaker:
         Raises:
             AudioformerError: the file cannot be read.
         """
+        self.notes = ()
         wave, content = clip.load(self.sample_rate), Content.of(self.dataset, clip)
+        silence = (quietness(FLOOR_DB),) if wave.level_db <= FLOOR_DB else ()
+        self.notes = wave.notes + silence
         length = self._limit(wave.samples.shape[1])
         yield 0, wave.samples[:, :length].numpy(), content.moved(TimeMap(1.0, 0.0, length / self.sample_rate))
-        mono = wave.samples.mean(0).numpy()
+        mono = to_mono(wave.samples)[0].numpy()
         for number in range(1, self.variants):
             digest = hashlib.sha256(f"{clip.id}\0{number}".encode()).digest()
             rng = np.random.default_rng([self.seed, int.from_bytes(digest[:8], "big")])

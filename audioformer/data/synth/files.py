@@ -20,7 +20,7 @@ from audioformer.audio import save_audio
 from audioformer.data.synth.catalogue import CLASSES, ESC10_CLASSES, SOURCES
 from audioformer.data.synth.scene import check_request, clip_seed, synth_clip, synth_scene
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path
+from audioformer.files import atomic_path, held, sweep
 
 ESC50_COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 EVENT_COLUMNS = ("filename", "label", "onset_s", "offset_s", "level_db")
@@ -72,7 +72,8 @@ def write_scenes(
         One Item per clip, in order.
 
     Raises:
-        AudioformerError: an argument is out of range, the folder holds clips of other settings, or the disk refuses.
+        AudioformerError: an argument is out of range, the folder holds clips of other settings, another process writes to
+            it, or the disk refuses.
 
     Example:
         >>> items = write_scenes(getfixture("tmp_path"), 2, seed=1, duration_s=1.0, kind="clips", classes=["dog"])
@@ -81,16 +82,19 @@ def write_scenes(
     """
     folder, settings = Path(folder), _settings(kind, n_clips, seed, duration_s, max_events, classes, sample_rate)
     _claim(folder, settings)
-    finished, items = _finished(folder), []
-    for index in range(n_clips):
-        if index in finished and (folder / "audio" / finished[index].filename).is_file():
-            items.append(finished[index])
-        else:
-            items.append(_write_one(folder, index, settings))
-            _append(folder, index, items[-1])
-        if progress is not None:
-            progress(index + 1, n_clips)
-    write_tables(folder, items)
+    with held(folder / "meta"):
+        for part in ("audio", "meta"):
+            sweep(folder / part)
+        finished, items = _finished(folder), []
+        for index in range(n_clips):
+            if index in finished and (folder / "audio" / finished[index].filename).is_file():
+                items.append(finished[index])
+            else:
+                items.append(_write_one(folder, index, settings))
+                _append(folder, index, items[-1])
+            if progress is not None:
+                progress(index + 1, n_clips)
+        write_tables(folder, items)
     return items
 
 
