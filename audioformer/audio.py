@@ -233,8 +233,8 @@ def check_waveform(samples: Tensor, sample_rate: int, name: str = "waveform") ->
 def _check_rate(sample_rate: int, name: str) -> None:
     if not isinstance(sample_rate, int | np.integer) or not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
         raise AudioformerError(
-            f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}; if that is "
-            "not the true rate, give the samples as an array with the true one"
+            f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}; if "
+            "that is not the true rate, give the samples as an array with the true one"
         )
 
 

@@ -1,7 +1,7 @@
 """Thousands of damaged sound files through the one door: `python -m tests.fuzz_sounds --seconds 60 --seed 0`.
 
-What must hold for each: no exception but AudioformerError, in one line; no hang; memory within a bound; and of a sound that
-was damaged behind its header, nothing shorter than before without a word.
+What must hold for each: no exception but AudioformerError, in one line; no hang; memory within a bound; and of a sound
+that was damaged behind its header, nothing shorter than before without a word.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ def test_damage_in_the_middle_is_counted(tmp_path, form, subtype):
 
 
 def test_damage_in_an_mp3_is_told(tmp_path):
-    """Zeros instead of frames, in one that counts them and in one that does not; and one that was cut within a frame."""
+    """Zeros instead of frames, in one that counts them and in one that does not; and one that ends within a frame."""
     for content in (music(), sounds.without_counting_frame(music())):
         found = load_audio(file_of(tmp_path, patched(content, len(content) // 2, bytes(5000))))
         assert 265_000 < found.samples.shape[1] < 299_000

@@ -167,6 +167,7 @@ def _summary(arguments: argparse.Namespace, record) -> Result:
         text += f"; {len(corpus.problems)} clips could not be read"
     if corpus.notes:
         clip, sentences = next(iter(corpus.notes.items()))
-        text += f"; something of {len(corpus.notes)} clips is missing or was changed, e.g. {printable(clip)}: {sentences[0]}"
+        example = f"{printable(clip)}: {sentences[0]}"
+        text += f"; something of {len(corpus.notes)} clips is missing or was changed, e.g. {example}"
     more = {"label_names": list(corpus.label_names), "problems": corpus.problems, "notes": corpus.notes}
     return Result(document | numbers | more, text)

@@ -136,8 +136,8 @@ class Corpus(Sequence):
         codes = self._all_codes[row].astype(np.int64).reshape(self._n_rows_of_codes[row], -1)
         if codes.max(initial=0) >= self.codec["codebook_size"]:
             raise AudioformerError(
-                f"{self.info.dataset}: codes of clip {self._columns['id'][row]} go up to {codes.max()}, beyond the codec's "
-                f"{self.codec['codebook_size']} entries; prepare the corpus again"
+                f"{self.info.dataset}: codes of clip {self._columns['id'][row]} go up to {codes.max()}, beyond the "
+                f"codec's {self.codec['codebook_size']} entries; prepare the corpus again"
             )
         return torch.from_numpy(codes[: self.info.n_codebooks])
 

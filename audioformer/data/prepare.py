@@ -108,7 +108,8 @@ def prepare(
 
     Raises:
         AudioformerError: settings out of range; the folder holds another corpus (the difference is named); another
-            process prepares the same part of it; more than a tenth of the clips unreadable; the folder cannot be written.
+            process prepares the same part of it; more than a tenth of the clips unreadable; the folder cannot be
+            written.
     """
     require_datasets()
     folder = Path(out_folder)

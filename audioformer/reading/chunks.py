@@ -15,8 +15,8 @@ RIFFS = (b"RIFF", b"RIFX", b"RF64")
 AFTER_SOUND = tuple(
     name.encode().ljust(4)
     for name in (
-        "LIST id3 ID3 bext iXML fact cue smpl PEAK JUNK junk PAD inst afsp DISP _PMX axml chna note labl plst acid strc "
-        "LGWV cart ResU FLLR umid minf elm1 regn SAUR aXML Cr8r mext levl"
+        "LIST id3 ID3 bext iXML fact cue smpl PEAK JUNK junk PAD inst afsp DISP _PMX axml chna note labl plst acid "
+        "strc LGWV cart ResU FLLR umid minf elm1 regn SAUR aXML Cr8r mext levl"
     ).split()
 )  # chunks that may stand behind the sound
 

@@ -158,8 +158,8 @@ def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
     """
     if (media := media_format(head)) is not None and media[1] in KNOWN:
         return AudioformerError(
-            f"{path.name}: not a readable sound file: is {media[0]} that is damaged, or ends before its sound begins, or is in a "
-            f"coding that is not decoded here ({reason}); copy or download it again, or export it as WAV"
+            f"{path.name}: not a readable sound file: is {media[0]} that is damaged, or ends before its sound begins, or is "
+            f"in a coding that is not decoded here ({reason}); copy or download it again, or export it as WAV"
         )
     if media is not None and has_pyav():
         return AudioformerError(
@@ -167,8 +167,8 @@ def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
         )
     if media is not None:
         return AudioformerError(
-            f'{path.name}: is {media[0]}, which is decoded where PyAV is installed: pip install "audioformer[phones]"; or drop it '
-            f'on the app\'s page, or make a WAV of it: ffmpeg -i "{path.name}" "{path.stem}.wav"'
+            f'{path.name}: is {media[0]}, which is decoded where PyAV is installed: pip install "audioformer[phones]"; '
+            f'or drop it on the app\'s page, or make a WAV of it: ffmpeg -i "{path.name}" "{path.stem}.wav"'
         )
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for magic, what, way_out in OTHERS:

@@ -15,7 +15,7 @@ from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part
 
 
 def ogg(data, at: int) -> Inspection:
-    """Pages: whether they are whole, whether several files were joined, and whether the last one says that it is the last."""
+    """Pages: whether they are whole, whether files were joined, and whether the last one says that it is the last."""
     links, follows_begin, damaged, cut, numbers = [], False, 0, None, {}  # links: [first page, last page, its end]
     while 0 <= (at := data.find(b"OggS", at)) <= len(data) - 27:
         stop = at + 27 + data[at + 26] + sum(data[at + 27 : at + 27 + data[at + 26]])

@@ -189,8 +189,9 @@ class SoundReader:
             try:
                 if (sound.samplerate, sound.channels) != (self.sample_rate, self.channels):
                     self.notes.append(
-                        f"part {number + 1} of {len(self.seen.parts)} that were joined in it is left out: it has {sound.channels} "
-                        f"channels at {sound.samplerate} Hz, the first has {self.channels} at {self.sample_rate}; part the file"
+                        f"part {number + 1} of {len(self.seen.parts)} that were joined in it is left out: it has "
+                        f"{sound.channels} channels at {sound.samplerate} Hz, the first has {self.channels} at "
+                        f"{self.sample_rate}; cut the file in two"
                     )
                     continue
                 came = 0
