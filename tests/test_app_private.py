@@ -153,7 +153,9 @@ def refused(address, path, body):
 
 
 def test_large_and_odd_bodies_are_refused_without_a_word_in_the_log(address):
-    pick = {"data": [None, "small", "animals"], "event_data": {"index": 0}, "fn_index": 0, "session_hash": "s"}
+    dependencies = json.loads(ask(address, "/config")[2])["dependencies"]
+    event = next(one["id"] for one in dependencies if one["targets"][0][1] == "pick")
+    pick = {"data": [None, "small", "animals"], "event_data": {"index": 0}, "fn_index": event, "session_hash": "s"}
     big = Limits().form + 1
     bodies = {413: [b"x" * (Limits().sound + 1)]}
     bodies[400] = [b"{}", b"[" * 100_000, json.dumps({**pick, "fn_index": 10**6}).encode()]
@@ -162,10 +164,7 @@ def test_large_and_odd_bodies_are_refused_without_a_word_in_the_log(address):
     for status, sent in bodies.items():
         for body in sent:
             assert refused(address, "/gradio_api/queue/join", body) in (status, None), body[:80]
-    dependency = next(
-        one for one in json.loads(ask(address, "/config")[2])["dependencies"] if one["targets"][0][1] == "pick"
-    )
-    body = {**pick, "fn_index": dependency["id"], "event_data": {"index": "x" * big}}
+    body = {**pick, "event_data": {"index": "x" * big}}
     assert refused(address, "/gradio_api/queue/join", json.dumps(body).encode()) in (413, None)
     assert ask(address, "/config")[0] == 200
 
