@@ -18,12 +18,13 @@ import torch
 from tiny import codec_about, coded_clips
 from torch import nn
 
+from audioformer.checkpoint import load_checkpoint, save_checkpoint
 from audioformer.errors import AudioformerError
 from audioformer.files import writable_folder
 from audioformer.optim import make_optimizer, schedule_factor
 from audioformer.pretrain import MaskedModelling, load_pretrained
 from audioformer.recipes import TrainConfig, pretrain_preset
-from audioformer.train import Task, WeightAverage, finish_first, load_state, train
+from audioformer.train import Task, WeightAverage, finish_first, load_state, save_state, train
 
 BASE = pretrain_preset("test")
 CONFIG = replace(
@@ -204,6 +205,29 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path):
         run(tmp_path / "file" / "run", 1)
     assert writable_folder(tmp_path / "new" / "one").is_dir()
     assert list((tmp_path / "new" / "one").iterdir()) == []
+
+
+@pytest.mark.skipif(
+    not hasattr(signal, "SIGXFSZ"), reason="needs limits on file sizes, which this system does not have"
+)
+def test_a_full_disk_is_told_as_such_and_what_was_there_stays(tmp_path):
+    import resource
+
+    about, large = {"kind": "pretrained", "model": {}}, {"weights": torch.zeros(100_000)}
+    save_state(tmp_path, {"step": 1})
+    save_checkpoint(tmp_path / "c", {"weights": torch.ones(2)}, about, "card")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(AudioformerError, match="cannot be written .*free space"):
+            save_state(tmp_path, {"step": 2, **large})
+        with pytest.raises(AudioformerError, match="cannot be written .*free space"):
+            save_checkpoint(tmp_path / "c", large, about, "card")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert load_state(tmp_path) == {"step": 1}
+    assert load_checkpoint(tmp_path / "c")[0]["weights"].tolist() == [1, 1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "state.pt"]
 
 
 class Scripted(Task):
