@@ -510,7 +510,7 @@ def test_every_ending_that_can_be_decoded_counts_and_the_others_are_counted(tmp_
     assert len(data) == 9
     assert {clip.load().samples.shape[1] > 0 for clip in data} == {True}
     others, loose = data.notes
-    assert others == "3 files are no sound that can be decoded here and left out: 2 .xyz, 1 .txt"
+    assert others == "3 files are left out, not a sound that can be decoded here: 2 .xyz, 1 .txt"
     assert loose == "1 sound file is left out, for no list and no folder gives a class, e.g. loose.wav"
     assert data.select(splits=[None]).notes == data.notes
 
@@ -524,7 +524,7 @@ def test_phones_recordings_count_where_they_can_be_decoded_and_are_named_elsewhe
     data = open_dataset("folder", tmp_path)
     assert len(data) == 1
     assert data.notes[0].startswith(
-        "1 file is not a sound that can be decoded here and left out: 1 .m4a; phones' formats need `pip"
+        "1 file is left out, not a sound that can be decoded here: 1 .m4a; phones' formats need `pip"
     )
 
 

@@ -43,12 +43,12 @@ def aiff(**counts: int) -> bytes:
 WHOLE = {  # name: (file, samples that must come, what must be said or "")
     "wav, size of the sound too small": (lambda: with_data_size(wav(), 1000), N, "counts 500 of the samples; all"),
     "wav, all sizes too small": (lambda: with_data_size(wav(), 1000, 1036), N, "counts 500 of the samples; all"),
-    "wav, sizes 0: the recorder died": (lambda: with_data_size(wav(), 0, 0), N, "there is not a sound; all"),
+    "wav, sizes 0: the recorder died": (lambda: with_data_size(wav(), 0, 0), N, "there is no sound; all"),
     "wav, sizes unknown: from a pipe": (lambda: with_data_size(wav(), 0xFFFFFFFF, 0xFFFFFFFF), N, ""),
     "wav, sizes 0, with a comment at the end": (
         lambda: with_data_size(wav(), 0, 0) + b"LIST" + struct.pack("<I", 4) + b"INFO",
         N,
-        "there is not a sound; all",
+        "there is no sound; all",
     ),
     "wav, a comment at the end": (lambda: wav() + b"LIST" + struct.pack("<I", 4) + b"INFO", N, ""),
     "wav, zeros at the end": (lambda: wav() + bytes(512), N, ""),

@@ -124,9 +124,8 @@ def said_of_others(others: dict[str, int]) -> str:
     n = sum(others.values())
     phones = any(ending in PHONE_ENDINGS for ending in others)
     way_out = '; phones\' formats need `pip install "audioformer[phones]"`' if phones else ""
-    return (
-        f"{n} {'file is' if n == 1 else 'files are'} no sound that can be decoded here and left out: {counts}{way_out}"
-    )
+    files = "1 file is" if n == 1 else f"{n} files are"
+    return f"{files} left out, not a sound that can be decoded here: {counts}{way_out}"
 
 
 def _files(folder: Path) -> Iterator[Path]:
