@@ -30,8 +30,10 @@ OFFLINE = {
 def go_offline() -> None:
     """Set the variables that keep Gradio and the hub client from calling out; call before importing Gradio."""
     os.environ.update(OFFLINE)
-    beside = [name for name in os.environ.get("NO_PROXY", "").split(",") if name and name not in HERE]
-    os.environ["NO_PROXY"] = ",".join([*beside, *HERE])  # Gradio's launch asks its own server, never through a proxy
+    named = ",".join(os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")).split(",")
+    beside = dict.fromkeys(name for name in named if name and name not in HERE)
+    # Gradio's launch asks its own server, never through a proxy; where both names are set, no_proxy is the one that counts
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join([*beside, *HERE])
 
 
 def own_temporary_folder(port: int) -> Path:

@@ -65,10 +65,13 @@ def test_no_room_asks_for_anything_outside(browser, address):
 
 
 def test_gradio_is_told_to_stay_silent_and_to_ask_its_own_server_directly(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "intranet")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "intranet")
     settings.go_offline()
     settings.go_offline()
     assert settings.os.environ["NO_PROXY"] == "intranet,127.0.0.1,localhost"
+    assert all(map(urllib.request.proxy_bypass_environment, ("127.0.0.1", "localhost", "intranet")))
     for name in ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY"):
         assert name in settings.OFFLINE
 

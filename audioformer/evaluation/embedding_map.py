@@ -19,6 +19,10 @@ Shapes: n clips, D width of a vector, C classes, k neighbours.
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -244,12 +248,7 @@ def project(vectors, method: str = "umap", seed: int = 0) -> tuple[np.ndarray, n
     if method == "pca":
         found = entry_map((vectors - space.mean) / space.scale)
         return found.points, found.shares
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise AudioformerError(
-            'this map needs umap-learn: pip install "audioformer[app]"; or take method="pca"'
-        ) from error
+    umap = open_umap()
     start = entry_map(space.unit).points  # a start that depends on nothing but the vectors
     if not start.any():
         return start, None
@@ -257,8 +256,31 @@ def project(vectors, method: str = "umap", seed: int = 0) -> tuple[np.ndarray, n
     start = 10 * start / np.abs(start).max()
     if np.ptp(start, axis=0).min() < 1e-6:  # all on one line: umap would divide by the width of the start, which is 0
         start += 1e-3 * np.random.default_rng(seed).standard_normal(start.shape)
-    reducer = UMAP(n_neighbors=near, min_dist=UMAP_DISTANCE, init=start, random_state=seed, n_jobs=1)
+    reducer = umap(n_neighbors=near, min_dist=UMAP_DISTANCE, init=start, random_state=seed, n_jobs=1)
     return reducer.fit_transform(space.unit).astype(np.float64), None
+
+
+def open_umap() -> type:
+    """The class UMAP. Numba, which compiles it, wants to keep the result: in site-packages, or else below the home folder.
+
+    Where neither can be written, it gets a folder of its own until Python ends.
+    """
+    try:
+        try:
+            from umap import UMAP
+        except RuntimeError:  # of numba: no place for its cache
+            folder = tempfile.mkdtemp(prefix="audioformer-numba-")
+            atexit.register(shutil.rmtree, folder, True)
+            os.environ["NUMBA_CACHE_DIR"] = folder
+            import numba
+
+            numba.config.reload_config()
+            from umap import UMAP
+    except ImportError as error:
+        raise AudioformerError(
+            'this map needs umap-learn: pip install "audioformer[app]"; or take method="pca"'
+        ) from error
+    return UMAP
 
 
 def align(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
