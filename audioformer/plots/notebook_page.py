@@ -34,7 +34,7 @@ def formulas_as_mathml(text: str) -> str:
     """Text whose formulas between dollars are MathML, which browsers draw without a script.
 
     Example:
-        >>> formulas_as_mathml("costs 5 $; $x_1$").count("<msub>")
+        >>> formulas_as_mathml("the code $c_1$ costs 10 bits").count("<msub>")
         1
     """
     from latex2mathml.converter import convert
