@@ -213,7 +213,8 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_first_step(tmp_path):
 def test_a_full_disk_is_told_as_such_and_what_was_there_stays(tmp_path):
     import resource
 
-    about, large = {"kind": "pretrained", "model": {}}, {"weights": torch.zeros(100_000)}
+    about = {"kind": "pretrained", "model": {}, "codec": {"name": "tiny", "fingerprint": "0"}}
+    large = {"weights": torch.zeros(100_000)}
     save_state(tmp_path, {"step": 1})
     save_checkpoint(tmp_path / "c", {"weights": torch.ones(2)}, about, "card")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
