@@ -167,7 +167,8 @@ class Guard:
             raise Refusal(
                 421,
                 f"This app does not answer under the name {name[:100]!r}. If the name is yours, start the app with "
-                f"{HOSTS_VARIABLE}={name[:100]} in its environment.",
+                f"{HOSTS_VARIABLE}={name[:100]} in its environment; behind a proxy as that of JupyterHub, with "
+                "GRADIO_ROOT_PATH=ADDRESS, the whole address of this page there.",
             )
 
     def _require_own_page(self, request: Request) -> None:

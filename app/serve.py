@@ -104,7 +104,7 @@ def guarded(demo, names: list[str], locked: bool):
         names: of this computer, under which others reach the page.
         locked: whether a password is asked for.
     """
-    from gradio.routes import App, ORJSONResponse
+    from gradio.routes import App, ORJSONResponse, templates
 
     from audioformer_app.guard import Guard, Limits
     from audioformer_app.pages import Pages
@@ -114,6 +114,9 @@ def guarded(demo, names: list[str], locked: bool):
             pages = Pages(demo._queue, self.state_holder, demo.forget)
             return Guard(super().build_middleware_stack(), self, pages, names, locked, Limits())
 
+    if demo.root_path:  # behind a proxy, whose address may come without the last slash: what is relative starts here
+        base = demo.root_path.rstrip("/") + "/"
+        templates.context_processors.append(lambda _request: {"base_url": base})
     routes = [taught_route(demo.taught), notebook_route(), *static_routes()]
     nothing = {"docs_url": None, "redoc_url": None, "openapi_url": None}
     return Guarded(routes=routes, default_response_class=ORJSONResponse, **nothing)
@@ -151,7 +154,7 @@ def static_routes() -> list:
     """Our own scripts and the plotly.min.js of the installed plotly, under an address that changes with their content."""
     import plotly
     from starlette.responses import FileResponse
-    from starlette.routing import Mount, Route
+    from starlette.routing import Route
     from starlette.staticfiles import StaticFiles
 
     from audioformer.widgets import modules
@@ -163,8 +166,16 @@ def static_routes() -> list:
     def plotly_script(request):  # noqa: ARG001 - starlette passes it
         return FileResponse(script, media_type="text/javascript", headers=forever)
 
+    def files(folder):  # no Mount: behind a proxy that takes a prefix away (GRADIO_ROOT_PATH) it finds no file
+        served = StaticFiles(directory=folder)
+
+        async def file(request):
+            return await served.get_response(request.path_params["path"], request.scope)
+
+        return file
+
     return [
         Route(f"/{static_prefix()}/plotly.min.js", plotly_script),
-        Mount(f"/{static_prefix()}/widgets", StaticFiles(directory=modules.STATIC)),
-        Mount(f"/{static_prefix()}", StaticFiles(directory=STATIC)),
+        Route(f"/{static_prefix()}/widgets/{{path:path}}", files(modules.STATIC)),
+        Route(f"/{static_prefix()}/{{path:path}}", files(STATIC)),
     ]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
+import http.server
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from app_page import Tab, small_app
 
 import audioformer
 from audioformer.files import samples_folder
@@ -56,3 +61,62 @@ def test_nothing_installed_is_written_and_no_home_is_needed(read_only, what, tmp
     done = subprocess.run([sys.executable, *words], env=read_only, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     assert not [path.name for path in (tmp_path / "tmp").iterdir()]  # what was put elsewhere is gone again
+
+
+# --- behind a proxy that takes a prefix away, as that of JupyterHub and Binder
+
+PREFIX = "/user/ann/proxy/7860"
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """Passes requests on to the server's `target`, without the prefix."""
+
+    def pass_on(self):
+        """One request and its answer, part by part."""
+        path = self.path.removeprefix(PREFIX)
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        passed = http.client.HTTPConnection("127.0.0.1", self.server.target)
+        passed.request(self.command, "/" + path.lstrip("/"), body or None, dict(self.headers))
+        answer = passed.getresponse() if path != self.path else None
+        self.send_response(answer.status if answer else 404)
+        for name, value in answer.getheaders() if answer else ():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                self.send_header(name, value)
+        self.end_headers()
+        with suppress(BrokenPipeError, ConnectionResetError, http.client.HTTPException):  # a page that was closed
+            while answer and (part := answer.read1()):
+                self.wfile.write(part)
+                self.wfile.flush()
+
+    do_GET = do_POST = do_HEAD = pass_on  # noqa: N815 - names of http.server
+
+    def log_message(self, *_):
+        """Nothing to standard error."""
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory):
+    """Address of the app at the proxy."""
+    with pytest.MonkeyPatch.context() as patch, http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        address = f"http://127.0.0.1:{server.server_port}{PREFIX}"
+        patch.setenv("GRADIO_ROOT_PATH", address)
+        with small_app(tmp_path_factory.mktemp("server")) as direct:
+            server.target = int(direct.rstrip("/").rpartition(":")[2])
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield address
+        server.shutdown()
+
+
+@pytest.mark.parametrize("slash", ["/", ""])
+def test_every_room_answers_behind_a_prefix(browser, proxied, slash):
+    tab, refused = Tab(browser, proxied + slash), []
+    tab.page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
+    for name in tab.page.locator("#af-rooms [role=tab]").all_inner_texts():
+        tab.page.click(f"#af-rooms [role=tab]:has-text('{name.strip()}')")
+        if name.strip() != "Listen":
+            tab.page.wait_for_selector(f".af-room[data-room={name.strip().lower()}]")
+            tab.page.wait_for_function("!document.querySelector('.af-busy')")
+    tab.page.click("#af-rooms [role=tab]:has-text('Listen')")
+    tab.until_new(lambda: tab.page.click(".af-tile[data-label=rain]"))
+    tab.context.close()  # its console complains of one script that Gradio asks for without the prefix, and does not need
+    assert (tab.outside, refused) == ([], [])
