@@ -293,7 +293,8 @@ def test_decode_refuses_what_the_codes_do_not_give(capsys, tmp_path):
     assert "holds 2" in refusal(capsys, f"decode {codes} -o x.wav --codec codec --codebooks 3")
     assert "x.mp3" in refusal(capsys, f"decode {codes} -o x.mp3 --codec codec")
     line = refusal(capsys, f"decode {codes} -o x.wav --codec other")
-    assert "c.safetensors (codec codec) belongs to a codec with fingerprint" in line
+    assert "c.safetensors" in line
+    assert "fingerprint" in line
     assert [path.name for path in tmp_path.iterdir()] == ["c.safetensors"]
     assert not Path("x.wav").exists()
 
