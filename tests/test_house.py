@@ -17,7 +17,7 @@ HERE = Path(__file__)
 ROOT = HERE.parents[1]
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_LINE = 300, 60, 120  # of code: documentation is not to be saved on
 MAX_MODULES, MAX_FOLDERS = 30, 12
-UNDER_WAY = pytest.mark.xfail(strict=False, reason="the house is being rebuilt")
+UNDER_WAY = pytest.mark.xfail(strict=False, reason="not reached yet: see the message")
 MAX_FILE_BYTES = 1 << 20  # weights alone may be larger: they have a card and a hash
 
 # From the first module a reader meets to the last; a module or folder imports only what stands on a line above its own,
@@ -133,7 +133,6 @@ def test_no_file_is_long():
     assert {name: length for name, length in lengths.items() if length > MAX_FILE_LINES} == {}
 
 
-@UNDER_WAY
 def test_no_function_is_long():
     long = {}
     for path in sources():
@@ -156,10 +155,12 @@ def test_imports_point_one_way():
     assert wrong == []
 
 
-@UNDER_WAY
-def test_no_two_modules_need_each_other():
+@pytest.mark.parametrize("package", ["audioformer", pytest.param("audioformer_app", marks=UNDER_WAY)])
+def test_no_two_modules_need_each_other(package):
     """Modules that import nothing but what is known are known; where none is left to add, the rest is a circle."""
-    graph, known = imports(), {"audioformer", "audioformer_app"}  # these load the others when they are used
+    graph = {name: others for name, others in imports().items() if name.split(".")[0] == package}
+    known = {"audioformer", "audioformer_app"}  # these load the others when they are used
+    known |= {name for name in modules() if name.split(".")[0] != package}
     while ready := {name for name, others in graph.items() if name not in known and others <= known}:
         known |= ready
     in_circles = {name: sorted(graph[name] - known) for name in graph if name not in known}
