@@ -24,16 +24,16 @@ LIBRARY = Path(audioformer.__file__).parent
 NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 PATH = {  # in the order of reading
     "classify a file": (
-        "classify audio reading/reader reading/inspect reading/frames codec codecs/__init__ codecs/compact codecs/stream "
-        "codecs/spectra rvq predict tokens classifier encoder attention model checkpoint methods files config"
+        "classify audio reading/reader reading/inspect reading/frames codec codecs/__init__ codecs/compact "
+        "codecs/stream codecs/spectra rvq predict tokens classifier encoder attention model checkpoint methods files config"
     ),
     "pre-train": (
         "data/corpus data/corpus_format data/batches pretrain tokens masking model encoder attention losses train "
         "optim checkpoint files recipes config"
     ),
     "fine-tune FT2": (
-        "data/corpus data/corpus_format data/batches pretrain checkpoint methods model encoder attention tokens finetune "
-        "classifier losses adapt recipes train optim files config"
+        "data/corpus data/corpus_format data/batches pretrain checkpoint methods model encoder attention tokens "
+        "finetune classifier losses adapt recipes train optim files config"
     ),
 }
 MOST = {"classify a file": (15, 1500), "pre-train": (18, 1800), "fine-tune FT2": (22, 2300)}  # files, lines of code
