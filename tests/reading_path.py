@@ -25,7 +25,8 @@ NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tok
 PATH = {  # in the order of reading
     "classify a file": (
         "classify audio reading/reader reading/inspect reading/frames codec codecs/__init__ codecs/compact "
-        "codecs/stream codecs/spectra rvq predict tokens classifier encoder attention model checkpoint methods files config"
+        "codecs/stream codecs/spectra rvq predict tokens classifier encoder attention model checkpoint methods files "
+        "config"
     ),
     "pre-train": (
         "data/corpus data/corpus_format data/batches pretrain tokens masking model encoder attention losses train "
