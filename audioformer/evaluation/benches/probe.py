@@ -182,7 +182,8 @@ def probe_table(
         {"name", "machine", "rows"}. In a row "ours" is the mean score over folds and seeds; "peer" that of the log-mel
         statistics with a support vector machine on the same folds; "seed_std" the deviation over seeds of the mean over
         folds, "fold_std" that over folds of the mean over seeds; "speed" seconds of sound a second, "speed_ratio" that
-        beside log-mel bands in the same run; "n_parameters" and "probe_parameters" the learned numbers.
+        beside log-mel bands in the same run; "layer" the one chosen most often;
+        "n_parameters" and "probe_parameters" the learned numbers.
     """
     table = []
     for own in data:
@@ -195,13 +196,19 @@ def probe_table(
             for name in dict.fromkeys(record["probe"] for record in mine):
                 cells = _cells(mine, model.name, name)
                 if cells:
-                    last = next(r for r in reversed(mine) if (r["features"], r["probe"]) == (model.name, name))
-                    sizes = {key: last[key] for key in ("n_features", "probe_parameters")} | {
-                        "n_parameters": model.n_parameters
+                    theirs = [r for r in mine if (r["features"], r["probe"]) == (model.name, name)]
+                    sizes = {key: theirs[-1][key] for key in ("n_features", "probe_parameters")} | {
+                        "n_parameters": model.n_parameters,
+                        "layer": _usual([r.get("layer") for r in theirs]),
                     }
                     about = {"data": own.name, "features": model.name, "probe": name, "chance": own.chance()}
                     table.append(_line(about, cells, peer, own.metric) | sizes | speed)
     return {"name": "probe", "machine": machine(), "rows": table}
+
+
+def _usual(layers: list[int | None]) -> int | None:
+    """The layer chosen most often."""
+    return max(layers, key=layers.count)
 
 
 def _cells(records: Sequence[dict], features: str, name: str) -> dict[tuple[str, int], float]:
@@ -261,6 +268,7 @@ COLUMNS = {
     "± seeds": "seed_std",
     "± folds": "fold_std",
     "chance": "chance",
+    "layer": "layer",
     "size": "n_features",
     "parameters": "n_parameters",
     "speed / log-mel": "speed_ratio",
