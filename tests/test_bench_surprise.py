@@ -28,7 +28,7 @@ def home(tmp_path_factory):
     codec = load_codec(str(root / "codec"))
     lines = ["filename,label,split,group"]
     for i in range(6):
-        save_audio(root / "tones" / f"{i}.wav", tone(300 * (i + 1), 0.6, seed=i), RATE)
+        save_audio(root / "tones" / f"{i}.wav", tone(300 * (1 + i % 5), 2.0, seed=i), RATE)
         lines.append(f"{i}.wav,tone,{'val' if i > 3 else 'train'},source {i}")
     (root / "tones" / "clips.csv").write_text("\n".join(lines))
     list(prepare(open_dataset("folder", root / "tones"), codec, root / "codes"))
@@ -44,7 +44,17 @@ def home(tmp_path_factory):
 
 
 def test_every_held_out_source_has_its_lines(home, capsys):
-    words = ["bench", "surprise", str(home / "codes"), "--checkpoint", str(home / "model"), "--rows", "2"]
+    words = [
+        "bench",
+        "surprise",
+        str(home / "codes"),
+        "--checkpoint",
+        str(home / "model"),
+        "--rows",
+        "2",
+        "--codec",
+        str(home / "codec"),
+    ]
     assert main([*words, "--on", str(home / "codes"), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {(row["data"], row["span"], row["row"]) for row in rows} == {

@@ -223,6 +223,7 @@ def add_surprise(benches, run) -> None:
     add("--spans", type=numbers, default=(1, 5), metavar="N,...", help=about)
     add("--rows", type=at_least_one, default=1, metavar="K", help="codebook rows measured, from the first (default 1)")
     add("--clips", type=at_least_one, default=160, metavar="N", help="clips of each set, at most (default 160)")
+    add_codec(parser, default=None, why="; needed only if it is one of your own (default: the corpus's)")
 
 
 BENCHES = {

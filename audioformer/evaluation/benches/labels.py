@@ -48,7 +48,7 @@ from audioformer.evaluation.benches.vectors import BEST, STATISTICS, ClipVectors
 from audioformer.evaluation.probe import probe, score, split_groups
 from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
-from audioformer.pretrain import load_pretrained
+from audioformer.pretrain import init_from_codebooks, load_pretrained
 from audioformer.recipes import FinetuneConfig, finetune_preset
 from audioformer.train import train
 
@@ -159,7 +159,7 @@ class LabelsBench:
         torch.manual_seed(seed)
         model = AudioFormer(self.model.config, mlm=False)
         if load_pretrained(self.name)[1].get("recipe", {}).get("init_from_codebooks"):
-            model.init_from_codebooks(self.codec.codebooks())
+            init_from_codebooks(model, self.codec.codebooks())
         return model
 
     def decides(self, about: dict, train: np.ndarray, test: np.ndarray) -> str:

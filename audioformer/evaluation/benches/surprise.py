@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from torch import Tensor
 
+from audioformer.codec import require_fingerprint
 from audioformer.codecs import load_codec
 from audioformer.config import MaskConfig
 from audioformer.data.corpus import Corpus
@@ -69,9 +70,10 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
     """Count, then measure every model on everything, under single hidden frames and under runs."""
     corpus = Corpus.open(arguments.corpus)
     learnt = corpus.select(not_split=["val", "test"], variants=[0])
-    codec = load_codec(corpus.codec["name"])
-    n_frames = round(WINDOW_S * codec.frame_rate)
+    n_frames = round(WINDOW_S * corpus.codec["frame_rate"])
     sets = held_out(corpus, arguments.on, arguments.clips, n_frames)
+    codec = load_codec(arguments.codec or corpus.codec["name"], weights=arguments.weights)
+    require_fingerprint(codec, corpus.codec["fingerprint"], "the corpus")
     show("counting")
     counted, vectors = some(learnt, COUNTED_CLIPS, COUNTED_FRAMES), codec.codebooks()
     rulers = [
