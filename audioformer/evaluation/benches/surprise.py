@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from audioformer.codec import require_fingerprint
@@ -25,6 +26,7 @@ from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
 from audioformer.evaluation.counting import Counting
 from audioformer.evaluation.surprise import silent_codes, surprise
+from audioformer.explain.fill import random_gap
 from audioformer.pretrain import load_pretrained
 
 WINDOW_S, LEAST_FRAMES = 5.0, 20
@@ -66,6 +68,17 @@ def held_out(corpus: Corpus, others: Sequence[str], n: int, n_frames: int) -> di
     return found
 
 
+def rulers_of(clips: Sequence[Tensor], vectors: Tensor, span: int) -> list[Counting]:
+    """Counts of each row of training clips (K, T_i), mixed as is best under hidden runs of so many frames; vectors (K, V, D)."""
+    size = vectors.shape[1]
+
+    def hide(n_frames: int, seed: int) -> Tensor:
+        nothing = torch.zeros(1, n_frames, dtype=torch.long)
+        return random_gap(nothing, MaskConfig().mask_ratio, span, seed, True, size)[0]
+
+    return [Counting.of([codes[k] for codes in clips], size, own, hide) for k, own in enumerate(vectors)]
+
+
 def run(arguments: argparse.Namespace, show: Say) -> dict:
     """Count, then measure every model on everything, under single hidden frames and under runs."""
     corpus = Corpus.open(arguments.corpus)
@@ -76,17 +89,14 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
     require_fingerprint(codec, corpus.codec["fingerprint"], "the corpus")
     show("counting")
     counted, vectors = some(learnt, COUNTED_CLIPS, COUNTED_FRAMES), codec.codebooks()
-    rulers = [
-        Counting.of([codes[k] for codes in counted], corpus.codec["codebook_size"], vectors[k])
-        for k in range(arguments.rows)
-    ]
+    rulers = {span: rulers_of(counted, vectors[: arguments.rows], span) for span in arguments.spans}
     lines = []
     for checkpoint in arguments.checkpoint:
         model = load_pretrained(checkpoint, expect=corpus.codec)[0]
         for name, clips in sets.items():
             for span in arguments.spans:
                 show(f"{checkpoint}: {name}, runs of {span}")
-                found = surprise(model, clips, rulers, MaskConfig(span=span), silent_codes(codec))
+                found = surprise(model, clips, rulers[span], MaskConfig(span=span), silent_codes(codec))
                 lines += [_row(checkpoint, name, span, line, found) for line in found if line["name"] == "model"]
     return {"name": "surprise", "machine": machine(), "n_counted": len(counted), "rows": lines}
 
