@@ -51,7 +51,7 @@ $AF pretrain "${unlabelled[@]}" -o "$OUT/pretrained"
 $AF pretrain "${unlabelled[@]}" --set model.rows=separate --set model.n_codebooks=3 -o "$OUT/pretrained-rows"
 
 # On hours of unlabelled sound of all kinds, if SOUND names a folder of it: a CSV with the columns filename,label,split,group, whole
-# packages as split val. Not bundled.
+# packages as split val: the bundled `pretrained-hours`.
 if [ -n "${SOUND:-}" ]; then
   $AF prepare "$SOUND" --dataset folder -o "$OUT/sound-codes"
   $AF pretrain "$OUT/sound-codes" --split train --held-out-split val --preset hours -o "$OUT/pretrained-hours"
