@@ -24,7 +24,7 @@ from audioformer.recipes import preset
 def home(tmp_path_factory):
     """Codes of tones, two of six held out, and a fresh model with groups of two frames."""
     root = tmp_path_factory.mktemp("surprise")
-    save_compact(tiny_codec(), root / "codec")
+    save_compact(tiny_codec(name=str(root / "codec")), root / "codec")  # found again by its name
     codec = load_codec(str(root / "codec"))
     lines = ["filename,label,split,group"]
     for i in range(6):
