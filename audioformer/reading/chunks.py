@@ -196,6 +196,9 @@ def aiff(data, at: int) -> Inspection:
     )
 
 
+AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}  # bytes of a sample, by the number of its coding
+
+
 def au(data, at: int) -> Inspection:
     """Sun's sound: all that stands behind its header."""
     order = ">" if data[at : at + 4] == b".snd" else "<"
@@ -204,6 +207,10 @@ def au(data, at: int) -> Inspection:
     if size == UNKNOWN or not 24 <= offset < len(data):
         return Inspection()
     if size >= there:
+        encoding, _, channels = struct.unpack(order + "3I", data[at + 12 : at + 24])
+        width = AU_BYTES.get(encoding, 0) * channels
+        if width:
+            return Inspection(promised=size // width, cause=CUT_SHORT)
         return Inspection(share=there / size if size else 1.0, cause=CUT_SHORT)
     head = bytes(data[:8]) + struct.pack(order + "I", UNKNOWN) + bytes(data[12:offset])
     notes = (f"its header counts {size} of {there} bytes of sound; all were read",)
