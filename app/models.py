@@ -19,6 +19,7 @@ from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer
 from audioformer.plots.codes import colour_ranks
+from audioformer_app.samples import Coded, code_samples
 from audioformer_app.taught import PREFIX, shelf
 
 if TYPE_CHECKING:
@@ -184,10 +185,8 @@ class Models:
         """
         return self._open("map", "sounds", {"sounds": self.sounds}, self._open_atlas)
 
-    def coded_samples(self, codec_name: str):
-        """The bundled clips in a codec's codes, `rooms.codebook.Coded`, made when first asked for."""
-        from audioformer_app.rooms.codebook import code_samples
-
+    def coded_samples(self, codec_name: str) -> Coded:
+        """The bundled clips in a codec's codes, coded when first asked for."""
         return self._open("coded samples", codec_name, self.codecs, lambda _: code_samples(self.codec(codec_name)))
 
     def _open(self, kind: str, name: str, known: dict, opener):

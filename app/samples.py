@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from audioformer.audio import load_audio
+from audioformer.codec import Codec
 from audioformer.codecs.spectra import log_mel
 from audioformer.errors import AudioformerError
 from audioformer.files import samples_folder
@@ -119,3 +120,31 @@ def _as_rgb(colour: str) -> str:
     from plotly.colors import hex_to_rgb, label_rgb
 
     return label_rgb(hex_to_rgb(colour)) if colour.startswith("#") else colour
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Bundled clips as codes.
+
+    Attributes:
+        codes: (K, T) of each clip.
+        labels: number of each clip's class.
+        label_names: C.
+    """
+
+    codes: list[np.ndarray]
+    labels: list[int]
+    label_names: list[str]
+
+
+def code_samples(codec: Codec) -> Coded:
+    """The bundled clips, coded; none where this installation has no samples."""
+    from audioformer.data.datasets import open_dataset
+
+    try:
+        sounds = open_dataset("esc50", samples_folder())
+    except AudioformerError:
+        return Coded([], [], [])
+    names = sorted({clip.labels[0] for clip in sounds})
+    codes = [codec.encode(clip.load())[0].cpu().numpy() for clip in sounds]
+    return Coded(codes, [names.index(clip.labels[0]) for clip in sounds], names)

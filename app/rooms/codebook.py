@@ -7,11 +7,8 @@ Shapes: K codebooks (rows), V entries, T frames, C classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
 from audioformer.explain import codebook
 from audioformer.metrics import perplexity
@@ -20,39 +17,11 @@ from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
 from audioformer_app.rooms.drawn import drawn
 from audioformer_app.rooms.sent import one_of, whole_number
+from audioformer_app.samples import Coded
 
 VIEWS = ("map", "time", "use", "rows", "classes")
 LOOKS = ("light", "dark")
 ENTRY_S = 0.5  # how long an entry is held
-
-
-@dataclass(frozen=True)
-class Coded:
-    """Bundled clips as codes.
-
-    Attributes:
-        codes: (K, T) of each clip.
-        labels: number of each clip's class.
-        label_names: C.
-    """
-
-    codes: list[np.ndarray]
-    labels: list[int]
-    label_names: list[str]
-
-
-def code_samples(codec: Codec) -> Coded:
-    """The bundled clips, coded; none where this installation has no samples."""
-    from audioformer.data.datasets import open_dataset
-    from audioformer.files import samples_folder
-
-    try:
-        sounds = open_dataset("esc50", samples_folder())
-    except AudioformerError:
-        return Coded([], [], [])
-    names = sorted({clip.labels[0] for clip in sounds})
-    codes = [codec.encode(clip.load())[0].cpu().numpy() for clip in sounds]
-    return Coded(codes, [names.index(clip.labels[0]) for clip in sounds], names)
 
 
 def look(analysis: Analysis, data: dict, models: Models) -> dict:
