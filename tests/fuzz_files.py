@@ -86,7 +86,7 @@ def make_seeds(folder: Path) -> dict[str, Callable[[Path], object]]:
 def damage_bytes(path: Path, rng: random.Random) -> None:
     """Change, cut, lengthen or empty a file."""
     data = bytearray(path.read_bytes())
-    how = rng.choice(["flip", "flip", "flip", "cut", "grow", "header", "empty"])
+    how = rng.choice(["flip", "flip", "flip", "cut", "grow", "header", "empty"]) if data else "grow"
     if how == "flip":
         for _ in range(rng.choice([1, 3, 20])):
             data[rng.randrange(len(data))] = rng.randrange(256)

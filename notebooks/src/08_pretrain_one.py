@@ -122,7 +122,7 @@ def new_task():
 # As a share $r$ of its peak. In the first $w$ steps it rises in a straight line to the peak: step 0 has $1/w$, step
 # $w - 1$ has 1. After that, with $p = (s - w) / (n - w)$ for step $s$ of $n$,
 #
-# $$ r = 0.01 + 0.99 \cdot \frac{1 + \cos \pi p}{2} $$
+# $$ r = \frac{1}{100} + \frac{99}{100} \cdot \frac{1 + \cos \pi p}{2} $$
 #
 # so that step $w$ is at the peak, and a step $n$, which is never taken, would be at a hundredth.
 
