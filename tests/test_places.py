@@ -26,7 +26,7 @@ def refuse(event, arguments):
     if event == "open":
         path, _, flags = arguments
         changes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-    elif event in CHANGES:
+    elif event in CHANGES and arguments[-1] == -1:  # else the path is relative to an open folder
         path, changes = arguments[CHANGES[event]], True
     else:
         return
