@@ -208,7 +208,7 @@ class FineTuning(Task):
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("classifier."): v for k, v in state.items() if k.startswith("classifier.")}
         state = merged_state(self.classifier, state)
-        model, last = self.classifier.config, last or {}
+        model = self.classifier.config
         about = {
             "kind": "classifier",
             "method": model.method,
@@ -221,12 +221,7 @@ class FineTuning(Task):
             "time_bins": self.config.time_bins,
             "window_s": self.window / self.codec["frame_rate"],
             "recipe": self.config.to_dict(),
-            "n_clips": len(self.sampler.clips),
-            "steps": last.get("step", 0),
-            "seconds": last.get("seconds", 0),
-            "losses": last.get("losses", {}),
-            "chance": self.chance,
-            "validation": last.get("validation"),
+            **self.progress(last),
             "scores": [],
             **self.card,
             **(extra or {}),

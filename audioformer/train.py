@@ -112,6 +112,18 @@ class Task(nn.Module):
         clips = self.sampler.clips
         return {"n_clips": len(clips), "clips": clips_hash(clips), "held_out_clips": clips_hash(self.held_out)}
 
+    def progress(self, last: dict | None) -> dict:
+        """What config.json says of the training; needs `.sampler` and `.chance`. `last` as in `export`."""
+        last = last or {}
+        return {
+            "n_clips": len(self.sampler.clips),
+            "steps": last.get("step", 0),
+            "seconds": last.get("seconds", 0),
+            "losses": last.get("losses", {}),
+            "chance": self.chance,
+            "validation": last.get("validation"),
+        }
+
     def export(self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None) -> None:
         """Write the model as a checkpoint folder.
 

@@ -341,19 +341,13 @@ class FrameModelling(Task):
         """Write the pre-trained model as a checkpoint folder."""
         state = weights if weights is not None else self.state_dict()
         state = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
-        last = last or {}
         config = {
             "kind": "pretrained",
             "method": "encodecmae",
             "model": self.config.model.to_dict(),
             "codec": self.codec,
             "recipe": self.config.to_dict(),
-            "n_clips": len(self.sampler.clips),
-            "steps": last.get("step", 0),
-            "seconds": last.get("seconds", 0),
-            "losses": last.get("losses", {}),
-            "chance": self.chance,
-            "validation": last.get("validation"),
+            **self.progress(last),
         }
         save_checkpoint(folder, state, config, encodecmae_card(config))
 
