@@ -121,6 +121,23 @@ def chromium(program: str, microphone: np.ndarray | None = None, folder: Path | 
         browser.close()
 
 
+def box_of(page, selector: str) -> dict[str, float]:
+    """Where the first element of a selector lies, in pixels, once it is drawn and moves no more.
+
+    A view that is built anew is out of the page for a moment; `bounding_box` alone gives None then, or an old place.
+    """
+    found = page.locator(selector).first
+    found.wait_for()
+    before, until = None, time.monotonic() + WAIT_MS / 1000
+    while time.monotonic() < until:
+        box = found.bounding_box()
+        if box is not None and box == before:
+            return box
+        before = box
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{selector} was not drawn, or did not come to rest")
+
+
 class Tab:
     """A page of the app that notes every request that leaves this machine and everything the console complains of."""
 

@@ -88,6 +88,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if {"chromium_path", "address", "served"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
+            item.add_marker(pytest.mark.flaky(reruns=1))  # a busy machine may draw a page late; named in the summary
         if config.pluginmanager.hasplugin("xdist") and not item.get_closest_marker("notebook"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
@@ -132,7 +133,11 @@ def address(tmp_path_factory: pytest.TempPathFactory):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which tests were left out, why, and how to have them."""
+    """Say which tests needed a second run, and which were left out, why, and how to have them."""
+    again = [report.nodeid for report in terminalreporter.stats.get("rerun", [])]
+    if again:
+        terminalreporter.section("failed once and ran again: look at them")
+        terminalreporter.line("\n".join(again))
     left_out: dict[str, Counter[str]] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import soundfile
-from app_page import Tab, drop, start, stop
+from app_page import Tab, box_of, drop, start, stop
 
 from audioformer import load
 from audioformer.checkpoint import bundled_names
@@ -107,7 +107,7 @@ def test_fewer_codebooks_are_decoded_on_request(tab):
 
 
 def test_a_click_on_a_code_plays_it(tab):
-    box = tab.page.query_selector("[data-lane=codes] canvas").bounding_box()
+    box = box_of(tab.page, "[data-lane=codes] canvas")
     tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     tab.page.wait_for_function("document.querySelector('.af-clip').dataset.heard")
     row, frame, code = map(int, tab.page.get_attribute(".af-clip", "data-heard").split(":"))
@@ -169,7 +169,7 @@ def test_every_screen_fits_and_is_photographed(browser, address, screen):
     wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert wide <= inner
     if screen == "projector":
-        box = tab.page.query_selector(".af-clip").bounding_box()
+        box = box_of(tab.page, ".af-clip")
         assert box["y"] + box["height"] <= 720
     dark = "dark" in screen
     assert tab.page.evaluate("document.body.classList.contains('dark')") is dark

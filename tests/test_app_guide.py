@@ -5,7 +5,7 @@ import urllib.parse
 from types import SimpleNamespace
 
 import pytest
-from app_page import Tab
+from app_page import Tab, box_of
 from app_weights import make_weights
 
 from audioformer.files import notebooks_folder, samples_folder
@@ -249,7 +249,7 @@ def test_the_tour_leads_to_real_parts_of_every_room(browser, address):
         assert tab.text(".af-tour h2") == step["title"]
         assert tab.text(".af-tour-count") == f"{number + 1} of {len(steps)}"
         assert tab.page.is_visible(".af-tour-ring"), step["at"]
-        box = tab.page.query_selector(".af-tour").bounding_box()
+        box = box_of(tab.page, ".af-tour")
         assert 0 <= box["x"] <= 1280 - box["width"]
         assert 0 <= box["y"] <= 720 - box["height"]
         if "notebook" in step:

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from app_page import Tab, chromium
+from app_page import Tab, box_of, chromium
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 LIVE = ".af-room[data-room=live]"
@@ -103,7 +103,7 @@ def test_a_frozen_stretch_goes_to_another_room_while_the_microphone_stays_on(lis
     assert kinds == ["wave", "image", "codes", "events", "axis"]
     assert not listening.page.is_visible(".af-roll")
     assert told(listening, "state") == "on"
-    canvas = listening.page.query_selector(".af-frozen [data-kind=image] canvas").bounding_box()
+    canvas = box_of(listening.page, ".af-frozen [data-kind=image] canvas")
     y = canvas["y"] + canvas["height"] / 2
     listening.page.mouse.move(canvas["x"] + canvas["width"] * 0.25, y)
     listening.page.mouse.down()

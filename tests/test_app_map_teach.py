@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 import soundfile
-from app_page import Tab, small_app
+from app_page import Tab, box_of, small_app
 from test_app_rooms import JOIN
 
 from audioformer.cli import main
@@ -119,7 +119,7 @@ def test_a_mark_is_told_and_heard(mapped):
 
 
 def test_a_loop_selects_lists_and_exports(mapped):
-    box = mapped.page.query_selector(f"{MAP} .af-map2d svg").bounding_box()
+    box = box_of(mapped.page, f"{MAP} .af-map2d svg")
     script = f"""Array.from(document.querySelectorAll('{MAP} .af-one-map:first-child .af-dot:not(.af-own)'),
         (dot) => Number(dot.style.transform.match(/[\\d.]+/)[0])).sort((one, other) => one - other)"""
     across = mapped.page.evaluate(script)  # of the drawing's 400 units

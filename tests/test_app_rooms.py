@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from app_page import Tab
+from app_page import Tab, box_of
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
@@ -37,7 +37,7 @@ def masked(tab):
 
 
 def inside(tab, room, kind):
-    return tab.page.query_selector(f".af-room[data-room={room}] [data-kind={kind}] canvas").bounding_box()
+    return box_of(tab.page, f".af-room[data-room={room}] [data-kind={kind}] canvas")
 
 
 def test_codes_are_hidden_and_guessed(masked):

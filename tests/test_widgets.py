@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from app_page import box_of
 
 from audioformer.codecs.compact import CompactCodec, CompactConfig
 from audioformer.errors import AudioformerError
@@ -226,7 +227,7 @@ def page(chromium_path, widget):
 
 
 def lane(page, kind):
-    return page.query_selector(f"[data-kind={kind}] canvas").bounding_box()
+    return box_of(page, f"[data-kind={kind}] canvas")
 
 
 def link(page, what):
