@@ -18,7 +18,7 @@ from torch import nn
 
 from audioformer.cli.corpora import choose
 from audioformer.cli.parser import build_parser
-from audioformer.codecs.stream import BlockCodec
+from audioformer.codecs.blocks import BlockCodec
 from audioformer.data.augment import AugmentConfig
 from audioformer.data.corpus import Corpus, join, prepare
 from audioformer.data.corpus_format import shard_path

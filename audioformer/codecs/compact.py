@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from audioformer.audio import MAX_RATE_HZ, MIN_RATE_HZ
+from audioformer.codecs.blocks import BlockCodec, pieces
 from audioformer.codecs.spectra import (
     HOPS_PER_WINDOW,
     cosine_transform,
@@ -32,7 +33,6 @@ from audioformer.codecs.spectra import (
     overlap_add,
     stft_frames,
 )
-from audioformer.codecs.stream import BlockCodec, pieces
 from audioformer.config import require
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, bundled_names, bundled_or_folder, open_tensors, read_json, write_tensors

@@ -18,9 +18,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from audioformer.codecs.blocks import BlockCodec, pieces
 from audioformer.codecs.encodec_fast import Memory, lstm_index, run_stretch
 from audioformer.codecs.encodec_files import RELEASES, find_weights, import_encodec, read_weights
-from audioformer.codecs.stream import BlockCodec, SegmentStream, pieces
+from audioformer.codecs.stream import SegmentStream
 from audioformer.errors import AudioformerError
 from audioformer.rvq import quantise
 

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from audioformer.checkpoint import load_checkpoint
 from audioformer.codec import Codec, require_fingerprint
 from audioformer.codecs import load_codec
+from audioformer.codecs.blocks import pieces
 from audioformer.codecs.spectra import log_mel
-from audioformer.codecs.stream import pieces
 from audioformer.errors import AudioformerError
 from audioformer.model import Backbone
 from audioformer.predict import window_starts
