@@ -117,7 +117,7 @@ class Classifier(nn.Module):
             padding = torch.zeros(tokens.shape[0], tokens.shape[2], dtype=torch.bool, device=tokens.device)
         beyond = self.backbone.frame_padding(padding)  # (B, T)
         frames = (hidden[:, 0] if only_first else hidden.mean(1))[:, self.backbone.frame_slice]  # (B, T, D)
-        of_bins = None if self.head_of_bins is None else self._bin_logits(frames, beyond)
+        of_bins = None if self.head_of_bins is None else self.bin_logits(frames, beyond)
         if of_bins is not None:
             output.logits = output.logits + of_bins.sum(1)
         if need_frames:
@@ -129,7 +129,7 @@ class Classifier(nn.Module):
                 output.frame_logits = output.frame_logits + of_bins * n_positions
         return output
 
-    def _bin_logits(self, frames: Tensor, beyond: Tensor) -> Tensor:
+    def bin_logits(self, frames: Tensor, beyond: Tensor) -> Tensor:
         """(B, T, D) vectors to (B, T, C).
 
         What each frame adds to the clip's logits through the bins that it lies in.
