@@ -16,7 +16,7 @@ from reading_path import code_lines
 HERE = Path(__file__)
 ROOT = HERE.parents[1]
 MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_LINE = 300, 60, 120  # of code: documentation is not to be saved on
-MAX_MODULES, MAX_FOLDERS = 30, 12
+MAX_MODULES, MAX_FOLDERS = 30, 11  # folders beside those of methods: each of these is one that methods.py finds
 UNDER_WAY = pytest.mark.xfail(strict=False, reason="not reached yet: see the message")
 MAX_FILE_BYTES = 1 << 20  # weights alone may be larger: they have a card and a hash
 
@@ -31,7 +31,7 @@ model data methods
 codecs train classifier
 predict pretrain adapt
 finetune frozen_head classify
-live encodecmae plots
+live encodecmae audiovisual plots
 evaluation explain
 hear widgets
 teaching cli install app
@@ -122,7 +122,8 @@ def test_the_library_shows_its_path_at_a_glance():
     tops = [path.relative_to(ROOT / "audioformer").parts for path in files(".py", under=("audioformer",))]
     flat = {parts[0] for parts in tops if len(parts) == 1}
     parts = [path.relative_to(ROOT / "audioformer").parts for path in files(under=("audioformer",))]
-    folders = {names[0] for names in parts if len(names) > 1}
+    methods = {names[0] for names in parts if names[1:] == ("plug.py",)}
+    folders = {names[0] for names in parts if len(names) > 1} - methods
     assert len(flat) <= MAX_MODULES, sorted(flat)
     assert len(folders) <= MAX_FOLDERS, sorted(folders)
 
@@ -171,7 +172,11 @@ def test_the_core_knows_no_neighbour():
     core = [path for path in files(".py", under=("audioformer",)) if len(path.relative_to(ROOT).parts) == 2]
     core += files(".py", under=("audioformer/data", "audioformer/codecs"))
     assert (
-        where("(?i)encodecmae|encodec_mae|VisibleEncoder", [path for path in core if path.name != "__init__.py"]) == []
+        where(
+            "(?i)encodecmae|encodec_mae|VisibleEncoder|audio_?visual",
+            [path for path in core if path.name != "__init__.py"],
+        )
+        == []
     )
 
 

@@ -167,8 +167,10 @@ def corpus(tmp_path) -> tuple[Path, Path]:
 
 
 def test_what_comes_with_the_kit():
-    assert method_names() == ["audioformer", "encodecmae"]
-    with pytest.raises(AudioformerError, match="method 'toy' is not known; there are audioformer, encodecmae"):
+    assert method_names() == ["audioformer", "audiovisual", "encodecmae"]
+    with pytest.raises(
+        AudioformerError, match="method 'toy' is not known; there are audioformer, audiovisual, encodecmae"
+    ):
         find_method("toy")
 
 
@@ -214,5 +216,7 @@ def test_an_option_of_one_method_is_refused_for_another(tmp_path, corpus, capsys
 
 @pytest.mark.usefixtures("toy")
 def test_a_checkpoint_of_a_method_that_is_not_there_is_refused_by_name():
-    with pytest.raises(AudioformerError, match="method 'nobody' is not known; there are audioformer, encodecmae, toy"):
+    with pytest.raises(
+        AudioformerError, match="method 'nobody' is not known; there are audioformer, audiovisual, encodecmae, toy"
+    ):
         read_config({"method": "nobody", "model": {}})

@@ -1,0 +1,271 @@
+"""Pre-training by contrast: sounds of a corpus, pictures made as they are needed. The kit's own loop and checkpoints.
+
+Source: Wang et al. 2021 (arXiv 2104.12807): Adam, warm-up, cosine; sizes, steps and rates are ours, for two cores.
+Shapes: B clips, M bands, K rows, T frames, F frames of the picture, C colours, S pixels a side.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audioformer.audiovisual.config import FRAME_RATE, AudioVisualConfig
+from audioformer.audiovisual.contrast import TEMPERATURE, mix_pictures, mix_sounds, mixing_weights, views_loss
+from audioformer.audiovisual.digits import PAIRINGS, DigitPairs, coarser
+from audioformer.audiovisual.model import AudioVisual
+from audioformer.audiovisual.scenes import SIZE, ScenePairs
+from audioformer.checkpoint import save_checkpoint
+from audioformer.config import check_names, require
+from audioformer.data.batches import CodeSampler, batch_indices, random_crop, require_clips
+from audioformer.encodecmae.frames import FrameBatch
+from audioformer.errors import AudioformerError
+from audioformer.methods import Request
+from audioformer.recipes import TrainConfig
+from audioformer.tokens import collate
+from audioformer.train import Task
+
+PICTURE_SEED, FLOOR = 15485863, -15.94  # of what is drawn; the log of no energy
+MEASURED = 64  # clips told apart at once in validation
+
+
+@dataclass(frozen=True)
+class AudioVisualRecipe:
+    """A whole pre-training recipe."""
+
+    model: AudioVisualConfig
+    train: TrainConfig
+    temperature: float = TEMPERATURE
+    mix: bool = False  # mix each example with another, one weight for sound and picture
+    pairing: str = "digit"  # how a recording of a digit gets its picture: digits.PAIRINGS
+    resolution: int = 0  # pixels a side that are left of a picture; 0 = all
+    spare_same: bool = False  # clips of the same class are no negatives; uses labels
+    crop_s: float = 3.0  # stretch of a clip, seconds
+
+    def __post_init__(self):
+        """Refuse what cannot train."""
+        check_names([self.pairing], list(PAIRINGS), "the list of pairings")
+        require(0 < self.temperature <= 1, f"temperature={self.temperature} must lie above 0 and up to 1; try 0.1")
+        require(self.crop_s > 0, f"crop_s={self.crop_s} must be above 0 seconds")
+        require(not (self.mix and self.model.codes), "mix=true: codes are names and cannot be mixed; leave one out")
+        full = {"digits": 8, "scenes": SIZE}.get(self.model.picture, 1)
+        fits = self.resolution == 0 or (self.resolution > 0 and full % self.resolution == 0)
+        require(fits, f"resolution={self.resolution} must divide the picture's {full} pixels a side, or be 0")
+
+    def to_dict(self) -> dict:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+_DIGITS = TrainConfig(n_steps=800, batch_size=128, learning_rate=2e-3, average=0.99, save_every=200)
+RECIPES = {
+    "digits": AudioVisualRecipe(AudioVisualConfig(), _DIGITS, crop_s=0.8),
+    "scenes": AudioVisualRecipe(
+        AudioVisualConfig(picture="scenes"), replace(_DIGITS, n_steps=1200, batch_size=48), temperature=0.07
+    ),
+    # no picture: log-mel bands and codes of the same sound, the audio-only cousin (arXiv 2103.06508)
+    "sound": AudioVisualRecipe(AudioVisualConfig(picture="none", codes=True), _DIGITS),
+    "test": AudioVisualRecipe(
+        AudioVisualConfig(channels=2, d_model=16, n_layers=1, shared_width=8, n_codebooks=2),
+        TrainConfig(n_steps=4, batch_size=4, save_every=2),
+        crop_s=0.8,
+    ),
+}
+
+
+def requested_task(request: Request) -> PairContrast:
+    """What `audioformer pretrain --method audiovisual` trains.
+
+    Raises:
+        AudioformerError: unknown preset or setting, an option of other methods, or a corpus that does not fit.
+    """
+    check_names([request.preset], list(RECIPES), "the list of audiovisual presets")
+    foreign = [name for name in ("rows", "only_row", "codebooks") if request.options.get(name)]
+    if foreign or request.start:
+        option = "--from" if request.start else f"--{foreign[0].replace('_', '-')}"
+        raise AudioformerError(
+            f"{option}: the method audiovisual starts afresh and reads sound, not rows; leave it out"
+        )
+    recipe, size = RECIPES[request.preset], request.clips.codec["codebook_size"]
+    config = request.override(replace(recipe, model=replace(recipe.model, codebook_size=size)), [])
+    return PairContrast(config, request.clips, request.clips.codec, request.held_out)
+
+
+class PairContrast(Task):
+    """Tell which picture belongs to which sound.
+
+    Args:
+        config: the recipe.
+        clips: a Corpus with mel256 frames, whose classes have pictures (digits.py, scenes.py); kept in memory.
+        codec: description of the corpus's codec.
+        held_out: clips never trained on; they get pictures of other writers, or in other colours.
+    """
+
+    def __init__(self, config: AudioVisualRecipe, clips: Sequence, codec: dict, held_out: Sequence = ()):
+        super().__init__()
+        require_clips(clips, config.model.n_codebooks if config.model.codes else 0, "pre-training")
+        torch.manual_seed(config.train.seed)
+        self.config, self.codec, self.held_out = config, codec, held_out
+        self.model = AudioVisual(config.model)
+        self.crop = round(config.crop_s * FRAME_RATE)
+        train = config.train
+        self.sampler = CodeSampler(clips, train.batch_size, train.accumulate, self.crop, self.crop, train.seed)
+        self.chance = {"contrast": math.log(train.batch_size // train.accumulate)}
+        self.learned = Clips(self.model, clips, config, "train")
+        self.measured = Clips(self.model, held_out, config, "val") if len(held_out) else None
+
+    def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> dict:
+        """Sounds, pictures and, with codes, codes of one part of a step."""
+        places = self.sampler.positions(micro_step, rank, world)
+        chosen = batch_indices(len(self.sampler.clips), self.config.train.batch_size, step, self.config.train.seed)
+        rngs = [np.random.default_rng([self.config.train.seed, PICTURE_SEED, step, int(place)]) for place in places]
+        batch = self.learned.batch(chosen[places], rngs, self.crop)
+        if self.config.mix:
+            weights = mixing_weights(self.sampler.generators(step, micro_step, rank, world))
+            padding = batch["sound"].padding
+            batch["sound"] = FrameBatch(mix_sounds(batch["sound"].tokens, weights), padding & padding.roll(-1, 0))
+            batch["picture"] = mix_pictures(batch["picture"], weights)
+        return batch
+
+    def weigh(self, batch: dict) -> float:
+        """Clips to tell apart."""
+        return float(len(batch["sound"].tokens))
+
+    def forward(self, batch: dict) -> dict[str, Tensor]:
+        """Loss, nats, and the share of partners that are found in the batch."""
+        views = self.views(batch)
+        same = batch["label"][:, None] == batch["label"] if self.config.spare_same else None
+        return views_loss(views, self.config.temperature, same)
+
+    def views(self, batch: dict) -> dict[str, Tensor]:
+        """(B, F, P, E) unit vectors of each view."""
+        device = next(self.model.parameters()).device
+        sound = batch["sound"].to(device)
+        views = {"sound": self.model.sound_vectors(sound.tokens, sound.padding)}
+        if "codes" in batch:
+            codes = batch["codes"].to(device)
+            views["codes"] = self.model.code_vectors(codes.tokens, codes.padding)
+        if "picture" in batch:
+            views["picture"] = self.model.picture_vectors(batch["picture"].to(device))
+        return views
+
+    def validate(self) -> dict[str, float] | None:
+        """Loss and share of partners found among up to 64 held-out clips, with fixed pictures; score = -loss."""
+        if self.measured is None or len(self.held_out) < 2:
+            return None
+        chosen = np.linspace(0, len(self.held_out) - 1, min(MEASURED, len(self.held_out))).astype(int)
+        rngs = [np.random.default_rng([PICTURE_SEED, int(i)]) for i in chosen]
+        views = self.views(self.measured.batch(chosen, rngs, self.crop))
+        losses = {name: float(value) for name, value in views_loss(views, self.config.temperature).items()}
+        return losses | {"score": -losses["total"]}
+
+    def recipe(self) -> dict:
+        """What a resumed run must share."""
+        config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
+        return {"method": "audiovisual", **config, "codec": self.codec["fingerprint"], **self.clips_learned}
+
+    def export(self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None) -> None:
+        """Write the towers as a checkpoint folder."""
+        state = weights if weights is not None else self.state_dict()
+        state = {k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")}
+        about = {
+            "kind": "pretrained",
+            "method": "audiovisual",
+            "model": self.config.model.to_dict(),
+            "codec": self.codec,
+            "recipe": self.config.to_dict(),
+            **self.progress(last),
+        }
+        save_checkpoint(folder, state, about, audiovisual_card(about))
+
+
+class Clips:
+    """Sounds of a corpus in memory, and pictures for them.
+
+    Args:
+        model: that reads them.
+        clips: of a corpus with mel256 frames.
+        config: the recipe.
+        part: "train", "val" or "test": whose digits, and which colours.
+    """
+
+    def __init__(self, model: AudioVisual, clips: Sequence, config: AudioVisualRecipe, part: str):
+        self.model, self.clips, self.config = model, clips, config
+        self._items: dict[int, tuple[Tensor, Tensor]] = {}
+        matrix = getattr(clips, "label_matrix", None)
+        self.labels = np.zeros(len(clips), int) if matrix is None or not matrix.size else matrix.argmax(1)
+        names, kind = getattr(clips, "label_names", ()), config.model.picture
+        if kind == "digits":
+            digits = [int(names[label]) if names and names[label].isdigit() else -1 for label in self.labels]
+            self.pairs = DigitPairs(digits, part, config.pairing, config.resolution or 8)
+        elif kind == "scenes":
+            kinds = [names[label] if names else "?" for label in self.labels]
+            self.pairs = ScenePairs(kinds, lambda index: self.item(index)[0].numpy(), part != "train")
+        else:
+            self.pairs = None
+
+    def item(self, index: int) -> tuple[Tensor, Tensor]:
+        """(M, T) bands and (K, T) codes of a clip."""
+        index = int(index)
+        if index not in self._items:
+            item = self.clips[index]
+            self._items[index] = (self.model.inputs(item), torch.as_tensor(item.codes))
+        return self._items[index]
+
+    def batch(self, chosen: Sequence[int], rngs: Sequence[np.random.Generator], crop: int) -> dict:
+        """Views of these clips; what is random comes from `rngs`, one a clip.
+
+        Args:
+            chosen: numbers of clips.
+            rngs: of crops and pictures.
+            crop: longest sound, frames; scenes have exactly this length, silent where the clip has ended.
+        """
+        items = [self.item(index) for index in chosen]
+        if self.config.model.picture == "scenes":  # a scene begins with its sound
+            spans = [slice(0, crop)] * len(items)
+        else:
+            spans = [random_crop(bands.shape[1], crop, crop, rng) for (bands, _), rng in zip(items, rngs, strict=True)]
+        batch = {"sound": self._sounds([bands[:, span] for (bands, _), span in zip(items, spans, strict=True)], crop)}
+        batch["label"] = torch.from_numpy(self.labels[np.asarray(chosen)])
+        if self.config.model.codes:
+            size, rows = self.config.model.codebook_size, self.config.model.n_codebooks
+            clips = [codes[:rows, span] for (_, codes), span in zip(items, spans, strict=True)]
+            batch["codes"] = collate(clips, size)
+        if self.pairs is not None:
+            pictures = self.pairs.draw(chosen, rngs)
+            if self.config.model.picture == "scenes" and self.config.resolution:
+                pictures = coarser(pictures, self.config.resolution)
+            batch["picture"] = torch.from_numpy(np.ascontiguousarray(pictures, dtype=np.float32))
+        return batch
+
+    def _sounds(self, clips: list[Tensor], crop: int) -> FrameBatch:
+        """One padded batch, silence behind each clip's end; always of the same length, so that time bins agree."""
+        tokens = torch.full((len(clips), len(clips[0]), crop), FLOOR)
+        for row, clip in zip(tokens, clips, strict=True):
+            row[:, : clip.shape[1]] = clip
+        lengths = torch.tensor([[crop if self.config.model.picture == "scenes" else clip.shape[1]] for clip in clips])
+        return FrameBatch(tokens, torch.arange(crop) >= lengths)
+
+
+def audiovisual_card(about: dict) -> str:
+    """Model card, from config.json."""
+    model, chance = about["model"], about["chance"].get("contrast", 0)
+    losses = "\n".join(f"| {name} | {value:.3f} |" for name, value in about["losses"].items())
+    seen = {"digits": "handwritten digits", "scenes": "drawn scenes", "none": "no pictures"}[model["picture"]]
+    return (
+        f"# Sound and sight: {seen}\n\nA sound tower{' and a code tower' if model['codes'] else ''}"
+        f"{' and a picture tower' if model['picture'] != 'none' else ''}, trained so that what belongs together comes "
+        "near each other (Wang et al. 2021, arXiv 2104.12807, in small).\n\n"
+        f"Trained on {about['n_clips']} clips for {about['steps']} steps ({about['seconds']:.0f} s).\n\n"
+        f"| last training step | nats (chance {chance:.3f}) or share |\n|---|---|\n{losses}\n\n"
+        f"Held-out clips: {about['validation'] or 'none were held out'}\n\n"
+        f"Recipe:\n```json\n{json.dumps(about['recipe'], indent=1)}\n```\n\n"
+        f"Data and licence: {about.get('data', 'as given to `audioformer pretrain`; pictures of digits: UCI')}\n\n"
+        "Limits: knows these sounds and these pictures only; scenes are drawn, nothing was learned from a film.\n"
+    )
