@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import Waveform, length_s, load_audio, resample
+from audioformer.audio import Waveform, load_audio, resample
 from audioformer.explain.moments import moment_scores
+from audioformer.reading.sound import length_s
 from audioformer_app.answers import Answer, answer
 from audioformer_app.models import Models
 from audioformer_app.settings import SHOWN_S

@@ -1,8 +1,8 @@
 """Sound files in, checked arrays out: the first step of the data path.
 
 `load_audio` is the one door: every sound that the kit reads comes through it. It reads a file to its end whatever the
-header says, and says in `Waveform.notes` what is missing or was changed. Files are decoded by libsndfile, and phones'
-formats by PyAV where it is installed; what is damaged is mended in reading/.
+header says, and says in `Waveform.notes` what is missing or was changed. How files are decoded, mixed and mended is in
+reading/, which nobody needs to open to follow a sound.
 
 Shapes: B clips, C channels, N samples. Samples are float32 with full scale at +-1; rates are in Hz, times in seconds.
 """
@@ -19,16 +19,10 @@ from torch import Tensor
 
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path
-from audioformer.reading.files import FORMATS
-from audioformer.reading.reader import ALL, BLOCK, SoundReader
+from audioformer.reading.sound import CANCELLED, MOST_MIXED, check_rate, read_sound
 
-MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
 LOW_RATE_HZ, HIGH_RATE_HZ = 8_000, 48_000  # below and above, what that means for the models is said
 MAX_DURATION_S = 2 * 3600.0
-MAX_SAMPLES = 1 << 30  # 4 GiB as float32
-MOST_MIXED = 8  # channels of a mixture; more are an array of microphones, whose mean is not what anybody heard
-CANCELLED = 0.01  # of the power: what two channels leave of each other if one is the other upside down
-LOUDEST = 2.0  # of a file of floats, times full scale; beyond, it was written on another scale
 QUIET_DB, FLOOR_DB = -45.0, -100.0  # dB of full scale: too quiet to be named; the least that is told
 
 
@@ -92,28 +86,9 @@ def load_audio(
         AudioformerError: missing, a folder, empty, not audio, too long, holding NaN/Inf, or nothing that can be
             decoded.
     """
-    path, stretch = _readable_file(path), (max_s, start_s, duration_s)
-    with SoundReader(path) as sound:
-        how = (
-            "all" if not mono else "mean" if sound.channels <= MOST_MIXED and path.suffix.lower() != ".amb" else "first"
-        )
-        samples, kept = _collect(sound, how, *stretch)
-    notes = [*sound.notes, *MIX_NOTES.get(how if sound.channels > 2 else "", ())]
-    if kept < CANCELLED:
-        with SoundReader(path) as again:
-            samples, _ = _collect(again, "difference", *stretch)
-        notes += MIX_NOTES["difference"]
-    if sound.is_float:
-        samples, scaled = to_full_scale(samples)
-        notes += scaled
-    waveform = replace(check_waveform(torch.from_numpy(samples), sound.sample_rate, path.name), notes=tuple(notes))
+    samples, rate, notes = read_sound(path, mono, max_s, start_s, duration_s)
+    waveform = replace(check_waveform(torch.from_numpy(samples), rate, Path(path).name), notes=notes)
     return waveform if sample_rate is None else waveform.at(sample_rate)
-
-
-def length_s(path: str | os.PathLike) -> float | None:
-    """Seconds that a sound file should hold; None where its header does not say. Errors as `load_audio`."""
-    with SoundReader(_readable_file(path)) as sound:
-        return None if sound.frames is None else sound.frames / sound.sample_rate
 
 
 def quietness(level_db: float) -> str:
@@ -123,89 +98,6 @@ def quietness(level_db: float) -> str:
     if level_db < QUIET_DB:
         return f"very quiet ({level_db:.0f} dB of full scale): its label means little; record closer or louder"
     return ""
-
-
-def _collect(
-    sound: SoundReader, how: str, max_s: float, start_s: float, duration_s: float | None
-) -> tuple[np.ndarray, float]:
-    """(C, N) float32 of an open sound, and how much of the power of two channels their mean keeps.
-
-    What is too long is refused before reading, or where its header does not say, as soon as it is.
-    """
-    name, rate, frames = sound.path.name, sound.sample_rate, sound.frames
-    _check_rate(rate, name)
-    if (first := round(start_s * rate)) and frames is not None and first >= frames:
-        raise AudioformerError(f"{name}: ends at {frames / rate:.2f} s, before the clip's start at {start_s:.2f} s")
-    n = ALL if duration_s is None else max(1, round(duration_s * rate))
-    expected = BLOCK if frames is None else min(frames - first, n)
-    channels = sound.channels if how == "all" else 1
-    limit = int(min(max_s * rate, MAX_SAMPLES / channels))
-    samples, end, power, kept = np.empty((channels, min(expected, limit)), np.float32), 0, 0.0, 0.0
-    _refuse_beyond(limit, 0 if frames is None else expected, rate, name)
-    for block in sound.blocks(first, n):
-        start, end = end, end + len(block)
-        if end > samples.shape[1]:  # the header did not say how long it is
-            _refuse_beyond(limit, end, rate, name)
-            samples = np.concatenate([samples[:, :start], np.empty((channels, min(2 * end, limit)), np.float32)], 1)
-        samples[:, start:end] = MIXES[how](block)
-        if how == "mean" and sound.channels == 2:
-            mean = samples[0, start:end]
-            power, kept = power + float(np.vdot(block, block)) / 2, kept + float(np.vdot(mean, mean))
-    if not end:
-        reason = "; ".join(sound.notes) or "record or choose a clip of at least one sample"
-        raise AudioformerError(f"{name}: holds 0 samples; {reason}")
-    return samples[:, :end], kept / power if power > 0 else 1.0
-
-
-MIXES = {
-    "all": lambda block: block.T,
-    "mean": lambda block: block.mean(1),
-    "first": lambda block: block[:, 0],
-    "difference": lambda block: (block[:, 0] - block[:, 1]) / 2,
-}
-MIX_NOTES = {
-    "mean": ("its channels were averaged to one",),
-    "first": ("only the first of its channels is heard: so many microphones, or a sphere of sound, have no mean",),
-    "difference": ("its two channels are each other's opposite and cancel out; the second was turned over",),
-}
-
-
-def _refuse_beyond(limit: int, n_samples: int, rate: int, name: str) -> None:
-    if n_samples > limit:
-        raise AudioformerError(
-            f"{name}: {n_samples / rate:.0f} s is longer than the {limit / rate:.0f} s allowed; cut it first"
-        )
-
-
-def to_full_scale(samples: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Numbers far beyond +-1 brought to it, so that what is heard and what is coded are the same; and what was done."""
-    peak = float(np.abs(samples).max())
-    if not LOUDEST < peak < np.inf:
-        return samples, ()
-    if peak <= 2**31 and (samples == np.round(samples)).all():
-        bits = next(bits for bits in (16, 24, 32) if peak <= 2 ** (bits - 1))
-        return samples / 2.0 ** (bits - 1), (f"its numbers are {bits}-bit ones stored as floats; scaled to +-1",)
-    return samples / peak, (
-        f"its samples reach {peak:.3g} times full scale; made {20 * np.log10(peak):.0f} dB quieter",
-    )
-
-
-def _readable_file(path: str | os.PathLike) -> Path:
-    """Path of an existing, non-empty regular file, or a clear error."""
-    try:
-        path = Path(path)
-        if path.is_dir():
-            raise AudioformerError(f"{path}: is a folder; give one sound file ({FORMATS})")
-        if not path.is_file():
-            raise AudioformerError(f"{path}: no such file; check the name")
-        if path.stat().st_size == 0:
-            raise AudioformerError(f"{path.name}: the file is empty (0 bytes); give a {FORMATS} file")
-        with open(path, "rb"):
-            return path
-    except (OSError, TypeError, ValueError) as error:
-        if isinstance(error, AudioformerError):
-            raise
-        raise AudioformerError(f"{path!r}: cannot be opened ({error}); give the path of a {FORMATS} file") from error
 
 
 def check_waveform(samples: Tensor, sample_rate: int, name: str = "waveform") -> Waveform:
@@ -224,18 +116,10 @@ def check_waveform(samples: Tensor, sample_rate: int, name: str = "waveform") ->
     """
     if samples.numel() == 0:
         raise AudioformerError(f"{name}: holds 0 samples; record or choose a clip of at least one sample")
-    _check_rate(sample_rate, name)
+    check_rate(sample_rate, name)
     if not torch.isfinite(samples).all():
         raise AudioformerError(f"{name}: holds NaN or infinite samples; export it again as 16-bit or float audio")
     return Waveform(samples, int(sample_rate))
-
-
-def _check_rate(sample_rate: int, name: str) -> None:
-    if not isinstance(sample_rate, int | np.integer) or not MIN_RATE_HZ <= sample_rate <= MAX_RATE_HZ:
-        raise AudioformerError(
-            f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}; if "
-            "that is not the true rate, give the samples as an array with the true one"
-        )
 
 
 def resample(samples: Tensor, from_hz: int, to_hz: int) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from audioformer.adapt import rebuild
-from audioformer.audio import MAX_DURATION_S, Waveform, load_audio, quietness, to_batch, to_full_scale
+from audioformer.audio import MAX_DURATION_S, Waveform, load_audio, quietness, to_batch
 from audioformer.checkpoint import load_checkpoint, open_model
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, require_fingerprint
@@ -26,6 +26,7 @@ from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
 from audioformer.methods import read_config
 from audioformer.predict import CodesPrediction, join_windows, predict_codes, window_starts
+from audioformer.reading.sound import to_full_scale
 
 SCAN_BATCH = 2  # windows at a time: more are no faster on a CPU, and several threads share them out better
 

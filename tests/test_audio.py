@@ -104,7 +104,7 @@ def test_reads_a_stretch(tmp_path):
 def test_a_stretch_is_the_same_sound_as_in_the_whole(tmp_path, monkeypatch, ending):
     path = write(tmp_path / f"a.{ending}", tone(48000, 24000), **FORMATS[ending])
     whole = load_audio(path).samples
-    monkeypatch.setattr("audioformer.audio.BLOCK", 5000)
+    monkeypatch.setattr("audioformer.reading.sound.BLOCK", 5000)
     assert torch.equal(load_audio(path).samples, whole)
     assert torch.equal(load_audio(path, mono=True).samples, whole)
     part = load_audio(path, start_s=0.5, duration_s=1.0).samples
@@ -211,7 +211,7 @@ def test_an_hour_is_read_and_three_are_refused_before_reading(tmp_path):
 
 
 def test_more_than_memory_holds_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("audioformer.audio.MAX_SAMPLES", 24000)
+    monkeypatch.setattr("audioformer.reading.sound.MAX_SAMPLES", 24000)
     path = write(tmp_path / "a.wav", tone(channels=2))
     assert load_audio(path, mono=True).samples.shape == (1, 24000)
     with pytest.raises(AudioformerError, match="1 s is longer than the 0 s allowed"):

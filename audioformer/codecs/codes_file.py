@@ -12,10 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audioformer.audio import MAX_DURATION_S, MAX_RATE_HZ
+from audioformer.audio import MAX_DURATION_S
 from audioformer.codec import Codec
 from audioformer.errors import AudioformerError
 from audioformer.files import open_tensors, write_tensors
+from audioformer.reading.sound import MAX_RATE_HZ
 
 FORMAT = "audioformer-codes-1"
 INTEGERS = ("I64", "I32", "I16", "I8", "U8")  # safetensors' names

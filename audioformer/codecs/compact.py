@@ -23,7 +23,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from audioformer.audio import MAX_RATE_HZ, MIN_RATE_HZ
 from audioformer.codecs.blocks import BlockCodec, pieces
 from audioformer.codecs.spectra import (
     HOPS_PER_WINDOW,
@@ -36,6 +35,7 @@ from audioformer.codecs.spectra import (
 from audioformer.config import require
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, bundled_names, bundled_or_folder, open_tensors, read_json, write_tensors
+from audioformer.reading.sound import MAX_RATE_HZ, MIN_RATE_HZ
 from audioformer.rvq import ResidualVQ
 
 LOWEST, POWER, QUIETEST = 1e-4, 0.3, 1e-5
