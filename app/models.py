@@ -205,7 +205,7 @@ class Models:
 
     def _open_guesser(self, name) -> Guesser:
         from audioformer.codec import require_fingerprint
-        from audioformer.pretrain import load_pretrained
+        from audioformer.start import load_pretrained
 
         model, config = load_pretrained(name)
         shared = next((shown for shown, known in self.codecs.items() if str(known) == config["codec"]["name"]), None)

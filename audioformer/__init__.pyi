@@ -20,7 +20,7 @@ from .errors import AudioformerError as AudioformerError
 from .finetune import FineTuning as FineTuning
 from .model import AudioFormer as AudioFormer
 from .pretrain import MaskedModelling as MaskedModelling
-from .pretrain import load_pretrained as load_pretrained
+from .start import load_pretrained as load_pretrained
 from .recipes import finetune_preset as finetune_preset
 from .recipes import preset as preset
 from .recipes import pretrain_preset as pretrain_preset

@@ -19,8 +19,8 @@ from audioformer.encodecmae.config import mae_preset
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
-from audioformer.pretrain import load_start
 from audioformer.recipes import ADAPTATIONS, AdaptConfig, FinetuneConfig, TrainConfig, preset
+from audioformer.start import load_start
 from audioformer.tokens import collate
 from audioformer.train import train
 

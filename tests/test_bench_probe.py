@@ -257,7 +257,7 @@ def test_every_way_to_adapt_is_measured_beside_full_fine_tuning(home, capsys):
 
 def mixing_bench(home: Path, folder: str, change: Callable = lambda data: data, **options) -> AdaptBench:
     """The tones in four codings, most of them mixtures with other tones."""
-    from audioformer.pretrain import load_pretrained
+    from audioformer.start import load_pretrained
 
     config = {"variants": 4, "augment": AugmentConfig(mixup_chance=0.9)} | options
     list(prepare(change(open_dataset("folder", home / "tones")), load_codec(home / "codec"), home / folder, **config))

@@ -20,8 +20,8 @@ from audioformer.files import assets_folder
 from audioformer.finetune import FineTuning
 from audioformer.install.hub import push_to_hub
 from audioformer.model import AudioFormer
-from audioformer.pretrain import load_pretrained
 from audioformer.recipes import finetune_preset, preset
+from audioformer.start import load_pretrained
 
 STATE = {"a": torch.arange(6.0).view(2, 3), "n": torch.tensor([3.0])}
 CONFIG = {"kind": "pretrained", "model": {}, "codec": {"name": "tiny", "fingerprint": "0"}, "note": "süß"}

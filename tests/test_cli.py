@@ -32,8 +32,8 @@ from audioformer.codecs import load_codec
 from audioformer.codecs.codes_file import load_codes
 from audioformer.codecs.compact import save_compact
 from audioformer.codecs.train_compact import PRESETS as CODEC_PRESETS
-from audioformer.pretrain import codebook_vectors
 from audioformer.recipes import FINETUNE_PRESETS, PRETRAIN_PRESETS
+from audioformer.start import codebook_vectors
 
 VERBS = build_parser().verbs
 CLASSIFIER = "--checkpoint classifier --codec codec"

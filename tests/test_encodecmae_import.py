@@ -16,7 +16,7 @@ from audioformer.encodecmae.convert import convert_state, fill, import_encodecma
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.encodecmae.transformer import sinusoids
 from audioformer.errors import AudioformerError
-from audioformer.pretrain import load_pretrained
+from audioformer.start import load_pretrained
 
 D, HEADS, D_FF, LAYERS, WIDTH = 26, 3, 12, 2, 6  # 3 heads of 8 of 26: like the large model, some width is left over
 

@@ -13,7 +13,7 @@ from audioformer.data.corpus import Item, describe_codec
 from audioformer.errors import AudioformerError
 from audioformer.frozen_head import FrozenHead, quick
 from audioformer.predict import predict_codes
-from audioformer.pretrain import load_start
+from audioformer.start import load_start
 from audioformer.train import train
 
 

@@ -29,7 +29,7 @@ audio masking attention checkpoint
 codec encoder optim recipes
 model data methods
 codecs train classifier
-predict pretrain adapt
+predict pretrain adapt start
 finetune frozen_head classify
 live encodecmae audiovisual plots
 evaluation explain

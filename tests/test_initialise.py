@@ -8,8 +8,9 @@ from audioformer.encoder import INIT_STD
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches.train import hf_names, load_hf_roformer_state
 from audioformer.model import AudioFormer
-from audioformer.pretrain import codebook_vectors, init_from_codebooks, mlm_loss
+from audioformer.pretrain import mlm_loss
 from audioformer.recipes import preset
+from audioformer.start import codebook_vectors, init_from_codebooks
 from audioformer.tokens import collate, special_ids
 
 V = 50

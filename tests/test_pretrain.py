@@ -14,8 +14,9 @@ from tiny import CodedClip, codec_about, coded_clips, tiny_codec
 from audioformer.config import MaskConfig
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling, combine_rows, load_pretrained
+from audioformer.pretrain import MaskedModelling, combine_rows
 from audioformer.recipes import PRETRAIN_PRESETS, TrainConfig, preset, pretrain_preset
+from audioformer.start import load_pretrained
 from audioformer.train import train
 
 BASE = pretrain_preset("test")

@@ -22,8 +22,8 @@ from audioformer.encodecmae.pretrain import MAE_RECIPES, FrameModelling, mae_rec
 from audioformer.encodecmae.second_stage import activations, fit_clusters, nearest_cluster, sample_activations
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning
-from audioformer.pretrain import load_pretrained
 from audioformer.recipes import TrainConfig, finetune_preset
+from audioformer.start import load_pretrained
 from audioformer.train import train
 
 WIDTH = 5

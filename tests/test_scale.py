@@ -29,8 +29,9 @@ from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning
 from audioformer.losses import multi_positive_contrastive_loss
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling, load_pretrained
+from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import FinetuneConfig, PretrainConfig, TrainConfig, preset
+from audioformer.start import load_pretrained
 from audioformer.train import train
 
 N_STEPS = 6

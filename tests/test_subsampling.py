@@ -15,8 +15,9 @@ from audioformer.finetune import FineTuning
 from audioformer.masking import mask_tokens
 from audioformer.methods import read_config
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling, load_pretrained, mlm_loss
+from audioformer.pretrain import MaskedModelling, mlm_loss
 from audioformer.recipes import PRETRAIN_PRESETS, preset
+from audioformer.start import load_pretrained
 from audioformer.tokens import collate
 from audioformer.train import train
 from tests.test_encoder import tokens

@@ -22,8 +22,9 @@ from audioformer.checkpoint import load_checkpoint, save_checkpoint
 from audioformer.errors import AudioformerError
 from audioformer.files import writable_folder
 from audioformer.optim import make_optimizer, schedule_factor
-from audioformer.pretrain import MaskedModelling, load_pretrained
+from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import TrainConfig, pretrain_preset
+from audioformer.start import load_pretrained
 from audioformer.train import Task, WeightAverage, finish_first, load_state, save_state, train
 
 BASE = pretrain_preset("test")

@@ -28,7 +28,7 @@ from audioformer.evaluation.embedding_map import LEAST, Space, project, purity
 from audioformer.finetune import FineTuning
 from audioformer.frozen_head import FrozenHead, quick
 from audioformer.predict import predict_codes
-from audioformer.pretrain import load_start
+from audioformer.start import load_start
 from audioformer.train import train
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Clip

@@ -129,8 +129,8 @@ def _model(arguments: argparse.Namespace, chosen: Chosen, changes: list[str], se
     import torch
 
     from audioformer.model import AudioFormer
-    from audioformer.pretrain import init_from_codebooks, load_start
     from audioformer.recipes import MODEL_PRESETS, preset
+    from audioformer.start import init_from_codebooks, load_start
 
     if arguments.start != SCRATCH:
         return load_start(arguments.start, expect=chosen.clips.codec)

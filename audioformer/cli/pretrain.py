@@ -90,8 +90,8 @@ def run(arguments: argparse.Namespace) -> Result:
 def _run_built_in(arguments: argparse.Namespace) -> Result:
     """Pre-train an AudioFormer."""
     from audioformer.model import AudioFormer
-    from audioformer.pretrain import load_pretrained
     from audioformer.recipes import pretrain_preset
+    from audioformer.start import load_pretrained
 
     preset = pretrain_preset(arguments.preset)
     chosen = choose(arguments)

@@ -29,8 +29,8 @@ from audioformer.encodecmae.model import MASKED_SHARE, EncodecMAE
 from audioformer.encodecmae.second_stage import activations, fit_clusters, nearest_cluster, sample_activations
 from audioformer.errors import AudioformerError
 from audioformer.methods import Request
-from audioformer.pretrain import load_pretrained
 from audioformer.recipes import TrainConfig
+from audioformer.start import load_pretrained
 from audioformer.train import Task
 
 CLIPS_MEASURED = 200  # whose frames give mean and deviation of the input

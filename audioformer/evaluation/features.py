@@ -231,7 +231,7 @@ def open_encoder(name: str | os.PathLike = "pretrained", device: str = "cpu") ->
 def _open_checkpoint(name: str, rows: range | None, layer: int | None) -> FrameEncoder:
     """Frames of a pre-trained model or a classifier."""
     from audioformer.classify import load
-    from audioformer.pretrain import load_pretrained
+    from audioformer.start import load_pretrained
 
     config = load_checkpoint(name)[1]
     if config["kind"] == "classifier":

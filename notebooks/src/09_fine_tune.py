@@ -32,8 +32,9 @@ from audioformer.evaluation.benches.ablation_table import reading
 from audioformer.finetune import FineTuning
 from audioformer.losses import cross_entropy, ft2_loss, mpc_floor
 from audioformer.metrics import wilson_interval
-from audioformer.pretrain import MaskedModelling, init_from_codebooks
+from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
+from audioformer.start import init_from_codebooks
 from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, watch
 from audioformer.train import train
 

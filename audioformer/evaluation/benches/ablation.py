@@ -46,8 +46,9 @@ from audioformer.evaluation.benches.cells import read_record, remembered
 from audioformer.finetune import FineTuning
 from audioformer.frozen_head import FrozenHead
 from audioformer.model import AudioFormer
-from audioformer.pretrain import MaskedModelling, load_pretrained
+from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
+from audioformer.start import load_pretrained
 from audioformer.train import train
 
 Say = Callable[[str], None]

@@ -32,8 +32,8 @@ from audioformer.evaluation.benches import machine, markdown_table, number, row
 from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.probe import split_groups
 from audioformer.finetune import FineTuning
-from audioformer.pretrain import load_pretrained
 from audioformer.recipes import ADAPTATIONS, FinetuneConfig, finetune_preset
+from audioformer.start import load_pretrained
 from audioformer.train import train
 
 RATES = {

@@ -48,8 +48,8 @@ from audioformer.evaluation.benches.vectors import BEST, STATISTICS, ClipVectors
 from audioformer.evaluation.probe import probe, score, split_groups
 from audioformer.finetune import FineTuning
 from audioformer.model import AudioFormer
-from audioformer.pretrain import init_from_codebooks, load_pretrained
 from audioformer.recipes import FinetuneConfig, finetune_preset
+from audioformer.start import init_from_codebooks, load_pretrained
 from audioformer.train import train
 
 WAYS = ("finetuned", "scratch", "linear", "svm")

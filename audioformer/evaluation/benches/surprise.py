@@ -27,7 +27,7 @@ from audioformer.evaluation.benches import machine, row
 from audioformer.evaluation.counting import Counting
 from audioformer.evaluation.surprise import silent_codes, surprise
 from audioformer.explain.fill import random_gap
-from audioformer.pretrain import load_pretrained
+from audioformer.start import load_pretrained
 
 WINDOW_S, LEAST_FRAMES = 5.0, 20
 COUNTED_CLIPS, COUNTED_FRAMES = 4000, 3000  # clips, and frames of each
