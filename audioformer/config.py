@@ -6,16 +6,13 @@ Sizes are counts; probabilities lie in [0, 1].
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar
 
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names, require, require_counts, require_probabilities
 
 N_SPECIAL = 4  # PAD, BOA, EOA, MASK follow the codes (tokens.py)
-# what a file says is not believed without a limit: of any size, of blocks or rows, of positions
-MOST, MOST_LAYERS, MOST_POSITIONS = 1_000_000, 1_000, 100_000
-LEAST_CROP_S = 0.1  # seconds: some frames of any codec
+MOST_LAYERS, MOST_POSITIONS = 1_000, 100_000  # limits of what a file says
 
 
 class Config:
@@ -56,56 +53,6 @@ class Config:
         """A copy with some fields changed; errors as `from_dict`."""
         check_names(changes, [field.name for field in fields(self)], type(self).__name__)
         return replace(self, **changes)
-
-
-def check_names(given, known, where: str) -> None:
-    """Refuse a name that is not among the known ones, naming those nearest to it.
-
-    Args:
-        given: names to check.
-        known: names allowed.
-        where: what they belong to, for the message.
-
-    Raises:
-        AudioformerError: at the first unknown name.
-    """
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.4) or list(known)
-            raise AudioformerError(f"{where} has no {name!r}; nearest: {', '.join(near)}")
-
-
-def require(ok: bool, message: str) -> None:
-    """Raise AudioformerError with the message unless ok."""
-    if not ok:
-        raise AudioformerError(message)
-
-
-def require_counts(config, *names: str, most: int = MOST) -> None:
-    """Every named field must be a whole number from 1 to `most`."""
-    for name in names:
-        value = getattr(config, name)
-        require(
-            isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most,
-            f"{name}={value!r:.40} must be a whole number of at least 1 and at most {most}",
-        )
-
-
-def require_probabilities(config, *names: str) -> None:
-    """Every named field must be a number in [0, 1]."""
-    for name in names:
-        value = getattr(config, name)
-        require(
-            isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1,
-            f"{name}={value!r} must be a number from 0 to 1",
-        )
-
-
-def require_stretches(config) -> None:
-    """Clips are cut to `min_crop_s` to `crop_s` seconds: both must hold a frame of any codec."""
-    for name in ("crop_s", "min_crop_s"):
-        value = getattr(config, name)
-        require(LEAST_CROP_S <= value < float("inf"), f"{name}={value} must be at least {LEAST_CROP_S} seconds; try 5")
 
 
 ROWS = ("separate", "shared", "summed")

@@ -26,141 +26,6 @@ NORM_EPS = 1e-12  # as in BERT and RoFormer
 INIT_STD = 0.02  # standard deviation of fresh weights, as in BERT and RoFormer
 
 
-LEVELS = 1 << 16  # of 16 random bits
-
-
-class Dropout(nn.Module):
-    """Noise for training; does nothing in evaluation mode.
-
-    Args:
-        p: probability that a number is set to 0, in [0, 1].
-    """
-
-    def __init__(self, p: float):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape to the same; randomness from PyTorch's global generator."""
-        if not self.training or self.p == 0:
-            return x
-        if x.device.type != "cpu" or self.p > 0.99:
-            return F.dropout(x, self.p)
-        threshold = round(self.p * LEVELS)
-        return x * kept(x.shape, threshold).to(x.dtype).div_(1 - threshold / LEVELS)
-
-    def extra_repr(self) -> str:
-        """For print(model)."""
-        return f"p={self.p}"
-
-
-def kept(shape: torch.Size, threshold: int) -> Tensor:
-    """Which numbers stay: bool of a shape, each False with probability threshold / 65536."""
-    n = shape.numel()
-    draws = torch.randint(-(1 << 63), (1 << 63) - 1, (-(-n // 4),), dtype=torch.int64)  # 4 x 16 bits each
-    return (draws.view(torch.int16)[:n] >= threshold - LEVELS // 2).view(shape)
-
-
-KERNEL = 4  # positions that a convolution sees; it gives one for every two
-BESIDE = 4  # positions on either side that the frame decoder sees
-
-
-class Subsampling(nn.Module):
-    """Convolutions of stride 2 with a GELU each, as many as halve the positions down to one in `factor`; then LayerNorm.
-
-    Args:
-        d_model: D.
-        factor: 2 or 4.
-        norm_eps: of the LayerNorm.
-    """
-
-    def __init__(self, d_model: int, factor: int, norm_eps: float):
-        super().__init__()
-        self.factor = factor
-        n_convolutions = factor.bit_length() - 1
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(d_model, d_model, KERNEL, stride=2, padding=1) for _ in range(n_convolutions)
-        )
-        self.norm = nn.LayerNorm(d_model, norm_eps)
-
-    def forward(self, hidden: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Join positions; what lies beyond a clip's end never changes it.
-
-        Args:
-            hidden: (B, S, D).
-            padding: (B, S) bool, True = PAD; None = none.
-
-        Returns:
-            (B, N, D), and (B, N) bool, True = a group of nothing but PAD, or None.
-        """
-        beyond = hidden.new_zeros(hidden.shape[:2], dtype=torch.bool) if padding is None else padding
-        extra = -hidden.shape[1] % self.factor
-        hidden, beyond = F.pad(hidden, (0, 0, 0, extra)), F.pad(beyond, (0, extra), value=True)
-        for convolution in self.convolutions:
-            hidden = hidden.masked_fill(beyond[..., None], 0)
-            hidden, beyond = F.gelu(convolution(hidden.transpose(1, 2)).transpose(1, 2)), beyond[:, ::2]
-        return self.norm(hidden), None if padding is None else beyond
-
-    def spread(self, hidden: Tensor, n_positions: int) -> Tensor:
-        """(B, N, D) vectors of groups to (B, S, D): every position has its group's."""
-        return hidden.repeat_interleave(self.factor, 1)[:, :n_positions]
-
-    def spread_weights(self, weights: Tensor, n_positions: int, padding: Tensor | None) -> Tensor:
-        """(B, H, N, N) attention between groups to (B, H, S, S).
-
-        A group's share goes to its real positions in equal parts.
-        """
-        real = weights.new_ones(1, n_positions) if padding is None else (~padding).to(weights.dtype)  # (B or 1, S)
-        counts = F.pad(real, (0, -n_positions % self.factor)).unflatten(1, (-1, self.factor)).sum(2)
-        of_group = torch.arange(n_positions, device=weights.device) // self.factor
-        shares = real / counts.clamp_min(1)[:, of_group]
-        return weights[:, :, of_group][..., of_group] * shares[:, None, None]
-
-
-class FrameDecoder(nn.Module):
-    """Vectors of groups to one vector for every position, for the heads that guess codes; classifiers do without.
-
-    Group vector + vector of the place in the group + a convolution over the embeddings of single frames, then
-    LayerNorm. The embeddings are of what the model sees: of a hidden code there is nothing in them but MASK.
-
-    Args:
-        d_model: D.
-        factor: positions in a group.
-        norm_eps: of the LayerNorm.
-    """
-
-    def __init__(self, d_model: int, factor: int, norm_eps: float):
-        super().__init__()
-        self.factor = factor
-        self.place = nn.Embedding(factor, d_model)
-        self.beside = nn.Conv1d(
-            d_model, d_model, 2 * BESIDE + 1, padding=BESIDE, groups=d_model
-        )  # each feature on its own
-        self.mix = nn.Linear(d_model, d_model)
-        self.norm = nn.LayerNorm(d_model, norm_eps)
-
-    def forward(self, groups: Tensor, embedded: Tensor, padding: Tensor | None, wanted: Tensor | None = None) -> Tensor:
-        """Spread out.
-
-        Args:
-            groups: (B, S, D) every position's group, from `Subsampling.spread`.
-            embedded: (B, S, D) embeddings of the single positions.
-            padding: (B, S) bool, True = PAD; None = none.
-            wanted: (B, W) int64, the only positions of use; None = all.
-
-        Returns:
-            (B, W, D), W = S unless some are wanted.
-        """
-        if padding is not None:
-            embedded = embedded.masked_fill(padding[..., None], 0)
-        beside = self.beside(embedded.transpose(1, 2)).transpose(1, 2)
-        place = torch.arange(groups.shape[1], device=groups.device).expand(len(groups), -1) % self.factor
-        if wanted is not None:
-            index = wanted[..., None].expand(-1, -1, groups.shape[-1])
-            groups, beside, place = groups.gather(1, index), beside.gather(1, index), place.gather(1, wanted)
-        return self.norm(groups + self.place(place) + self.mix(F.gelu(beside)))
-
-
 @dataclass
 class EncoderOutput:
     """What encoding gave. `AudioFormer` adds an axis of R rows after B: (B, R, S, D) and (B, R, H, S, S).
@@ -177,81 +42,6 @@ class EncoderOutput:
     all_hidden: list[Tensor] | None = None
     attention: list[Tensor] | None = None
     embedded: Tensor | None = None
-
-
-class Embeddings(nn.Module):
-    """A vector per token, plus a vector per row.
-
-    `row_table` plays the part of BERT's token types: in rows="shared" it tells the rows apart, otherwise it has the one
-    entry that RoFormer always adds.
-
-    Args:
-        config: codebook_size, n_codebooks, rows, d_model, dropout.
-    """
-
-    def __init__(self, config: EncoderConfig):
-        super().__init__()
-        n_tables = config.n_codebooks if config.rows == "summed" else 1
-        n_rows = config.n_codebooks if config.rows == "shared" else 1
-        self.tables = nn.ModuleList(nn.Embedding(config.vocabulary_size, config.d_model) for _ in range(n_tables))
-        self.row_table = nn.Embedding(n_rows, config.d_model)
-        self.norm = nn.LayerNorm(config.d_model, NORM_EPS)
-        self.dropout = Dropout(config.dropout)
-
-    def forward(self, tokens: Tensor, row: Tensor | None = None) -> Tensor:
-        """Look up and add.
-
-        Args:
-            tokens: (B, J, S) int64, J = number of tables; or their vectors (B, J, S, D), looked up already.
-            row: (B,) int64, which row each sequence is; None = row 0.
-
-        Returns:
-            (B, S, D).
-        """
-        total = (
-            tokens.sum(1)
-            if tokens.is_floating_point()
-            else sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
-        )
-        row_vector = self.row_table.weight[0] if row is None else self.row_table(row)[:, None]
-        return self.dropout(self.norm(total + row_vector))
-
-
-class Block(nn.Module):
-    """Self-attention, then a feed-forward layer, each added to what came in.
-
-    Args:
-        config: d_model, n_heads, d_ff, dropout, norm.
-    """
-
-    def __init__(self, config: EncoderConfig):
-        super().__init__()
-        self.pre_norm = config.norm == "pre"
-        self.attention = SelfAttention(config)
-        self.attention_norm = nn.LayerNorm(config.d_model, NORM_EPS)
-        self.expand = nn.Linear(config.d_model, config.d_ff)
-        self.contract = nn.Linear(config.d_ff, config.d_model)
-        self.feed_forward_norm = nn.LayerNorm(config.d_model, NORM_EPS)
-        self.dropout = Dropout(config.dropout)
-
-    def forward(
-        self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool, positions: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """(B, S, D) to (B, W, D), and the attention weights (B, H, W, S) if asked for.
-
-        W = S unless (B, W) positions are given.
-        """
-        stays = hidden if positions is None else pick(hidden, positions)
-        if self.pre_norm:
-            mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights, positions)
-            hidden = stays + self.dropout(mixed)
-            return hidden + self.dropout(self._feed_forward(self.feed_forward_norm(hidden))), weights
-        mixed, weights = self.attention(hidden, table, padding, need_weights, positions)
-        hidden = self.attention_norm(stays + self.dropout(mixed))
-        return self.feed_forward_norm(hidden + self.dropout(self._feed_forward(hidden))), weights
-
-    def _feed_forward(self, hidden: Tensor) -> Tensor:
-        return self.contract(F.gelu(self.expand(hidden)))
 
 
 class Encoder(nn.Module):
@@ -360,31 +150,79 @@ class Encoder(nn.Module):
             )
 
 
-class MLMHead(nn.Module):
-    """Hidden vectors to a score for every token: linear, GELU, LayerNorm, then the token embeddings, transposed.
+class Embeddings(nn.Module):
+    """A vector per token, plus a vector per row.
+
+    `row_table` plays the part of BERT's token types: in rows="shared" it tells the rows apart, otherwise it has the one
+    entry that RoFormer always adds.
 
     Args:
-        config: d_model and vocabulary size.
+        config: codebook_size, n_codebooks, rows, d_model, dropout.
     """
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.dense = nn.Linear(config.d_model, config.d_model)
+        n_tables = config.n_codebooks if config.rows == "summed" else 1
+        n_rows = config.n_codebooks if config.rows == "shared" else 1
+        self.tables = nn.ModuleList(nn.Embedding(config.vocabulary_size, config.d_model) for _ in range(n_tables))
+        self.row_table = nn.Embedding(n_rows, config.d_model)
         self.norm = nn.LayerNorm(config.d_model, NORM_EPS)
-        self.bias = nn.Parameter(torch.zeros(config.vocabulary_size))
-        self.apply(init_weights)
+        self.dropout = Dropout(config.dropout)
 
-    def forward(self, hidden: Tensor, table: Tensor) -> Tensor:
-        """Score the vocabulary.
+    def forward(self, tokens: Tensor, row: Tensor | None = None) -> Tensor:
+        """Look up and add.
 
         Args:
-            hidden: (..., D).
-            table: (V + 4, D), the very embedding that the input side uses ("tied").
+            tokens: (B, J, S) int64, J = number of tables; or their vectors (B, J, S, D), looked up already.
+            row: (B,) int64, which row each sequence is; None = row 0.
 
         Returns:
-            (..., V + 4) logits.
+            (B, S, D).
         """
-        return F.linear(self.norm(F.gelu(self.dense(hidden))), table, self.bias)
+        total = (
+            tokens.sum(1)
+            if tokens.is_floating_point()
+            else sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
+        )
+        row_vector = self.row_table.weight[0] if row is None else self.row_table(row)[:, None]
+        return self.dropout(self.norm(total + row_vector))
+
+
+class Block(nn.Module):
+    """Self-attention, then a feed-forward layer, each added to what came in.
+
+    Args:
+        config: d_model, n_heads, d_ff, dropout, norm.
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.pre_norm = config.norm == "pre"
+        self.attention = SelfAttention(config)
+        self.attention_norm = nn.LayerNorm(config.d_model, NORM_EPS)
+        self.expand = nn.Linear(config.d_model, config.d_ff)
+        self.contract = nn.Linear(config.d_ff, config.d_model)
+        self.feed_forward_norm = nn.LayerNorm(config.d_model, NORM_EPS)
+        self.dropout = Dropout(config.dropout)
+
+    def forward(
+        self, hidden: Tensor, table: Tensor, padding: Tensor | None, need_weights: bool, positions: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, S, D) to (B, W, D), and the attention weights (B, H, W, S) if asked for.
+
+        W = S unless (B, W) positions are given.
+        """
+        stays = hidden if positions is None else pick(hidden, positions)
+        if self.pre_norm:
+            mixed, weights = self.attention(self.attention_norm(hidden), table, padding, need_weights, positions)
+            hidden = stays + self.dropout(mixed)
+            return hidden + self.dropout(self._feed_forward(self.feed_forward_norm(hidden))), weights
+        mixed, weights = self.attention(hidden, table, padding, need_weights, positions)
+        hidden = self.attention_norm(stays + self.dropout(mixed))
+        return self.feed_forward_norm(hidden + self.dropout(self._feed_forward(hidden))), weights
+
+    def _feed_forward(self, hidden: Tensor) -> Tensor:
+        return self.contract(F.gelu(self.expand(hidden)))
 
 
 def init_weights(module: nn.Module) -> None:
@@ -393,3 +231,93 @@ def init_weights(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=INIT_STD)
     if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
+
+
+LEVELS = 1 << 16  # of 16 random bits
+
+
+class Dropout(nn.Module):
+    """Noise for training; does nothing in evaluation mode.
+
+    Args:
+        p: probability that a number is set to 0, in [0, 1].
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape to the same; randomness from PyTorch's global generator."""
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu" or self.p > 0.99:
+            return F.dropout(x, self.p)
+        threshold = round(self.p * LEVELS)
+        return x * kept(x.shape, threshold).to(x.dtype).div_(1 - threshold / LEVELS)
+
+    def extra_repr(self) -> str:
+        """For print(model)."""
+        return f"p={self.p}"
+
+
+def kept(shape: torch.Size, threshold: int) -> Tensor:
+    """Which numbers stay: bool of a shape, each False with probability threshold / 65536."""
+    n = shape.numel()
+    draws = torch.randint(-(1 << 63), (1 << 63) - 1, (-(-n // 4),), dtype=torch.int64)  # 4 x 16 bits each
+    return (draws.view(torch.int16)[:n] >= threshold - LEVELS // 2).view(shape)
+
+
+KERNEL = 4  # positions that a convolution sees; it gives one for every two
+
+
+class Subsampling(nn.Module):
+    """Convolutions of stride 2 with a GELU each, as many as halve the positions down to one in `factor`; then LayerNorm.
+
+    Args:
+        d_model: D.
+        factor: 2 or 4.
+        norm_eps: of the LayerNorm.
+    """
+
+    def __init__(self, d_model: int, factor: int, norm_eps: float):
+        super().__init__()
+        self.factor = factor
+        n_convolutions = factor.bit_length() - 1
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(d_model, d_model, KERNEL, stride=2, padding=1) for _ in range(n_convolutions)
+        )
+        self.norm = nn.LayerNorm(d_model, norm_eps)
+
+    def forward(self, hidden: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Join positions; what lies beyond a clip's end never changes it.
+
+        Args:
+            hidden: (B, S, D).
+            padding: (B, S) bool, True = PAD; None = none.
+
+        Returns:
+            (B, N, D), and (B, N) bool, True = a group of nothing but PAD, or None.
+        """
+        beyond = hidden.new_zeros(hidden.shape[:2], dtype=torch.bool) if padding is None else padding
+        extra = -hidden.shape[1] % self.factor
+        hidden, beyond = F.pad(hidden, (0, 0, 0, extra)), F.pad(beyond, (0, extra), value=True)
+        for convolution in self.convolutions:
+            hidden = hidden.masked_fill(beyond[..., None], 0)
+            hidden, beyond = F.gelu(convolution(hidden.transpose(1, 2)).transpose(1, 2)), beyond[:, ::2]
+        return self.norm(hidden), None if padding is None else beyond
+
+    def spread(self, hidden: Tensor, n_positions: int) -> Tensor:
+        """(B, N, D) vectors of groups to (B, S, D): every position has its group's."""
+        return hidden.repeat_interleave(self.factor, 1)[:, :n_positions]
+
+    def spread_weights(self, weights: Tensor, n_positions: int, padding: Tensor | None) -> Tensor:
+        """(B, H, N, N) attention between groups to (B, H, S, S).
+
+        A group's share goes to its real positions in equal parts.
+        """
+        real = weights.new_ones(1, n_positions) if padding is None else (~padding).to(weights.dtype)  # (B or 1, S)
+        counts = F.pad(real, (0, -n_positions % self.factor)).unflatten(1, (-1, self.factor)).sum(2)
+        of_group = torch.arange(n_positions, device=weights.device) // self.factor
+        shares = real / counts.clamp_min(1)[:, of_group]
+        return weights[:, :, of_group][..., of_group] * shares[:, None, None]

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from audioformer.audio import Waveform
 from audioformer.codec import Codec
 from audioformer.config import Config, EncoderConfig, MaskConfig
-from audioformer.encoder import NORM_EPS, Encoder, EncoderOutput, FrameDecoder, MLMHead, init_weights
+from audioformer.encoder import NORM_EPS, Encoder, EncoderOutput, init_weights
 from audioformer.errors import AudioformerError
+from audioformer.heads import FrameDecoder, MLMHead
 from audioformer.masking import drop_rows, mask_each
 from audioformer.tokens import TokenBatch, code_positions, collate
 

@@ -7,19 +7,19 @@ tested on decide: `audioformer finetune --held-out-split val`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
-from audioformer.config import (
-    Config,
-    EncoderConfig,
-    MaskConfig,
-    check_names,
-    require,
-    require_counts,
-    require_probabilities,
-    require_stretches,
-)
-from audioformer.errors import AudioformerError
+from audioformer.config import Config, EncoderConfig, MaskConfig
+from audioformer.errors import AudioformerError, check_names, require, require_counts, require_probabilities
+
+LEAST_CROP_S = 0.1  # seconds: some frames of any codec
+
+
+def require_stretches(config) -> None:
+    """Clips are cut to `min_crop_s` to `crop_s` seconds: both must hold a frame of any codec."""
+    for name in ("crop_s", "min_crop_s"):
+        value = getattr(config, name)
+        require(LEAST_CROP_S <= value < float("inf"), f"{name}={value} must be at least {LEAST_CROP_S} seconds; try 5")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def preset(name: str, **changes) -> EncoderConfig:
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Config):
     """A whole pre-training recipe."""
 
     model: EncoderConfig
@@ -142,10 +142,6 @@ class PretrainConfig:
         n_weights = len(self.row_weights)
         fits = n_weights in (0, self.model.n_codebooks) and all(weight > 0 for weight in self.row_weights)
         require(fits, f"row_weights={self.row_weights} must be none, or a number above 0 for each of the model's rows")
-
-    def to_dict(self) -> dict:
-        """Plain values, ready for JSON."""
-        return asdict(self)
 
 
 ROW_WEIGHTS = (0.2241, 0.1760, 0.1450, 0.1215, 0.1032, 0.0883, 0.0761, 0.0659)  # of 8 rows (arXiv 2309.07391)
@@ -216,7 +212,7 @@ _AS20K = TrainConfig(
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
+class FinetuneConfig(Config):
     """A whole fine-tuning recipe."""
 
     train: TrainConfig
@@ -256,10 +252,6 @@ class FinetuneConfig:
         if self.method == "probe":
             require(self.time_bins == 1, f"a probe reads one vector a clip: time_bins={self.time_bins} must be 1")
             object.__setattr__(self, "adapt", AdaptConfig("linear"))
-
-    def to_dict(self) -> dict:
-        """Plain values, ready for JSON."""
-        return asdict(self)
 
 
 FINETUNE_PRESETS = {

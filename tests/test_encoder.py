@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from audioformer.encoder import Encoder, MLMHead
+from audioformer.encoder import Encoder
 from audioformer.errors import AudioformerError
+from audioformer.heads import MLMHead
 from audioformer.recipes import preset
 
 

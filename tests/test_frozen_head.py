@@ -11,7 +11,7 @@ from audioformer import load
 from audioformer.codecs import load_codec
 from audioformer.data.corpus import Item, describe_codec
 from audioformer.errors import AudioformerError
-from audioformer.frozen_head import FrozenHead, quick
+from audioformer.evaluation.frozen_head import FrozenHead, quick
 from audioformer.predict import predict_codes
 from audioformer.start import load_start
 from audioformer.train import train

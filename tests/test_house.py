@@ -27,10 +27,11 @@ errors files
 config tokens rvq losses metrics reading
 audio masking attention checkpoint
 codec encoder optim recipes
+heads
 model data methods
 codecs train classifier
 predict pretrain adapt start
-finetune frozen_head classify
+finetune classify
 live encodecmae audiovisual plots
 evaluation explain
 hear widgets

@@ -25,8 +25,8 @@ from audioformer.codec import Codec
 from audioformer.data.corpus import Item, describe_codec
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.embedding_map import LEAST, Space, project, purity
+from audioformer.evaluation.frozen_head import FrozenHead, quick
 from audioformer.finetune import FineTuning
-from audioformer.frozen_head import FrozenHead, quick
 from audioformer.predict import predict_codes
 from audioformer.start import load_start
 from audioformer.train import train

@@ -108,8 +108,8 @@ def run(arguments: argparse.Namespace) -> Result:
 
 def _task(config, model, chosen: Chosen, card: dict):
     """What is trained: the whole model, or a last layer alone on clips that the frozen model reads once."""
+    from audioformer.evaluation.frozen_head import FrozenHead
     from audioformer.finetune import FineTuning
-    from audioformer.frozen_head import FrozenHead
 
     clips = chosen.clips
     changing = config.token_mask or config.row_dropout or config.frame_head

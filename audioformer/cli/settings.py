@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_args, get_origin, get_type_hints
 
-from audioformer.config import check_names
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 
 EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
 

@@ -9,7 +9,7 @@ from audioformer.cli.console import Result, clock, note
 from audioformer.cli.options import add_verb, at_least_one
 from audioformer.cli.settings import add_set, override
 from audioformer.cli.training import run_training
-from audioformer.config import check_names
+from audioformer.errors import check_names
 
 
 def add_verbs(verbs) -> None:

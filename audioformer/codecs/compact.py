@@ -32,8 +32,7 @@ from audioformer.codecs.spectra import (
     overlap_add,
     stft_frames,
 )
-from audioformer.config import require
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, require
 from audioformer.files import atomic_path, bundled_names, bundled_or_folder, open_tensors, read_json, write_tensors
 from audioformer.reading.sound import MAX_RATE_HZ, MIN_RATE_HZ
 from audioformer.rvq import ResidualVQ

@@ -26,7 +26,7 @@ from audioformer.codecs.compact import CompactCodec, CompactConfig, save_compact
 from audioformer.codecs.critic import Adversary
 from audioformer.codecs.crops import CropSampler
 from audioformer.codecs.distances import MEL_WINDOWS, colour_distance, complex_distance, mel_distance, texture_distance
-from audioformer.config import require, require_counts, require_probabilities
+from audioformer.errors import require, require_counts, require_probabilities
 from audioformer.optim import schedule_factor
 from audioformer.recipes import TrainConfig
 from audioformer.train import Task

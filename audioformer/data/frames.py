@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from audioformer.audio import to_batch
 from audioformer.codec import Codec
-from audioformer.config import check_names
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 
 STORED = ("latents", "mel256")  # what a corpus can hold beside the codes
 N_MELS, LOWEST_HZ, PREEMPHASIS = 256, 20.0, 0.97

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from audioformer.config import MOST_LAYERS, MOST_POSITIONS, Config, check_names, require, require_counts
+from audioformer.config import MOST_LAYERS, MOST_POSITIONS, Config
+from audioformer.errors import check_names, require, require_counts
 
 FRAMES = {
     "latents": "the codec's latents before quantising (the authors' ec-ec)",

@@ -20,16 +20,15 @@ import torch
 from torch import Tensor
 
 from audioformer.checkpoint import save_checkpoint, weights_hash
-from audioformer.config import check_names, require, require_stretches
 from audioformer.data.batches import CodeSampler, require_clips
 from audioformer.encodecmae.config import EncodecMAEConfig, mae_preset
 from audioformer.encodecmae.frames import FrameBatch
 from audioformer.encodecmae.masking import GAP, MASK_RATIO, gap_mask
 from audioformer.encodecmae.model import MASKED_SHARE, EncodecMAE
 from audioformer.encodecmae.second_stage import activations, fit_clusters, nearest_cluster, sample_activations
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names, require
 from audioformer.methods import Request
-from audioformer.recipes import TrainConfig
+from audioformer.recipes import TrainConfig, require_stretches
 from audioformer.start import load_pretrained
 from audioformer.train import Task
 

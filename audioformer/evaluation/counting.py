@@ -27,8 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.config import check_names
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 
 FARTHEST = 5  # frames to a visible code beyond which it is not counted what follows it
 MIXTURES = {

@@ -33,9 +33,8 @@ from scipy.linalg import orthogonal_procrustes
 from audioformer.audio import Waveform, resample
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classify import AudioClassifier, load
-from audioformer.config import check_names
 from audioformer.encoder import init_weights
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 from audioformer.evaluation.baseline import clip_features
 from audioformer.evaluation.features import LOG_MEL, OPTION, FrameEncoder, open_encoder
 from audioformer.explain.codebook import entry_map

@@ -29,8 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audioformer.config import check_names
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 from audioformer.metrics import accuracy, average_precision, mean_over_classes
 
 VALIDATION_SHARE = 0.2

@@ -28,10 +28,9 @@ import torch
 
 from audioformer.codec import Codec
 from audioformer.codecs import load_codec
-from audioformer.config import check_names
 from audioformer.data.corpus import Corpus, Item, join, prepare
 from audioformer.data.datasets import AudioDataset, open_dataset
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 from audioformer.evaluation.benches import ablation_table
 from audioformer.evaluation.benches.ablation_rows import (
     SVM,
@@ -43,8 +42,8 @@ from audioformer.evaluation.benches.ablation_rows import (
     finetune_config,
 )
 from audioformer.evaluation.benches.cells import read_record, remembered
+from audioformer.evaluation.frozen_head import FrozenHead
 from audioformer.finetune import FineTuning
-from audioformer.frozen_head import FrozenHead
 from audioformer.model import AudioFormer
 from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset

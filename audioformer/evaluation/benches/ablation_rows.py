@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from audioformer.config import Config, EncoderConfig, MaskConfig, check_names
+from audioformer.config import Config, EncoderConfig, MaskConfig
+from audioformer.errors import check_names
 from audioformer.recipes import HIDDEN_RUN, FinetuneConfig, TrainConfig, preset
 
 SCRATCH, SVM = "scratch", "svm"  # rows without pre-training, without a transformer

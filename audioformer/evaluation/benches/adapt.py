@@ -25,9 +25,8 @@ import numpy as np
 
 from audioformer.adapt import counts
 from audioformer.checkpoint import weights_hash
-from audioformer.config import check_names
 from audioformer.data.corpus import Corpus
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 from audioformer.evaluation.benches import machine, markdown_table, number, row
 from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.probe import split_groups

@@ -37,9 +37,8 @@ import torch
 from audioformer.checkpoint import weights_hash
 from audioformer.codec import Codec
 from audioformer.codecs import load_codec
-from audioformer.config import check_names
 from audioformer.data.corpus import Corpus, prepare
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 from audioformer.evaluation.benches import machine, row
 from audioformer.evaluation.benches.adapt import RATES
 from audioformer.evaluation.benches.cells import remembered, spread

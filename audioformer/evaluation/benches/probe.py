@@ -26,9 +26,8 @@ import numpy as np
 import torch
 
 from audioformer.checkpoint import bundled_names
-from audioformer.config import check_names
 from audioformer.data.datasets import AudioDataset, open_dataset
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 from audioformer.evaluation.benches import machine, markdown_table, number, row
 from audioformer.evaluation.benches.cells import remembered, spread
 from audioformer.evaluation.benches.vectors import STATISTICS, ClipVectors, dataset_vectors, speeds

@@ -25,10 +25,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audioformer.codecs.encodec_files import torchaudio_or_stand_in
 from audioformer.config import EncoderConfig, MaskConfig
-from audioformer.encoder import Encoder, MLMHead
+from audioformer.encoder import Encoder
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
 from audioformer.evaluation.benches.encode import matrix_rate
+from audioformer.heads import MLMHead
 from audioformer.masking import mask_tokens
 from audioformer.model import AudioFormer
 from audioformer.optim import make_optimizer
