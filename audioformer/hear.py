@@ -38,7 +38,7 @@ class HearModel(nn.Module):
     Attributes:
         sample_rate: 48000 Hz.
         timestamp_embedding_size: D.
-        scene_embedding_size: 2 D, mean and deviation over time.
+        scene_embedding_size: 3 D: mean and deviation over time, and deviation of the steps from frame to frame.
     """
 
     def __init__(self, encoder: FrameEncoder):
@@ -46,7 +46,7 @@ class HearModel(nn.Module):
         self.encoder = encoder
         self.sample_rate = SAMPLE_RATE
         self.timestamp_embedding_size = int(encoder.width)
-        self.scene_embedding_size = 2 * int(encoder.width)
+        self.scene_embedding_size = 3 * int(encoder.width)
 
     def frames(self, audio: Tensor) -> Tensor:
         """(n, N) at 48 kHz to (n, T, D) float32: frames whose middle lies in the clip, at least one."""
@@ -99,12 +99,12 @@ def get_timestamp_embeddings(audio: Tensor, model: HearModel) -> tuple[Tensor, T
 
 
 def get_scene_embeddings(audio: Tensor, model: HearModel) -> Tensor:
-    """A vector for every clip: mean and standard deviation of its frames' vectors.
+    """A vector for every clip: mean, deviation and deviation of the steps of its frames' vectors (`summarise`).
 
     Arguments and errors as `get_timestamp_embeddings`.
 
     Returns:
-        (n, 2 D) float32.
+        (n, 3 D) float32.
     """
     return torch.cat([summarise(model.frames(clips)) for clips in _groups(audio)])
 

@@ -75,13 +75,13 @@ def test_the_table_holds_every_feature_with_every_probe_and_the_figure_shows_it(
     row = rows["log-mel", "linear"]
     assert row["ours"] == 1.0
     assert [row[key] for key in ("unit", "chance", "n_folds", "n_seeds")] == ["accuracy", 0.5, 2, 2]
-    assert (row["n_features"], row["n_parameters"], row["probe_parameters"]) == (128, 0, 2 * 128 + 2)
+    assert (row["n_features"], row["n_parameters"], row["probe_parameters"]) == (192, 0, 2 * 192 + 2)
     assert row["peer"] == rows["statistics", "svm"]["ours"]
     assert row["ratio"] == pytest.approx(row["ours"] / row["peer"])
     assert all(r["speed"] > 0 and r["speed_ratio"] > 0 for r in document["rows"])
     text = (home / "out" / "results.md").read_text()
     assert "chance 0.500" in text
-    assert "| `log-mel` | 128 | 0 |" in text
+    assert "| `log-mel` | 192 | 0 |" in text
     assert json.loads((home / "out" / "results.json").read_text()) == document
     assert "plotly" in (home / "out" / "results.html").read_text()[:100_000]
     figure = probes(document["rows"], theme="dark")
@@ -103,14 +103,14 @@ def test_the_best_layer_of_a_checkpoint_is_read(home, capsys):
     vectors = ClipVectors(f"{home / 'checkpoint'}:layer=best")
     sound = tone(440, 0.3)[0]
     every = vectors(sound, 24_000)
-    assert every.shape == (3, 64)
+    assert every.shape == (3, 96)
     for layer in range(3):
         np.testing.assert_allclose(
             every[layer], ClipVectors(f"{home / 'checkpoint'}:layer={layer}")(sound, 24_000), atol=1e-5
         )
     command = PROBE.replace(PROBE.split()[5], "statistics,./checkpoint:layer=best")
     rows = run(f"{command} -o best --probes linear --no-speed", capsys)["rows"]
-    assert [row["n_features"] for row in rows] == [338, 64]
+    assert [row["n_features"] for row in rows] == [338, 96]
     assert rows[0]["layer"] is None
     assert rows[1]["layer"] in range(3)
     save_checkpoint(home / "named", model.state_dict(), about | {"layer": 1}, "a card")

@@ -19,7 +19,7 @@ from audioformer.codecs.spectra import log_mel
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.features import TransformerFrames, encoder_parameters, open_encoder
+from audioformer.evaluation.features import TransformerFrames, encoder_parameters, open_encoder, summarise
 from audioformer.model import AudioFormer
 from audioformer.recipes import PRETRAIN_PRESETS, preset
 
@@ -236,3 +236,16 @@ def test_audio_that_is_none_is_refused(audio, message):
 def test_a_name_that_means_nothing_is_refused(home, name, message):
     with pytest.raises(AudioformerError, match=message):
         hear.load_model(name.format(home=home))
+
+
+def test_a_clip_is_its_moments_and_how_fast_it_changes():
+    """Slow and fast: the same frames in another order have the same moments, and differ in the third part."""
+    slow = torch.arange(40.0)[None, :, None].expand(1, 40, 2)
+    fast = slow[:, torch.randperm(40, generator=torch.Generator().manual_seed(0))]
+    one, other = summarise(slow)[0], summarise(fast)[0]
+    assert one.shape == (6,)
+    torch.testing.assert_close(one[:4], other[:4])
+    assert one[4:].tolist() == [0.0, 0.0]  # every step is 4 long
+    assert (other[4:] > 5).all()
+    assert summarise(slow[:, :3])[0, 4:].tolist() == [0.0, 0.0]
+    assert summarise(slow[:, :1]).isfinite().all()

@@ -38,6 +38,7 @@ from audioformer.predict import window_starts
 
 LOG_MEL = "log-mel"
 OPTION = re.compile(r":(rows|layer)=(\d+)(?:-(\d+))?$")
+STEP = 4  # frames between which change is measured
 WINDOW_S = 4.0  # of a converted checkpoint, whose recipe is not known
 DECODING = ("decoder", "from_latent", "leave", "latent_to_log")  # what codecs call their way back to sound
 
@@ -244,14 +245,26 @@ def _open_checkpoint(name: str, rows: range | None, layer: int | None) -> FrameE
     return TransformerFrames(model, codec, config.get("recipe", {}).get("crop_s", WINDOW_S), rows, layer)
 
 
-def summarise(frames: Tensor) -> Tensor:
+def moments(frames: Tensor) -> Tensor:
     """(n, T, D) frames to (n, 2 D): mean over time, then standard deviation (0 for a single frame).
 
     Example:
-        >>> summarise(torch.tensor([[[1.0], [3.0]]]))
+        >>> moments(torch.tensor([[[1.0], [3.0]]]))
         tensor([[2., 1.]])
     """
     return torch.cat([frames.mean(1), frames.std(1, correction=0)], 1)
+
+
+def summarise(frames: Tensor) -> Tensor:
+    """(n, T, D) frames to (n, 3 D), a vector for each clip: `moments`, then the standard deviation of the steps.
+
+    A step leads from a frame to the fourth after it, 53 ms at 75 frames a second: its deviation tells a sound that
+    changes fast from one that changes slowly, which have the same mean and deviation. 0 for five frames and fewer. Ours;
+    it brings three points in 100 to a linear layer on ESC-10 and on digits (results/pretraining.md).
+    """
+    steps = frames[:, STEP:] - frames[:, :-STEP]
+    spread = steps.std(1, correction=0) if steps.shape[1] else torch.zeros_like(frames[:, 0])
+    return torch.cat([moments(frames), spread], 1)
 
 
 def encoder_parameters(codec: Codec) -> int:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from audioformer.evaluation.features import moments
 from audioformer.evaluation.probe import Lesson, fit_knn
-from audioformer.hear import load_model, summarise
+from audioformer.hear import load_model
 from audioformer.teaching.answers import Check
 
 
@@ -47,7 +48,7 @@ CHECKS = {
     ),
     "rulers.summary": Check(
         lambda: [(torch.tensor([[[1.0, 0.0], [3.0, 0.0]]]),), (_numbers(2, 5, 3),)],
-        summarise,
+        moments,
         "frames.mean(1) and frames.std(1, correction=0), put side by side with torch.cat([...], 1).",
     ),
     "rulers.nearest": Check(

@@ -28,6 +28,7 @@ from audioformer.data.synth import synth_clip, write_scenes
 from audioformer.evaluation.benches.cells import shipped
 from audioformer.evaluation.benches.probe import ProbeData, probe_table, run_cells
 from audioformer.evaluation.benches.vectors import ClipVectors
+from audioformer.evaluation.features import moments
 from audioformer.evaluation.probe import probe, score, split_groups
 from audioformer.metrics import wilson_interval
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
@@ -81,11 +82,11 @@ def my_times(n_frames):
 check("rulers.times", my_times)
 
 # %% [markdown]
-# For a clip, the kit takes mean and deviation over time. Two moments, two numbers each:
+# For a clip, the kit takes mean and deviation over time. Here of two moments, two numbers each:
 
 # %%
-moments = torch.tensor([[[1.0, 4.0], [3.0, 4.0]]])
-print(hear.summarise(moments).tolist(), "= means 2 and 4, deviations 1 and 0")
+two_moments = torch.tensor([[[1.0, 4.0], [3.0, 4.0]]])
+print(moments(two_moments).tolist(), "= means 2 and 4, deviations 1 and 0")
 
 # %% [markdown]
 # ### Exercise 2 · One vector for a clip
@@ -100,8 +101,13 @@ def my_summary(frames):
 # %%
 check("rulers.summary", my_summary)
 
+# %% [markdown]
+# With its moments shuffled, a sound keeps these two. So a third part follows: how far a frame lies
+# from the fourth one after it, as a deviation over time. A clock that ticks and a rain that hisses differ in it.
+
 # %%
-assert_close(hear.get_scene_embeddings(siren, model), hear.summarise(embeddings))
+by_hand = torch.cat([moments(embeddings), (embeddings[:, 4:] - embeddings[:, :-4]).std(1, correction=0)], 1)
+assert_close(hear.get_scene_embeddings(siren, model), by_hand)
 
 # %%
 for name in ("log-mel", "codec:compact", "codes:compact:rows=1", "pretrained"):

@@ -11,7 +11,7 @@
 | finetuned | the pre-trained model, all of it |
 | scratch | a fresh model of its shape, embeddings as the pre-trained one's began; the same recipe, the same rates tried
 |
-| linear | a linear layer on the frozen model's mean and deviation over time, of the best layer |
+| linear | a linear layer on a vector for each clip of the frozen model's best layer (`features.summarise`) |
 | svm | a support vector machine on log-mel statistics (baseline.py): no model at all |
 
 Every fold is held out in turn (ESC-10's as published, of digits each speaker). The seed draws which clips keep their

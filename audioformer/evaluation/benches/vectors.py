@@ -50,7 +50,7 @@ class ClipVectors:
         self.identity = name if self.encoder is None else weights_hash(self.encoder.state_dict())
 
     def __call__(self, samples: Tensor, sample_rate: int) -> np.ndarray:
-        """(N,) samples at any rate to (F,) float32: mean and deviation of the frames' vectors, or the statistics.
+        """(N,) samples at any rate to (F,) float32: `summarise` of the frames' vectors, or the statistics.
 
         With ":layer=best" (J, F), a vector of every layer.
         """
