@@ -226,6 +226,21 @@ def add_surprise(benches, run) -> None:
     add_codec(parser, default=None, why="; needed only if it is one of your own (default: the corpus's)")
 
 
+def add_changes(benches, run) -> None:
+    """Add `bench changes`."""
+    about = (
+        "How many labels stay when the same clips are quieter, louder, noisy, heard through a telephone, or later; and "
+        "how many of them are right. Give clips that the checkpoint was not trained on."
+    )
+    example = "audioformer bench changes ESC-10 --dataset esc50 --folds 4 --checkpoint runs/esc10-fold4"
+    parser = add_verb(benches, "changes", run, about, example)
+    add = parser.add_argument
+    add("root", metavar="DIR", help="labelled recordings")
+    add("--dataset", required=True, metavar="NAME", help="their layout: esc50, fsdd, folder, ...")
+    add("--checkpoint", type=words, default=("esc10",), metavar="NAME,...", help="classifiers (default esc10)")
+    add_options(parser, {"--folds": (numbers, "1,2", "folds to measure on (default all)")})
+
+
 BENCHES = {
     "codec": add_codec_bench,
     "encode": add_encode,
@@ -236,4 +251,5 @@ BENCHES = {
     "adapt": add_adapt,
     "labels": add_labels,
     "surprise": add_surprise,
+    "changes": add_changes,
 }

@@ -92,7 +92,11 @@ def add_verbs(verbs) -> None:
         "--shard": (part, "i/n", "do the i-th of n equal parts, for n processes that share the folder"),
         "--shards": (at_least_one, "N", "files to cut the corpus into (default one for 512 clips)"),
         "--variants": (at_least_one, "N", "codings of a clip, all but the first augmented", 1),
-        "--augment": (str, "NAME", "change before coding: light, strong, strong-mixup, voices (for words)"),
+        "--augment": (
+            str,
+            "NAME",
+            "change before coding: light, strong, strong-mixup, robust (any level, telephones), voices (words)",
+        ),
         "--seed": (seed, "S", "of the augmentation", 0),
         "--clip-s": (seconds, "S", "code at most this many seconds of a clip (default whole clips)"),
     }

@@ -136,12 +136,20 @@ PRESETS = {
     "light": _LIGHT,
     "strong": _STRONG,
     "strong-mixup": replace(_STRONG, mixup_chance=0.5),
+    "robust": replace(  # recordings of any level, from far away, through a telephone
+        _STRONG,
+        mixup_chance=0.5,
+        band_chance=0.4,
+        high_pass_hz=(30.0, 400.0),
+        low_pass_hz=(2800.0, 11000.0),
+        gain_db=(-40.0, 6.0),
+    ),
     "voices": _VOICES,
 }
 
 
 def augment_preset(name: str) -> AugmentConfig:
-    """The settings of "none", "light", "strong", "strong-mixup" or "voices".
+    """The settings of "none", "light", "strong", "strong-mixup", "robust" or "voices".
 
     Raises:
         AudioformerError: another name.
