@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from contextlib import ExitStack
 
 import pytest
+
+from audioformer.cli import main
 
 SPEED = """
 import time
@@ -70,4 +73,17 @@ def test_the_codec_stays_fast_beside_busy_programs():
             neighbours.callback(busy.wait)
             neighbours.callback(busy.kill)
         share = float(fresh_interpreter(SPEED))  # of one thread's speed
-    assert share > 0.4  # measured: 0.02 to 0.17 where threads spin, 0.8 and more where they sleep
+    assert share > 0.4  # 0.02 to 0.17 where threads spin, 0.8 and more where they sleep (`bench load`)
+
+
+@pytest.mark.slow
+def test_bench_load_holds_every_way_beside_busy_programs(capsys):
+    """Real neighbours and real processes; for so short a time the speeds themselves say little."""
+    assert main(["bench", "load", "--busy", "0,1", "--seconds", "0.05", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(line["job"], line["busy"]) for line in rows] == [
+        (job, n) for n in (0, 1) for job in ("encode", "decode", "classify")
+    ]
+    for line in rows:
+        assert min(line["ours"], line["peer"], line["spinning"], line["to_idle"]) > 0
+        assert line["ratio"] == pytest.approx(line["ours"] / line["peer"])

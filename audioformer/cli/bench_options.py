@@ -241,6 +241,27 @@ def add_changes(benches, run) -> None:
     add_options(parser, {"--folds": (numbers, "1,2", "folds to measure on (default all)")})
 
 
+def add_load(benches, run) -> None:
+    """Add `bench load`."""
+    about = (
+        "How fast codec and classifier stay beside busy programs, with the kit's policy for waiting threads, with one "
+        "thread, and without a policy. Each is measured in a process of its own."
+    )
+    parser = add_verb(benches, "load", run, about, "audioformer bench load --busy 0,1,2,4 --seconds 3")
+    parser.add_argument(
+        "--busy", type=numbers, default=(0, 1, 2, 4), metavar="N,...", help="busy neighbours (default 0,1,2,4)"
+    )
+    parser.add_argument(
+        "--nice",
+        type=int,
+        choices=range(20),
+        default=19,
+        metavar="0-19",
+        help="their priority (default 19, the lowest)",
+    )
+    add_options(parser, {"--seconds": (seconds, "S", "measured for each job", 3.0)})
+
+
 BENCHES = {
     "codec": add_codec_bench,
     "encode": add_encode,
@@ -252,4 +273,5 @@ BENCHES = {
     "labels": add_labels,
     "surprise": add_surprise,
     "changes": add_changes,
+    "load": add_load,
 }
