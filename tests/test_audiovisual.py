@@ -113,7 +113,11 @@ def test_a_pair_is_as_alike_as_its_best_place_on_average_over_time():
     sound = torch.eye(2)[None, :, None]  # (1, 2 moments, 1, 2)
     picture = torch.zeros(1, 2, 3, 2)
     picture[0, 0, 1], picture[0, 1, 2] = torch.tensor([1.0, 0]), torch.tensor([0.5, 0.5])
-    assert float(similarities(sound, picture)) == pytest.approx((1 + 0.5) / 2)
+    soft = [0.1 * math.log((math.exp(10 * best) + 2) / 3) for best in (1, 0.5)]
+    assert float(similarities(sound, picture)) == pytest.approx(sum(soft) / 2)
+    only = torch.tensor([[1.0, 0.0]])
+    assert float(similarities(sound, picture, only)) == pytest.approx(soft[0])
+    assert float(similarities(sound, picture[:, :, 1:2])) == pytest.approx((1 + 0) / 2)
     views = {"sound": torch.eye(4)[:, None, None], "codes": torch.eye(4)[:, None, None]}
     losses = views_loss({**views, "picture": torch.eye(4)[:, None, None]})
     assert {"sound-codes", "sound-picture", "codes-picture", "total"} <= set(losses)
@@ -175,10 +179,12 @@ def test_scenes_are_told_apart_and_a_view_of_codes_joins_in():
     batch = task.batch(0)
     maps = task.model.eval().sound_map(batch["sound"].tokens, batch["picture"])
     assert maps.shape == (6, 15, 8, 8)
-    best = similarities(
-        task.model.sound_vectors(batch["sound"].tokens), task.model.picture_vectors(batch["picture"])
-    ).diagonal()
-    assert torch.allclose(maps.flatten(2).amax(2).mean(1), best, atol=1e-5)
+    views = task.views(batch)
+    weights = task.weights(batch)
+    assert torch.allclose(weights.sum(1), torch.ones(6))
+    best = similarities(views["sound"], views["picture"], weights).diagonal()
+    soft = 0.1 * (((maps.flatten(2) / 0.1).logsumexp(2) - math.log(64)) * weights).sum(1)
+    assert torch.allclose(soft, best, atol=1e-5)
 
 
 @pytest.mark.parametrize(

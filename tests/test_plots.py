@@ -37,6 +37,8 @@ ENTRIES = RNG.normal(size=(16, 2))
 COUNTS = np.append(np.zeros((2, 3), int), RNG.integers(1, 50, (2, 13)), 1)
 IN_CLIP = RNG.integers(3, 16, 60)
 COST = {"kind": "length", "tokens": 10, "ours": 1.0, "peak_mb": 5.0, "case": "1 s"}
+CELL = {"data": "digits", "case": "8 pixels, batch 32", "resolution": 8, "batch": 32, "mix": False, "ours": 0.3}
+CELL |= {"sound_to_picture_r1_std": 0.05}
 DRAW = {
     "waveform": lambda **o: plots.audio.waveform(np.sin(np.arange(48_000)), RATE_HZ, **o),
     "log_mel": lambda **o: plots.audio.log_mel(RNG.normal(size=(20, 151)), 320 / RATE_HZ, BAND_HZ, **o),
@@ -67,6 +69,9 @@ DRAW = {
     "typical": lambda **o: codebook.typical_entries(ENTRIES.T, ENTRIES.T, ["dog", "crying_baby"], **o),
     "ladder": lambda **o: ladder.ladder([[2.0, 1.0], [1.5, 0.9]], [0, 100], "Distance (natural log)", **o),
     "loss_terms": lambda **o: ladder.loss_terms([1, 2], {"mel": [2.0, 1.0], "late": [np.nan, 1.0]}, **o),
+    "sight_pairs": lambda **o: plots.sight.pairs(np.eye(2), ["one", "two"], ["1", "2"], **o),
+    "sight_film": lambda **o: plots.sight.film(RNG.uniform(size=(4, 3, 8, 8)), RNG.normal(size=(4, 2, 2)), **o),
+    "sight_grid": lambda **o: plots.sight.grid([CELL, {**CELL, "batch": 512, "ours": 0.4}], **o),
     "growth": lambda **o: growth.growth([COST, {**COST, "tokens": 20, "ours": 2.0}], **o),
 }
 

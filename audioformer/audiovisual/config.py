@@ -30,7 +30,7 @@ class AudioVisualConfig(Config):
 
     picture: str = "digits"  # what is seen: a name of PICTURES
     codes: bool = False  # a further view: the codes of the sound, through the kit's own encoder
-    channels: int = 16  # of the first convolution; later ones have 2 and 4 times as many
+    channels: int = 8  # of the first convolution; later ones have 2 and 4 times as many
     d_model: int = 128  # D, width of a frame's vector
     n_layers: int = 2  # blocks of the sound tower
     shared_width: int = 128  # E, of the space in which views meet; the authors'

@@ -19,15 +19,19 @@ from torch.nn import functional as F
 from audioformer.errors import AudioformerError
 
 TEMPERATURE = 0.1  # the authors'
+SOFTNESS = 0.1  # t of the best place
 OWN, OTHER = 5.0, 2.0  # of the Beta distribution of mixing weights
 
 
-def similarities(sounds: Tensor, pictures: Tensor) -> Tensor:
+def similarities(sounds: Tensor, pictures: Tensor, weights: Tensor | None = None) -> Tensor:
     """How well every sound goes with every picture: at each moment the best place's cosine, and their mean over time.
+
+    The best is a soft one, t log mean exp(cosine / t): in the beginning, when no place is better, all of them learn.
 
     Args:
         sounds: (B, F, 1, E) unit vectors.
         pictures: (B', F, P, E) unit vectors; with P = 1 of another sound view as well.
+        weights: (B, F) how much each moment of a sound counts, sum 1; None = all alike.
 
     Returns:
         (B, B').
@@ -37,8 +41,12 @@ def similarities(sounds: Tensor, pictures: Tensor) -> Tensor:
         torch.Size([2, 3])
     """
     moments = zip(sounds.squeeze(2).unbind(1), pictures.unbind(1), strict=True)
-    best = [(sound @ places.flatten(0, 1).T).unflatten(1, places.shape[:2]).amax(2) for sound, places in moments]
-    return torch.stack(best).mean(0)
+    best = []
+    for sound, places in moments:
+        cosines = (sound @ places.flatten(0, 1).T).unflatten(1, places.shape[:2])
+        best.append((cosines / SOFTNESS).logsumexp(2) - math.log(places.shape[1]))
+    found = SOFTNESS * torch.stack(best)  # (F, B, B')
+    return found.mean(0) if weights is None else (found * weights.T[:, :, None]).sum(0)
 
 
 def info_nce(scores: Tensor, temperature: float = TEMPERATURE, same: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -71,13 +79,19 @@ def info_nce(scores: Tensor, temperature: float = TEMPERATURE, same: Tensor | No
     return loss, hits.detach() / 2
 
 
-def views_loss(views: dict[str, Tensor], temperature: float = TEMPERATURE, same: Tensor | None = None) -> dict:
+def views_loss(
+    views: dict[str, Tensor],
+    temperature: float = TEMPERATURE,
+    same: Tensor | None = None,
+    weights: Tensor | None = None,
+) -> dict:
     """InfoNCE of every pair of views, both ways.
 
     Args:
         views: name to (B, F, P, E); a view with places comes last.
         temperature: of InfoNCE.
         same: (B, B) bool or None, as `info_nce`.
+        weights: (B, F) or None, as `similarities`.
 
     Returns:
         {"total": mean over pairs, "accuracy": share of own partners found, and each pair's loss by name if there are
@@ -86,7 +100,7 @@ def views_loss(views: dict[str, Tensor], temperature: float = TEMPERATURE, same:
     names, losses, hits = list(views), {}, []
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
-            loss, hit = info_nce(similarities(views[first], views[second]), temperature, same)
+            loss, hit = info_nce(similarities(views[first], views[second], weights), temperature, same)
             losses[f"{first}-{second}"] = loss
             hits.append(hit)
     total = torch.stack(list(losses.values())).mean()

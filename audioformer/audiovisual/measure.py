@@ -198,7 +198,7 @@ def judge_map(maps: np.ndarray, scene: Scene, frames: np.ndarray) -> dict[str, f
 
     Returns:
         "pointing" (one peak a clip), "pointing_frames" (a peak in each audible frame), "iou"; of the rivals "motion"
-        and "motion_with_sound", and "motion_iou"; "area", the chance of a random pixel; "one_of", that of a random thing;
+        and "motion_with_sound", and "motion_iou"; "area", the chance of a random pixel; "one_of", that of a thing;
         "same_kind" 1 if a silent thing is of the same kind.
     """
     heard, size = scene.things[0], frames.shape[-1]
@@ -228,13 +228,11 @@ def shift_auc(model: AudioVisual, bands: Tensor, pictures: Tensor) -> float:
         bands: (B, M, T).
         pictures: (B, F, 3, S, S).
     """
-    places, step = model.picture_vectors(pictures), FRAMES_PER_S * BANDS_PER_FRAME
-    own = [_own(model.sound_vectors(bands.roll(shift, -1)), places) for shift in (0, step, -step)]
-    ahead = [(own[0][:, None] > other[None]).mean() + (own[0][:, None] == other[None]).mean() / 2 for other in own[1:]]
+    places, step, found = model.picture_vectors(pictures), FRAMES_PER_S * BANDS_PER_FRAME, []
+    for shift in (0, step, -step):
+        moved = bands.roll(shift, -1)
+        parts = zip(model.sound_vectors(moved).split(1), places.split(1), model.moments(moved).split(1), strict=True)
+        found.append(np.array([float(similarities(*part)) for part in parts]))
+    own, *others = found
+    ahead = [(own[:, None] > other).mean() + (own[:, None] == other).mean() / 2 for other in others]
     return float(np.mean(ahead))
-
-
-def _own(sounds: Tensor, places: Tensor) -> np.ndarray:
-    """(B,) similarity of each sound to its own picture."""
-    pairs = zip(sounds.split(1), places.split(1), strict=True)
-    return np.array([float(similarities(sound, picture)) for sound, picture in pairs])

@@ -5,7 +5,7 @@ r"""Sound and picture in one space: two towers, or three, and what they say of a
     codes ---- the kit's encoder ----------------- to_shared /
 
 Source: Wang et al. 2021 (arXiv 2104.12807). They compare one vector for a clip and one for its video (here for
-digits). For scenes the similarity is the mean over time of the best place's, as in "Objects that sound" (Arandjelovic
+digits). For scenes the similarity is the mean over the moments that sound of the best place's, as in "Objects that sound" (Arandjelovic
 and Zisserman 2018, arXiv 1712.06651), so that the picture need not be alike everywhere: this is what makes a map.
 
 Shapes: B clips, M = 64 bands, K rows, T frames, F frames of the picture (1 for digits), P places (1 for digits), D
@@ -32,6 +32,7 @@ from audioformer.encoder import EncoderOutput
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer, Backbone, mean_pool
 
+DB_PER_NEPER = 4.343  # of energies
 MOST_FRAMES = 22_500  # five minutes at once
 
 
@@ -64,8 +65,7 @@ class AudioVisual(Backbone):
             self.shared["codes"] = self._to_shared(64)
 
     def _to_shared(self, width: int) -> nn.Module:
-        e = self.config.shared_width
-        return nn.Sequential(nn.Linear(width, e), Standardise(e), nn.ReLU(), nn.Linear(e, e))
+        return nn.Sequential(Standardise(width), nn.Linear(width, self.config.shared_width, bias=False))
 
     def forward(
         self,
@@ -138,6 +138,13 @@ class AudioVisual(Backbone):
         else:
             vectors = F.adaptive_avg_pool1d(frames.transpose(1, 2), self.config.n_frames).transpose(1, 2)
         return F.normalize(self.shared["sound"](vectors), dim=-1)[:, :, None]
+
+    def moments(self, bands: Tensor) -> Tensor:
+        """(B, F) how much each moment of a sound counts, sum 1: as loud as it is, 0 at 40 dB below its loudest."""
+        level = bands.logsumexp(1)
+        loud = (1 + (level - level.amax(1, keepdim=True)) * DB_PER_NEPER / 40).clamp_min(0)
+        loud = F.adaptive_max_pool1d(loud[:, None], self.config.n_frames)[:, 0]
+        return loud / loud.sum(1, keepdim=True)
 
     def picture_vectors(self, pictures: Tensor) -> Tensor:
         """(B, F, C, S, S) to (B, F, P, E) unit vectors; P = 1 for digits, the mean over their places."""

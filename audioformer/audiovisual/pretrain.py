@@ -63,11 +63,11 @@ class AudioVisualRecipe:
         return asdict(self)
 
 
-_DIGITS = TrainConfig(n_steps=800, batch_size=128, learning_rate=2e-3, average=0.99, save_every=200)
+_DIGITS = TrainConfig(n_steps=500, batch_size=128, learning_rate=3e-3, average=0.98, save_every=100)
 RECIPES = {
-    "digits": AudioVisualRecipe(AudioVisualConfig(), _DIGITS, crop_s=0.8),
+    "digits": AudioVisualRecipe(AudioVisualConfig(), _DIGITS, crop_s=0.64),
     "scenes": AudioVisualRecipe(
-        AudioVisualConfig(picture="scenes"), replace(_DIGITS, n_steps=1200, batch_size=48), temperature=0.07
+        AudioVisualConfig(picture="scenes", shared_width=64), replace(_DIGITS, n_steps=900, batch_size=32), 0.03
     ),
     # no picture: log-mel bands and codes of the same sound, the audio-only cousin (arXiv 2103.06508)
     "sound": AudioVisualRecipe(AudioVisualConfig(picture="none", codes=True), _DIGITS),
@@ -141,7 +141,11 @@ class PairContrast(Task):
         """Loss, nats, and the share of partners that are found in the batch."""
         views = self.views(batch)
         same = batch["label"][:, None] == batch["label"] if self.config.spare_same else None
-        return views_loss(views, self.config.temperature, same)
+        return views_loss(views, self.config.temperature, same, self.weights(batch))
+
+    def weights(self, batch: dict) -> Tensor:
+        """(B, F) how much each moment of the sounds counts."""
+        return self.model.moments(batch["sound"].tokens.to(next(self.model.parameters()).device))
 
     def views(self, batch: dict) -> dict[str, Tensor]:
         """(B, F, P, E) unit vectors of each view."""
@@ -161,8 +165,9 @@ class PairContrast(Task):
             return None
         chosen = np.linspace(0, len(self.held_out) - 1, min(MEASURED, len(self.held_out))).astype(int)
         rngs = [np.random.default_rng([PICTURE_SEED, int(i)]) for i in chosen]
-        views = self.views(self.measured.batch(chosen, rngs, self.crop))
-        losses = {name: float(value) for name, value in views_loss(views, self.config.temperature).items()}
+        batch = self.measured.batch(chosen, rngs, self.crop)
+        found = views_loss(self.views(batch), self.config.temperature, weights=self.weights(batch))
+        losses = {name: float(value) for name, value in found.items()}
         return losses | {"score": -losses["total"]}
 
     def recipe(self) -> dict:
@@ -231,7 +236,8 @@ class Clips:
             spans = [slice(0, crop)] * len(items)
         else:
             spans = [random_crop(bands.shape[1], crop, crop, rng) for (bands, _), rng in zip(items, rngs, strict=True)]
-        batch = {"sound": self._sounds([bands[:, span] for (bands, _), span in zip(items, spans, strict=True)], crop)}
+        sounds = [bands[:, span] for (bands, _), span in zip(items, spans, strict=True)]
+        batch = {"sound": padded_sounds(sounds, crop, self.config.model.picture == "scenes")}
         batch["label"] = torch.from_numpy(self.labels[np.asarray(chosen)])
         if self.config.model.codes:
             size, rows = self.config.model.codebook_size, self.config.model.n_codebooks
@@ -244,13 +250,20 @@ class Clips:
             batch["picture"] = torch.from_numpy(np.ascontiguousarray(pictures, dtype=np.float32))
         return batch
 
-    def _sounds(self, clips: list[Tensor], crop: int) -> FrameBatch:
-        """One padded batch, silence behind each clip's end; always of the same length, so that time bins agree."""
-        tokens = torch.full((len(clips), len(clips[0]), crop), FLOOR)
-        for row, clip in zip(tokens, clips, strict=True):
-            row[:, : clip.shape[1]] = clip
-        lengths = torch.tensor([[crop if self.config.model.picture == "scenes" else clip.shape[1]] for clip in clips])
-        return FrameBatch(tokens, torch.arange(crop) >= lengths)
+
+def padded_sounds(clips: Sequence[Tensor], crop: int, to_the_end: bool = False) -> FrameBatch:
+    """Bands (M, T_i) in a batch of one length, silence behind each clip's end.
+
+    Args:
+        clips: at most `crop` frames each.
+        crop: frames.
+        to_the_end: the silence counts as sound, so that moments of the clip keep their time (scenes).
+    """
+    tokens = torch.full((len(clips), len(clips[0]), crop), FLOOR)
+    for row, clip in zip(tokens, clips, strict=True):
+        row[:, : clip.shape[1]] = clip
+    lengths = torch.tensor([[crop if to_the_end else clip.shape[1]] for clip in clips])
+    return FrameBatch(tokens, torch.arange(crop) >= lengths)
 
 
 def audiovisual_card(about: dict) -> str:

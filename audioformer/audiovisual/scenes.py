@@ -43,6 +43,7 @@ COLOURS = {
 }
 N_FRAMES, FRAMES_PER_S = 15, 5  # 3 seconds
 BANDS_PER_FRAME = 15  # frames of 75 Hz in a picture's fifth of a second
+N_BAND_FRAMES = N_FRAMES * BANDS_PER_FRAME
 SIZE = 32  # pixels a side
 REACH = 0.18  # no object moves farther from its place than this, in sides of the picture
 APART = 2 * REACH  # least distance of two places
@@ -74,9 +75,9 @@ def motion_of(bands: np.ndarray) -> Motion:
     Args:
         bands: (M, T) natural log of mel energies, 75 frames a second; what is missing of 3 seconds is silent.
     """
-    bands = np.asarray(bands, np.float32)[:, : N_FRAMES * BANDS_PER_FRAME]
+    bands = np.asarray(bands, np.float32)[:, :N_BAND_FRAMES]
     energy = np.maximum(np.exp(bands) - NO_ENERGY, 0)
-    energy = np.pad(energy, ((0, 0), (0, N_FRAMES * BANDS_PER_FRAME - bands.shape[1])))
+    energy = np.pad(energy, ((0, 0), (0, N_BAND_FRAMES - bands.shape[1])))
     level = 10 * np.log10(energy.sum(0) + 1e-9)
     fine = np.clip(1 + (level - level.max()) / 40, 0, 1) * (level > -80)  # of a silent clip nothing is loud
     rise = np.maximum(fine[3:] - fine[:-3], 0)
@@ -308,9 +309,9 @@ class ScenePairs:
         return self._motions[index]
 
     def scene(self, index: int, rng: np.random.Generator) -> tuple[Scene, list[int]]:
-        """A scene in which sound `index` is heard, with one or two silent things; and the sounds of all its things."""
+        """A scene in which sound `index` is heard, with one or two silent things, in training also none; and all sounds."""
         numbers = [int(index)]
-        for _ in range(rng.integers(1, 3)):
+        for _ in range(rng.integers(1 if self.held_out else 0, 3)):
             pool = self.of_kind[self.kinds[index]] if rng.random() < SAME_KIND else range(len(self.kinds))
             numbers.append(int(pool[rng.integers(len(pool))]))
         sounds = [(self.kinds[number], self.motion(number)) for number in numbers]

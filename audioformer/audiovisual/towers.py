@@ -17,6 +17,7 @@ from audioformer.audiovisual.config import N_BANDS, AudioVisualConfig
 from audioformer.errors import AudioformerError
 
 STRIDE = 4  # frames of sound that one vector of the tower spans
+CONTRAST = 4.0  # colours from 0 to 1 less their mean, made about as large as one
 MEAN, STD = -6.12, 4.82  # of log-mel bands; EnCodecMAE's authors standardise theirs so
 
 
@@ -50,6 +51,14 @@ class ChannelNorm(nn.Module):
 def convolution(n_in: int, n_out: int, stride: int | tuple[int, int]) -> nn.Sequential:
     """3 x 3, then norm, then ReLU."""
     return nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride, 1), ChannelNorm(n_out), nn.ReLU())
+
+
+def plain_convolution(n_in: int, n_out: int, stride: int) -> nn.Sequential:
+    """3 x 3, then ReLU; no norm, which would make the empty ground as strong as what stands on it."""
+    convolve = nn.Conv2d(n_in, n_out, 3, stride, 1)
+    nn.init.kaiming_normal_(convolve.weight, nonlinearity="relu")
+    nn.init.zeros_(convolve.bias)
+    return nn.Sequential(convolve, nn.ReLU())
 
 
 class ConvBlock(nn.Module):
@@ -164,14 +173,15 @@ class PictureTower(nn.Module):
     def __init__(self, config: AudioVisualConfig):
         super().__init__()
         c = config.channels
-        self.begin = nn.Sequential(convolution(config.n_colours, c, 2), convolution(c, 2 * c, 2))
-        self.middle, self.end = convolution(2 * c, 4 * c, 1), convolution(4 * c, 4 * c, 1)
+        self.begin = nn.Sequential(plain_convolution(config.n_colours, c, 2), plain_convolution(c, 2 * c, 2))
+        self.middle, self.end = plain_convolution(2 * c, 4 * c, 1), plain_convolution(4 * c, 4 * c, 1)
         self.width = 4 * c
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, F, C, S, S) from 0 to 1 to (B, F, P, 4 channels), places row by row."""
         n_clips, n_frames = pictures.shape[:2]
-        x = self.begin(pictures.flatten(0, 1) - 0.5)
+        ground = pictures.mean((1, 3, 4), keepdim=True)
+        x = self.begin(CONTRAST * (pictures - ground).flatten(0, 1))
         for convolve in (self.middle, self.end):
             x = convolve(shifted_in_time(x.unflatten(0, (n_clips, n_frames))).flatten(0, 1))
         return x.flatten(2).transpose(1, 2).unflatten(0, (n_clips, n_frames))

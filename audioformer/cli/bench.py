@@ -25,6 +25,7 @@ FIGURES = {  # module and function of audioformer.plots, title
     "probe": ("probes", "probes", "Frozen features, one ruler"),
     "adapt": ("probes", "adaptations", "Adapting a pre-trained model"),
     "labels": ("probes", "by_labels", "What pre-training is worth"),
+    "sight": ("sight", "grid", "Sound and sight"),
 }
 
 

@@ -262,6 +262,26 @@ def add_load(benches, run) -> None:
     add_options(parser, {"--seconds": (seconds, "S", "measured for each job", 3.0)})
 
 
+def add_sight(benches, run) -> None:
+    """Add `bench sight`."""
+    about = (
+        "Sound and sight. Digits: small towers trained for every cell of resolution x batch x mixing and for controls, "
+        "measured on speakers and writers held out, beside chance and a classic rival (warping and pixels). Scenes: "
+        "does a checkpoint's map point at the thing that is heard, in colours that training never showed, beside "
+        "motion? Finished cells stay: the same command continues."
+    )
+    example = "audioformer bench sight --digits runs/fsdd-codes -o runs/sight"
+    parser = add_verb(benches, "sight", run, about, example)
+    add = parser.add_argument
+    add("-o", "--output", required=True, metavar="DIR", help="for results; continued if it is there")
+    add("--digits", metavar="CORPUS", help="spoken digits, prepared with --frames mel256")
+    add("--scenes", metavar="CORPUS", help="sounds of the kinds that are drawn, prepared with --frames mel256")
+    add("--checkpoint", type=words, default=(), metavar="NAME,...", help="models of scenes to measure on --scenes")
+    add("--seeds", type=at_least_one, default=3, metavar="N", help="seeds; each holds out two speakers (default 3)")
+    add("--steps", type=at_least_one, default=100, metavar="N", help="steps of each cell (default 100)")
+    add("--only", type=words, metavar="NAME,...", help="grid, controls (default both)")
+
+
 BENCHES = {
     "codec": add_codec_bench,
     "encode": add_encode,
@@ -274,4 +294,5 @@ BENCHES = {
     "surprise": add_surprise,
     "changes": add_changes,
     "load": add_load,
+    "sight": add_sight,
 }

@@ -9,6 +9,7 @@
     plots.layers       where the parameters are, a quantity by layer
     plots.masking      hidden codes, guessed and missed
     plots.frames       hidden frames, and codes guessed there (EnCodecMAE)
+    plots.sight        pictures that belong to sounds: similarities, maps over frames, the benchmark's grid
     plots.contrast     similarity of all (clip, row) vectors
     plots.training     losses step by step
     plots.importance   what an answer hangs on, and whether that is so
@@ -37,6 +38,7 @@ from audioformer.plots import (
     plane,
     predictions,
     probes,
+    sight,
     theme,
     tokens,
     training,
@@ -59,6 +61,7 @@ __all__ = [
     "predictions",
     "probes",
     "show",
+    "sight",
     "theme",
     "tokens",
     "training",

@@ -1,0 +1,248 @@
+"""Sound and sight: what of the paper's claims holds in small, and whether the map sits on what is heard.
+
+    audioformer bench sight --digits runs/fsdd-codes -o runs/sight --steps 100
+    audioformer bench sight --scenes runs/heard-codes --checkpoint sight-scenes -o runs/sight
+
+Digits: small towers are trained anew for every cell of resolution x batch x mixing, and for the controls; a seed holds
+out two of the six speakers, so that three seeds hold out all. Writers 12 to 14 are never trained on. All cells take the
+same number of steps: a larger batch sees more. Scenes: a finished checkpoint is measured on other sounds, in colours
+that training never shows. Finished cells stay: the same command continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from audioformer.audiovisual.config import AudioVisualConfig
+from audioformer.audiovisual.digits import digit_pictures
+from audioformer.audiovisual.measure import clip_vectors, digit_vectors, judge_map, one_shot, retrieval, shift_auc
+from audioformer.audiovisual.pretrain import RECIPES, AudioVisualRecipe, Clips, PairContrast, padded_sounds
+from audioformer.audiovisual.scenes import N_BAND_FRAMES
+from audioformer.config import require
+from audioformer.data.corpus import Corpus
+from audioformer.errors import AudioformerError
+from audioformer.evaluation.benches import machine, markdown_table, number, row
+from audioformer.evaluation.benches.cells import deviation, remembered
+from audioformer.pretrain import load_pretrained
+from audioformer.recipes import TrainConfig
+from audioformer.train import train
+
+RESOLUTIONS, BATCHES, SPEAKERS_OUT = (8, 4, 2), (32, 128, 512), 2
+GRID = [(resolution, batch, mix) for resolution in RESOLUTIONS for batch in BATCHES for mix in (False, True)]
+CONTROLS = {  # beside the cell of 8 pixels, 128 clips, no mixing
+    "fixed": {"pairing": "fixed"},
+    "shuffled": {"pairing": "shuffled"},
+    "no false negatives": {"spare_same": True},
+}
+MODEL = AudioVisualConfig(channels=4, d_model=64, shared_width=64)  # a quarter of the bundled one's work
+CROP_S, SCENES_MEASURED = 0.64, 400
+Say = Callable[[str], None]
+
+
+def cells(only: Sequence[str] | None = None) -> dict[str, AudioVisualRecipe]:
+    """Name to recipe, of the grid and the controls; `only` keeps "grid" or "controls"."""
+    found = {}
+    if not only or "grid" in only:
+        for resolution, batch, mix in GRID:
+            name = f"{resolution} pixels, batch {batch}{', mixed' if mix else ''}"
+            found[name] = AudioVisualRecipe(
+                MODEL, TrainConfig(batch_size=batch), mix=mix, resolution=resolution, crop_s=CROP_S
+            )
+    if not only or "controls" in only:
+        plain = AudioVisualRecipe(MODEL, TrainConfig(batch_size=128), resolution=8, crop_s=CROP_S)
+        found |= {name: replace(plain, **changes) for name, changes in CONTROLS.items()}
+    return found
+
+
+def trained(recipe: AudioVisualRecipe, clips: Corpus, steps: int, seed: int) -> tuple[PairContrast, dict]:
+    """A task after so many steps, ready to be measured, and the last step's losses.
+
+    Raises:
+        AudioformerError: the corpus holds no mel frames, or no digits.
+    """
+    settings = replace(recipe.train, n_steps=steps, learning_rate=3e-3, average=0.9, seed=seed)
+    task = PairContrast(replace(recipe, train=settings), clips, clips.codec)
+    *_, last = train(task, settings)
+    return task.eval(), last.losses
+
+
+def digits_scores(task: PairContrast, held_out: Corpus, seed: int) -> dict[str, float]:
+    """Retrieval both ways and one-shot matching on speakers and writers that training never saw."""
+    sounds = Clips(task.model, held_out, task.config, "test")
+    bands = [sounds.item(i)[0][:, : task.crop] for i in range(len(held_out))]
+    spoken = np.array([int(held_out.label_names[label]) for label in sounds.labels])
+    vectors = clip_vectors(task.model, bands).numpy()
+    pictures, written = digit_pictures("test")
+    seen = digit_vectors(task.model, pictures, task.config.resolution or 8).numpy()
+    scores = retrieval(vectors, spoken, seen, written, seed=seed)
+    shots = one_shot([one.numpy() for one in bands], spoken, vectors, seen, seed=seed)
+    return scores | {f"one_shot_{name}": value for name, value in shots.items()}
+
+
+def measure_digits(recipe: AudioVisualRecipe, corpus: Corpus, steps: int, seed: int) -> dict:
+    """Train one cell and measure it."""
+    speakers = sorted(set(corpus.column("group").tolist()))
+    out = [speakers[(SPEAKERS_OUT * seed + i) % len(speakers)] for i in range(SPEAKERS_OUT)]
+    learnt = corpus.select(not_groups=out, variants=[0], not_split="test")
+    task, losses = trained(recipe, learnt, steps, seed)
+    held_out = corpus.select(groups=out, variants=[0], not_split="test")
+    about = {"speakers": out, "steps": steps, "seed": seed, "batch": recipe.train.batch_size, "mix": recipe.mix}
+    about |= {"resolution": recipe.resolution, "pairing": recipe.pairing, "spare_same": recipe.spare_same}
+    return (
+        about | {"contrast": losses["contrast"], "accuracy": losses["accuracy"]} | digits_scores(task, held_out, seed)
+    )
+
+
+def measure_scenes(checkpoint: str, corpus: Corpus, n: int = SCENES_MEASURED) -> dict:
+    """The map of a checkpoint on scenes in colours that training never shows, sounds as the corpus has them."""
+    model, about = load_pretrained(checkpoint)
+    if getattr(model.config, "picture", None) != "scenes":
+        raise AudioformerError(
+            f"{checkpoint}: is no model of scenes; train one with --method audiovisual --preset scenes"
+        )
+    recipe = replace(RECIPES["scenes"], model=model.config)
+    clips, judged, bands, shown = Clips(model, corpus, recipe, "test"), [], [], []
+    for i in range(min(n, len(corpus))):
+        scene, _ = clips.pairs.scene(i, np.random.default_rng([77, i]))
+        heard = padded_sounds([clips.item(i)[0][:, :N_BAND_FRAMES]], N_BAND_FRAMES, True).tokens
+        frames = scene.frames()
+        with torch.no_grad():
+            maps = model.sound_map(heard, torch.from_numpy(frames)[None])[0].numpy()
+        if scene.things[0].motion.audible.any():
+            judged.append(judge_map(maps, scene, frames))
+            bands.append(heard[0])
+            shown.append(frames)
+    hard = [one for one in judged if one["same_kind"]]
+    means = {name: float(np.mean([one[name] for one in judged])) for name in judged[0]}
+    means |= {f"hard_{name}": float(np.mean([one[name] for one in hard])) for name in judged[0]} if hard else {}
+    error = float(np.std([one["pointing"] for one in judged]) / max(1, len(judged)) ** 0.5)
+    auc = shift_auc(model, torch.stack(bands), torch.from_numpy(np.stack(shown)))
+    sizes = {"n": len(judged), "n_hard": len(hard), "pointing_error": error, "steps": about.get("steps")}
+    return {"checkpoint": Path(checkpoint).name, "shift_auc": auc, **means, **sizes}
+
+
+def run(arguments: argparse.Namespace, show: Say) -> dict:
+    """Train and measure what is missing; the table of everything."""
+    folder = Path(arguments.output)
+    require(
+        arguments.digits or (arguments.scenes and arguments.checkpoint),
+        "nothing to measure; give --digits CORPUS, or --scenes CORPUS with --checkpoint NAME",
+    )
+    rows = []
+    if arguments.digits:
+        corpus = Corpus.open(arguments.digits)
+        chosen = cells(arguments.only)
+        for seed in range(arguments.seeds):
+            for name, recipe in chosen.items():
+                show(f"seed {seed}: {name}")
+                decides = json.dumps([recipe.to_dict(), corpus.info.clips_hash, arguments.steps, seed])
+                path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
+                record = remembered(path, partial(measure_digits, recipe, corpus, arguments.steps, seed))
+                rows.append({"cell": name} | record)
+    lines = digits_rows(rows)
+    for checkpoint in arguments.checkpoint or ():
+        show(f"{checkpoint}: scenes")
+        lines += scenes_rows(measure_scenes(checkpoint, Corpus.open(arguments.scenes)))
+    return {"name": "sight", "machine": machine(), "steps": arguments.steps, "rows": lines}
+
+
+def digits_rows(records: list[dict]) -> list[dict]:
+    """A line for each cell: means and deviations over seeds."""
+    lines = []
+    for name in dict.fromkeys(record["cell"] for record in records):
+        own = [record for record in records if record["cell"] == name]
+        means = {key: float(np.mean([one[key] for one in own])) for key in MEASURES}
+        spreads = {f"{key}_std": deviation([one[key] for one in own]) for key in MEASURES}
+        about = {key: own[0][key] for key in ("batch", "mix", "resolution", "pairing", "spare_same")}
+        score, rival = means["sound_to_picture_r1"], means["one_shot_classic"]
+        more = {"data": "digits", "chance": 0.1, "n_seeds": len(own), **about, **means, **spreads}
+        lines.append(row(name, score, "R@1 of ten", rival, **more))
+    return lines
+
+
+def scenes_rows(record: dict) -> list[dict]:
+    """Pointing, the same where a silent thing is of the heard kind, overlap, and shifts."""
+    about = {"data": "scenes", "n_seeds": 1, "checkpoint": record["checkpoint"]}
+    lines = []
+    for part, n, title in (("", "n", "all scenes"), ("hard_", "n_hard", "a silent thing of the same kind")):
+        if record.get(n):
+            best = max(record[f"{part}motion"], record[f"{part}motion_with_sound"])
+            more = {key: record[f"{part}{key}"] for key in ("motion", "motion_with_sound", "one_of", "pointing_frames")}
+            more |= {"chance": record[f"{part}area"], "n": record[n], **about}
+            lines.append(row(f"pointing: {title}", record[f"{part}pointing"], "share", best, **more))
+    more = {"chance": record["area"], "n": record["n"], **about}
+    lines.append(row("overlap (IoU)", record["iou"], "share", record["motion_iou"], **more))
+    lines.append(row("a shift by 1 s noticed", record["shift_auc"], "AUC", None, **(more | {"chance": 0.5})))
+    return lines
+
+
+MEASURES = ("sound_to_picture_r1", "sound_to_picture_r5", "picture_to_sound_r1", "picture_to_sound_r5") + (
+    "one_shot_direct",
+    "one_shot_through_pairs",
+    "one_shot_classic",
+    "contrast",
+    "accuracy",
+)
+COLUMNS = {
+    "case": "case",
+    "ours": "ours",
+    "± seeds": "sound_to_picture_r1_std",
+    "chance": "chance",
+    "rival": "peer",
+    "seeds": "n_seeds",
+    "clips": "n",
+}
+
+
+def as_markdown(document: dict) -> str:
+    """Grid, controls, scenes."""
+    digits = [line for line in document["rows"] if line["data"] == "digits"]
+    grid = {(one["resolution"], one["batch"], one["mix"]): one for one in digits if one["case"] not in CONTROLS}
+    parts = ["# Sound and sight"]
+    if grid:
+        parts += ["## Resolution, batch, mixing", grid_table(grid)]
+    if digits:
+        head = ["pairs", "sound to picture R@1", "R@5", "picture to sound R@1", "R@5", "one-shot", "through pairs"]
+        names = ["sound_to_picture_r1", "sound_to_picture_r5", "picture_to_sound_r1", "picture_to_sound_r5"]
+        names += ["one_shot_direct", "one_shot_through_pairs", "one_shot_classic"]
+        plain = [one for one in digits if one["case"] in CONTROLS or one is grid.get((8, 128, False))]
+        lines = [[one["case"], *(_with_spread(one, name) for name in names)] for one in plain]
+        chance = ["chance", "0.100", "0.500", "0.100", "0.500", "0.100", "0.100", "0.100"]
+        parts += ["## Pairs", markdown_table([*head, "warping and pixels"], [*lines, chance])]
+    scenes = [line for line in document["rows"] if line["data"] == "scenes"]
+    if scenes:
+        head = ["measure", "map", "motion", "motion with loudness", "one of the things", "random pixel", "scenes"]
+        lines = [
+            [one["case"], number(one["ours"]), number(one.get("motion", one["peer"]))]
+            + [number(one.get(key)) for key in ("motion_with_sound", "one_of", "chance")]
+            + [str(one["n"])]
+            for one in scenes
+        ]
+        parts += ["## Scenes", markdown_table(head, lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def grid_table(grid: dict[tuple, dict]) -> str:
+    """R@1 by resolution and batch, plain, mixed, and what mixing gains."""
+    lines = []
+    for resolution in RESOLUTIONS:
+        for batch in BATCHES:
+            plain, mixed = (grid.get((resolution, batch, mix)) for mix in (False, True))
+            if plain and mixed:
+                cells_ = [_with_spread(one, "sound_to_picture_r1") for one in (plain, mixed)]
+                lines.append([str(resolution), str(batch), *cells_, f"{100 * (mixed['ours'] - plain['ours']):+.1f}"])
+    return markdown_table(["pixels a side", "batch", "plain R@1", "mixed R@1", "gain, points"], lines)
+
+
+def _with_spread(line: dict, name: str) -> str:
+    spread = line.get(f"{name}_std")
+    return number(line[name]) + ("" if spread is None else f" ± {number(spread)}")
