@@ -20,7 +20,7 @@ from audioformer.audiovisual.scenes import KINDS, N_BAND_FRAMES, SAME_KIND, Scen
 from audioformer.audiovisual.towers import pooled_bands
 from audioformer.data.frames import kaldi_log_mel
 from audioformer.data.synth import synth_clip
-from audioformer.pretrain import load_pretrained
+from audioformer.start import load_pretrained
 
 RATE, HOP, CLIP_S = 24_000, 320, 3.0  # Hz, samples, seconds
 SOUND_SEED = 1 << 20  # sounds beyond those of training, which are drawn by other seeds

@@ -32,8 +32,8 @@ from audioformer.data.corpus import Corpus
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, markdown_table, number, row
 from audioformer.evaluation.benches.cells import deviation, remembered
-from audioformer.pretrain import load_pretrained
 from audioformer.recipes import TrainConfig
+from audioformer.start import load_pretrained
 from audioformer.train import train
 
 RESOLUTIONS, BATCHES, SPEAKERS_OUT = (8, 4, 2), (32, 128, 512), 2
