@@ -311,3 +311,13 @@ def test_a_label_whose_event_is_cut_away_goes(tmp_path):
         for _, onset_s, offset_s in content.events:
             assert 0 <= onset_s < offset_s <= 0.15 + 1e-9
     assert lengths == {3600}
+
+
+@pytest.mark.parametrize("n", [1, 3, RATE])
+def test_a_lower_rate_keeps_length_and_cuts_sharply(n):
+    samples = np.random.default_rng(0).standard_normal(n).astype(np.float32)
+    heard = effects.low_rate(samples, RATE, 8000.0)
+    assert (heard.shape, heard.dtype) == ((n,), np.float32)
+    if n == RATE:
+        spectrum, hz = np.abs(np.fft.rfft(heard)), np.fft.rfftfreq(n, 1 / RATE)
+        assert spectrum[hz > 4500].mean() < 0.02 * spectrum[hz < 3500].mean()

@@ -17,6 +17,7 @@ from audioformer.data.effects import (
     change_speed,
     change_tempo,
     equalise,
+    low_rate,
     reverb,
     shift,
     soft_clip,
@@ -39,6 +40,7 @@ class AugmentConfig:
         pad_chance: silence before and after, each of a random length in `pad_s`, seconds.
         eq_chance: smooth random curve of up to `eq_db` either way.
         band_chance: cut below a frequency in `high_pass_hz` and above one in `low_pass_hz`.
+        rate_chance: record at a lower rate in `rate_hz`: sharply cut above half of it, as a telephone does.
         reverb_chance: synthetic room that decays by 60 dB in `reverb_s` seconds, `reverb_wet_db` relative to the sound.
         noise_chance: white, pink or brown noise at a signal-to-noise ratio in `noise_snr_db`.
         clip_chance: drive a tanh by a gain in `drive_db`: soft clipping.
@@ -63,6 +65,8 @@ class AugmentConfig:
     band_chance: float = 0.0
     high_pass_hz: Range = (30.0, 300.0)
     low_pass_hz: Range = (3000.0, 11000.0)
+    rate_chance: float = 0.0
+    rate_hz: Range = (8000.0, 16000.0)
     reverb_chance: float = 0.0
     reverb_s: Range = (0.1, 0.6)
     reverb_wet_db: Range = (-20.0, -6.0)
@@ -142,6 +146,7 @@ PRESETS = {
         band_chance=0.4,
         high_pass_hz=(30.0, 400.0),
         low_pass_hz=(2800.0, 11000.0),
+        rate_chance=0.35,
         gain_db=(-40.0, 6.0),
     ),
     "voices": _VOICES,
@@ -212,6 +217,10 @@ def augment_with_times(samples: np.ndarray, sample_rate: int, rng: np.random.Gen
     for chance, change in chances:
         if rng.random() < chance:
             x = change(x)
+    if (
+        config.rate_chance > 0 and rng.random() < config.rate_chance
+    ):  # drawn only if asked for: old seeds keep their sounds
+        x = low_rate(x, sample_rate, _pick_log(rng, config.rate_hz))
     return _within_full_scale(x), times
 
 

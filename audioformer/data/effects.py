@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.fft
+import soxr
 
 NOISE_SLOPES = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls with frequency to this power
 
@@ -78,6 +79,13 @@ def band_limit(x: np.ndarray, sample_rate: int, low_hz: float, high_hz: float) -
         return 1 / (np.sqrt(1 + (low_hz / hz) ** 4) * np.sqrt(1 + (hz / high_hz) ** 4))
 
     return _filter(x, sample_rate, response)
+
+
+def low_rate(x: np.ndarray, sample_rate: int, rate: float) -> np.ndarray:
+    """As a recorder or a telephone of a lower sample rate, Hz, keeps it: nothing above half of that rate, sharply cut."""
+    there = soxr.resample(x, sample_rate, rate)
+    back = soxr.resample(there, rate, sample_rate)[: x.size]
+    return np.pad(back, (0, x.size - back.size))
 
 
 def _filter(x: np.ndarray, sample_rate: int, response) -> np.ndarray:

@@ -18,13 +18,13 @@ import numpy as np
 from audioformer.classify import AudioClassifier
 from audioformer.classify import load as load_classifier
 from audioformer.data.datasets import AudioDataset, open_dataset
-from audioformer.data.effects import add_noise, band_limit, shift
+from audioformer.data.effects import add_noise, band_limit, low_rate, shift
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
 
 PLAIN = "as it is"
 LATER_S = 0.37  # not a whole number of frames
-TELEPHONE_HZ = 300.0, 3400.0
+TELEPHONE_HZ, TELEPHONE_RATE_HZ = (300.0, 3400.0), 8000
 Say = Callable[[str], None]
 
 
@@ -40,9 +40,14 @@ def changed(samples: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
         "15 dB quieter": louder(-15),
         "6 dB louder": np.clip(louder(6), -1, 1),
         "white noise 20 dB below it": add_noise(samples, np.random.default_rng(0), 20.0, "white"),
-        "telephone band, 300 to 3400 Hz": band_limit(samples, sample_rate, *TELEPHONE_HZ),
+        "telephone, 300 to 3400 Hz": telephone(samples, sample_rate),
         f"{LATER_S:g} s later": shift(samples, round(LATER_S * sample_rate)),
     }
+
+
+def telephone(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """(N,) through a line: what lies outside 300 to 3400 Hz falls off, and what lies above 4 kHz is gone."""
+    return low_rate(band_limit(samples, sample_rate, *TELEPHONE_HZ), sample_rate, TELEPHONE_RATE_HZ)
 
 
 def measure(classifier: AudioClassifier, dataset: AudioDataset, say: Say) -> list[dict]:
