@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import Waveform, load_audio, resample
+from audioformer.audio import Waveform, load_audio, rate_notes, resample
 from audioformer.explain.moments import moment_scores
 from audioformer.reading.sound import length_s
 from audioformer_app.answers import Answer, answer
@@ -101,6 +101,12 @@ class Analysis:
     def duration_s(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is missing of the sound, was left out or cannot be heard."""
+        told = (self.clip.note,) if self.clip.note else ()
+        return told + rate_notes(self.clip.sample_rate, self.sample_rate)
 
     @property
     def answer(self) -> Answer | None:

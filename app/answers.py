@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from audioformer.audio import FLOOR_DB, quietness
+from audioformer.audio import quiet_answer, quietness
 
 SURE = 0.5  # probability from which a label is given without reserve
 
@@ -55,9 +55,9 @@ def answer(
         truth: what it is known to be, in words; "" where nobody knows.
     """
     best, share = words(labels[0]), f"{probabilities[0]:.0%}"
-    if quiet := quietness(level_db):
-        said = ("silent", "silence", "") if level_db <= FLOOR_DB else ("quiet", "too quiet", f"{best} {share}")
-        return Answer(*said, f"{quiet[0].upper()}{quiet[1:]}.")
+    if quiet := quiet_answer(level_db):
+        said, remark = ("silent", "") if quiet == "silence" else ("quiet", f"{best} {share}"), quietness(level_db)
+        return Answer(said[0], quiet, said[1], f"{remark[0].upper()}{remark[1:]}.")
     likely = [words(name) for name, p in zip(labels, probabilities, strict=True) if p >= SURE]
     if multi_label:
         remark = f"Any of its {len(label_names)} sounds can be in it, or none."

@@ -176,7 +176,8 @@ def _side(models: Models, samples: list, chosen: int | None) -> dict:
         show_label=False,
     )
     fixed(
-        f"<p class='af-note'>WAV, FLAC, Ogg or MP3 up to {MAX_FILE_MB} MB, of which the first {SHOWN_S:.0f} s are used.</p>",
+        f"<p class='af-note'>WAV, FLAC, Ogg, MP3 or a phone's recording up to {MAX_FILE_MB} MB, of which the first "
+        f"{SHOWN_S:.0f} s are used.</p>",
         elem_classes="af-plain",
     )
     fixed("<h2>Who listens</h2>", elem_classes=["af-heading", "af-plain"])

@@ -21,7 +21,7 @@ from threading import Lock, Thread, main_thread
 
 import numpy as np
 
-from audioformer.audio import Waveform, load_audio
+from audioformer.audio import Waveform, load_audio, quiet_answer
 from audioformer.checkpoint import find_checkpoint
 from audioformer.classify import load
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset
@@ -88,6 +88,8 @@ class Atlas:
     Attributes:
         clips: those on the map.
         labels: of each; "" where it has none.
+        quiet: the answer to each that is too quiet to be named, "" for the others; known once it was heard.
+        notes: of each, what is missing of it or was changed; likewise.
         names: models, in the order in which they are asked.
         doing: the model that is at work, "umap", or "".
         done: clips it has described.
@@ -97,6 +99,7 @@ class Atlas:
         every = np.linspace(0, len(dataset) - 1, min(MOST_CLIPS, len(dataset))).round().astype(int)
         self.dataset, self.clips, self._sources = dataset, [dataset[int(i)] for i in every], sources
         self.labels = [clip.labels[0] if clip.labels else "" for clip in self.clips]
+        self.quiet, self.notes = [""] * len(self.clips), [()] * len(self.clips)
         self.names, self.before = list(sources), before or {}
         self._regions: dict[str, Region] = {}
         self._maps: dict[tuple[str, str], tuple] = {}
@@ -202,9 +205,11 @@ class Atlas:
 
     def _make(self, name: str) -> Region:
         describe, found = self._describer(name), []
-        for clip in self.clips:
+        for number, clip in enumerate(self.clips):
             try:
-                found.append(describe(hear(clip)))
+                sound = hear(clip)
+                self.quiet[number], self.notes[number] = quiet_answer(sound.level_db), sound.notes
+                found.append(describe(sound))
             except AudioformerError as error:  # said to everybody: without this computer's folders
                 raise AudioformerError(str(error).replace(str(clip.path), clip.path.name)) from error
             self.done += 1

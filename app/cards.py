@@ -21,7 +21,7 @@ def verdict_card(analysis: Analysis | None) -> str:
         f"<span class='af-file'>{escape(clip.name)}</span>",
         f"{analysis.duration_s:.2f} s",
         *([f"a computed sample of <b>{escape(words(clip.truth))}</b>"] if clip.truth else []),
-        *([escape(clip.note)] if clip.note else []),
+        *map(escape, analysis.notes),
     ]
     if verdict is None:
         top = "<p class='af-top'>No checkpoint</p>"

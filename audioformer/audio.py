@@ -47,11 +47,7 @@ class Waveform:
 
     def at(self, sample_rate: int) -> Waveform:
         """The same at another rate, Hz; what that leaves out is noted."""
-        notes = self.notes
-        if self.sample_rate > max(HIGH_RATE_HZ, sample_rate):
-            notes += (f"recorded at {self.sample_rate} Hz: only what lies below {sample_rate // 2} Hz is heard",)
-        if self.sample_rate < min(LOW_RATE_HZ, sample_rate):
-            notes += (f"recorded at {self.sample_rate} Hz: holds nothing above {self.sample_rate // 2} Hz",)
+        notes = self.notes + rate_notes(self.sample_rate, sample_rate)
         return Waveform(resample(self.samples, self.sample_rate, sample_rate), sample_rate, notes)
 
     @property
@@ -89,6 +85,20 @@ def load_audio(
     samples, rate, notes = read_sound(path, mono, max_s, start_s, duration_s)
     waveform = replace(check_waveform(torch.from_numpy(samples), rate, Path(path).name), notes=notes)
     return waveform if sample_rate is None else waveform.at(sample_rate)
+
+
+def rate_notes(sample_rate: int, heard_hz: int) -> tuple[str, ...]:
+    """What is to be said about a sound recorded at one rate and heard at another, both in Hz."""
+    if sample_rate > max(HIGH_RATE_HZ, heard_hz):
+        return (f"recorded at {sample_rate} Hz: only what lies below {heard_hz // 2} Hz is heard",)
+    if sample_rate < min(LOW_RATE_HZ, heard_hz):
+        return (f"recorded at {sample_rate} Hz: holds nothing above {sample_rate // 2} Hz",)
+    return ()
+
+
+def quiet_answer(level_db: float) -> str:
+    """The answer to a sound that is too quiet to be named: "silence" or "too quiet"; "" for any other."""
+    return "silence" if level_db <= FLOOR_DB else "too quiet" if level_db < QUIET_DB else ""
 
 
 def quietness(level_db: float) -> str:

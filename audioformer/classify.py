@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from audioformer.adapt import rebuild
-from audioformer.audio import MAX_DURATION_S, Waveform, load_audio, quietness, to_batch
+from audioformer.audio import MAX_DURATION_S, Waveform, load_audio, quiet_answer, quietness, to_batch
 from audioformer.checkpoint import load_checkpoint, open_model
 from audioformer.classifier import Classifier
 from audioformer.codec import Codec, require_fingerprint
@@ -67,9 +67,7 @@ class Prediction:
     @property
     def answer(self) -> str:
         """The best label, "silence" if all samples are 0, or "too quiet" below -45 dB of full scale."""
-        if not (quiet := quietness(self.level_db)):
-            return self.labels[0]
-        return "silence" if quiet.startswith("silence") else "too quiet"
+        return quiet_answer(self.level_db) or self.labels[0]
 
     def to_dict(self, file: str = "") -> dict:
         """As `audioformer classify --json` prints it."""

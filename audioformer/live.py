@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from audioformer.audio import Waveform, to_batch
+from audioformer.audio import Waveform, quiet_answer, to_batch
 from audioformer.classify import AudioClassifier
 from audioformer.codec import Codec, require_fingerprint
 from audioformer.errors import AudioformerError
@@ -47,6 +47,11 @@ class Heard:
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
     level_db: float
+
+    @property
+    def answer(self) -> str:
+        """The best label, "silence" if all samples are 0, or "too quiet" below -45 dB of full scale."""
+        return quiet_answer(self.level_db) or self.labels[0]
 
 
 class LiveListener:

@@ -232,6 +232,15 @@ def test_a_silent_and_a_quiet_file_get_no_label(tmp_path, offered):
         assert says in cards.verdict_card(made)
 
 
+@pytest.mark.parametrize(
+    ("rate", "says"), [(96_000, "only what lies below 12000 Hz is heard"), (2000, "holds nothing above 1000 Hz")]
+)
+def test_what_cannot_be_heard_of_a_fast_or_slow_recording_is_said(tmp_path, offered, rate, says):
+    soundfile.write(tmp_path / "x.wav", 0.3 * np.sin(np.arange(rate) / 9), rate)
+    made = analysis.analyse(analysis.open_clip(tmp_path / "x.wav"), -1, "small", "animals", offered)
+    assert f"recorded at {rate} Hz: {says}" in cards.verdict_card(made)
+
+
 # --- events: a failure changes nothing but the message
 
 

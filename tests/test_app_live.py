@@ -22,7 +22,13 @@ def browser(chromium_path, tmp_path_factory):
 @pytest.fixture(scope="module")
 def tab(browser, address):
     notice = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
-        function (wish) { (window.asked ??= []).push(JSON.stringify(wish)); return ask.call(this, wish); }; })()"""
+        async function (wish) {
+            (window.asked ??= []).push(JSON.stringify(wish));
+            return (window.stream = await ask.call(this, wish));
+        };
+        window.AudioContext = class extends AudioContext {
+            constructor(...all) { super(...all); (window.contexts ??= []).push(this); }
+        }; })()"""
     tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
     yield tab
     tab.close()
@@ -82,6 +88,78 @@ def test_the_raw_microphone_is_asked_for_unless_suppression_is_switched_on(liste
     assert told(listening, "take") == take  # the same recording goes on
     listening.page.uncheck(".af-processed")
     listening.page.wait_for_function(f"!Object.values({asked}).some(Boolean)")
+
+
+def status(tab):
+    return tab.page.text_content(".af-live .af-status > [role=status]")
+
+
+def says(tab, text):
+    """Wait for the room to say something."""
+    tab.page.wait_for_function(
+        "text => document.querySelector('.af-live .af-status > [role=status]').textContent.includes(text)", arg=text
+    )
+
+
+def test_another_microphone_is_chosen_and_the_same_recording_goes_on(listening):
+    take, names = told(listening, "take"), listening.page.locator(".af-live .af-device option").all_inner_texts()
+    assert len(names) > 1
+    assert all(names)
+    listening.page.select_option(".af-live .af-device", index=len(names) - 1)
+    chosen = listening.page.input_value(".af-live .af-device")
+    listening.page.wait_for_function(
+        "id => JSON.parse(asked[asked.length - 1]).audio.deviceId?.exact === id", arg=chosen
+    )
+    answers(listening, 2)
+    assert told(listening, "take") == take
+    assert listening.page.input_value(".af-live .af-device") == chosen
+    assert listening.page.evaluate("stream.getAudioTracks()[0].getSettings().deviceId") == chosen
+
+
+def test_a_microphone_that_the_system_pauses_goes_on_afterwards(listening):
+    said = listening.page.evaluate(
+        """async () => {
+            const said = [], place = document.querySelector('.af-live .af-status > [role=status]');
+            new MutationObserver(() => said.push(place.textContent)).observe(place, { childList: true });
+            const context = contexts.findLast((one) => one.state === 'running');
+            await context.suspend();
+            while (context.state !== 'running') await new Promise((done) => setTimeout(done, 20));
+            return said;
+        }"""
+    )
+    assert any("No sound comes from the microphone" in one for one in said)
+    answers(listening, 2)
+    assert status(listening) == ""
+
+
+def test_a_microphone_that_gives_nothing_is_said_and_what_it_gives_later_is_heard(listening):
+    """As on a phone during a call, whose system refuses to go on until it is over."""
+    listening.page.evaluate(
+        """async () => {
+            window.paused = contexts.findLast((one) => one.state === 'running');
+            paused.resume = () => Promise.reject(new Error('a call'));
+            await paused.suspend();
+        }"""
+    )
+    says(listening, "a call, a locked screen, another program or its own switch holds it")
+    answered = told(listening, "answers")
+    listening.page.evaluate("delete paused.resume")
+    listening.page.mouse.click(5, 5)  # iOS lets a page go on once somebody touches it
+    answers(listening, 2)
+    assert int(told(listening, "answers")) > int(answered)
+    assert status(listening) == ""
+
+
+def test_a_hidden_page_goes_on_listening_and_says_so(listening):
+    listening.page.evaluate(
+        """() => { Object.defineProperty(document, 'hidden', { get: () => true, configurable: true });
+                   document.dispatchEvent(new Event('visibilitychange')); }"""
+    )
+    says(listening, "This page is hidden: it goes on listening")
+    answers(listening, 2)
+    listening.page.evaluate("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")
+    answers(listening, 1)
+    assert status(listening) == ""
 
 
 def test_a_shorter_window_is_asked_for(listening):
@@ -165,6 +243,44 @@ def test_without_a_microphone_the_page_says_why(browser, address):
     tab.page.click(".af-listen-live")
     tab.page.wait_for_function("document.querySelector('.af-live .af-status').innerText.includes('over https')")
     assert tab.page.is_enabled(".af-listen-live")
+    tab.close()
+
+
+SETTINGS = """const settings = MediaStreamTrack.prototype.getSettings;
+    MediaStreamTrack.prototype.getSettings = function () { return { ...settings.call(this), sampleRate: 8000 }; };"""
+SECRET = "MediaDevices.prototype.enumerateDevices = async () => [];"
+GONE = "localStorage.setItem('audioformer-microphone', 'unplugged');"
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        (SETTINGS, "gives 8 kHz, as hands-free headsets do: nothing above 4 kHz is heard"),
+        (SECRET, "keeps secret which microphones there are (in Firefox: resistFingerprinting)"),
+        (GONE, "The microphone chosen before is not there: another one is used."),
+    ],
+)
+def test_what_is_to_be_known_of_a_microphone_is_said_at_once(browser, address, script, sentence):
+    tab = Tab(browser, address, init_script=script, permissions=["microphone"])
+    enter(tab)
+    tab.page.click(".af-listen-live")
+    says(tab, sentence)
+    answers(tab, 1)
+    assert sentence in status(tab)  # and it stays
+    tab.close()
+
+
+def test_a_microphone_that_is_taken_away_is_said_at_once(browser, address):
+    notice = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
+        async function (wish) { return (window.stream = await ask.call(this, wish)); }; })()"""
+    tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
+    enter(tab)
+    tab.page.click(".af-listen-live")
+    answers(tab, 1)
+    tab.page.evaluate("stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+    says(tab, "The microphone was taken away")
+    tab.page.wait_for_selector(".af-live[data-state=off]")
+    assert "taken away" in status(tab)
     tab.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from app_page import Tab, box_of, small_app
 from test_app_rooms import JOIN
+from test_reading import phone
 
 from audioformer.cli import main
 
@@ -223,6 +224,34 @@ def test_another_sound_gets_its_own_star(mapped, tmp_path):
     mapped.page.set_input_files("#af-input input[type=file]", tmp_path / "mine.wav")
     mapped.page.wait_for_function(f"document.querySelector('{MAP}').dataset.own === 'mine.wav'")
     assert len(mapped.page.query_selector_all(f"{MAP} .af-near-row >> nth=0 >> .af-guess")) == 5
+
+
+@pytest.mark.parametrize(("ending", "form", "codec"), [("m4a", "ipod", "aac"), ("webm", "webm", "libopus")])
+def test_a_phones_recording_is_decoded_by_the_browser_for_every_room(mapped, tmp_path, ending, form, codec):
+    """The server gets a WAV, and needs no decoder of its own."""
+    path, wav = phone(tmp_path / f"memo.{ending}", form, codec, 96_000), f"memo {ending}.wav"
+    path = path.rename(tmp_path / f"memo {ending}.{ending}")
+    mapped.page.set_input_files("#af-input input[type=file]", path)
+    mapped.page.wait_for_function("name => document.querySelector('#af-verdict .af-file')?.innerText === name", arg=wav)
+    mapped.page.wait_for_function(f"name => document.querySelector('{MAP}').dataset.own === name", arg=wav)
+    assert re.search(r"· (2\.0\d|1\.9\d) s ·", mapped.text("#af-verdict .af-meta"))
+    assert "missing" not in mapped.text("#af-verdict .af-meta")
+    mapped.page.click("button[role=tab]:has-text('Teach')")
+    mapped.page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
+    before = examples(mapped)
+    bring(mapped, 0, [path])
+    assert examples(mapped) == before + 1
+    assert mapped.text(f"{TEACH} .af-pupil >> nth=0 >> .af-card-said") == ""
+
+
+def test_of_a_phones_recording_that_was_cut_the_rest_is_told_missing(mapped, tmp_path):
+    path = phone(tmp_path / "cut.webm", "webm", "libopus", 480_000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    mapped.page.set_input_files("#af-input input[type=file]", path)
+    mapped.page.wait_for_function(
+        "document.querySelector('#af-verdict .af-file')?.innerText === 'cut.webm'.replace('webm', 'wav')"
+    )
+    assert re.search(r"\d+ of 48\d{4} samples .* are missing", mapped.text("#af-verdict .af-meta"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import unicodedata
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -607,6 +609,23 @@ def test_audioset_keeps_both_windows_of_a_video(tmp_path):
         ("vvvvvvvvvvv_90", 90.0),
         ("vvvvvvvvvvv_200", 200.0),
     ]
+
+
+def test_classes_that_windows_cannot_unpack_are_named(tmp_path):
+    """Its Explorer leaves out folders called aux or con, with all their clips."""
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in ("set/aux/1.wav", "set/Con/2.wav", "set/auxiliary/3.wav", "set/dog/con.wav"):
+            archive.writestr(name, b"x")
+    with pytest.raises(AudioformerError) as refused:
+        open_dataset("folder", tmp_path / "set.zip")
+    assert "unpack it first; Windows cannot unpack what is called 'Con', 'aux', 'con.wav': rename" in str(refused.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such folders")
+def test_a_class_may_be_called_aux(tmp_path):
+    for name in ("aux/a.wav", "con/b.wav"):
+        sound(tmp_path / name)
+    assert open_dataset("folder", tmp_path).label_names == ("aux", "con")
 
 
 def test_an_archive_is_to_be_unpacked(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from tiny import RATE, codec_about, coded_clips, tiny_codec, tone, tone_folder
 from torch import nn
@@ -61,6 +62,17 @@ def test_classes_are_matched_by_name(tones, names, always):
     assert np.array(report["confusion"]).sum() == n
     assert np.array(report["confusion"])[:, always].sum() == n
     json.dumps(report)
+
+
+def test_what_is_missing_of_a_clip_or_too_quiet_is_told(tones):
+    clips = open_dataset("folder", tones)
+    cut, silent = clips[0].path, clips[1].path
+    cut.write_bytes(cut.read_bytes()[:-200])
+    soundfile.write(silent, np.zeros(2000), 24_000)
+    notes = evaluate(classifier(["low", "high"]), clips)["notes"]
+    assert notes.keys() == {clips[0].id, clips[1].id}
+    assert "100 of" in notes[clips[0].id][0]
+    assert notes[clips[1].id][0].startswith("silence: all its samples are 0")
 
 
 def test_no_class_in_common_is_refused_with_both_lists(tones):

@@ -322,3 +322,10 @@ def test_equal_labels_in_a_row_are_one_stretch():
     said = [("dog", 1.0), ("dog", 1.5), ("rain", 2.0), ("dog", 2.5)]
     history = tuple(Heard(end - 1, end, (label, "x"), (0.6, 0.1), -20.0) for label, end in said)
     assert live.label_stretches(history) == [("dog", 0.0, 1.5), ("rain", 1.5, 2.0), ("dog", 2.0, 2.5)]
+
+
+def test_silence_has_an_answer_of_its_own_in_the_history():
+    levels = [(-20.0, "dog"), (-46.0, "too quiet"), (-100.0, "silence")]
+    history = tuple(Heard(n, n + 1.0, ("dog", "x"), (0.6, 0.1), level) for n, (level, _) in enumerate(levels))
+    assert [heard.answer for heard in history] == [answer for _, answer in levels]
+    assert [answer for answer, _, _ in live.label_stretches(history)] == ["dog", "too quiet", "silence"]

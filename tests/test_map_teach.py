@@ -1,6 +1,7 @@
 """The rooms Map and Teach without a browser: what they answer, what they refuse, and what they keep."""
 
 import base64
+import dataclasses
 import io
 import json
 import shutil
@@ -221,6 +222,37 @@ def test_a_clip_that_cannot_be_read_is_said_and_the_next_question_tries_again(tm
     while atlas.region("statistics") is None and time.monotonic() < until:
         time.sleep(0.05)
     assert atlas.region("statistics").vectors.shape == (4, 338)
+
+
+def test_silence_and_what_is_missing_of_a_clip_are_said_on_the_map(tmp_path, offered):
+    for n in range(4):
+        tone(tmp_path, f"a/{n}.wav", 300)
+    cut, silent, quiet = (tmp_path / "a" / f"{n}.wav" for n in (1, 2, 3))
+    cut.write_bytes(cut.read_bytes()[:-2000])
+    soundfile.write(silent, np.zeros(12_000), 24_000)
+    soundfile.write(quiet, 0.002 * np.sin(np.arange(12_000) / 5), 24_000)
+    (tmp_path / "a" / "x.xyz").touch()
+    known = {name: sources(offered)[name] for name in ("statistics", "animals")}
+    atlas = Atlas(open_sounds(tmp_path), known)
+    atlas.ask(["statistics", "animals"], "pca")
+    until = time.monotonic() + 300
+    while atlas.region("animals") is None and time.monotonic() < until:
+        time.sleep(0.05)
+    for name in known:
+        said, _, _ = sound_map._said(atlas, name)
+        assert said[2:] == ["silence", "too quiet"]
+        assert not {"silence", "too quiet"} & set(said[:2])
+    assert "1000 of " in atlas.notes[1][0]
+    assert atlas.dataset.notes == ("1 file is left out, not a sound that can be decoded here: 1 .xyz",)
+
+
+def test_that_the_sound_on_the_page_is_silent_is_said_on_the_map(answered, shown, offered):
+    silent = dataclasses.replace(shown.clip, samples=0 * shown.clip.samples)
+    asked = {"models": ["animals", "statistics"], "method": "pca"}
+    answer = sound_map.look(dataclasses.replace(shown, clip=silent, token="silent"), asked, offered)
+    assert [view["own"]["quiet"] for view in answered["views"]] == ["", ""]
+    for view in answer["views"]:
+        assert view["own"]["quiet"].startswith("silence: all its samples are 0")
 
 
 # --- teach

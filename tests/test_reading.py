@@ -206,6 +206,38 @@ def test_damage_in_the_middle_is_counted(tmp_path, form, subtype):
     assert re.search(rf"{10 * N - n} of {10 * N} samples .* are missing", found.notes[0])
 
 
+def test_an_ogg_that_only_pyav_opens_is_told_to_be_damaged_too(tmp_path):
+    """Of the first of two that were joined, all pages with sound are damaged, and libsndfile does not open it."""
+    pytest.importorskip("av", reason="needs PyAV: pip install 'audioformer[phones]'")
+    content = coded(tone(12_000, 8000), 8000, "OGG")
+    first, second, *others = sounds.pages(content)
+    damaged = first + second + b"".join(patched(page, 60, bytes([page[60] ^ 1])) for page in others)
+    found = load_audio(file_of(tmp_path, damaged + content))
+    assert "the sound on them is missing" in found.notes[0]
+
+
+@pytest.mark.parametrize("form", ["WAV", "RF64", "AIFF"])
+def test_a_header_that_promises_gigabytes_takes_none(tmp_path, form):
+    """257 channels of four million samples in a file of some kilobytes."""
+    import resource
+
+    content = coded(np.zeros((100, 257), np.float32), 8000, form)
+    size, n = (content.index(b"SSND") + 4, ">I") if form == "AIFF" else (content.index(b"data") + 4, "<I")
+    content = patched(content, size, struct.pack(n, 257 * 2 * 4_000_000))
+    if form == "AIFF":
+        content = patched(content, content.index(b"COMM") + 10, struct.pack(">I", 4_000_000))
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29), limits[1]))
+    try:
+        found = load_audio(file_of(tmp_path, content), max_s=1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert found.samples.shape == (257, 100)
+    assert "are missing: the file was cut short" in found.notes[0]
+
+
 def test_damage_in_an_mp3_is_told(tmp_path):
     """Zeros instead of frames, in one that counts them and in one that does not; and one that ends within a frame."""
     for content in (music(), sounds.without_counting_frame(music())):
@@ -216,6 +248,21 @@ def test_damage_in_an_mp3_is_told(tmp_path):
     assert found.notes == (
         "its last frame is cut, so its end is missing: the file was cut short; copy or download it again",
     )
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+def test_a_damaged_sample_dump_is_counted_and_nothing_is_printed(tmp_path, capfd, subtype):
+    """Of damaged blocks libsndfile prints on standard output what it thinks, between the lines of `--json`."""
+    whole = coded(tone(8000, 8000), 8000, "SDS", subtype)
+    n_whole = 8000 + -8000 % {"PCM_S8": 60, "PCM_16": 40, "PCM_24": 30}[subtype]
+    for content in (patched(whole, 2000, b"U" * 300), whole[:2000] + whole[2100:], whole[: len(whole) // 2]):
+        found = load_audio(file_of(tmp_path, content))
+        n = found.samples.shape[1]
+        assert 3000 < n < 8000
+        assert found.notes[0].startswith(f"{n_whole - n} of {n_whole} samples")
+    with pytest.raises(AudioformerError, match="holds 0 samples|not a readable sound file"):
+        load_audio(file_of(tmp_path, whole[:21] + b"U" * 500))
+    assert capfd.readouterr().out == ""
 
 
 def test_a_stretch_before_the_damage_is_read_without_a_word(tmp_path):

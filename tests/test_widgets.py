@@ -11,11 +11,14 @@ import pytest
 import soundfile
 import torch
 from app_page import box_of
+from sounds import coded
+from sounds import tone as tone_of
+from test_reading import phone
 
 from audioformer.codecs.compact import CompactCodec, CompactConfig
 from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import held_code
-from audioformer.widgets import lanes, modules, sound_map, timeline
+from audioformer.widgets import lanes, modules, recorder, sound_map, timeline
 
 RATE_HZ = 24_000
 
@@ -145,7 +148,7 @@ def test_maps_that_do_not_fit_are_refused(maps, labels, rest, says):
 # --- modules
 
 
-@pytest.mark.parametrize("module", ["timeline.js", "player.js", "live.js", "sound_map.js"])
+@pytest.mark.parametrize("module", ["timeline.js", "player.js", "live.js", "sound_map.js", "recorder.js"])
 def test_a_bundle_stands_alone(module):
     text = modules.bundle(module)
     assert not re.search(r"^(import|export (?!default))", text, re.MULTILINE)
@@ -180,6 +183,15 @@ def test_the_widget_answers_a_code_with_its_sound(widget, codec):
     np.testing.assert_allclose(sound, np.clip(held_code(column, codec), -1, 1), atol=1 / 32_000)
     assert rate == RATE_HZ
     assert reply["code"] == widget._codes[1, 7]
+
+
+def test_the_widget_says_what_is_missing_and_that_a_sound_is_silent(codec, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(96_000), 96_000)
+    (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:-96_000])
+    missing, rate, silence = json.loads(timeline(tmp_path / "a.wav", codec=codec).value)["notes"]
+    assert missing.startswith("48000 of 96000 samples")
+    assert rate.startswith("recorded at 96000 Hz")
+    assert silence.startswith("silence")
 
 
 def test_the_widget_knows_what_is_selected(widget):
@@ -397,11 +409,70 @@ def test_a_map_is_stepped_through_heard_and_selected(page, mapped, tmp_path):
     tab.close()
 
 
+# --- a sound of one's own
+
+
+def pieces(content, size=1000):
+    text = base64.b64encode(content).decode()
+    for number, at in enumerate(range(0, len(text), size), 1):
+        piece = {"name": "piece", "take": 1, "at": at, "of": len(text), "text": text[at : at + size]}
+        yield {**piece, "file": "../my\x1b own.wav", "number": number}
+
+
+def test_a_sound_comes_piece_by_piece_and_says_what_it_lacks():
+    own = recorder()
+    assert own.sound is None
+    content = coded(0 * tone_of(3000), 24_000)
+    for piece in pieces(content[:-1000]):
+        own.event = piece
+    assert own.sound.samples.shape == (1, 2500)
+    said = json.loads(own.reply)["said"]
+    assert "500 of 3000 samples" in said
+    assert "silence: all its samples are 0" in said
+
+
+def test_a_sound_that_is_damaged_on_its_way_or_too_large_is_refused():
+    own, (first, second, *_) = recorder(), pieces(coded(tone_of(3000), 24_000))
+    for event, says in (
+        ({**first, "of": 1 << 40}, "has at most 75 MB"),
+        (second, "lost on its way"),
+        ({**first, "of": 7, "text": "no wav!"}, "damaged on its way"),
+        ({**first, "of": 8, "text": "bm8gd2F2", "number": 9}, "own.wav: not a readable sound file"),
+    ):
+        own.event = event
+        assert says in json.loads(own.reply)["failed"]
+    assert own.sound is None
+
+
+def test_a_phones_recording_reaches_the_kernel_as_a_wav(page, tmp_path):
+    own, complaints = recorder(), []
+    tab = page.context.browser.new_page(viewport={"width": 900, "height": 300})
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.set_content("<main></main>")
+    tab.evaluate(RENDER, [modules.bundle("recorder.js"), modules.style(), ""])
+    tab.set_input_files(".af-files", phone(tmp_path / "memo.m4a", "ipod", "aac", 480_000))
+    sent = 0
+    while own.sound is None:
+        tab.wait_for_function("n => sent.length > n", arg=sent)
+        own.event = tab.evaluate("n => sent[n]", sent)
+        sent += 1
+        tab.evaluate("reply => model.set('reply', reply)", own.reply)
+    assert sent > 1
+    assert own.file == "memo.wav"
+    assert own.sound.duration_s == pytest.approx(10, abs=0.1)
+    assert own.sound.notes == ()
+    assert tab.text_content(".af-status").startswith("memo.wav: 10.0")
+    tab.screenshot(path=tmp_path / "recorder.png")
+    assert complaints == []
+    tab.close()
+
+
 # --- the microphone
 
 ASK = """() => {
     const device = new AudioContext();
     [window.opened, window.pending] = [[], []];
+    navigator.mediaDevices.enumerateDevices = async () => [{ kind: "audioinput", deviceId: "one", label: "One" }];
     navigator.mediaDevices.getUserMedia = async () => {
         await new Promise((allow) => pending.push(allow));
         opened.push(device.createMediaStreamDestination().stream);

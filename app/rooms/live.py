@@ -160,13 +160,14 @@ def frozen_view(frozen: Frozen, ranks: np.ndarray) -> dict:
 
 
 def label_stretches(history: tuple[Heard, ...]) -> list[tuple[str, float, float]]:
-    """(label, start, end) of the stretches over which the first label stayed the same; the commonest labels only.
+    """(answer, start, end) of the stretches over which it stayed the same; the commonest answers only.
 
-    A label holds from the one before it; the first one from where its window began.
+    An answer is the first label, or that it was too quiet for one. It holds from the one before it; the first one from
+    where its window began.
     """
     stretches: list[tuple[str, float, float]] = []
     for heard in history:
-        label = heard.labels[0]
+        label = heard.answer
         start = stretches[-1][2] if stretches else heard.start_s
         if stretches and stretches[-1][0] == label:
             start = stretches.pop()[1]

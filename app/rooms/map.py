@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from audioformer.audio import Waveform, resample
+from audioformer.audio import Waveform, quietness, resample
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.embedding_map import METHODS, place, purity, vote
 from audioformer.widgets.sounds import wav_base64
@@ -59,8 +59,11 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     if not known:
         return {**told, "views": []}
     views = [_view(analysis, name, method, names[0], atlas) for name in names]
-    clips = [{"label": label, "file": clip.path.name} for clip, label in zip(atlas.clips, atlas.labels, strict=True)]
-    return {**told, "clips": clips, "views": views, "purities": _purities(atlas)}
+    clips = [
+        {"label": label, "file": clip.path.name, "note": "; ".join(notes)}
+        for clip, label, notes in zip(atlas.clips, atlas.labels, atlas.notes, strict=True)
+    ]
+    return {**told, "clips": clips, "notes": atlas.dataset.notes, "views": views, "purities": _purities(atlas)}
 
 
 def sound(analysis: Analysis, data: dict, models: Models) -> dict:
@@ -107,6 +110,7 @@ def _view(analysis: Analysis, name: str, method: str, first: str, atlas: Atlas) 
         "confidence": np.round(sure, 4).tolist(),
         "right": right,
         "known": [label in region.label_names if region.label_names else True for label in atlas.labels],
+        "quiet": [bool(quiet) for quiet in atlas.quiet],
         "sure": [by == "neighbours" or p >= SURE for p in sure.tolist()],
         "learnt": sum(atlas.learnt_from(name)),
         "purity": share,
@@ -118,12 +122,17 @@ def _view(analysis: Analysis, name: str, method: str, first: str, atlas: Atlas) 
 
 
 def _said(atlas: Atlas, name: str) -> tuple[list[str], np.ndarray, str]:
-    """What a model calls each clip, how sure it is, and who said so: its own classes, or the clip's neighbours."""
+    """What each clip is called, how sure that is, and who said so: the model's own classes, or the clip's neighbours.
+
+    One that is too quiet to be named is called that.
+    """
     region = atlas.region(name)
     if region.probabilities is None:
-        k = _k(atlas.labels)
-        return *vote(region.space.neighbours(k), atlas.labels), "neighbours"
-    return [region.label_names[i] for i in region.probabilities.argmax(1)], region.probabilities.max(1), "classes"
+        (said, sure), by = vote(region.space.neighbours(_k(atlas.labels)), atlas.labels), "neighbours"
+    else:
+        said, by = [region.label_names[i] for i in region.probabilities.argmax(1)], "classes"
+        sure = region.probabilities.max(1)
+    return [quiet or label for quiet, label in zip(atlas.quiet, said, strict=True)], sure, by
 
 
 def _k(labels: list[str]) -> int:
@@ -142,6 +151,7 @@ def _own(analysis: Analysis, name: str, points: np.ndarray, atlas: Atlas) -> dic
     where = points[itself] if itself is not None else place(points, nearest, cosines)
     return {
         "name": analysis.clip.name,
+        "quiet": quietness(waveform.level_db),
         "point": np.round(where, 4).tolist(),
         "nearest": nearest.tolist(),
         "cosines": np.round(cosines, 3).tolist(),

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import Waveform, quietness, resample
+from audioformer.audio import Waveform, quietness, rate_notes, resample
 from audioformer.checkpoint import find_checkpoint
 from audioformer.codec import Codec
 from audioformer.data.corpus import Item, describe_codec
@@ -116,7 +116,7 @@ def add(lesson: Lesson, clip: Clip, models: Models) -> dict:
     heard = resample(torch.from_numpy(samples)[None], clip.sample_rate, codec.sample_rate)[0].numpy()
     name, duration_s = uuid4().hex, len(heard) / codec.sample_rate
     lesson.examples[name] = Example(codes.to(torch.int16).cpu(), duration_s)
-    notes = [clip.note] if clip.note else []
+    notes = [*([clip.note] if clip.note else []), *rate_notes(clip.sample_rate, codec.sample_rate)]
     if len(clip.samples) > len(samples):
         notes.append(f"only the first {HEARD_S:.0f} s are used")
     if quiet := quietness(Waveform(torch.from_numpy(samples)[None], clip.sample_rate).level_db):

@@ -1,6 +1,6 @@
 // The card of one class in the room Teach: its name, ways to bring examples, the examples themselves, and what went wrong with one.
 import { button, part } from "./parts.js";
-import { LONGEST_S, Recording } from "./recording.js";
+import { LONGEST_S, Recording } from "./widgets/recording.js";
 import { look } from "./widgets/colours.js";
 import { readWav } from "./widgets/player.js";
 
@@ -14,7 +14,7 @@ export class ClassCard {
     this.input.setAttribute("aria-label", `Name of class ${number + 1}`);
     this.away = button("×", "Remove this class", () => does.remove(this), "af-button af-remove");
     const files = part("input", "af-files");
-    Object.assign(files, { type: "file", multiple: true, accept: ".wav,.flac,.ogg,.oga,.mp3,.aif,.aiff,audio/*" });
+    Object.assign(files, { type: "file", multiple: true, accept: ".wav,.flac,.ogg,.oga,.mp3,.aif,.aiff,.m4a,.3gp,.amr,.webm,audio/*" });
     files.setAttribute("aria-label", `Files for class ${number + 1}`);
     files.addEventListener("change", () => {
       this.bring([...files.files]);
@@ -92,12 +92,13 @@ export class ClassCard {
     const { recorders } = this;
     if (recorders.now) return recorders.now.card === this && recorders.now.finish();
     const left = (seconds) => (this.record.textContent = `■ Stop (${seconds.toFixed(1)} s)`);
-    const recording = new Recording({ left, done: (wav) => this.recorded(wav) });
+    const recording = new Recording({ left, done: (wav) => this.recorded(wav), say: (text) => this.say(text) });
     recorders.now = Object.assign(recording, { card: this });
     this.said.replaceChildren();
     try {
       await recording.start();
       this.record.setAttribute("aria-pressed", "true");
+      recorders.choice.fill(recording.microphone.device);
     } catch (error) {
       recorders.now = null;
       this.say(error.message);

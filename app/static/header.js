@@ -1,6 +1,7 @@
 // Header: name, one sentence, tour, link, light/dark switch. The choice of colours is remembered in this browser.
 import { Permalink, copies } from "./permalink.js";
 import { Tour } from "./tour.js";
+import { decodePhones } from "./phones.js";
 
 const STORE = "audioformer-theme";
 
@@ -8,6 +9,15 @@ const STORE = "audioformer-theme";
 // move the page away under it.
 function forget({ target }) {
   if (!target.closest?.("#af-message")) document.querySelector("#af-message .af-message")?.setAttribute("hidden", "");
+}
+
+function complain(text) {
+  const [box, words] = ["div", "p"].map((tag) => document.createElement(tag));
+  box.className = "af-message";
+  box.setAttribute("role", "alert");
+  words.textContent = text;
+  box.append(words);
+  (document.querySelector("#af-message .prose") ?? document.querySelector("#af-message")).replaceChildren(box);
 }
 
 export function mount({ element, read, watch, send }) {
@@ -23,6 +33,7 @@ export function mount({ element, read, watch, send }) {
   drawLogo(host.querySelector("svg"));
   new Tour(host.querySelector(".af-tour-start"), tour);
   copies(host.querySelector(".af-link"));
+  decodePhones("#af-input", complain);
   const address = new Permalink((wanted) => send("open", wanted));
   watch("answer", () => address.answered());
   for (const kind of ["click", "keydown"]) document.addEventListener(kind, forget, true);

@@ -8,6 +8,7 @@ export const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
 // How sure it is: a probability of its own classes, or how many of the nearest clips say so.
 export function surety(view, i) {
+  if (view.quiet[i]) return "no label means anything";
   if (view.by === "neighbours") return view.k === 1 ? "as its nearest clip" : `${Math.round(view.confidence[i] * view.k)} of ${view.k} nearest`;
   return percent(view.confidence[i]) + (view.sure[i] ? "" : ", not sure");
 }
@@ -34,13 +35,16 @@ export class MapPanels {
   list(chosen) {
     this.chosen = chosen;
     if (!this.view?.views.length) return;
-    const { clips, views, left_out: leftOut } = this.view;
-    const all = this.listed;
+    const { clips, views, left_out: leftOut, notes } = this.view;
+    const [all, noted] = [this.listed, clips.filter(({ note }) => note)];
+    const told = noted.slice(0, 5).map(({ file, note }) => `${file}: ${note}`);
+    const more = noted.length > told.length ? [`and ${noted.length - told.length} clips more`] : [];
+    this.find(".af-list-notes").textContent = [...notes, ...told, ...more].join(". ");
     const rest = all.length > LONGEST_LIST ? `, the first ${LONGEST_LIST} listed` : "";
     const out = leftOut ? ` (${leftOut} more in the data set are not on the map)` : "";
     this.find(".af-list-title").textContent = `${this.chosen.length ? `${all.length} of ${clips.length} selected` : `All ${clips.length} clips`}${rest}${out}`;
     this.find(".af-clips").replaceChildren(...all.slice(0, LONGEST_LIST).map((i) => {
-      const row = button("", clips[i].file, () => this.play(i), "af-clip-row");
+      const row = button("", [clips[i].file, clips[i].note].filter(Boolean).join(": "), () => this.play(i), "af-clip-row");
       row.dataset.index = i;
       const [view] = views;
       row.append(part("span", "", `▶ ${words(clips[i].label)}`), part("span", view.right[i] ? "af-right" : "af-wrong", `${view.right[i] ? "=" : "≠"} ${words(view.predictions[i])}`));
@@ -108,7 +112,9 @@ export class MapPanels {
   neighbours() {
     const { clips, views } = this.view;
     const box = this.find(".af-neighbours");
-    box.replaceChildren(part("p", "", `${views[0].own.name}: the star. Choose, drop or record another sound to see it here.`));
+    const { name, quiet } = views[0].own;
+    box.replaceChildren(part("p", "", `${name}: the star. Choose, drop or record another sound to see it here.`));
+    if (quiet) box.append(part("p", "af-own-quiet", `It is ${quiet}. Where it lies means nothing.`));
     for (const view of views) {
       box.append(part("p", "af-by", `Nearest by ${view.name}`));
       const row = part("div", "af-near-row");

@@ -26,7 +26,7 @@ const TEMPLATE = `
   <div class="af-maps"></div>
   <div class="af-classes-key" role="group" aria-label="Classes: choose one to select its clips"></div>
   <div class="af-panels af-map-panels">
-    <section class="af-card"><h3 class="af-list-title">Clips</h3><div class="af-clips" tabindex="-1"></div></section>
+    <section class="af-card"><h3 class="af-list-title">Clips</h3><p class="af-list-notes"></p><div class="af-clips" tabindex="-1"></div></section>
     <section class="af-card"><h3>Taken for</h3><div class="af-confusion"></div></section>
     <section class="af-card"><h3>Nearest of the same label</h3><div class="af-purities"></div><h3>Your sound</h3><div class="af-neighbours"></div></section>
   </div>`;
@@ -195,7 +195,8 @@ class MapRoom extends Room {
 
   told(clip, view, i) {
     const known = view.known[i] ? "" : "\n(not one of its classes)";
-    return `${words(clip.label)}\ntaken for ${words(view.predictions[i])}, ${surety(view, i)}${known}\n${clip.file}`;
+    const note = clip.note && `\n${clip.note}`;
+    return `${words(clip.label)}\ntaken for ${words(view.predictions[i])}, ${surety(view, i)}${known}\n${clip.file}${note}`;
   }
 
   alt(view, by) {

@@ -3,6 +3,8 @@ import { ClassCard } from "./class_card.js";
 import { LATE, Latest } from "./latest.js";
 import { lossCurve, lossInWords } from "./loss_curve.js";
 import { button, part } from "./parts.js";
+import { MicrophoneChoice } from "./widgets/microphone.js";
+import { asWav } from "./widgets/decode.js";
 import { EmbeddingMap, classMark, mark } from "./widgets/embedding_map.js";
 import { linked } from "./widgets/link.js";
 import { drawings, quoted, saveMenu } from "./widgets/save.js";
@@ -36,12 +38,13 @@ class TeachRoom {
     this.host = element.querySelector(".af-room");
     this.host.dataset.room = "teach";
     this.host.innerHTML = TEMPLATE; // fixed text
-    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, tasks: 0, recorders: { now: null }, limits: { examples: 60, classes: 8, fewest: 2, letters: 40 } });
+    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, tasks: 0, recorders: { now: null, choice: new MicrophoneChoice() }, limits: { examples: 60, classes: 8, fewest: 2, letters: 40 } });
     this.find = (name) => this.host.querySelector(name);
     this.map = new EmbeddingMap(this.find(".af-own-map"), {
       pick: (index) => this.hear(this.done?.ids[index]),
       select: (indices) => this.map.choose(indices),
     });
+    this.find(".af-more").after(this.recorders.choice.host);
     this.find(".af-more").addEventListener("click", () => this.addClass());
     this.find(".af-teach").addEventListener("click", () => this.teach());
     this.find(".af-stop").addEventListener("click", () => this.send("ask", { what: "stop" }));
@@ -137,15 +140,17 @@ class TeachRoom {
     try {
       const { path, name } = task.what === "page" ? {} : await this.sent(task.file);
       this.adding.send({ path, name, task: task.number });
-    } catch {
-      this.added({ failed: `${task.file.name} could not be sent: is it too large?` });
+    } catch ({ message }) {
+      const known = message?.startsWith(task.file.name);
+      this.added({ failed: known ? message : `${task.file.name} could not be sent: is it too large?` });
     }
   }
 
   // Under a name of its own: the same file may come from others at the same time, and the server deletes it when it is read.
   async sent(file) {
-    const name = `${Math.random().toString(36).slice(2)} ${file.name}`;
-    return { path: (await this.upload(new File([file], name, { type: file.type }))).path, name: file.name };
+    const wav = await asWav(file);
+    const name = `${Math.random().toString(36).slice(2)} ${wav.name}`;
+    return { path: (await this.upload(new File([wav], name, { type: wav.type }))).path, name: file.name };
   }
 
   // An answer about a sound; one that nobody waits for any more is forgotten there, too.

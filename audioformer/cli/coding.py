@@ -35,7 +35,7 @@ def add_verbs(verbs) -> None:
 
 def run_encode(arguments: argparse.Namespace) -> Result:
     """Sound file to codes file."""
-    from audioformer.audio import load_audio
+    from audioformer.audio import load_audio, quietness
     from audioformer.codecs import load_codec
     from audioformer.codecs.codes_file import save_codes
 
@@ -44,7 +44,8 @@ def run_encode(arguments: argparse.Namespace) -> Result:
     codec = load_codec(arguments.codec, weights=arguments.weights)
     rows = codec.check_rows(arguments.codebooks)
     waveform = load_audio(arguments.file, codec.sample_rate, mono=codec.channels == 1)
-    note_all(arguments.file, waveform.notes)
+    notes = [*waveform.notes, *filter(None, [quietness(waveform.level_db)])]
+    note_all(arguments.file, notes)
     codes, scales = codec.encode_scaled(waveform, n_codebooks=rows)
     save_codes(arguments.output, codes, codec, waveform.samples.shape[-1], scales)
     document = {
@@ -57,7 +58,7 @@ def run_encode(arguments: argparse.Namespace) -> Result:
         "frame_rate": codec.frame_rate,
         "codebook_size": codec.codebook_size,
         "duration_s": round(waveform.duration_s, 4),
-        "notes": list(waveform.notes),
+        "notes": notes,
         "bandwidth_kbps": codec.bandwidth_kbps(rows),
     }
     text = (

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from audioformer.cli.classify import add_codings, open_classifier
-from audioformer.cli.console import Progress, Result, note, table
+from audioformer.cli.console import Progress, Result, note, note_all, table
 from audioformer.cli.options import add_codec, add_verb
 from audioformer.cli.prepare import add_dataset, open_chosen
 
@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace) -> Result:
             foreign = open_dataset("folder", arguments.foreign) if arguments.foreign else None
             return _calibrate(arguments, *calibrate(classifier, dataset, foreign, progress.count))
         report = evaluate(classifier, dataset, progress.count, arguments.codings)
+    for clip, sentences in report["notes"].items():
+        note_all(clip, sentences)
     if report["left_out"]:
         unknown = ", ".join(f"{n} x {name}" for name, n in report["left_out"].items())
         note(f"left out, unknown to {classifier.name}: {unknown}")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from audioformer.audio import quietness
 from audioformer.classify import AudioClassifier
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
@@ -50,7 +51,8 @@ def evaluate(
 
     Returns:
         "metric" (its value), "metric_name" ("accuracy" or "mAP"), the same value under that name, further figures with
-        chance level and interval, "per_class", "confusion" (row = truth) with its "labels", "n", "left_out".
+        chance level and interval, "per_class", "confusion" (row = truth) with its "labels", "n", "left_out", and "notes",
+        by clip what of it is missing or was changed.
 
     Raises:
         AudioformerError: no class in common, nothing left, or a clip that cannot be read.
@@ -60,7 +62,8 @@ def evaluate(
     clips = [clip for clip in dataset if several or (len(clip.labels) == 1 and clip.labels[0] in known)]
     if not clips:
         raise AudioformerError(f"{dataset.root}: no clip has a label that {classifier.name} knows; nothing to measure")
-    probabilities, segments = _predict(classifier, clips, known, progress, codings)
+    notes: dict[str, list[str]] = {}
+    probabilities, segments = _predict(classifier, clips, known, progress, codings, notes)
     estimated = segments[1] >= thresholds_of(classifier) if segments else None
     if several:
         order = sorted(set(known.values()))
@@ -76,7 +79,7 @@ def evaluate(
         )
     value, name = report.pop("score"), report.pop("metric")
     left_out = Counter(label for clip in dataset for label in clip.labels if label not in known)
-    return {"metric": value, "metric_name": name, **report, "left_out": dict(left_out)}
+    return {"metric": value, "metric_name": name, **report, "left_out": dict(left_out), "notes": notes}
 
 
 def thresholds_of(classifier: AudioClassifier) -> np.ndarray:
@@ -186,14 +189,19 @@ class _Segments:
 
 
 def _predict(
-    classifier: AudioClassifier, clips: list[Clip], known: dict[str, int], progress, codings=1
+    classifier: AudioClassifier,
+    clips: list[Clip],
+    known: dict[str, int],
+    progress,
+    codings=1,
+    notes: dict | None = None,
 ) -> tuple[np.ndarray, tuple | None]:
     """(n, C) probabilities, and (S, C) truth and probability of segments where events are known and predicted."""
     with_events = bool(classifier.about.get("frame_head")) and any(clip.events for clip in clips)
     probabilities, segments = [], _Segments([], [])
     for start in range(0, len(clips), GROUP):
         group = clips[start : start + GROUP]
-        codes = [_codes(classifier, clip, codings) for clip in group]
+        codes = [_codes(classifier, clip, codings, notes) for clip in group]
         predictions = predict_codings(classifier, codes)
         probabilities += [prediction.probabilities.numpy() for prediction in predictions]
         if with_events:
@@ -205,9 +213,13 @@ def _predict(
     return np.stack(probabilities), events
 
 
-def _codes(classifier: AudioClassifier, clip: Clip, codings: int) -> list[torch.Tensor]:
+def _codes(classifier: AudioClassifier, clip: Clip, codings: int, notes: dict | None) -> list[torch.Tensor]:
     try:
-        return codings_of(classifier, clip.load(classifier.codec.sample_rate, mono=True), codings)
+        waveform = clip.load(classifier.codec.sample_rate, mono=True)
+        quiet = quietness(waveform.level_db)
+        if notes is not None and (said := [*waveform.notes, *([quiet] if quiet else [])]):
+            notes[clip.id] = said
+        return codings_of(classifier, waveform, codings)
     except AudioformerError as error:
         raise AudioformerError(f"clip {clip.id}: {error}") from error
 

@@ -11,7 +11,7 @@ import mmap
 import struct
 from pathlib import Path
 
-from audioformer.reading.chunks import RIFFS, Riff, aiff, au, caf, flac, nist, w64, wav
+from audioformer.reading.chunks import RIFFS, Riff, aiff, au, caf, flac, nist, sds, w64, wav
 from audioformer.reading.frames import mp3, ogg
 from audioformer.reading.parts import CUT_SHORT, Inspection, Part
 
@@ -28,6 +28,7 @@ LOOKS = {
     b"OggS": ogg,
     b"NIST": nist,
     b"riff": w64,
+    b"\xf0\x7e": sds,
 }
 
 

@@ -111,9 +111,9 @@ class SoundReader:
         except (av.FFmpegError, ValueError, OSError, AttributeError) as also:
             if isinstance(also, AudioformerError):
                 raise
-            raise refusal(self.path, head, also) from also
+            raise refusal(self.path, head, getattr(also, "strerror", None) or also) from also
         self.sample_rate, self.channels, self.frames = self._media.samplerate, self._media.channels, self._media.frames
-        self.format, self.is_float, self.seen = media[1], False, Inspection()
+        self.format, self.is_float, self.seen = media[1], False, Inspection(open_end=self.seen.open_end)
 
     def _count(self, first: _Forward) -> int | None:
         """Samples a channel of all parts, as far as headers say; None where they do not, or where it cannot be true."""

@@ -17,6 +17,7 @@ from audioformer.reading.reader import ALL, BLOCK, SoundReader
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
 MAX_SAMPLES = 1 << 30  # 4 GiB as float32
+MOST_IN_A_BYTE = 64  # samples of all channels: of Opus at 6 kbit/s
 MOST_MIXED = 8  # channels of a mixture; more are an array of microphones, whose mean is not what anybody heard
 CANCELLED = 0.01  # of the power: what two channels leave of each other if one is the other upside down
 LOUDEST = 2.0  # of a file of floats, times full scale; beyond, it was written on another scale
@@ -86,11 +87,12 @@ def _collect(
     expected = BLOCK if frames is None else min(frames - first, n)
     channels = sound.channels if how == "all" else 1
     limit = int(min(max_s * rate, MAX_SAMPLES / channels))
-    samples, end, power, stays = np.empty((channels, min(expected, limit)), np.float32), 0, 0.0, 0.0
+    likely = BLOCK + MOST_IN_A_BYTE * sound.path.stat().st_size // sound.channels  # headers may promise anything
+    samples, end, power, stays = np.empty((channels, min(expected, limit, likely)), np.float32), 0, 0.0, 0.0
     _refuse_beyond(limit, 0 if frames is None else expected, rate, name)
     for block in sound.blocks(first, n):
         start, end = end, end + len(block)
-        if end > samples.shape[1]:  # the header did not say how long it is
+        if end > samples.shape[1]:  # the header did not say how long it is, or the file is hardly more than a header
             _refuse_beyond(limit, end, rate, name)
             samples = np.concatenate([samples[:, :start], np.empty((channels, min(2 * end, limit)), np.float32)], 1)
         samples[:, start:end] = MIXES[how](block)

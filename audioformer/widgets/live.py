@@ -154,7 +154,8 @@ def _as_json(heard: Heard | None) -> dict | None:
         {"label": label.replace("_", " "), "p": round(p, 4)}
         for label, p in zip(heard.labels, heard.probabilities, strict=True)
     ]
-    return {"start_s": heard.start_s, "end_s": heard.end_s, "level_db": round(heard.level_db, 1), "labels": labels}
+    said = {"level_db": round(heard.level_db, 1), "said": heard.answer.replace("_", " ")}
+    return {"start_s": heard.start_s, "end_s": heard.end_s, **said, "labels": labels}
 
 
 def _who(classifier: AudioClassifier | None) -> dict:

@@ -20,7 +20,7 @@ from uuid import uuid4
 import numpy as np
 from torch import Tensor
 
-from audioformer.audio import Waveform
+from audioformer.audio import Waveform, quietness
 from audioformer.classify import AudioClassifier, as_waveform
 from audioformer.codec import Codec
 from audioformer.codecs import load_codec
@@ -85,6 +85,7 @@ def timeline(
         "token": token,
         "link": link or token,
         "duration_s": len(samples) / codec.sample_rate,
+        "notes": [*waveform.notes, *filter(None, [quietness(waveform.level_db)])],
         "frame_rate": codec.frame_rate,
         "lanes": [*shown, *more],
         "hear": [{"name": "original", "label": "original"}, {"name": "kept", "label": "codes"}],

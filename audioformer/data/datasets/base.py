@@ -10,6 +10,7 @@ import csv
 import os
 import re
 import unicodedata
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -136,10 +137,28 @@ def require_folder(path: str | os.PathLike, what: str, layout: str) -> Path:
     path = Path(path)
     if path.is_file():
         unpack = "unpack it first; " if path.suffix.lower() in (".zip", ".gz", ".tgz", ".tar", ".7z") else ""
-        raise AudioformerError(f"{path}: is a file, {what} is a folder; {unpack}expected {layout}")
+        raise AudioformerError(
+            f"{path}: is a file, {what} is a folder; {unpack}{_said_of_windows(path)}expected {layout}"
+        )
     if not path.is_dir():
         raise AudioformerError(f"{path}: no such folder for {what}; expected {layout}")
     return path
+
+
+WINDOWS_OWN = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in "123456789")}
+
+
+def _said_of_windows(path: Path) -> str:
+    """Which folders and files of a zip Windows leaves out when it unpacks them, "" for none: their clips would be lost."""
+    if not zipfile.is_zipfile(path):
+        return ""
+    with zipfile.ZipFile(path) as archive:
+        names = {part for name in archive.namelist() for part in PurePosixPath(name).parts}
+    own = sorted(name for name in names if name.partition(".")[0].rstrip().casefold() in WINDOWS_OWN)
+    if not own:
+        return ""
+    called = ", ".join(repr(name) for name in own[:5])
+    return f"Windows cannot unpack what is called {called}: rename it in the archive first, or use another system; "
 
 
 def one_level_down(root: Path, has: Callable[[Path], bool]) -> Path:

@@ -2,7 +2,7 @@
 // is collected, so a slow model gets longer portions and only its latest window, and no sound is lost.
 import { onLook } from "./colours.js";
 import { part } from "./dom.js";
-import { Microphone } from "./microphone.js";
+import { Microphone, MicrophoneChoice, PAUSED, reason } from "./microphone.js";
 import { Player } from "./player.js";
 import { Rolling } from "./rolling.js";
 
@@ -13,6 +13,7 @@ const BACKLOG_S = 20; // more than this waiting: the oldest is let go, counted a
 const RESEND_MS = 20000; // an answer that was lost, not one that is late
 const ALONE_S = 600; // nobody touched anything for so long
 const MOST_TOLD = 40; // lines of the history
+const DEAF_MS = 3000; // without a block of sound
 const PAGE = `
   <div class="af-bar" role="group" aria-label="Listen">
     <button type="button" class="af-play af-listen-live" aria-pressed="false"><span aria-hidden="true">●</span> <span>Listen</span></button>
@@ -35,17 +36,21 @@ const PAGE = `
 export class LiveView {
   // send(data): a portion to the listener; answers come to answer(). stopped(): the last answer of a recording is here.
   constructor(host, { send, stopped = () => {} }) {
-    Object.assign(this, { host, send, stopped, checkpoint: null, on: false, take: null, blocks: [] });
+    Object.assign(this, { host, send, stopped, checkpoint: null, on: false, take: null, blocks: [], remarks: [], about: "" });
     host.classList.add("af-live", "af-clip");
     host.innerHTML = PAGE; // fixed text
     this.rolling = new Rolling(this.find(".af-roll"), KEEP_S);
-    this.microphone = new Microphone({ block: (samples) => this.block(samples), ended: () => this.stop("The microphone was taken away.") });
+    const ended = () => this.stop("The microphone was taken away: plug it in again or choose another, and press Listen.");
+    this.microphone = new Microphone({ block: (samples) => this.block(samples), ended, paused: (on) => this.paused(on) });
+    this.choice = new MicrophoneChoice(() => this.processing());
+    this.find(".af-bar").append(this.choice.host);
     this.player = new Player();
     this.windows(0);
     this.find(".af-listen-live").addEventListener("click", () => (this.on ? this.stop() : this.start()));
     this.find(".af-processed").addEventListener("change", () => this.processing());
     this.find(".af-roll").addEventListener("click", (event) => this.point(event));
-    for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, () => (this.touched = performance.now()), { passive: true });
+    for (const name of ["pointerdown", "keydown"]) document.addEventListener(name, () => this.touch(), { passive: true });
+    document.addEventListener("visibilitychange", () => this.on && this.remark());
     new ResizeObserver(() => this.resized()).observe(host);
     onLook(() => this.draw());
   }
@@ -73,7 +78,7 @@ export class LiveView {
       rate = await this.microphone.start(this.find(".af-processed").checked);
     } catch (error) {
       this.microphone.stop();
-      if (!error.cancelled) this.say(error.name === "NotAllowedError" ? "The browser was not allowed to listen: allow the microphone for this page." : error.message);
+      if (!error.cancelled) this.say(reason(error));
       return;
     } finally {
       button.disabled = false;
@@ -81,13 +86,14 @@ export class LiveView {
     if (this.host.offsetParent === null) return this.microphone.stop(); // the room was left while the browser asked
     this.take = crypto.getRandomValues(new Uint32Array(3)).join("-");
     Object.assign(this, { rate, on: true, blocks: [], captured: 0, acked: 0, sent: null, frames: 0, columns: 0, lost: 0, answers: 0, latencies: [] });
-    this.touched = performance.now();
+    this.touched = this.arrived = performance.now();
     this.rolling.clear();
     this.find(".af-told-live").replaceChildren();
     for (const name of Object.keys(this.host.dataset)) delete this.host.dataset[name];
     Object.assign(this.host.dataset, { take: this.take, state: "on" });
     this.show(true);
     this.say("Listening …");
+    this.opened();
     this.timer = setInterval(() => this.tick(), 50);
     this.roll();
   }
@@ -116,7 +122,32 @@ export class LiveView {
     this.find(".af-processed").parentElement.querySelector("b").textContent = on ? "on" : "off";
     if (!this.on) return;
     const rate = await this.microphone.start(on).catch(({ cancelled }) => (cancelled ? this.rate : null)); // the same recording goes on
-    if (rate !== this.rate) this.stop("The microphone changed: press Listen again.");
+    if (rate !== this.rate) return this.stop("The microphone changed: press Listen again.");
+    return this.opened();
+  }
+
+  // What is to be said of the microphone for as long as it is in use, and which others there are.
+  async opened() {
+    this.choice.fill(this.microphone.device);
+    this.remarks = await this.microphone.remarks();
+    this.paused(false);
+  }
+
+  // No sound comes for now, or it comes again.
+  paused(on) {
+    this.waiting = on;
+    if (this.on) this.remark();
+  }
+
+  remark() {
+    const hidden = document.hidden ? ["This page is hidden: it goes on listening, and draws when it is seen again."] : [];
+    this.about = [...(this.waiting ? [PAUSED] : this.remarks), ...hidden].join(" ");
+    this.say(this.about || (this.answers ? "" : "Listening …"));
+  }
+
+  touch() {
+    this.touched = performance.now();
+    this.microphone.wake();
   }
 
   // A block of samples from the audio thread.
@@ -126,6 +157,7 @@ export class LiveView {
     this.captured += samples.length;
     this.blocks.push({ from, samples });
     this.arrived = performance.now();
+    if (this.waiting) this.paused(false);
     while (this.blocks[0].from + this.blocks[0].samples.length < this.captured - KEEP_S * this.rate) this.blocks.shift();
     this.rolling.wave(from / this.rate, this.captured / this.rate, samples);
     const power = samples.reduce((sum, value) => sum + value * value, 0) / samples.length;
@@ -146,6 +178,7 @@ export class LiveView {
   // --- portions and answers
 
   tick() {
+    if (!this.waiting && performance.now() - this.arrived > DEAF_MS) this.paused(true);
     if (performance.now() - this.touched > ALONE_S * 1000) return this.stop("Stopped: nobody touched anything for ten minutes.");
     const late = this.sent !== null && performance.now() - this.sent.at > RESEND_MS;
     const enough = this.captured - this.acked >= Number(this.find(".af-every").value) * this.rate;
@@ -197,10 +230,10 @@ export class LiveView {
   }
 
   // answer: what the page says of it, where it has a rule of its own for silence and unsure labels.
-  tell({ labels, level_db, start_s, end_s, answer }) {
+  tell({ labels, level_db, start_s, end_s, said, answer }) {
     const { label, p } = labels[0];
-    const quiet = level_db < -45;
-    const says = answer ?? { text: label, detail: `${(100 * p).toFixed(0)} %`, kind: quiet ? "quiet" : "sure", remark: quiet ? `Nearly silent (${level_db.toFixed(0)} dB): this label means little.` : "" };
+    const [quiet, share] = [said !== label, `${(100 * p).toFixed(0)} %`];
+    const says = answer ?? { text: said, detail: quiet ? `${label} ${share}` : share, kind: quiet ? "quiet" : "sure", remark: quiet ? `${level_db.toFixed(0)} dB of full scale: no label means anything.` : "" };
     this.find(".af-word").replaceChildren(`${says.text} `, part("small", "", says.detail));
     this.find(".af-said").classList.toggle("af-quiet", says.kind !== "sure");
     const about = `${(end_s - start_s).toFixed(1)} s up to ${end_s.toFixed(1)} s${this.checkpoint ? `, says ${this.checkpoint}` : ""}`;
@@ -237,7 +270,7 @@ export class LiveView {
     Object.assign(this.host.dataset, { answers: this.answers, lost: this.lost, dropped, median, p95, work: work_ms });
     if (!this.on) return;
     const late = `label ${median} ms after its sound (p95 ${p95}; the model needs ${work_ms.toFixed(0)})`;
-    this.say("", `${(this.captured / this.rate).toFixed(0)} s at ${(this.rate / 1000).toFixed(1)} kHz · ${late} · ${this.answers} answers · ${dropped} chunks dropped`);
+    this.say(this.about, `${(this.captured / this.rate).toFixed(0)} s at ${(this.rate / 1000).toFixed(1)} kHz · ${late} · ${this.answers} answers · ${dropped} chunks dropped`);
   }
 
   // --- pictures and sound

@@ -13,23 +13,26 @@ export function readWav(base64) {
   return { samples: Float32Array.from(pcm, (value) => value / 32768), rate: view.getUint32(24, true) };
 }
 
-// The other way round, for saving.
-export function writeWav(samples, rate) {
-  const view = new DataView(new ArrayBuffer(44 + 2 * samples.length));
+// The other way round, for saving. samples: of one channel, or an array of channels; promised: how many its header counts.
+export function writeWav(samples, rate, promised = null) {
+  const channels = Array.isArray(samples) ? samples : [samples];
+  const [n, width] = [channels[0].length, 2 * channels.length];
+  const view = new DataView(new ArrayBuffer(44 + width * n));
   const text = (at, letters) => [...letters].forEach((letter, i) => view.setUint8(at + i, letter.charCodeAt(0)));
+  const size = width * (promised ?? n);
   text(0, "RIFF");
-  view.setUint32(4, 36 + 2 * samples.length, true);
+  view.setUint32(4, 36 + size, true);
   text(8, "WAVEfmt ");
   view.setUint32(16, 16, true);
   view.setUint16(20, 1, true);
-  view.setUint16(22, 1, true);
+  view.setUint16(22, channels.length, true);
   view.setUint32(24, rate, true);
-  view.setUint32(28, 2 * rate, true);
-  view.setUint16(32, 2, true);
+  view.setUint32(28, width * rate, true);
+  view.setUint16(32, width, true);
   view.setUint16(34, 16, true);
   text(36, "data");
-  view.setUint32(40, 2 * samples.length, true);
-  samples.forEach((value, i) => view.setInt16(44 + 2 * i, Math.max(-1, Math.min(1, value)) * 32767, true));
+  view.setUint32(40, size, true);
+  channels.forEach((channel, c) => channel.forEach((value, i) => view.setInt16(44 + width * i + 2 * c, Math.max(-1, Math.min(1, value)) * 32767, true)));
   return new Blob([view], { type: "audio/wav" });
 }
 
@@ -45,7 +48,7 @@ export class Player {
   // Browsers allow sound only after a gesture: the context is made by the first click or key.
   wake() {
     this.context ??= new AudioContext();
-    if (this.context.state === "suspended") this.context.resume();
+    if (this.context.state !== "running") this.context.resume(); // iOS calls it "interrupted" after a call
     return this.context;
   }
 

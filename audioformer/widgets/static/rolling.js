@@ -80,7 +80,7 @@ export class Rolling {
     const last = this.labels[this.labels.length - 1];
     while (this.labels.length && this.labels[0].to < time_s - this.keep_s) this.labels.shift();
     if (!heard || (last && heard.end_s <= last.to)) return null;
-    const { label, p } = heard.labels[0];
+    const { said: label, labels: [{ p }] } = heard; // prettier-ignore
     const from = last ? last.to : heard.start_s;
     if (last?.label === label) [last.to, last.p] = [heard.end_s, p];
     else this.labels.push({ from, to: heard.end_s, label, p });

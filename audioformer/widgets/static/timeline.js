@@ -60,7 +60,8 @@ export class Timeline {
     this.buildSwap(view.hear ?? []);
     this.build();
     this.host.dataset.token = view.token;
-    if (other) this.say(this.codes ? `Click a code to hear it, ${HINT}` : `Click ${HINT}`);
+    const hint = this.codes ? `Click a code to hear it, ${HINT}` : `Click ${HINT}`;
+    if (other) this.say([...(view.notes ?? []), hint].join(" · "));
   }
 
   connect(name) {

@@ -1,22 +1,27 @@
-// A short recording for an example: stops by itself after LONGEST_S.
-import { Microphone } from "./widgets/microphone.js";
-import { writeWav } from "./widgets/player.js";
+// A short recording: stops by itself.
+import { Microphone, PAUSED, reason } from "./microphone.js";
+import { writeWav } from "./player.js";
 
-export const LONGEST_S = 5;
+export const LONGEST_S = 5; // of an example in Teach
 
 export class Recording {
   // left(seconds): how much longer it can go on. done(wav): a WAV file as bytes, or null where nothing was recorded.
-  constructor({ left, done }) {
-    Object.assign(this, { done, blocks: [], rate: 0, length: 0 });
+  // say(sentence): what goes wrong with the microphone, or is to be known of it.
+  constructor({ left, done, say, longest = LONGEST_S }) {
+    Object.assign(this, { done, say, blocks: [], rate: 0, length: 0 });
     this.microphone = new Microphone({
       block: (samples) => {
         this.blocks.push(samples);
         this.length += samples.length;
-        const rest = LONGEST_S - this.length / (this.rate || 48000);
+        const rest = longest - this.length / (this.rate || 48000);
         left(Math.max(0, rest));
         if (rest <= 0) this.finish();
       },
-      ended: () => this.finish(),
+      ended: () => {
+        say("The microphone was taken away while it recorded.");
+        this.finish();
+      },
+      paused: (on) => on && say(PAUSED),
     });
   }
 
@@ -26,8 +31,9 @@ export class Recording {
       this.rate = await this.microphone.start(window.audioformerRawMicrophone === false);
     } catch (error) {
       this.microphone.stop();
-      throw error.name === "NotAllowedError" ? new Error("The browser was not allowed to use the microphone.") : error;
+      throw new Error(reason(error));
     }
+    (await this.microphone.remarks()).forEach(this.say);
   }
 
   finish() {
