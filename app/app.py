@@ -51,7 +51,7 @@ def page_options() -> dict:
     return {
         "theme": theme(),
         "css": modules.style()
-        + "".join((STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "tour.css")),
+        + "".join((STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "tour.css", "flow.css")),
         "head": (STATIC / "head.html").read_text(encoding="utf-8"),
     }
 
@@ -97,11 +97,14 @@ def build_app(
                 inputs = _side(models, samples, chosen)
             with gr.Column(scale=1, min_width=320, elem_id="af-stage"):
                 message = fixed("", elem_id="af-message")
+                strip = room_view("strip", elem_id="af-strip", visible=bool(models.checkpoints))
                 verdict = fixed(cards.verdict_card(first), elem_id="af-verdict")
                 view, rooms = _rooms(handlers.clip_view(first, models) if first else "", models)
         parts = {**inputs, "state": current, "top": top, "message": message, "verdict": verdict, "view": view}
         page = Page(models, samples)
         _connect(page, parts)
+        if models.checkpoints:
+            rooms["strip"] = strip
         listening, lessons = Listening(page), Lessons(page)
         _connect_live(listening, demo, rooms.pop("live"), parts)
         _connect_teach(lessons, demo, rooms.pop("teach"), parts)
@@ -131,6 +134,12 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
                 rooms["mask"] = room_view("mask", elem_classes="af-plain")
                 _help(texts.MASKING, texts.GUESSING, texts.FILLING)
         if models.checkpoints:
+            with gr.Tab("Flow", id="flow"):
+                rooms["flow"] = room_view("flow", elem_classes="af-plain")
+                _help(texts.FLOW, texts.FLOW_BLOCK, texts.FLOW_LIMITS)
+            with gr.Tab("Switches", id="switches"):
+                rooms["switches"] = room_view("switches", elem_classes="af-plain")
+                _help(texts.SWITCHES, texts.SWITCHES_UNITS, texts.SWITCHES_LIMITS)
             with gr.Tab("Attention", id="attention"):
                 rooms["attention"] = room_view("attention", elem_classes="af-plain")
                 _help(texts.ATTENTION, texts.ROLLOUT, texts.ATTENTION_LIMITS)

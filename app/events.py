@@ -21,7 +21,7 @@ from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
 from audioformer_app.models import ENCODEC, Models
-from audioformer_app.rooms import attention, codebook, edit, mask, results, why
+from audioformer_app.rooms import attention, codebook, edit, flow, mask, results, switches, why
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms.sent import whole_number
 from audioformer_app.samples import Sample
@@ -61,6 +61,9 @@ ROOMS = {
     "listen": {**handlers.ANSWERS, **edit.ANSWERS, **codebook.ANSWERS},
     "mask": mask.ANSWERS,
     "attention": attention.ANSWERS,
+    "flow": flow.ANSWERS,
+    "strip": flow.STRIP,
+    "switches": switches.ANSWERS,
     "why": why.ANSWERS,
     "map": sound_map.ANSWERS,
     "results": results.ANSWERS,

@@ -44,7 +44,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     layer = at_most(data.get("layer", config.n_layers - 1), config.n_layers - 1, "layer")
     head = at_most(data.get("head", 0), config.n_heads - 1, "head")
     frame = data.get("frame")
-    frame = _surest(analysis, n_frames) if frame is None else whole_number(frame, 0, n_frames - 1, "frame")
+    frame = surest(analysis, n_frames) if frame is None else whole_number(frame, 0, n_frames - 1, "frame")
     starts = window_starts(n_frames, clf.window)
     length = min(clf.window, n_frames)
     start = min(starts, key=lambda first: abs(first + length / 2 - frame - 0.5))
@@ -77,7 +77,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
 ANSWERS = {"look": look}
 
 
-def _surest(analysis: Analysis, n_frames: int) -> int:
+def surest(analysis: Analysis, n_frames: int) -> int:
     """Frame in which the top label scores highest."""
     verdict = analysis.verdict
     return min(int(verdict.frame_scores[:, verdict.label_names.index(verdict.labels[0])].argmax()), n_frames - 1)
