@@ -42,7 +42,7 @@ lint: $(STAMP) ## run the linters alone: ruff, codespell, eslint where npm is
 	elif npm install --silent --no-package-lock --no-audit --no-fund; then npm run --silent lint; \
 	else echo 'eslint left out: npm could not install it'; fi
 
-lab: $(STAMP) ## open JupyterLab in notebooks/
+lab: $(STAMP) ## open JupyterLab in audioformer-notebooks/, a copy that is yours to write in
 	$(BIN)/audioformer lab $(ARGS)
 
 clean: ## remove build leftovers and caches; .venv, runs and data stay

@@ -42,6 +42,12 @@ def notebooks_folder() -> Path:
     return _folder("notebooks")
 
 
+def user_folder() -> Path:
+    """Where this user's own things are kept: AUDIOFORMER_HOME, else `.audioformer` in the home folder; may be missing."""
+    own = os.environ.get("AUDIOFORMER_HOME")
+    return Path(own) if own else Path.home() / ".audioformer"
+
+
 def assets_folder() -> Path:
     """Folder of the bundled weights: `codecs/NAME` and `checkpoints/NAME`. It may be missing in a half-made clone."""
     return PACKAGE / "assets"

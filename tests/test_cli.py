@@ -687,22 +687,25 @@ def test_lab_starts_and_ends_with_its_process(tmp_path):
     assert output == ""
 
 
-def test_lab_of_an_installed_package_copies_the_notebooks_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("clone", [False, True])
+def test_lab_opens_a_copy_that_keeps_what_a_learner_wrote(tmp_path, monkeypatch, clone):
+    """A clone's own notebooks are tracked by git: written into, they fail the tests and stand in the way of a pull."""
     package = tmp_path / "site" / "audioformer"
-    (package / "notebooks" / "src").mkdir(parents=True)
-    (package / "notebooks" / "01.ipynb").write_text("{}")
-    (package / "notebooks" / "src" / "01.py").write_text("# 1")
+    source = package.parent / "notebooks" if clone else package / "notebooks"
+    package.mkdir(parents=True)
+    for name in ("01.ipynb", "02.ipynb", "solutions/01.ipynb", "src/01.py", "build.py", "INSTRUCTOR.md"):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(f"{name}, as it came")
     monkeypatch.setattr(files, "PACKAGE", package)
     monkeypatch.chdir(tmp_path)
     folder = lab_folder()
-    assert folder == tmp_path / "audioformer-notebooks"
-    assert (folder / "src" / "01.py").read_text() == "# 1"
+    assert folder == (tmp_path / "site" if clone else tmp_path) / "audioformer-notebooks"
+    copied = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert copied == [".copied.json", "01.ipynb", "02.ipynb", "solutions/01.ipynb"]
     (folder / "01.ipynb").write_text("my answers")
+    for name in ("01.ipynb", "02.ipynb"):
+        (source / name).write_text(f"{name}, newer")
     assert lab_folder() == folder
     assert (folder / "01.ipynb").read_text() == "my answers"
-
-
-def test_lab_of_a_clone_opens_its_own_folder(tmp_path, monkeypatch):
-    (tmp_path / "clone" / "notebooks").mkdir(parents=True)
-    monkeypatch.setattr(files, "PACKAGE", tmp_path / "clone" / "audioformer")
-    assert lab_folder() == tmp_path / "clone" / "notebooks"
+    assert (folder / "02.ipynb").read_text() == "02.ipynb, newer"
+    assert (source / "01.ipynb").read_text() == "01.ipynb, newer"

@@ -1,10 +1,9 @@
 """Checks of exercises: right answers in other words are accepted, wrong ones refused, what is missing is named."""
 
-import math
-
 import pytest
 import torch
-from torch.nn import functional as F
+from right_answers import RIGHT
+from wrong_answers import WRONG
 
 from audioformer import teaching
 from audioformer.teaching import n14_live
@@ -15,66 +14,23 @@ def answer_of(name, answer, capsys):
     return capsys.readouterr().out
 
 
-def nearest(latents, codebook):
-    return torch.cdist(latents, codebook).argmin(1)
+def cases(table):
+    return [(name, words) for name, answers in table.items() for words in answers]
 
 
-def residual_in_place(latents, codebooks):
-    rows = []
-    for codebook in codebooks:
-        rows.append(nearest(latents, codebook))
-        latents -= codebook[rows[-1]]
-    return torch.stack(rows)
+def test_every_exercise_is_tried_with_right_and_wrong_answers():
+    assert sorted(RIGHT) == sorted(WRONG) == sorted(teaching.CHECKS)
+    assert len(cases(RIGHT)) + len(cases(WRONG)) >= 220
 
 
-def residual_list(latents, codebooks):
-    return list(residual_in_place(latents.clone(), codebooks))
+@pytest.mark.parametrize(("name", "words"), cases(RIGHT))
+def test_a_right_answer_in_other_words_is_accepted(name, words, capsys):
+    assert answer_of(name, RIGHT[name][words], capsys) == f"✓ {name}\n"
 
 
-def simpson_like(points):
-    def integral(slope, start, end, n_steps):
-        places = points(n_steps)
-        return torch.stack([slope(start + p * (end - start)) for p in places]).mean(0) * (end - start)
-
-    return integral
-
-
-RIGHT = {
-    "in place on the argument": ("rvq.residual_codes", residual_in_place),
-    "a list of tensors": ("rvq.residual_codes", residual_list),
-    "plain numbers": ("rvq.nearest", lambda latents, book: nearest(latents, book).tolist()),
-    "math.ceil": ("codec.n_frames", lambda n, hop: math.ceil(n / hop)),
-    "arithmetic": ("live.known", lambda n, hop, look_ahead: max(n - look_ahead, 0) // hop),
-    "middles": ("why.integral", simpson_like(lambda n: [(i + 0.5) / n for i in range(n)])),
-    "cosine": ("rulers.nearest", lambda x, y, q: y[(F.normalize(q) @ F.normalize(x).T).argmax(1)]),
-}
-WRONG = {
-    "no rest": ("rvq.residual_codes", lambda latents, books: torch.stack([nearest(latents, b) for b in books])),
-    "transposed": ("rvq.residual_codes", lambda latents, books: residual_in_place(latents.clone(), books).T),
-    "one midpoint": ("why.integral", simpson_like(lambda _: [0.5])),
-    "both ends": ("why.integral", simpson_like(lambda _: [0.0, 1.0])),
-    "ends and between": ("why.integral", simpson_like(lambda n: torch.linspace(0, 1, n).tolist())),
-    "no look-ahead, one hop less": ("live.known", lambda n, hop, _: max(0, n // hop - 1)),
-    "look-ahead of one hop": ("live.known", lambda n, hop, _: max(0, (n - hop) // hop)),
-    "look-ahead in hops": ("live.known", lambda n, hop, ahead: max(0, n // hop - ahead // hop)),
-    "product for cosine": ("rulers.nearest", lambda x, y, q: y[(q @ x.T).argmax(1)]),
-    "distance for cosine": ("rulers.nearest", lambda x, y, q: y[torch.cdist(q, x).argmin(1)]),
-    "rounded down": ("masking.n_hidden", lambda n, share: max(1, int(n * share))),
-    "rounded up": ("masking.n_hidden", lambda n, share: max(1, math.ceil(n * share))),
-    "frames rounded down": ("codec.n_frames", lambda n, hop: n // hop),
-}
-
-
-@pytest.mark.parametrize("case", RIGHT)
-def test_a_right_answer_in_other_words_is_accepted(case, capsys):
-    name, answer = RIGHT[case]
-    assert answer_of(name, answer, capsys) == f"✓ {name}\n"
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_answer_is_refused(case, capsys):
-    name, answer = WRONG[case]
-    assert answer_of(name, answer, capsys).startswith(f"✗ {name}: case ")
+@pytest.mark.parametrize(("name", "words"), cases(WRONG))
+def test_a_wrong_answer_is_refused(name, words, capsys):
+    assert answer_of(name, WRONG[name][words], capsys).startswith(f"✗ {name}: ")
 
 
 def test_a_forgotten_return_is_named(capsys):

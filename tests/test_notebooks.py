@@ -1,15 +1,19 @@
 """The notebooks: current, without outputs, and run from top to bottom in a fresh kernel, solved and unsolved."""
 
+import base64
 import importlib.util
+import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from audioformer import load_audio, teaching
+from audioformer import load, load_audio, teaching
 from audioformer.errors import AudioformerError
 from audioformer.files import notebooks_folder
 
@@ -149,7 +153,7 @@ def days(my_sounds, change=("", "")):
         for cell in read(FOLDER / "15_your_own_sounds.ipynb")["cells"]
         if cell["cell_type"] == "code"
     ]
-    names = {"csv": csv, "open_dataset": open_dataset, "MY_SOUNDS": my_sounds}
+    names = {"csv": csv, "open_dataset": open_dataset, "Path": Path, "MY_SOUNDS": my_sounds}
     exec(next(line for cell in cells for line in cell.splitlines() if line.startswith("TABLE = ")), names)
     exec(next(cell for cell in cells if "def day_of" in cell).replace(*change), names)
     return {clip.id: clip.fold for clip in names["sounds"]}
@@ -168,6 +172,13 @@ def test_the_table_of_days_follows_the_folders_and_leaves_other_tables_alone(tmp
     assert days(tmp_path) == {"dog/second week.wav": 3}
     assert (tmp_path / "mine.csv").read_text(encoding="utf-8") == "filename,label,fold\ndog/second week.wav,wolf,3\n"
     assert [path.name for path in tmp_path.glob("*.csv")] == ["mine.csv"]
+
+
+def test_the_day_is_in_the_name_of_the_file_not_of_its_folder(tmp_path):
+    for name in ("second hand/first day 1.wav", "dog/second day 1.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    assert days(tmp_path) == {"second hand/first day 1.wav": 1, "dog/second day 1.wav": 2}
 
 
 # --- as run
@@ -203,6 +214,26 @@ def run(path, folder):
 
 
 PLOTLY = "application/vnd.plotly.v1+json"
+LOUDEST_DB, LEAST_SHARE, LATEST_S = -35.0, 0.15, 1.0  # of a demonstration that can be heard
+
+
+def mute(outputs):
+    """Which players of a notebook nobody would hear anything from, or not soon: (number, why)."""
+    pages = [output.get("data", {}).get("text/html", "") for output in outputs]
+    sounds = [found for page in pages for found in re.findall(r"data:audio/wav;base64,([^\"]+)", page)]
+    troubles = []
+    for number, sound in enumerate(sounds, 1):
+        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(sound)))
+        piece = rate // 50
+        power = np.square(samples[: len(samples) // piece * piece]).reshape(-1, piece).mean(1)
+        sounding = power > 1e-5  # -50 dB
+        peak_db = 20 * np.log10(np.abs(samples).max() + 1e-9)
+        if peak_db < LOUDEST_DB or sounding.mean() < LEAST_SHARE or sounding.argmax() / 50 > LATEST_S:
+            begins_s = sounding.argmax() / 50
+            troubles.append((number, f"{peak_db:.0f} dB, {sounding.mean():.0%} sounds, begins at {begins_s:.2f} s"))
+    return troubles
+
+
 QUICKEST = pytest.param("solutions", NAMES[3], marks=pytest.mark.smoke)
 RUNS = [(folder, name) for name in NAMES for folder in ("", "solutions")]
 
@@ -228,6 +259,7 @@ def test_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
         assert [config[name] for name in ("showSendToCloud", "displaylogo", "responsive")] == [False] * 3
     assert n_sounds >= 1
     assert len(figures) + n_sounds >= 5
+    assert mute(outputs) == []
     computed = [float(number) for number in re.findall(r"\d+\.\d+", printed + sources(path, "code"))]
     for number in quoted(path):
         assert any(f"{value:.{len(number.partition('.')[2])}f}" == number for value in computed), (
@@ -235,7 +267,30 @@ def test_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
         )
     troubles = [o for o in outputs if o.get("name") == "stderr" or o["output_type"] == "error"]
     assert troubles == []
-    assert list(tmp_path.iterdir()) == []
+    left = [path.name for path in tmp_path.iterdir()]
+    assert left == (["my classifier"] if name.startswith("15") else [])  # what a learner takes home, and nothing else
+    if left:
+        assert load(tmp_path / "my classifier").label_names == ("clock_tick", "crying_baby", "dog", "rain")
+        assert (tmp_path / "my classifier" / "README.md").is_file()
+
+
+def test_a_silent_player_is_noticed(displayed):
+    """The bundled rooster is silent for three seconds: it stood in five notebooks, and nobody heard it."""
+    rooster = load_audio(teaching.sample("rooster"))
+    begin, seconds = rooster.sample_rate, 3 * rooster.sample_rate
+    for samples in (rooster.samples, rooster.samples[:, :begin], rooster.samples[:, seconds:] / 100):
+        teaching.listen(samples, rooster.sample_rate)
+    for number in (1, 2):
+        teaching.listen(teaching.trimmed("rooster", number))
+    pages = [{"data": {"text/html": player._repr_html_()}} for player in displayed]
+    assert [number for number, _ in mute(pages)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hurry_never_takes_sound_away(name):
+    """`budget` shortens training; of a clip that is heard or explained nothing may be cut where tests run."""
+    source = (FOLDER / "src" / f"{name}.py").read_text(encoding="utf-8")
+    assert not re.search(r"\[[^\]\n]*budget\(", source)
 
 
 # --- checks and hints
@@ -305,6 +360,15 @@ def test_quiz_explains_only_the_right_answer(name, capsys):
     assert wrong.startswith("✗ ")
     assert why not in wrong
     assert correct == f"✓ {name}: {why}"
+
+
+def test_a_trimmed_sound_begins_and_ends_with_its_sound():
+    dog = teaching.trimmed("dog")
+    assert (dog.sample_rate, len(dog.samples)) == (24_000, 1)
+    whole = load_audio(teaching.sample("dog"), 24_000, mono=True).samples[0]
+    begin = (whole.unfold(0, dog.samples.shape[1], 1) == dog.samples[0]).all(1).nonzero().item() / 24_000
+    assert (begin, dog.duration_s) == (pytest.approx(1.14), pytest.approx(0.7))  # barks from 1.24 to 1.64 s
+    assert teaching.trimmed("rain", sample_rate=16_000).duration_s == pytest.approx(5, abs=0.1)
 
 
 def test_sample_finds_a_clip_of_a_label():

@@ -18,7 +18,7 @@ from test_reading import phone
 from audioformer.codecs.compact import CompactCodec, CompactConfig
 from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import held_code
-from audioformer.widgets import lanes, modules, recorder, sound_map, timeline
+from audioformer.widgets import lanes, modules, record, recorder, sound_map, timeline
 
 RATE_HZ = 24_000
 
@@ -571,4 +571,95 @@ def test_heads_stand_in_named_rows(page):
     left = [button.bounding_box()["x"] for button in tab.query_selector_all(".af-grid button")]
     assert left[:3] == left[3:] == sorted(set(left))
     assert tab.get_attribute(".af-square", "aria-label").startswith("Layer 2, head 3: row = moment that looks")
+    tab.close()
+
+
+# --- a recorder of a data set
+
+
+@pytest.fixture
+def data_recorder(tmp_path):
+    pytest.importorskip("anywidget", reason='needs anywidget: pip install "audioformer[notebooks]"')
+    return record(tmp_path / "my sounds", ["dog", "door bell"], seconds=0.5)
+
+
+def spoken(recorder, samples, number=1, **changes):
+    """What the data_recorder replies to a recording."""
+    pcm = base64.b64encode((np.asarray(samples) * 32767).astype("<i2").tobytes()).decode()
+    data_recorder.event = {
+        "name": "save",
+        "number": number,
+        "pcm": pcm,
+        "rate": RATE_HZ,
+        "kind": "dog",
+        "day": "first",
+    } | changes
+    return json.loads(data_recorder.reply)
+
+
+def test_each_recording_becomes_a_file_of_its_kind_and_day(data_recorder, tone, tmp_path):
+    first = spoken(data_recorder, tone)
+    assert first["text"].startswith("Saved dog/first day 1.wav, 2.0 s, loudest -6 dB.")
+    samples, rate = soundfile.read(tmp_path / "my sounds" / "dog" / "first day 1.wav", dtype="float32")
+    assert rate == RATE_HZ
+    np.testing.assert_allclose(samples, tone, atol=1e-4)
+    assert soundfile.read(io.BytesIO(base64.b64decode(first["sound"])))[1] == RATE_HZ
+    spoken(data_recorder, tone, 2, day="second", kind="door bell")
+    third = spoken(data_recorder, tone, 3)
+    assert third["counts"] == {"dog": {"first": 2, "second": 0}, "door bell": {"first": 0, "second": 1}}
+    data_recorder.event = {"name": "delete", "number": 4}
+    assert json.loads(data_recorder.reply)["text"] == "Deleted dog/first day 2.wav."
+    assert spoken(data_recorder, tone, 5)["text"].startswith("Saved dog/first day 2.wav")
+    again = record(tmp_path / "my sounds", ["dog", "door bell"])
+    assert json.loads(again.value)["counts"]["dog"]["first"] == 2
+
+
+def test_a_silent_recording_is_kept_and_named_and_what_is_no_recording_is_refused(data_recorder, tone, tmp_path):
+    assert "is it the right microphone?" in spoken(data_recorder, 0 * tone)["text"]
+    for number, changes in enumerate([{"kind": "../cat"}, {"day": "third"}, {"pcm": "?"}, {"rate": 3}, {"pcm": ""}]):
+        assert spoken(data_recorder, tone, 10 + number, **changes)["text"].startswith("Not saved: ")
+    assert [path.name for path in tmp_path.rglob("*.wav")] == ["first day 1.wav"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "rest", "says"),
+    [
+        (["dog"], {}, "at least two"),
+        (["dog", "a/b"], {}, "cannot be the name"),
+        (["dog", "cat"], {"seconds": 60}, "from 0.5 to 10"),
+    ],
+)
+def test_a_recorder_that_could_not_save_is_refused(kinds, rest, says, tmp_path):
+    with pytest.raises(AudioformerError, match=says):
+        record(tmp_path, kinds, **rest)
+
+
+def test_press_speak_and_it_is_a_file(page, data_recorder, tmp_path):
+    tab = page.context.browser.new_page(viewport={"width": 900, "height": 400})
+    complaints = []
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.route("http://localhost/", lambda route: route.fulfill(body="<main></main>", content_type="text/html"))
+    tab.goto("http://localhost/")
+    tab.evaluate("""() => {
+        navigator.mediaDevices.getUserMedia = async () => {
+            const device = new AudioContext();
+            const voice = new OscillatorNode(device, { frequency: 440 }), out = device.createMediaStreamDestination();
+            voice.connect(out);
+            voice.start();
+            return out.stream;
+        };
+    }""")
+    tab.evaluate(RENDER, [modules.bundle("record.js"), modules.style(), data_recorder.value])
+    tab.select_option(".af-kind", "door bell")
+    tab.click(".af-record .af-play")
+    tab.wait_for_function("sent.length === 1 && sent[0].name === 'save'")
+    data_recorder.event = tab.evaluate("sent[0]")
+    tab.evaluate("reply => model.set('reply', reply)", data_recorder.reply)
+    tab.wait_for_selector(".af-record audio:not([hidden])")
+    assert "Saved door bell/first day 1.wav" in tab.text_content(".af-status")
+    samples, rate = soundfile.read(tmp_path / "my sounds" / "door bell" / "first day 1.wav")
+    assert len(samples) / rate == pytest.approx(0.5, abs=0.1)
+    assert np.abs(samples).max() > 0.3
+    tab.screenshot(path=tmp_path / "record.png")
+    assert complaints == []
     tab.close()

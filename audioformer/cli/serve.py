@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 from audioformer.cli.console import Result, note
@@ -15,6 +16,7 @@ from audioformer.errors import AudioformerError
 
 LAB_COPY = "audioformer-notebooks"
 LAB_FIRST = "index.ipynb"
+LAB_PARTS = ("*.ipynb", "solutions/*.ipynb", "handouts/*.md")
 LAB_OFFLINE = (  # JupyterLab asks for news and newer versions otherwise
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.news_url=None",
@@ -35,12 +37,15 @@ def add_verbs(verbs) -> None:
     about = "may be repeated (default: the bundled)"
     app.add_argument("--checkpoint", action="append", metavar="NAME", help=f"checkpoint to offer, {about}")
     app.add_argument("--codec", action="append", metavar="NAME", help=f"codec to offer, {about}")
-    about = "data set on the map: ESC-50 layout, or a sub-folder for each class (default: the bundled samples)"
+    about = (
+        "data set on the map: ESC-50 layout, a sub-folder for each class, or esc10 if fetched (default: the samples)"
+    )
     port = (at_least_one, "N", "TCP port, 1 to 65535", 7860)
     add_options(app, {"--sounds": (str, "DIR", about), "--port": port})
     about = (
-        "Open JupyterLab at the index of the notebooks, without internet; an installed package's are copied to "
-        "./audioformer-notebooks."
+        "Open JupyterLab at the index of a copy of the notebooks, without internet: the folder audioformer-notebooks, "
+        "in a clone beside the README, else here. What you write there stays; notebooks that you have not touched are "
+        "renewed."
     )
     lab = add_verb(verbs, "lab", run_lab, about, "audioformer lab --port 8888", json=False)
     add_options(lab, {"--port": (at_least_one, "N", "TCP port; the next free one if taken", 8888)})
@@ -49,6 +54,7 @@ def add_verbs(verbs) -> None:
 
 def run_app(arguments: argparse.Namespace) -> Result:
     """Serve the page."""
+    from audioformer.data.recordings import folder_of
     from audioformer_app import launch
     from audioformer_app.door import new_password
 
@@ -63,7 +69,7 @@ def run_app(arguments: argparse.Namespace) -> Result:
             codecs=arguments.codec,
             checkpoints=arguments.checkpoint,
             password=password,
-            sounds=arguments.sounds,
+            sounds=arguments.sounds and str(folder_of(arguments.sounds)),
         )
     except KeyboardInterrupt:
         note("app stopped")
@@ -119,24 +125,31 @@ def lab_environment() -> dict[str, str]:
 
 
 def lab_folder() -> Path:
-    """Folder to open: the notebooks of a clone, or a copy of an installed package's in the present folder.
+    """Folder to open: a learner's copy of the notebooks, of a clone beside its README, of a package in the present folder.
 
-    Files that are in the copy already stay as they are: learners have written into them.
+    A notebook that a learner has changed stays as it is; one that is still what was copied is renewed. The sources of
+    the notebooks, the scripts that build them and the instructor's pages are not copied.
+
+    Raises:
+        AudioformerError: the folder cannot be written.
     """
     from audioformer.files import PACKAGE, notebooks_folder
 
     source = notebooks_folder()
-    if PACKAGE not in source.parents:
-        return source
-    target = Path.cwd() / LAB_COPY
-    for path in sorted(source.rglob("*")):
-        copy = target / path.relative_to(source)
-        if path.is_file() and "__pycache__" not in path.parts and not copy.exists():
-            try:
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copy)
-            except OSError as error:
-                raise AudioformerError(
-                    f"{target}: cannot be written ({error.strerror}); go to another folder first"
-                ) from error
+    beside = PACKAGE not in source.parents and os.access(source.parent, os.W_OK)
+    target = (source.parent if beside else Path.cwd()) / LAB_COPY
+    record = target / ".copied.json"
+    try:
+        target.mkdir(exist_ok=True)
+        copied = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        for path in sorted(path for part in LAB_PARTS for path in source.glob(part)):
+            name, content = path.relative_to(source).as_posix(), path.read_bytes()
+            copy = target / name
+            if not copy.exists() or sha256(copy.read_bytes()).hexdigest() == copied.get(name):
+                copy.parent.mkdir(exist_ok=True)
+                copy.write_bytes(content)
+                copied[name] = sha256(content).hexdigest()
+        record.write_text(json.dumps(copied, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise AudioformerError(f"{target}: cannot be written ({error.strerror}); go to another folder first") from error
     return target

@@ -1,7 +1,8 @@
 """Everything for a room without internet in one folder, for a USB stick.
 
     wheels/      audioformer with its weights, and all that it needs, for the system and Python that made the bundle
-    notebooks/   samples/   install.sh   install.bat   README.txt   bundle-SYSTEM.json (what is in it, with sha256)
+    notebooks/   samples/   recordings/ (what `audioformer get` has fetched)   install.sh   install.bat   README.txt
+    bundle-SYSTEM.json (what is in it, with sha256)
 
 pip gets the wheels, in the versions that are installed here. Bundles of other systems in the same folder add to it.
 """
@@ -22,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from audioformer.data.recordings import SOURCES, fetched
 from audioformer.errors import AudioformerError
 from audioformer.files import PACKAGE, atomic_path, notebooks_folder, samples_folder
 
@@ -156,7 +158,9 @@ def _pip(*words: str | Path, partial: Path) -> Iterator[str]:
 
 def _write_papers(folder: Path, extras: Sequence[str], names: Sequence[str]) -> None:
     """Notebooks, samples, the list of contents, README and install scripts; wheels of older bundles go."""
-    for source, name in ((samples_folder(), "samples"), (notebooks_folder(), "notebooks")):
+    copied = [(samples_folder(), "samples"), (notebooks_folder(), "notebooks")]
+    copied += [(fetched(name), f"recordings/{name}") for name in SOURCES if fetched(name)]  # `audioformer get`
+    for source, name in copied:
         shutil.copytree(source, folder / name, ignore=SKIPPED, dirs_exist_ok=True)
     listed, python = folder / f"bundle-{system_name()}.json", ".".join(platform.python_version_tuple()[:2])
     before = _files(listed)

@@ -1,7 +1,7 @@
 """What the notebooks need besides the library: checks of exercises, hints, a quiz, sounds and sliders in place.
 
     teaching.answers   what an exercise is, and how an answer differs from the right one
-    teaching.players   sample, listen, show, slider, button, explore, watch, budget
+    teaching.players   sample, trimmed, listen, show, slider, button, explore, watch, budget
     teaching.n00_ready ... n16_scale   the exercises and questions of one notebook each
 
 A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
@@ -18,7 +18,7 @@ from pathlib import Path
 from torch import Tensor
 
 from audioformer.teaching.answers import Check, difference
-from audioformer.teaching.players import budget, button, explore, listen, sample, show, slider, watch
+from audioformer.teaching.players import budget, button, explore, listen, sample, show, slider, trimmed, watch
 
 __all__ = [
     "CHECKS",
@@ -35,6 +35,7 @@ __all__ = [
     "sample",
     "show",
     "slider",
+    "trimmed",
     "watch",
 ]
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from audioformer.audio import Waveform, to_batch
+from audioformer.audio import Waveform, load_audio, to_batch
 from audioformer.errors import AudioformerError
 from audioformer.files import samples_folder
 
@@ -41,6 +42,35 @@ def sample(label: str = "dog", number: int = 1) -> Path:
     if not 1 <= number <= len(files):
         raise AudioformerError(f"number={number} must be from 1 to {len(files)}, the bundled clips of {label!r}")
     return folder / "audio" / files[number - 1]
+
+
+def trimmed(label: str = "dog", number: int = 1, sample_rate: int = 24_000) -> Waveform:
+    """A bundled sound without the silence before and after it.
+
+    Kept is what lies between the first and the last piece of 20 ms that is less than 30 dB below the loudest, with a
+    tenth of a second before and a fifth after it, so that nothing begins or ends with a click.
+
+    Args:
+        label: as `sample` takes it.
+        number: which of the clips of that label, from 1.
+        sample_rate: Hz.
+
+    Returns:
+        Waveform with one channel.
+
+    Raises:
+        AudioformerError: as `sample`.
+
+    Example:
+        >>> trimmed("dog").duration_s < 1.0
+        True
+    """
+    whole = load_audio(sample(label, number), sample_rate, mono=True)
+    piece = sample_rate // 50
+    levels = whole.samples[0, : whole.samples.shape[1] // piece * piece].view(-1, piece).square().mean(1)
+    loud = (levels > levels.max() / 1000).nonzero()[:, 0]
+    first, last = int(loud[0]) * piece - sample_rate // 10, int(loud[-1] + 1) * piece + sample_rate // 5
+    return replace(whole, samples=whole.samples[:, max(0, first) : last])
 
 
 def listen(sound, sample_rate: int | None = None, title: str = "") -> None:

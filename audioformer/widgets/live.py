@@ -71,13 +71,12 @@ class Line:
             AudioformerError: not a portion of a recording.
         """
         began = time.perf_counter()
-        rate = _whole(data.get("rate"), LOWEST_HZ, HIGHEST_HZ, "rate")
+        samples, rate = portion(data)
         first = _whole(data.get("first"), 0, 2**53, "first")
         frames, columns = (_whole(data.get(name), 0, 2**53, name) for name in ("frames", "columns"))
         window_s = data.get("window_s")
         if window_s is not None:
             window_s = float(_whole(window_s, 1, 60, "window_s"))
-        samples = _samples(data.get("pcm"), rate)
         with self.lock:
             self._push(samples, first, rate)
             heard = self.listener.label(window_s)
@@ -176,8 +175,19 @@ def _whole(value, low: int, high: int, what: str) -> int:
     return int(value)
 
 
-def _samples(pcm, rate: int) -> np.ndarray:
-    """(N,) int16 of a portion, N >= 0."""
+def portion(data: dict) -> tuple[np.ndarray, int]:
+    """Sound that a browser sent.
+
+    Args:
+        data: `pcm` (16 bit, base64) and `rate` (Hz). Unchecked.
+
+    Returns:
+        (N,) int16, N >= 0, and the rate.
+
+    Raises:
+        AudioformerError: no such sound, more than 12 s of it, or a rate out of range.
+    """
+    pcm, rate = data.get("pcm"), _whole(data.get("rate"), LOWEST_HZ, HIGHEST_HZ, "rate")
     longest = round(LONGEST_PORTION_S * rate)
     if not isinstance(pcm, str) or len(pcm) > 4 * (2 * longest + 2) // 3 + 4:
         raise AudioformerError(f"a portion of a recording has at most {longest} samples of 16 bit in base64")
@@ -187,7 +197,7 @@ def _samples(pcm, rate: int) -> np.ndarray:
         raw = b"?"
     if len(raw) % 2:
         raise AudioformerError("a portion of a recording must be 16-bit samples in base64")
-    return np.frombuffer(raw, "<i2").astype(np.int16)
+    return np.frombuffer(raw, "<i2").astype(np.int16), rate
 
 
 def live(classifier: AudioClassifier | None = None, codec: Codec | None = None, keep_s: float = 30.0):

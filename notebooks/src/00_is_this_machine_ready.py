@@ -29,7 +29,7 @@ from audioformer.cli import main
 from audioformer.cli.check import as_text
 from audioformer.files import samples_folder
 from audioformer.install.readiness import examine
-from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import check, hint, listen, quiz, sample, show, slider, trimmed
 from audioformer.tokens import wrap
 
 import os
@@ -83,7 +83,7 @@ show(plots.audio.waveform(tone[:240].numpy(), sample_rate))
 
 # %%
 listen(tone, sample_rate, "440 Hz, one second")
-listen(af.load_audio(sample("dog")), title="a dog")
+listen(trimmed("dog"), title="a dog")
 
 # %% [markdown]
 # No sound? Check the volume and the output of the computer before you blame the notebook: the player's line must move.

@@ -28,7 +28,7 @@ import audioformer as af
 from audioformer import plots
 from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.rvq import ResidualVQ
-from audioformer.teaching import check, explore, hint, listen, quiz, sample, show
+from audioformer.teaching import check, explore, hint, listen, quiz, show, trimmed
 
 import torch
 from torch.testing import assert_close
@@ -40,7 +40,7 @@ from torch.testing import assert_close
 # per second is the **sample rate**, in hertz.
 
 # %%
-waveform = af.load_audio(sample("dog"), sample_rate=24_000, mono=True)
+waveform = trimmed("dog")  # a bundled clip, cut to where it sounds
 samples = waveform.samples[0]
 print(samples.shape, waveform.sample_rate, "Hz")
 
@@ -124,13 +124,13 @@ print("squared distances", distances.tolist(), "→ code", code.item())
 
 # %%
 residual = latent - codebook[code]
-finer = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
+finer = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
 second = ((finer - residual) ** 2).sum(1).argmin()
 left_over = residual - finer[second]
 print("residual", residual.tolist(), "→ code", second.item(), "→ left over", left_over.tolist())
 
 # %% [markdown]
-# Two codes, 1 and 1, now stand for (3, 1), and here even without error. The library's quantiser does the same:
+# Two codes, 1 and 3, now stand for (3, 1), and here even without error. The library's quantiser does the same:
 
 # %%
 quantiser = ResidualVQ(n_codebooks=2, codebook_size=4, width=2)
@@ -207,7 +207,7 @@ assert agreement > 0.99  # the rest are ties, decided by rounding
 
 # %% [markdown]
 # ### Exercise 3 · How many columns?
-# A begun frame counts as one.
+# A partial frame counts as a whole one.
 
 
 # %% exercise="n_frames"
@@ -293,7 +293,7 @@ listen(codec.decode(held), codec.sample_rate, f"the column at {moment / codec.fr
 
 # %% [markdown]
 # And all of them: click a code to hold it, click the waveform to play from there, drag for a stretch in a loop; arrow
-# keys go from code to code. *Predict first: will codes of one row that have a like colour sound alike?*
+# keys go from code to code. *Predict first: will codes of one row that have a similar colour sound alike?*
 
 # %%
 explore(waveform)
@@ -331,7 +331,7 @@ quiz("codes.missing_row", answer_3)
 
 # %% [markdown]
 # Try Q3 for real: what happens to the sound if you shuffle the columns, or swap row 1 with that of another sample
-# (`sample("rain")`, for instance)?
+# (`trimmed("rain")`, for instance)?
 
 # %% [markdown]
 # ## Recap

@@ -26,7 +26,7 @@
 import audioformer as af
 from audioformer import plots
 from audioformer.rvq import ResidualVQ, nearest
-from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
 
 import torch
 from torch.testing import assert_close
@@ -262,7 +262,7 @@ assert_close(again.grad[0], vector.grad)
 # %%
 codec = af.load_codec("compact")
 labels = ("dog", "rain", "rooster", "siren", "piano", "speech_vowels")
-latents = torch.cat([codec.latents(af.load_audio(sample(label)))[0].T for label in labels])
+latents = torch.cat([codec.latents(trimmed(label))[0].T for label in labels])
 print(len(latents), "frames of width", latents.shape[1])
 
 # %%
@@ -310,7 +310,7 @@ def my_perplexity(codes, codebook_size):
 check("quantise.perplexity", my_perplexity)
 
 # %%
-codes = torch.cat([codec.encode(af.load_audio(sample(label)))[0] for label in labels], 1)
+codes = torch.cat([codec.encode(trimmed(label))[0] for label in labels], 1)
 in_use = {}
 for k, row in enumerate(codes):
     shares = torch.bincount(row, minlength=codec.codebook_size) / len(row)
@@ -324,7 +324,7 @@ show(plots.layers.parameters(in_use, what="entries in use (perplexity)", of="row
 # Now your ears. Row by row the sound comes together:
 
 # %%
-waveform = af.load_audio(sample("rooster"), sample_rate=24_000, mono=True)
+waveform = trimmed("rooster")
 rooster = codec.encode(waveform)[0]
 listen(waveform, title="original")
 
@@ -333,6 +333,9 @@ no_sketch = rooster.clone()
 no_sketch[0] = rooster[0].mode().values  # the most frequent code of row 1, everywhere
 listen(codec.decode(rooster), codec.sample_rate, "all rows")
 listen(codec.decode(no_sketch), codec.sample_rate, "row 1 says the same all the time; rows 2 to 8 kept")
+
+# %% [markdown]
+# Not silence: something odd, corrections of a sketch that is missing. That answers the last question of 01's quiz.
 
 
 # %%

@@ -23,7 +23,7 @@
 # %%
 import audioformer as af
 from audioformer import plots
-from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
 from audioformer.tokens import collate, special_ids, unwrap, wrap
 
 import torch
@@ -138,12 +138,13 @@ check("tokens.code_positions", my_code_positions)
 # %% [markdown]
 # ## 3 · Real clips
 #
-# A bark cut short, and two longer stretches.
+# The first of two barks, and two longer stretches.
 
 # %%
 codec = af.load_codec("compact")
 stretches = {"dog": 0.4, "clock_tick": 1.0, "rain": 2.0}
-waveforms = {label: af.load_audio(sample(label), 24_000, mono=True).samples[0] for label in stretches}
+numbers = {"dog": 1, "clock_tick": 2, "rain": 1}  # the second clock begins with a tick
+waveforms = {label: trimmed(label, numbers[label]).samples[0] for label in stretches}
 coded = [codec.encode(waveforms[label][: int(s * 24_000)], 24_000)[0] for label, s in stretches.items()]
 print([tuple(codes.shape) for codes in coded])
 

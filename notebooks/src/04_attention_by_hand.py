@@ -24,7 +24,7 @@
 import audioformer as af
 from audioformer import plots
 from audioformer.attention import SelfAttention, rotary_table, rotate
-from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
 from audioformer.tokens import wrap
 
 import torch
@@ -295,10 +295,10 @@ show(plots.attention.attention_map(padded[0, 0], ["BOA", "7", "9", "EOA", "PAD",
 #
 # ## 8 · A trained listener
 #
-# One second of a rooster, as the bundled pre-trained model reads it: all its rows summed into one sequence (03).
+# One second of a rooster's crow, as the bundled pre-trained model reads it: all its rows summed into one sequence (03).
 
 # %%
-waveform = af.load_audio(sample("rooster"), 24_000, mono=True).samples[0, :24_000]
+waveform = trimmed("rooster").samples[0, :24_000]
 listen(waveform, 24_000, "one second")
 
 # %%

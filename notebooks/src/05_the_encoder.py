@@ -26,7 +26,7 @@ from audioformer import plots
 from audioformer.attention import rotary_table
 from audioformer.encoder import Block, Encoder
 from audioformer.model import mean_pool
-from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
 from audioformer.tokens import collate, wrap
 
 import torch
@@ -190,11 +190,11 @@ slider("In which sizes is the table of tokens a large part?", ["test", "tiny", "
 # %% [markdown]
 # ## 5 · A sound, layer by layer
 #
-# A rooster for two seconds, through the bundled pre-trained model.
+# A rooster, through the bundled pre-trained model.
 
 # %%
-waveform = af.load_audio(sample("rooster"), 24_000, mono=True).samples[0, 3 * 24_000 : 5 * 24_000]
-listen(waveform, 24_000, "two seconds")
+waveform = trimmed("rooster").samples[0]
+listen(waveform, 24_000, "one crow")
 
 # %%
 model, about = af.load_pretrained("pretrained")
@@ -218,7 +218,7 @@ show(plots.layers.by_layer({"neighbours": near, "40 frames apart": far}, "Mean c
 # %% [markdown]
 # If the lines rise together, positions come to resemble each other whatever they hold: each has taken in some of all
 # the others. If they drift apart, the model builds something local. Which is it here, and would noise instead of a
-# rooster look different? (`sample("rain")` is one line away.)
+# rooster look different? (`trimmed("rain")` is one line away.)
 
 # %%
 unit = F.normalize(layers[-1][0, 0], dim=-1)
@@ -278,7 +278,7 @@ print("largest difference", f"{(v_alone - v_together).abs().max().item():.1e}")
 labels = ["dog", "rain", "rooster", "siren", "sea_waves"]
 vectors = []
 for label in labels:
-    codes = codec.encode(af.load_audio(sample(label)))[:, : model.config.n_codebooks]
+    codes = codec.encode(trimmed(label))[:, : model.config.n_codebooks]
     with torch.no_grad():
         vectors.append(F.normalize(model.embedding(wrap(codes).tokens)[0], dim=0))
 for label, vector in zip(labels, vectors, strict=True):

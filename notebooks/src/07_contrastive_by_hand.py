@@ -24,7 +24,7 @@
 import audioformer as af
 from audioformer import plots
 from audioformer.losses import ft2_loss, mpc_chance, mpc_floor, multi_positive_contrastive_loss
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import budget, check, hint, listen, quiz, show, slider, trimmed
 from audioformer.tokens import collate
 
 import math
@@ -258,7 +258,7 @@ show(plots.plane.arrows(after.flatten(0, 1), names, [0, 0, 0, 1, 1, 1, 2, 2, 2])
 # %%
 others = ("rain", "rooster", "siren", "piano", "clock_tick", "laughter")
 wanted = [("dog", 1), ("dog", 2), *((label, 1) for label in others)]
-clips = [af.load_audio(sample(*one), 24_000, mono=True) for one in wanted]
+clips = [trimmed(*one) for one in wanted]
 codec = af.load_codec("compact")
 batch = collate([codec.encode(clip)[0][:3, :150] for clip in clips])
 clip_names = [f"{label} {number}" for label, number in wanted]

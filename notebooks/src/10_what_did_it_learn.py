@@ -33,6 +33,7 @@ from audioformer.teaching import budget, check, hint, listen, quiz, sample, show
 from audioformer.widgets import sound_map
 
 import tempfile
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -92,6 +93,7 @@ print([round(mean_entropy(row[None]).exp().item(), 2) for row in head])
 # %%
 classifier = af.load("esc10")
 dog = af.load_audio(sample("dog"), 24_000, mono=True)
+dog = replace(dog, samples=dog.samples[:, 24_000 : 3 * 24_000])  # two barks, then a quiet second
 listen(dog, title="dog")
 
 # %%

@@ -33,7 +33,7 @@ from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visibl
 from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe, mae_recipe
 from audioformer.explain.fill import fill
 from audioformer.files import samples_folder
-from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
+from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, trimmed, watch
 from audioformer.train import train
 
 import math
@@ -60,7 +60,7 @@ work = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # Windows delete
 
 # %%
 codec = af.load_codec("compact")
-waveform = af.load_audio(sample("crying_baby"), 24_000, mono=True).samples[:, : 3 * 24_000]
+waveform = trimmed("siren").samples[:, : 3 * 24_000]
 latents = sound_frames("latents", codec, waveform, 24_000)[0]
 codes = codec.encode(waveform, 24_000)[0]
 print("latents", tuple(latents.shape), " codes", tuple(codes.shape))

@@ -25,7 +25,7 @@
 import audioformer as af
 from audioformer import plots
 from audioformer.live import LiveListener
-from audioformer.teaching import check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
 from audioformer.teaching.n14_live import answered
 from audioformer.widgets import live, timeline
 
@@ -39,13 +39,14 @@ from torch.testing import assert_close
 print("nothing here is random: no seed")
 
 # %% [markdown]
-# Five seconds of a dog, then five seconds of rain, as a microphone would hear them.
+# A dog that barks again and again for five seconds, then five seconds of rain, as a microphone would hear them.
 
 # %%
 clf = af.load("esc10")
 codec = clf.codec
 RATE = codec.sample_rate  # samples a second
-dog, rain = (af.load_audio(sample(name), RATE, mono=True).samples[0] for name in ("dog", "rain"))
+dog, rain = (trimmed(name, sample_rate=RATE).samples[0] for name in ("dog", "rain"))
+dog = dog.repeat(8)
 sound = torch.cat([dog[: 5 * RATE], rain[: 5 * RATE]])
 listen(sound, RATE, title="what comes in")
 

@@ -30,7 +30,7 @@ from audioformer.files import samples_folder
 from audioformer.metrics import average_precision
 from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import PretrainConfig, pretrain_preset
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import budget, check, hint, listen, quiz, show, slider, trimmed
 
 import math
 import os
@@ -304,7 +304,7 @@ print(f"ahead of the next by {first - second:.1f} points; all others lie within 
 # more than all but the first.) A jump over all of them, from one row of codes. One row is this much sound:
 
 # %%
-dog = af.load_audio(sample("dog"), 24_000, mono=True)
+dog = trimmed("dog")
 for rows in (1, 8):
     again = codec.decode(codec.encode(dog, n_codebooks=rows))
     listen(again, codec.sample_rate, f"rows: {rows}, {codec.bandwidth_kbps(rows):.2f} kbit/s")

@@ -48,11 +48,13 @@
 # %%
 import audioformer as af
 from audioformer import plots
-from audioformer.teaching import listen, sample, show
+from audioformer.teaching import listen, show, trimmed
 
-dog = af.load_audio(sample("dog"), 24_000, mono=True)
+dog, codec = trimmed("dog"), af.load_codec("compact")
 listen(dog)
-show(plots.codes.code_grid(af.load_codec("compact").encode(dog)[0], 75.0))
+ranks = plots.codes.colour_ranks(codec.codebooks().numpy())
+show(plots.codes.code_grid(codec.encode(dog)[0].numpy(), codec.frame_rate, ranks=ranks))
+print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 
 # %% [markdown]
 # That is the whole idea in one picture: the sound as rows of numbers between 0 and 1023, 75 columns a second. The

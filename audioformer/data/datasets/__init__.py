@@ -17,6 +17,7 @@ from audioformer.data.datasets.esc import open_esc
 from audioformer.data.datasets.folder import open_folder
 from audioformer.data.datasets.fsd50k import open_fsd50k
 from audioformer.data.datasets.fsdd import open_fsdd
+from audioformer.data.recordings import folder_of
 from audioformer.errors import AudioformerError
 
 __all__ = ["DATASETS", "AudioDataset", "Clip", "open_dataset"]
@@ -35,7 +36,7 @@ def open_dataset(name: str, root: str | os.PathLike, **options) -> AudioDataset:
 
     Args:
         name: "esc50" (ESC-10 and `audioformer synth` too), "fsdd", "fsd50k", "audioset" or "folder".
-        root: its folder.
+        root: its folder, or the name of a data set that `audioformer get` has fetched.
         **options: of the reader, e.g. `esc10_only=True`; see `open_esc`, `open_fsdd`, `open_fsd50k`,
             `open_audioset` and `open_folder`.
 
@@ -56,4 +57,4 @@ def open_dataset(name: str, root: str | os.PathLike, **options) -> AudioDataset:
     for option in options:
         if option not in known:
             raise AudioformerError(f"{name} has no option {option!r}; it takes {', '.join(known)}")
-    return reader(root, **options)
+    return reader(folder_of(root), **options)

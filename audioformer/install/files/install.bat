@@ -19,6 +19,7 @@ if errorlevel 1 (
   echo install.bat: this bundle is for @SYSTEMS@
   exit /b 1
 )
+if exist "%~dp0recordings" xcopy /e /i /q /y "%~dp0recordings" "%USERPROFILE%\.audioformer\recordings" >nul
 "%target%\Scripts\audioformer" check
 echo.
 echo Start the app:        "%target%\Scripts\audioformer" app --open

@@ -32,6 +32,10 @@ if ! "$target/bin/python" -m pip install --disable-pip-version-check --no-index 
     echo "install.sh: this bundle is for @SYSTEMS@" >&2
     exit 1
 fi
+if [ -d "$here/recordings" ]; then
+    mkdir -p "$HOME/.audioformer"
+    cp -R "$here/recordings" "$HOME/.audioformer/"
+fi
 "$target/bin/audioformer" check || true
 echo
 echo "Start the app:        $target/bin/audioformer app --open"

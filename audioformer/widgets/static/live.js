@@ -2,7 +2,7 @@
 // is collected, so a slow model gets longer portions and only its latest window, and no sound is lost.
 import { onLook } from "./colours.js";
 import { part } from "./dom.js";
-import { Microphone, MicrophoneChoice, PAUSED, reason } from "./microphone.js";
+import { encoded, Microphone, MicrophoneChoice, PAUSED, reason } from "./microphone.js";
 import { Player } from "./player.js";
 import { Rolling } from "./rolling.js";
 
@@ -318,13 +318,6 @@ export class LiveView {
     this.find(".af-status > [role=status]").textContent = text;
     this.find(".af-pace").textContent = pace;
   }
-}
-
-function encoded(pcm) {
-  const raw = new Uint8Array(pcm.buffer);
-  let text = "";
-  for (let i = 0; i < raw.length; i += 8192) text += String.fromCharCode(...raw.subarray(i, i + 8192));
-  return btoa(text);
 }
 
 // In a notebook: `reply` takes the answers.

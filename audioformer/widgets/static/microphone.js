@@ -175,3 +175,11 @@ export class MicrophoneChoice {
     this.select.replaceChildren(...inputs.map(({ deviceId, label }, i) => new Option(label || `${i + 1}`, deviceId, false, deviceId === used)));
   }
 }
+
+// 16-bit samples as bytes in base64, as Python takes them.
+export function encoded(pcm) {
+  const raw = new Uint8Array(pcm.buffer);
+  let text = "";
+  for (let i = 0; i < raw.length; i += 8192) text += String.fromCharCode(...raw.subarray(i, i + 8192));
+  return btoa(text);
+}
