@@ -302,6 +302,14 @@ def test_references_pass_their_own_check(name, capsys):
     assert capsys.readouterr().out == f"✓ {name}\n"
 
 
+def test_every_question_has_four_options_and_no_letter_is_right_much_more_often():
+    for name in NAMES:
+        text = "\n".join("".join(cell["source"]) for cell in read(FOLDER / f"{name}.ipynb")["cells"])
+        assert re.findall(r"^- \((\w)\) \S", text, re.MULTILINE) == list("abcd") * 3, name
+    right = [question.right for question in teaching.QUIZ.values()]
+    assert max(right.count(letter) for letter in "abcd") <= len(right) / 3
+
+
 def unwritten(*_):
     raise NotImplementedError
 
@@ -341,25 +349,57 @@ def test_equal_within_rounding_is_equal(given, expected):
 
 
 def test_hints_and_unknown_names(capsys):
-    teaching.hint("codec.n_frames")
+    teaching.hint("codec.n_frames", 2)
     teaching.hint("nothing")
     teaching.check("nothing", len)
     teaching.quiz("nothing", "a")
     lines = capsys.readouterr().out.splitlines()
     assert "round up" in lines[0]
-    assert all("there is no" in line for line in lines[1:])
+    assert lines[1] == "More: hint('codec.n_frames') once more."
+    assert all("there is no" in line for line in lines[2:])
+
+
+@pytest.mark.parametrize("name", teaching.CHECKS)
+def test_hints_come_in_three_levels_and_none_gives_the_solution_away(name, capsys, monkeypatch):
+    monkeypatch.setattr(teaching, "_HINTED", {})
+    for _ in range(4):
+        teaching.hint(name)
+    told = capsys.readouterr().out
+    assert re.findall(r"^(\d) of 3:", told, re.MULTILINE) == ["1", "2", "3", "3"]
+    levels = re.split(r"^\d of 3: ", told, flags=re.MULTILINE)[1:]
+    assert len(set(levels)) == 3
+    assert "def my_" in levels[2]
+    assert "..." in levels[2]
+
+
+def test_a_right_function_is_used_and_a_wrong_or_open_one_is_not(capsys):
+    right = teaching.CHECKS["rvq.nearest"].reference
+
+    def mine(latents, codebook):
+        return right(latents, codebook)
+
+    assert teaching.use("rvq.nearest", mine) is mine
+    assert teaching.use("rvq.nearest", lambda latents, _: latents) is right
+    assert teaching.use("rvq.nearest", lambda *_: ...) is right
+    assert capsys.readouterr().out.splitlines()[0] == "rvq.nearest: yours"
+    with pytest.raises(AudioformerError, match="no exercise"):
+        teaching.use("nothing", mine)
 
 
 @pytest.mark.parametrize("name", teaching.QUIZ)
 def test_quiz_explains_only_the_right_answer(name, capsys):
-    right, why = teaching.QUIZ[name]
-    for answer in (..., "z", right.upper()):
+    question = teaching.QUIZ[name]
+    assert sorted([question.right, *question.wrong]) == ["a", "b", "c", "d"]
+    assert len(set(question.wrong.values())) == 3
+    for answer in (..., "z", question.right.upper(), *question.wrong):
         teaching.quiz(name, answer)
-    blank, wrong, correct = capsys.readouterr().out.splitlines()
+    blank, unknown, correct, *wrong = capsys.readouterr().out.splitlines()
     assert blank.startswith("… ")
-    assert wrong.startswith("✗ ")
-    assert why not in wrong
-    assert correct == f"✓ {name}: {why}"
+    assert unknown.startswith("✗ ")
+    assert correct == f"✓ {name}: {question.why}"
+    for letter, line in zip(question.wrong, wrong, strict=True):
+        assert line == f"✗ {name}: not {letter!r}: {question.wrong[letter]}."
+        assert question.why not in line
 
 
 def test_a_trimmed_sound_begins_and_ends_with_its_sound():

@@ -1,10 +1,11 @@
-"""What an exercise is, and in which way an answer differs from the right one.
+"""What an exercise and a question are, and in which way an answer differs from the right one.
 
 The right answer comes from the library itself, so that the two cannot drift.
 """
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,17 +14,71 @@ import torch
 
 @dataclass(frozen=True)
 class Check:
-    """One exercise: what to try it on, what the library says, and a hint.
+    """One exercise: what to try it on, what the library says, and hints.
 
     Attributes:
         cases: function without arguments giving a list of argument tuples.
         reference: the library's answer to one case.
-        hint: one or two sentences.
+        hint: the means, one or two sentences.
+        idea: the thought alone, one sentence.
     """
 
     cases: Callable[[], list[tuple]]
     reference: Callable
     hint: str
+    idea: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of a quiz.
+
+    Attributes:
+        right: letter of the right answer.
+        why: it is right.
+        wrong: why each of the other letters is wrong.
+    """
+
+    right: str
+    why: str
+    wrong: dict[str, str]
+
+
+def skeleton(code: str) -> str:
+    """The shape of a solution: its names and calls, with `...` for what stands in them.
+
+    Args:
+        code: of one function.
+
+    Example:
+        >>> print(skeleton('def f(x, book): return cdist(x, book).argmin(1)'))
+        def f(x, book):
+            return cdist(...).argmin(...)
+    """
+
+    class Blank(ast.NodeTransformer):
+        def visit_Call(self, node: ast.Call) -> ast.AST:
+            self.generic_visit(node)
+            node.args, node.keywords = [ast.Constant(...)] if node.args or node.keywords else [], []
+            return node
+
+        def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+            self.generic_visit(node)
+            node.slice = ast.Constant(...)
+            return node
+
+        def visit_BinOp(self, _node: ast.BinOp) -> ast.AST:
+            return ast.Constant(...)
+
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+            node.body = [self.visit(line) for line in node.body if not _is_docstring(line)]
+            return node
+
+    return ast.unparse(ast.fix_missing_locations(Blank().visit(ast.parse(code))))
+
+
+def _is_docstring(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
 
 
 def difference(answer, expected) -> str:

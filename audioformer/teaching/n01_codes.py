@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from audioformer.rvq import nearest, quantise
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 
 
 def _latents_and_codebooks() -> tuple[Tensor, Tensor]:
@@ -60,37 +60,56 @@ CHECKS = {
         _n_frames,
         "Divide, and round up: a partial frame counts as a whole one. "
         "-(-a // b) rounds a / b up without leaving whole numbers.",
+        "Try 320, 321 and 640 samples with 320 a frame: when does one more frame begin?",
     ),
     "codec.bandwidth_kbps": Check(
         lambda: [(8, 1024, 75.0), (1, 1024, 75.0), (4, 256, 150.0)],
         _bandwidth,
         "One code out of V needs log2(V) bits. There are n_codebooks of them per frame. "
         "kbit/s is bit/s divided by 1000.",
+        "How many yes-or-no questions name one entry? How many entries are named in a second?",
     ),
     "rvq.nearest": Check(
         _nearest_cases,
         nearest,
         "torch.cdist(latents, codebook) is a (T, V) table of distances; "
         "you want the place of the smallest in each row.",
+        "For each frame, measure how far away every entry is, and take the closest.",
     ),
     "rvq.residual_codes": Check(
         _residual_cases,
         lambda latents, codebooks: quantise(latents[None], codebooks)[0],
         "Loop over the codebooks: find the nearest entries, note them, subtract those entries, go on with the rest.",
+        "Each codebook sees only what the ones before it could not say.",
     ),
 }
 QUIZ = {
-    "codes.longer_clip": (
-        "b",
+    "codes.longer_clip": Question(
+        "d",
         "the frame rate is fixed, so twice the seconds are twice the columns; the rows are a property of the codec.",
+        {
+            "a": "a longer sound needs more numbers: 75 columns for every second",
+            "b": "only time got longer, so only the columns grow",
+            "c": "the rows are the codebooks: the codec has eight, however long the clip",
+        },
     ),
-    "codes.bigger_codebook": (
-        "c",
-        "1024 entries need 10 bits, 2048 need 11: a tenth more, not twice as much. "
-        "A ninth codebook would cost an eighth.",
+    "codes.bigger_codebook": Question(
+        "b",
+        "1024 entries need 10 bits, 2048 need 11: a tenth more, not twice as much. A ninth codebook would cost an "
+        "eighth.",
+        {
+            "a": "twice the entries are one bit more, not twice the bits",
+            "c": "a code now chooses among more entries, and that costs",
+            "d": "10 bits become 11: a tenth",
+        },
     ),
-    "codes.missing_row": (
-        "c",
+    "codes.missing_row": Question(
+        "a",
         "rows 2 to 8 are corrections of row 1. Without it they correct something that is not there.",
+        {
+            "b": "pitch is in no single row; what is missing is the sketch",
+            "c": "rows 2 to 8 have entries that are not zero: there is sound",
+            "d": "row 1 carries most of the energy; without it much more than brightness is gone",
+        },
     ),
 }

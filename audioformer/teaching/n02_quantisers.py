@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from audioformer.rvq import ResidualVQ
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 
 
 def _numbers(*shape: int, seed: int = 2) -> Tensor:
@@ -56,33 +56,51 @@ CHECKS = {
         _one_round,
         "First the codes: torch.cdist(latents, codebook).argmin(1). "
         "Then, for each entry v, latents[codes == v].mean(0).",
+        "Two steps: who wins what, then each entry goes to the middle of what it won.",
     ),
     "quantise.dequantise": Check(
         _dequantise_cases,
         _dequantise,
         "codebooks[k][codes[k]] looks up one row: (T, D). The answer is the sum of that over all rows k.",
+        "A code is a line number of its table. What the tables give is added up.",
     ),
     "quantise.perplexity": Check(
         lambda: [(torch.tensor(c), 4) for c in ([0, 1, 2, 3], [2, 2, 2, 2], [0, 0, 0, 1])],
         _perplexity,
         "torch.bincount counts each code. Shares p = counts / counts.sum(); leave out p = 0; "
         "then exp(-(p * p.log()).sum()).",
+        "Count how often each entry occurs, make shares of the counts, put them into the formula.",
     ),
 }
 QUIZ = {
-    "quantise.one_more": (
-        "a",
-        "tables are stored side by side, so their sizes add up; "
-        "their entries combine freely, so the combinations multiply.",
-    ),
-    "quantise.order": (
+    "quantise.one_more": Question(
         "b",
-        "the fine table would be asked to describe whole vectors, which its small entries cannot reach; "
-        "the coarse one then gets what is left, far off too.",
+        "tables are stored side by side, so their sizes add up; their entries combine freely, so the combinations "
+        "multiply.",
+        {
+            "a": "a ninth table has to be stored somewhere",
+            "c": "only the sums multiply; the table of 1024 vectors is put beside the others",
+            "d": "a sum chooses one entry from each table: its number multiplies",
+        },
     ),
-    "quantise.dead": (
+    "quantise.order": Question(
+        "b",
+        "the fine table would be asked to describe whole vectors, which its small entries cannot reach; the coarse "
+        "one then gets what is left, far off too.",
+        {
+            "a": "the sum of the same entries would; but greedy choosing in another order chooses other entries",
+            "c": "something is always left over, and now more",
+            "d": "the fine table cannot reach whole vectors, so the first step goes wrong",
+        },
+    ),
+    "quantise.dead": Question(
         "c",
-        "its number is reserved, so every code still costs log2 V bits; "
-        "that is why the library moves unused entries onto vectors of the batch while training.",
+        "its number is reserved, so every code still costs log2 V bits; that is why the library moves unused entries "
+        "onto vectors of the batch while training.",
+        {
+            "a": "the 10 bits stay 10 bits; one of 1024 numbers is wasted",
+            "b": "it is never used, so it is never heard",
+            "d": "its number is reserved all the same, and that costs",
+        },
     ),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 from audioformer.tokens import code_positions, wrap
 
 
@@ -22,32 +22,50 @@ CHECKS = {
         lambda: [([7, 9], 10), ([0], 4), ([5, 5, 1023], 1024)],
         lambda codes, size: wrap(torch.tensor([[codes]]), codebook_size=size).tokens[0, 0],
         "BOA is V + 1 and goes in front, EOA is V + 2 and goes behind. [a, *codes, b] puts them together.",
+        "Which number opens a clip, which one closes it? The codes between stay as they are.",
     ),
     "tokens.padding": Check(
         lambda: [([2, 4, 1],), ([3],), ([1, 1],)],
         _padding,
         "S is the longest clip plus 2. Position s of clip b is PAD when s > lengths[b] + 1. torch.arange(S) helps.",
+        "A clip of n codes takes n + 2 positions. Everything after that is PAD.",
     ),
     "tokens.code_positions": Check(
         lambda: [(_padding([2, 4, 1]),), (_padding([3]),)],
         code_positions,
         "n = (~padding).sum(1) - 2 frames in each clip; codes stand at positions 1 to n. "
         "Compare torch.arange(S) with n[:, None].",
+        "Of what is not PAD, the first position and the last of each clip hold no code.",
     ),
 }
 QUIZ = {
-    "tokens.shifted": (
-        "a",
+    "tokens.shifted": Question(
+        "d",
         "with the codes first, token 417 is entry 417 of the codebook in every picture, table and error message.",
+        {
+            "a": "the table of vectors has as many lines either way",
+            "b": "BERT has its special tokens among the first numbers",
+            "c": "nothing asks for that; any number that is no code will do",
+        },
     ),
-    "tokens.flattened": (
+    "tokens.flattened": Question(
         "a",
-        "attention compares every position with every other: four times as long is sixteen times the comparisons; four "
-        "separate sequences are only four times the work.",
+        "attention compares every position with every other: four times as long is sixteen times the comparisons; "
+        "four separate sequences are only four times the work.",
+        {
+            "b": "one long sequence has pairs across the rows, the four have none",
+            "c": "sixteen times those of one short sequence; the four together make four times as many already",
+            "d": "more positions see each other, not fewer",
+        },
     ),
-    "tokens.eoa": (
-        "b",
-        "EOA closes the clip itself, the PAD after it is an artefact of the batch; the same clip in another batch has "
-        "another number of PADs and must give the same answer.",
+    "tokens.eoa": Question(
+        "a",
+        "EOA closes the clip itself, the PAD after it is an artefact of the batch; the same clip in another batch "
+        "has another number of PADs and must give the same answer.",
+        {
+            "b": "EOA is part of the clip itself and may count; nothing breaks",
+            "c": "with many PADs it moves a great deal, and differently in each batch",
+            "d": "PAD is there because of other clips in the batch: it would change the answer",
+        },
     ),
 }

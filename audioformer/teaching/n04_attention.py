@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from audioformer.attention import rotary_table, rotate
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 
 
 def _vectors(n: int, *shape: int) -> list[Tensor]:
@@ -39,28 +39,49 @@ CHECKS = {
         lambda: [tuple(_vectors(3, 5, 4)), tuple(_vectors(3, 2, 8))],
         _attend,
         "queries @ keys.T gives all scores at once. Divide by the root of the width, softmax(-1), then @ values.",
+        "Three steps, as with the numbers in your head: scores, shares, mix.",
     ),
     "attention.rotate": Check(
         lambda: [(_vectors(1, 6, 4)[0], rotary_table(6, 4)), (_vectors(1, 3, 8)[0], rotary_table(3, 8))],
         rotate,
         "x = vectors[:, 0::2] and y = vectors[:, 1::2] are the pairs. Write x cos - y sin to the even places of "
         "torch.empty_like(vectors), y cos + x sin to the odd ones.",
+        "Take each pair as a point in the plane and turn it by its own angle.",
     ),
     "attention.padded": Check(
         _padded_cases,
         _padded_weights,
         "A weight is 0 when its score is minus infinity: scores.masked_fill(padding, -torch.inf), "
         "then softmax over the last axis.",
+        "Which score gets a share of exactly zero, and leaves the other shares to sum to 1?",
     ),
 }
 QUIZ = {
-    "attention.double_query": (
+    "attention.double_query": Question(
         "b",
         "larger scores make the softmax sharper. Attention compares by dot product, not by cosine: length counts.",
+        {
+            "a": "that is cosine; a dot product grows with length",
+            "c": "larger scores are further apart, and softmax then decides more",
+            "d": "only keys and positions say where; the length says how sharply",
+        },
     ),
-    "attention.shuffled": (
-        "a",
+    "attention.shuffled": Question(
+        "b",
         "without positions, attention reads a bag, not a sentence. Only the rotation tells it what came first.",
+        {
+            "a": "heads do not know positions either",
+            "c": "without positions there is nothing that could tell the two apart",
+            "d": "length does not matter: each position sees the same set",
+        },
     ),
-    "attention.shifted": ("a", "both angles grow by the same amount, and the score depends on their difference alone."),
+    "attention.shifted": Question(
+        "c",
+        "both angles grow by the same amount, and the score depends on their difference alone.",
+        {
+            "a": "both vectors turn by the same angle, so the angle between them stays",
+            "b": "the absolute time does not enter the score",
+            "d": "only the distance of the two frames counts, and that is the same",
+        },
+    ),
 }

@@ -11,7 +11,7 @@ from torch import Tensor
 from audioformer.config import MaskConfig
 from audioformer.losses import masked_code_loss
 from audioformer.masking import mask_tokens
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 from audioformer.tokens import wrap
 
 
@@ -42,12 +42,14 @@ CHECKS = {
         lambda: [(8, 0.25), (7, 0.25), (100, 0.25), (10, 0.33), (1, 0.25), (2, 0.1)],
         _n_hidden,
         "round(...) gives a whole number; max(1, ...) makes sure that there is something to learn from.",
+        "A share of the frames, as a whole number, and never none.",
     ),
     "masking.loss": Check(
         _loss_cases,
         masked_code_loss,
         "Keep the hidden positions: logits[target_mask], targets[target_mask]. "
         "log_softmax(-1) gives log-probabilities; take the one of the true code at each position, then minus the mean.",
+        "Throw away what was shown; of the rest, how likely was the truth?",
     ),
     "masking.copied": Check(
         lambda: [
@@ -56,20 +58,39 @@ CHECKS = {
         ],
         _copied,
         "A loop from the first to the last frame will do: where hidden[t], set filled[t] = filled[t - 1].",
+        "Walk from left to right and remember the last code that you could see.",
     ),
 }
 QUIZ = {
-    "masking.where": (
+    "masking.where": Question(
         "c",
         "at positions that are shown the answer is in the input: copying would be rewarded, and nothing learnt.",
+        {
+            "a": "the library would compute it; the model would learn to copy",
+            "b": "it saves a little, but that is not why",
+            "d": "it sees them: that is the problem",
+        },
     ),
-    "masking.chance": (
-        "b",
-        "exp(loss) is the number of codes it is as uncertain about as a fair die of that many sides; "
-        "exp(3.47) is about 32.",
+    "masking.chance": Question(
+        "a",
+        "exp(loss) is the number of codes it is as uncertain about as a fair die of that many sides; exp(3.47) is "
+        "about 32.",
+        {
+            "b": "nats are logarithms: take the exponential",
+            "c": "that is 1024 divided by 3.47, and nats are logarithms",
+            "d": "exp(3.47) is about 32; 512 is half of 1024, as if nats were shares",
+        },
     ),
-    "masking.longer": (
-        "b",
+    "masking.longer": Question(
+        "c",
         "in the middle of a long gap the neighbours are far away, and neighbours in time are the best hint there is.",
+        {
+            "a": "the share is the same, the distance to the next shown code is not",
+            "b": (
+                "it would if silence were hidden: long silence is easy. Where something sounds the neighbours are "
+                "missing"
+            ),
+            "d": "it would have to know the codes",
+        },
     ),
 }

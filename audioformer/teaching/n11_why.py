@@ -10,7 +10,7 @@ from torch import Tensor
 
 from audioformer.explain.faithfulness import Curves, held_against
 from audioformer.explain.occlusion import Occlusion
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 
 
 def _smoothed(falls: Tensor, span: int, step: int, n_frames: int) -> Tensor:
@@ -37,6 +37,7 @@ CHECKS = {
         _smoothed,
         "Two tensors of zeros, total and count. Stretch i covers frames i * step to i * step + span: "
         "add its fall to the one, 1 to the other; total / count.",
+        "Collect, for every frame, the falls of the stretches that cover it; then their mean.",
     ),
     "why.integral": Check(
         lambda: [
@@ -47,6 +48,7 @@ CHECKS = {
         _integral,
         "The points are (i + 0.5) / n_steps for i from 0. Take slope(start + point * (end - start)) at each, "
         "the mean of all, times (end - start).",
+        "Walk from start to end, look at the slope in the middle of each step, average, times the way.",
     ),
     "why.gain": Check(
         lambda: [
@@ -55,6 +57,7 @@ CHECKS = {
         ],
         _gain,
         "torch.trapezoid(values, share) is the area under a curve. Insertion less deletion.",
+        "A good map lets one curve rise early and the other fall early. What lies between them?",
     ),
     "why.precision": Check(
         lambda: [
@@ -64,22 +67,38 @@ CHECKS = {
         lambda importance, truth: held_against(importance, truth)["precision"],
         "Sort the truth by importance, largest first. At each true frame: how many true ones so far, "
         "by how many frames so far. Mean of these.",
+        "Read the list from the most important frame on, and note how pure it is at every true one.",
     ),
 }
 QUIZ = {
-    "why.redundant": (
-        "b",
-        "the two barks cover for each other: hide both, and the label may well go. "
-        "Occlusion asks about one place at a time.",
+    "why.redundant": Question(
+        "d",
+        "the two barks cover for each other: hide both, and the label may well go. Occlusion asks about one place at "
+        "a time.",
+        {
+            "a": "that would show when that one is hidden",
+            "b": "it may use both, each covering for the other",
+            "c": "the label was given; the question is from what",
+        },
     ),
-    "why.complete": (
-        "a",
-        "completeness holds for any function, wrong or right, and for any start: it says that nothing was lost, "
-        "not that it is useful.",
+    "why.complete": Question(
+        "d",
+        "completeness holds for any function, wrong or right, and for any start: it says that nothing was lost, not "
+        "that it is useful.",
+        {
+            "a": "wrong explanations add up as well",
+            "b": "it adds up for unsure models too",
+            "c": "the sum says nothing about the truth of the label",
+        },
     ),
-    "why.elsewhere": (
+    "why.elsewhere": Question(
         "a",
-        "the map is about the model. If hiding the hiss takes the label away, the model listens to the hiss, "
-        "and that is worth knowing.",
+        "the map is about the model. If hiding the hiss takes the label away, the model listens to the hiss, and "
+        "that is worth knowing.",
+        {
+            "b": "it would be wrong about the dog, but it is about the model",
+            "c": "hiding the hiss confirms it without any gradient",
+            "d": "it shows what the model listens to: that is its use",
+        },
     ),
 }

@@ -11,7 +11,7 @@ from torch import Tensor
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.masking import gap_mask, unpack_visible
 from audioformer.encodecmae.model import EncodecMAE, mean_where
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 
 
 def _vectors(*shape: int) -> Tensor:
@@ -56,33 +56,51 @@ CHECKS = {
         _unpack_cases,
         _unpacked,
         "Make zeros of shape (T, D), then write the packed vectors to the visible places: found[visible] = packed.",
+        "Where a frame was visible, its vector goes back; elsewhere there is nothing yet.",
     ),
     "autoencoder.loss": Check(
         _loss_cases,
         _loss,
         "The mean over hidden frames is surprise[hidden].mean(); the other is surprise[~hidden].mean(). "
         "The share weighs the first.",
+        "Two means, one over the hidden frames and one over the visible; then weigh the two.",
     ),
     "autoencoder.chance": Check(
         lambda: [(mae_preset("test", n_codebooks=n).row_weights, size) for n, size in ((1, 1024), (2, 1024), (8, 16))],
         _chance,
         "Each row's chance is math.log(codebook_size). Weigh and add. What do the weights of all rows sum to?",
+        "What is the surprise in one row if nothing is known? And the weighted sum of equal numbers?",
     ),
 }
 QUIZ = {
-    "autoencoder.cost": (
+    "autoencoder.cost": Question(
         "c",
-        "attention compares all pairs: half the positions are a quarter of the pairs. "
-        "AudioFormer's MASK is a position like all others.",
+        "attention compares all pairs: half the positions are a quarter of the pairs. AudioFormer's MASK is a "
+        "position like all others.",
+        {
+            "a": "it has one in each block, as the other",
+            "b": "both have the same width inside",
+            "d": "the same size was the assumption",
+        },
     ),
-    "autoencoder.leak": (
-        "a",
+    "autoencoder.leak": Question(
+        "b",
         "each latent is made of a stretch of sound wider than its frame. A short gap can be read off from its edges; "
         "a long one cannot.",
+        {
+            "a": "possible in one clip, not nearly everywhere",
+            "c": "ask for gaps of 15 frames before you believe in understanding",
+            "d": "a high rate makes a loss jump, not fall",
+        },
     ),
-    "autoencoder.kept": (
-        "a",
-        "decoder and heads are there to make the encoder learn; "
-        "what is used afterwards is the encoder, on whole clips.",
+    "autoencoder.kept": Question(
+        "b",
+        "decoder and heads are there to make the encoder learn; what is used afterwards is the encoder, on whole "
+        "clips.",
+        {
+            "a": "the heads name codes, and a classifier names sounds",
+            "c": "the decoder is there to make the encoder learn",
+            "d": "then there had been no reason to pre-train",
+        },
     ),
 }

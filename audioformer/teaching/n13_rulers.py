@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from audioformer.evaluation.features import moments
 from audioformer.evaluation.probe import Lesson, fit_knn
 from audioformer.hear import load_model
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 
 
 def _numbers(*shape: int, seed: int = 13) -> Tensor:
@@ -45,31 +45,49 @@ CHECKS = {
         lambda: [(1,), (3,), (75,)],
         _times_ms,
         "Frame k lasts from k / 75 to (k + 1) / 75 seconds; its middle is at (k + 0.5) / 75. HEAR wants milliseconds.",
+        "Where is the middle of frame 0? And of frame 1?",
     ),
     "rulers.summary": Check(
         lambda: [(torch.tensor([[[1.0, 0.0], [3.0, 0.0]]]),), (_numbers(2, 5, 3),)],
         moments,
         "frames.mean(1) and frames.std(1, correction=0), put side by side with torch.cat([...], 1).",
+        "Two numbers for each feature: where it lies on average, and how much it moves.",
     ),
     "rulers.nearest": Check(
         _neighbour_cases,
         _nearest,
         "Give all vectors length 1 (torch.nn.functional.normalize), multiply asked with the transpose of the known "
         "ones, argmax(1), and look up the labels.",
+        "By direction, not by length: who points most nearly the same way?",
     ),
 }
 QUIZ = {
-    "rulers.torn": (
-        "a",
+    "rulers.torn": Question(
+        "b",
         "pieces of one recording share its room, its microphone and its dog. Whole recordings belong to one side.",
+        {
+            "a": "the same recording could be on both sides",
+            "c": "then a neighbour of each test piece is in training",
+            "d": "its other nine pieces know the room already",
+        },
     ),
-    "rulers.scale": (
-        "a",
-        "with the test clips' mean, something of the test has been used for learning. Little, often; "
-        "but then nobody can say how little.",
+    "rulers.scale": Question(
+        "d",
+        "with the test clips' mean, something of the test has been used for learning. Little, often; but then nobody "
+        "can say how little.",
+        {
+            "a": "labels are not all that can leak: the mean knows the test clips",
+            "b": "it needs scaled features, not those of the test",
+            "c": "with many clips it is harmless, and still not clean",
+        },
     ),
-    "rulers.heard": (
-        "a",
+    "rulers.heard": Question(
+        "d",
         "it has learnt from the very clips it would be tested on. The ruler is not at fault; the claim would be.",
+        {
+            "a": "the ruler is right; the model has met the clips",
+            "b": "a reader would take it for a result on unheard clips",
+            "c": "it has heard them with every seed",
+        },
     ),
 }

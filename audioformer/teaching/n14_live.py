@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 
 
 def _known(n_samples: int, hop_length: int, look_ahead: int) -> int:
@@ -62,6 +62,7 @@ CHECKS = {
         _known,
         "What lies in the look-ahead does not count. Of the rest, only whole hops: // rounds down. "
         "It cannot be less than 0.",
+        "The last bit of sound only helps to judge what came before it.",
     ),
     "live.keep": Check(
         lambda: [
@@ -71,6 +72,7 @@ CHECKS = {
         ],
         lambda kept, new, n_most: torch.cat([kept, new])[-n_most:],
         "torch.cat([kept, new]) is all there is; x[-n:] are its last n, or all of it where there are fewer.",
+        "Put the new behind the old, and let go of the front.",
     ),
     "live.lateness": Check(
         lambda: [(0.5, 0.1, 4), (0.5, 0.8, 4), (0.25, 0.25, 3)],
@@ -79,21 +81,37 @@ CHECKS = {
         ),
         "Chunk c is whole at (c + 1) * every_s. Its work begins then, "
         "or when the work on the chunk before it has ended, whichever is later: keep that moment in a variable.",
+        "A queue: work begins when the chunk is there and the worker is free.",
     ),
 }
 QUIZ = {
-    "live.chunks": (
-        "a",
-        "a code is given out only when nothing that comes can change it, "
-        "so it cannot depend on where the sound was cut.",
-    ),
-    "live.slow": (
+    "live.chunks": Question(
         "b",
-        "sound that is dropped leaves a hole in the codes that no later answer can mend; "
-        "a label that is skipped is out of date anyway.",
+        "a code is given out only when nothing that comes can change it, so it cannot depend on where the sound was "
+        "cut.",
+        {
+            "a": "your neighbour waits longer for the same codes",
+            "c": "a code is given out when nothing that comes can change it: chunk length does not matter",
+            "d": "the number of frames follows from the sound",
+        },
     ),
-    "live.window": (
-        "c",
+    "live.slow": Question(
+        "a",
+        "sound that is dropped leaves a hole in the codes that no later answer can mend; a label that is skipped is "
+        "out of date anyway.",
+        {
+            "b": "the codes would be wrong, and no time would be won",
+            "c": "then the answers come later and later",
+            "d": "a hole in the sound cannot be mended later",
+        },
+    ),
+    "live.window": Question(
+        "a",
         "three fifths of the window are still dog. A shorter window turns sooner, and is less sure of either.",
+        {
+            "b": "it would be late by the work time, not by seconds",
+            "c": "the codes are those of the whole sound; the window decides",
+            "d": "then both sounds would be named wrongly",
+        },
     ),
 }

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from audioformer.data.prepare import _Run
 from audioformer.metrics import average_precision
-from audioformer.teaching.answers import Check
+from audioformer.teaching.answers import Check, Question
 from audioformer.teaching.n01_codes import _small_codec
 
 
@@ -38,11 +38,13 @@ CHECKS = {
         lambda: [(10.0, 4), (5.0, 8), (0.02, 1)],
         _code_bytes,
         "75 frames a second, a begun frame counts: math.ceil(75 * duration_s). Times the rows, times 2 bytes.",
+        "Seconds become frames, frames become codes, codes become bytes.",
     ),
     "scale.shard": Check(
         lambda: [(10, 2, 0), (10, 2, 1), (10, 3, 1), (1_932_574, 4000, 17)],
         _shard,
         "Shard i begins at n * i // s and ends where shard i + 1 begins. // rounds down.",
+        "Where would shard i begin if it could cut a clip in two? Now round.",
     ),
     "scale.precision": Check(
         lambda: [
@@ -53,22 +55,38 @@ CHECKS = {
         _precision,
         "Sort by falling score. At the place of each right clip: how many right so far, "
         "divided by the place (from 1). Mean over these.",
+        "Read the list from the highest score on, and note how pure it is at every right one.",
     ),
 }
 QUIZ = {
-    "scale.killed": (
-        "b",
-        "finished shards are kept and skipped; the one at work is done again. "
-        "That is why a corpus is cut into shards at all.",
-    ),
-    "scale.processes": (
-        "a",
-        "the step is the same; the means of the parts, each with its weight, make the mean of the whole. "
-        "Only the time differs.",
-    ),
-    "scale.claim": (
+    "scale.killed": Question(
         "c",
-        "one headline number says what was reported. Which data, chosen on what, and done again by whom, "
-        "says what it is worth.",
+        "finished shards are kept and skipped; the one at work is done again. That is why a corpus is cut into "
+        "shards at all.",
+        {
+            "a": "the lock ends with the process that held it",
+            "b": "whole shards are kept and skipped",
+            "d": "it looks which shards are there",
+        },
+    ),
+    "scale.processes": Question(
+        "c",
+        "the step is the same; the means of the parts, each with its weight, make the mean of the whole. Only the "
+        "time differs.",
+        {
+            "a": "the parts are weighted, so the mean is that of the whole batch",
+            "b": "all processes take the same step together",
+            "d": "the step is the same, and so is its size",
+        },
+    ),
+    "scale.claim": Question(
+        "a",
+        "one headline number says what was reported. Which data, chosen on what, and done again by whom, says what "
+        "it is worth.",
+        {
+            "b": "the cost comes after the question whether it is true",
+            "c": "size explains a score only when the rest is known",
+            "d": "it may matter; first ask whether the number is one",
+        },
     ),
 }

@@ -189,29 +189,41 @@ print([round(x, 3) for x in first.tolist()])
 #
 # Put the letter of your answer in place of the dots, in quotes: `answer_1 = "b"`. Run the cell, then the one below it.
 #
-# **Q1.** You restart this notebook and run it again. The numbers of the last cell are (a) the same only on the same
-# day, (b) others, (c) the same.
+# **Q1.** You restart this notebook and run it again. The numbers of the last cell are
+#
+# - (a) the same
+# - (b) the same only on the same day
+# - (c) others, unless nobody else uses the machine
+# - (d) others
 
 # %% exercise="quiz"
-answer_1 = "c"
+answer_1 = "a"
 # %%
 quiz("ready.seed", answer_1)
 
 # %% [markdown]
-# **Q2.** You run all cells of a notebook whose exercises are still open. (a) It stops at the first one, (b) the kernel
-# dies, (c) it runs to the end and says *not yet*.
+# **Q2.** You run all cells of a notebook whose exercises are still open.
+#
+# - (a) it runs to the end and says *not yet*
+# - (b) It stops at the first one
+# - (c) it fills in the answers
+# - (d) the kernel dies
 
 # %% exercise="quiz"
-answer_2 = "c"
+answer_2 = "a"
 # %%
 quiz("ready.run_all", answer_2)
 
 # %% [markdown]
-# **Q3.** Why "predict first"? (a) Because a wrong guess shows what to look at, (b) to see who is clever, (c) to save
-# computing time.
+# **Q3.** Why "predict first"?
+#
+# - (a) to see who is clever
+# - (b) to save computing time
+# - (c) so that the check passes
+# - (d) Because a wrong guess shows what to look at
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "d"
 # %%
 quiz("ready.predict", answer_3)
 

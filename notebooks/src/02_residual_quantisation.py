@@ -349,17 +349,25 @@ slider("From which number of rows on do you no longer hear a difference?", range
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** You add a ninth codebook of 1024 entries. (a) The store grows by 1024 vectors, the sums 1024-fold.
-# (b) The store grows 1024-fold. (c) Store and sums both grow by 1024.
+# **Q1.** You add a ninth codebook of 1024 entries.
+#
+# - (a) The store stays, the sums double
+# - (b) The store grows by 1024 vectors, the sums 1024-fold
+# - (c) The store grows 1024-fold
+# - (d) Store and sums both grow by 1024
 
 # %% exercise="quiz"
-answer_1 = "a"
+answer_1 = "b"
 # %%
 quiz("quantise.one_more", answer_1)
 
 # %% [markdown]
-# **Q2.** You use the trained codebooks in the opposite order, 8 first. The error (a) stays, a sum does not mind order,
-# (b) grows, (c) shrinks.
+# **Q2.** You use the trained codebooks in the opposite order, 8 first. The error
+#
+# - (a) stays, a sum does not mind order
+# - (b) grows
+# - (c) becomes zero
+# - (d) shrinks
 
 # %% exercise="quiz"
 answer_2 = "b"
@@ -367,8 +375,12 @@ answer_2 = "b"
 quiz("quantise.order", answer_2)
 
 # %% [markdown]
-# **Q3.** An entry that no vector ever chooses (a) does no harm, (b) makes the sound noisy, (c) wastes a number: bits
-# are paid for it, nothing is gained.
+# **Q3.** An entry that no vector ever chooses
+#
+# - (a) makes the file longer by one bit a frame
+# - (b) makes the sound noisy
+# - (c) wastes a number: bits are paid for it, nothing is gained
+# - (d) does no harm
 
 # %% exercise="quiz"
 answer_3 = "c"

@@ -235,17 +235,25 @@ print(f"flattened {flattened:,}, four sequences {separate:,}: {flattened / separ
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** Why do the special tokens come *after* the codes? (a) Token and code number stay the same, (b) it saves
-# memory, (c) BERT does it.
+# **Q1.** Why do the special tokens come *after* the codes?
+#
+# - (a) it saves memory
+# - (b) BERT does it
+# - (c) special tokens must be even numbers
+# - (d) Token and code number stay the same
 
 # %% exercise="quiz"
-answer_1 = "a"
+answer_1 = "d"
 # %%
 quiz("tokens.shifted", answer_1)
 
 # %% [markdown]
-# **Q2.** Four rows flattened into one sequence instead of four sequences: attention does (a) four times, (b) the same,
-# (c) sixteen times the comparisons.
+# **Q2.** Four rows flattened into one sequence instead of four sequences. Attention makes, against all four together,
+#
+# - (a) four times the comparisons
+# - (b) as many
+# - (c) sixteen times as many
+# - (d) half of them
 
 # %% exercise="quiz"
 answer_2 = "a"
@@ -253,11 +261,15 @@ answer_2 = "a"
 quiz("tokens.flattened", answer_2)
 
 # %% [markdown]
-# **Q3.** Should the mean over a clip's positions include EOA and PAD? (a) both must, (b) EOA may, PAD must not,
-# (c) neither may, or the model breaks.
+# **Q3.** Should the mean over a clip's positions include EOA and PAD?
+#
+# - (a) EOA may, PAD must not
+# - (b) neither may, or the model breaks
+# - (c) both may, the mean hardly moves
+# - (d) both must
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "a"
 # %%
 quiz("tokens.eoa", answer_3)
 

@@ -344,8 +344,12 @@ print("looking everywhere alike:", round(steps.mean().item(), 1), "positions")
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** You double the length of one query. Its weights (a) stay, only the direction counts, (b) become sharper,
-# (c) become flatter.
+# **Q1.** You double the length of one query. Its weights
+#
+# - (a) stay, only the direction counts
+# - (b) become sharper
+# - (c) become flatter
+# - (d) move to the next position
 
 # %% exercise="quiz"
 answer_1 = "b"
@@ -354,19 +358,28 @@ quiz("attention.double_query", answer_1)
 
 # %% [markdown]
 # **Q2.** A model without any positions hears "bark, rain" and "rain, bark", and averages over positions. Its answers
-# are (a) the same, (b) different, (c) different only with several heads.
+# are
+#
+# - (a) different only with several heads
+# - (b) the same
+# - (c) different
+# - (d) the same only for short clips
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "b"
 # %%
 quiz("attention.shuffled", answer_2)
 
 # %% [markdown]
-# **Q3.** With rotary positions the same bark comes one second later. The score between two of its frames (a) stays,
-# (b) changes sign, (c) drops.
+# **Q3.** With rotary positions the same bark comes one second later. The score between two of its frames
+#
+# - (a) changes sign
+# - (b) drops
+# - (c) stays
+# - (d) grows with the time that has passed
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "c"
 # %%
 quiz("attention.shifted", answer_3)
 

@@ -291,16 +291,25 @@ for label, vector in zip(labels, vectors, strict=True):
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** A vector is doubled before a LayerNorm. What comes out is (a) the same, (b) doubled, (c) halved.
+# **Q1.** A vector is doubled before a LayerNorm. What comes out is
+#
+# - (a) a vector of zeros
+# - (b) the same
+# - (c) doubled
+# - (d) halved
 
 # %% exercise="quiz"
-answer_1 = "a"
+answer_1 = "b"
 # %%
 quiz("encoder.doubled", answer_1)
 
 # %% [markdown]
-# **Q2.** Width and feed-forward width are both doubled. A block has about (a) twice, (b) four times, (c) eight times
-# the parameters.
+# **Q2.** Width and feed-forward width are both doubled. A block has about
+#
+# - (a) twice
+# - (b) four times
+# - (c) eight times the parameters
+# - (d) as many: only the shape changes
 
 # %% exercise="quiz"
 answer_2 = "b"
@@ -308,11 +317,15 @@ answer_2 = "b"
 quiz("encoder.wider", answer_2)
 
 # %% [markdown]
-# **Q3.** A clip gets another label when it shares a batch with a longer clip. That is (a) normal, (b) a bug, (c) the
-# effect of dropout in evaluation.
+# **Q3.** A clip gets another label when it shares a batch with a longer clip. That is
+#
+# - (a) the effect of dropout in evaluation
+# - (b) normal
+# - (c) a matter of the learning rate
+# - (d) a bug
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "d"
 # %%
 quiz("encoder.companion", answer_3)
 

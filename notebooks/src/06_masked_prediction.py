@@ -26,7 +26,7 @@ from audioformer import plots
 from audioformer.explain.fill import fill, guess, random_gap
 from audioformer.losses import masked_code_loss, mlm_chance
 from audioformer.masking import mask_positions, mask_tokens
-from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
+from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed, use
 from audioformer.tokens import wrap
 
 import math
@@ -221,10 +221,13 @@ check("masking.copied", my_copied)
 
 
 # %%
+copied_row = use("masking.copied", my_copied)  # your function if it has its tick, else the library's
+
+
 def copied(codes, hidden):
     """Every row with its last shown code repeated; a gap at the very start takes the first frame."""
-    last_shown = torch.where(hidden, 0, torch.arange(codes.shape[1])).cummax(1).values
-    return codes.gather(1, last_shown)
+    rows = [copied_row(row, gaps & (torch.arange(len(row)) > 0)) for row, gaps in zip(codes, hidden, strict=True)]
+    return torch.stack([torch.as_tensor(row) for row in rows])
 
 
 # %%
@@ -360,8 +363,12 @@ for label, codes in clips.items():
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** The loss is taken at hidden positions only, because (a) the model does not see the others, (b) it saves time,
-# (c) elsewhere the answer is in the input.
+# **Q1.** The loss is taken at hidden positions only, because
+#
+# - (a) the library allows nothing else
+# - (b) it saves time
+# - (c) elsewhere the answer is in the input
+# - (d) the model does not see the others
 
 # %% exercise="quiz"
 answer_1 = "c"
@@ -369,20 +376,28 @@ answer_1 = "c"
 quiz("masking.where", answer_1)
 
 # %% [markdown]
-# **Q2.** A model has a loss of 3.47 nats at 1024 codes (chance 6.93). It is about as undecided as among (a) 512, (b) 32,
-# (c) 295 codes.
+# **Q2.** A model has a loss of 3.47 nats at 1024 codes (chance 6.93). It is about as undecided as among
+#
+# - (a) 32
+# - (b) 3
+# - (c) 295 codes
+# - (d) 512
 
 # %% exercise="quiz"
-answer_2 = "b"
+answer_2 = "a"
 # %%
 quiz("masking.chance", answer_2)
 
 # %% [markdown]
-# **Q3.** Same share hidden, but in runs of 15 frames instead of single ones. The loss of a trained model (a) falls,
-# (b) rises, (c) stays.
+# **Q3.** Same share hidden, but in runs of 15 frames instead of single ones. The loss of a trained model
+#
+# - (a) stays
+# - (b) falls
+# - (c) rises
+# - (d) becomes zero
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "c"
 # %%
 quiz("masking.longer", answer_3)
 

@@ -352,8 +352,12 @@ print(round(ft2_loss(torch.tensor(2.0), torch.tensor(1.0), alpha=0.8).item(), 4)
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** Three rows, and the loss stops falling at 0.69. (a) That is its floor, (b) the learning rate is too low,
-# (c) there is a bug in the masking.
+# **Q1.** Three rows, and the loss stops falling at 0.69.
+#
+# - (a) That is its floor
+# - (b) the learning rate is too low
+# - (c) The three rows hold the same codes
+# - (d) there is a bug in the masking
 
 # %% exercise="quiz"
 answer_1 = "a"
@@ -361,8 +365,12 @@ answer_1 = "a"
 quiz("contrast.plateau", answer_1)
 
 # %% [markdown]
-# **Q2.** You go from 16 to 64 clips a batch. At the start the loss is (a) higher, and that says nothing about quality,
-# (b) the same, (c) lower.
+# **Q2.** You go from 16 to 64 clips a batch. At the start the loss is
+#
+# - (a) higher, and that says nothing about quality
+# - (b) infinite: too many candidates
+# - (c) the same
+# - (d) lower
 
 # %% exercise="quiz"
 answer_2 = "a"
@@ -370,8 +378,12 @@ answer_2 = "a"
 quiz("contrast.batch", answer_2)
 
 # %% [markdown]
-# **Q3.** A batch holds two clips of the same dog. The contrast alone (a) pulls them together, (b) pushes them apart,
-# (c) leaves them out.
+# **Q3.** A batch holds two clips of the same dog. The contrast alone
+#
+# - (a) pulls together only their first rows
+# - (b) pushes them apart
+# - (c) leaves them out
+# - (d) pulls them together
 
 # %% exercise="quiz"
 answer_3 = "b"

@@ -280,8 +280,12 @@ button(f"Run it for real ({shipped.train.n_steps} steps)", pretrain_for_real)
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** The loss falls quickly from 6.9 to the entropy of the codes and then rests. The model has learnt (a) nothing,
-# (b) what sounds like what, (c) which codes are frequent.
+# **Q1.** The loss falls quickly from 6.9 to the entropy of the codes and then rests. The model has learnt
+#
+# - (a) to copy its input
+# - (b) what sounds like what
+# - (c) which codes are frequent
+# - (d) nothing
 
 # %% exercise="quiz"
 answer_1 = "c"
@@ -289,17 +293,25 @@ answer_1 = "c"
 quiz("pretrain.plateau", answer_1)
 
 # %% [markdown]
-# **Q2.** A run is stopped at step 50 and resumed. Step 51 is (a) step 1, (b) a new draw of clips and masks, (c) the
-# same as without the stop.
+# **Q2.** A run is stopped at step 50 and resumed. Step 51 is
+#
+# - (a) a new draw of clips and masks
+# - (b) the same as without the stop
+# - (c) skipped, to be safe
+# - (d) step 1
 
 # %% exercise="quiz"
-answer_2 = "c"
+answer_2 = "b"
 # %%
 quiz("pretrain.resume", answer_2)
 
 # %% [markdown]
-# **Q3.** The training loss falls, the held-out loss rises. Best remedy: (a) a bigger model, (b) more clips, (c) a
-# higher learning rate.
+# **Q3.** The training loss falls, the held-out loss rises. Best remedy:
+#
+# - (a) a bigger model
+# - (b) more clips
+# - (c) a higher learning rate
+# - (d) more steps
 
 # %% exercise="quiz"
 answer_3 = "b"

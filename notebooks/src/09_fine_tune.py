@@ -428,29 +428,41 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** On 12 test clips FT2 has 11 right, FT1 has 10. You conclude (a) FT2 is 8 points better, (b) nothing yet,
-# (c) the contrast helps.
+# **Q1.** On 12 test clips FT2 has 11 right, FT1 has 10. You conclude
+#
+# - (a) nothing yet
+# - (b) the contrast helps
+# - (c) FT2 is 8 points better
+# - (d) FT1 was trained badly
 
 # %% exercise="quiz"
-answer_1 = "b"
+answer_1 = "a"
 # %%
 quiz("finetune.twelve_clips", answer_1)
 
 # %% [markdown]
-# **Q2.** You measure on the test clips after every epoch and report the best. Your score is (a) right, (b) too high,
-# (c) too low.
+# **Q2.** You measure on the test clips after every epoch and report the best. Your score is
+#
+# - (a) too low
+# - (b) right, if the curve is smooth
+# - (c) right
+# - (d) too high
 
 # %% exercise="quiz"
-answer_2 = "b"
+answer_2 = "d"
 # %%
 quiz("finetune.peeking", answer_2)
 
 # %% [markdown]
-# **Q3.** A model fine-tuned with FT2 on three rows classifies a new clip. It needs (a) row 1's encoder alone,
-# (b) all three encoders, (c) the other clips of the batch.
+# **Q3.** A model fine-tuned with FT2 on three rows classifies a new clip. It needs
+#
+# - (a) all three encoders
+# - (b) the other clips of the batch
+# - (c) row 1's encoder alone
+# - (d) nothing but the codes
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "c"
 # %%
 quiz("finetune.rows", answer_3)
 

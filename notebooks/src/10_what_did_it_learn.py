@@ -330,8 +330,12 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** A head gives half its weight to one frame. That shows (a) the frame decides the label, (b) that the model
-# knows where the sound begins, (c) that the frame is fetched there.
+# **Q1.** A head gives half its weight to one frame. That shows
+#
+# - (a) the frame decides the label
+# - (b) that the model knows where the sound begins
+# - (c) that the frame is fetched there
+# - (d) that all other frames are silent
 
 # %% exercise="quiz"
 answer_1 = "c"
@@ -339,20 +343,28 @@ answer_1 = "c"
 quiz("learnt.weight", answer_1)
 
 # %% [markdown]
-# **Q2.** On a UMAP, two islands are far apart. That shows (a) that the model has separated two classes, (b) that they
-# are very different, (c) nothing about how different they are.
+# **Q2.** On a UMAP, two islands are far apart. That shows
+#
+# - (a) that they are very different
+# - (b) nothing about how different they are
+# - (c) that the map was computed wrongly
+# - (d) that the model has separated two classes
 
 # %% exercise="quiz"
-answer_2 = "c"
+answer_2 = "b"
 # %%
 quiz("learnt.islands", answer_2)
 
 # %% [markdown]
-# **Q3.** A new model's nearest neighbours are right in 70 of 100 cases, log-mel means in 68. The model (a) has learnt
-# what classes are, (b) has yet to show that it adds anything here, (c) is useless.
+# **Q3.** A new model's nearest neighbours are right in 70 of 100 cases, log-mel means in 68. The model
+#
+# - (a) is worse than log-mel
+# - (b) has learnt what classes are
+# - (c) has yet to show that it adds anything here
+# - (d) is useless
 
 # %% exercise="quiz"
-answer_3 = "b"
+answer_3 = "c"
 # %%
 quiz("learnt.rival", answer_3)
 

@@ -468,26 +468,38 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** A dog barks twice. Hiding either bark changes nothing. So (a) the model does not use the barks, (b) neither
-# can be concluded from this, (c) it uses only one of them.
+# **Q1.** A dog barks twice. Hiding either bark changes nothing. So
+#
+# - (a) it uses only one of them
+# - (b) the model does not use the barks
+# - (c) the clip holds no dog
+# - (d) neither can be concluded from this
 
 # %% exercise="quiz"
-answer_1 = "b"
+answer_1 = "d"
 # %%
 quiz("why.redundant", answer_1)
 
 # %% [markdown]
-# **Q2.** The shares of integrated gradients add up to the log-odds exactly. That shows that (a) the integral was
-# computed well, (b) the explanation is right, (c) the model is right.
+# **Q2.** The shares of integrated gradients add up to the log-odds exactly. That shows that
+#
+# - (a) the explanation is right
+# - (b) the model is sure
+# - (c) the model is right
+# - (d) the integral was computed well
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "d"
 # %%
 quiz("why.complete", answer_2)
 
 # %% [markdown]
 # **Q3.** A map of "dog" peaks in the hiss before the bark, and hiding the hiss takes the label away. The map is
-# (a) right, about the model, (b) wrong, (c) useless.
+#
+# - (a) right, about the model
+# - (b) wrong
+# - (c) a sign of a bug in the gradients
+# - (d) useless
 
 # %% exercise="quiz"
 answer_3 = "a"

@@ -331,8 +331,12 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** EnCodecMAE's encoder is cheaper in training than AudioFormer's of the same size because (a) it has no softmax,
-# (b) latents are smaller than codes, (c) it never sees the hidden half.
+# **Q1.** EnCodecMAE's encoder is cheaper in training than AudioFormer's of the same size because
+#
+# - (a) it has no softmax
+# - (b) latents are smaller than codes
+# - (c) it never sees the hidden half
+# - (d) it has fewer layers
 
 # %% exercise="quiz"
 answer_1 = "c"
@@ -340,19 +344,28 @@ answer_1 = "c"
 quiz("autoencoder.cost", answer_1)
 
 # %% [markdown]
-# **Q2.** With gaps of one frame the model guesses nearly every code. Probably (a) the neighbours' latents contain the
-# answer, (b) it has understood the sound, (c) the learning rate is too high.
+# **Q2.** With gaps of one frame the model guesses nearly every code. Probably
+#
+# - (a) the gaps lie in silence
+# - (b) the neighbours' latents contain the answer
+# - (c) it has understood the sound
+# - (d) the learning rate is too high
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "b"
 # %%
 quiz("autoencoder.leak", answer_2)
 
 # %% [markdown]
-# **Q3.** After pre-training, a classifier keeps (a) the encoder, (b) encoder and decoder, (c) the heads.
+# **Q3.** After pre-training, a classifier keeps
+#
+# - (a) the heads
+# - (b) the encoder
+# - (c) encoder and decoder
+# - (d) nothing: it starts again
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "b"
 # %%
 quiz("autoencoder.kept", answer_3)
 

@@ -327,29 +327,41 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** 40 recordings, each cut into 10 pieces. The test set is (a) all the pieces of four recordings, (b) a tenth of
-# the pieces, drawn at random, (c) the last piece of each recording.
+# **Q1.** 40 recordings, each cut into 10 pieces. The test set is
+#
+# - (a) ten pieces of each kind of sound
+# - (b) all the pieces of four recordings
+# - (c) a tenth of the pieces, drawn at random
+# - (d) the last piece of each recording
 
 # %% exercise="quiz"
-answer_1 = "a"
+answer_1 = "b"
 # %%
 quiz("rulers.torn", answer_1)
 
 # %% [markdown]
-# **Q2.** Features are scaled with mean and deviation of *all* clips, then split. That is (a) wrong in principle, if
-# often harmless, (b) right, since no label was used, (c) needed for the nearest neighbour.
+# **Q2.** Features are scaled with mean and deviation of *all* clips, then split. That is
+#
+# - (a) right, since no label was used
+# - (b) needed for the nearest neighbour
+# - (c) right, if there are enough clips
+# - (d) wrong in principle, if often harmless
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "d"
 # %%
 quiz("rulers.scale", answer_2)
 
 # %% [markdown]
-# **Q3.** `esc10` scores highest of all on ESC-50's folds. You (a) leave it out: it has heard them, (b) choose another
-# probe, (c) publish it.
+# **Q3.** `esc10` scores highest of all on ESC-50's folds. You
+#
+# - (a) choose another probe
+# - (b) publish it
+# - (c) repeat it with three seeds
+# - (d) leave it out: it has heard them
 
 # %% exercise="quiz"
-answer_3 = "a"
+answer_3 = "d"
 # %%
 quiz("rulers.heard", answer_3)
 

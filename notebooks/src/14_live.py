@@ -331,28 +331,41 @@ print([f"{one.end_s:.1f} s {one.labels[0]}" for one in view.listener.history] or
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** You stream with chunks of 20 ms, your neighbour with chunks of a second. Your codes (a) are the same, (b) are
-# worse, (c) are better.
+# **Q1.** You stream with chunks of 20 ms, your neighbour with chunks of a second. Your codes
+#
+# - (a) are better
+# - (b) are the same
+# - (c) are worse
+# - (d) are fewer
 
 # %% exercise="quiz"
-answer_1 = "a"
+answer_1 = "b"
 # %%
 quiz("live.chunks", answer_1)
 
 # %% [markdown]
-# **Q2.** The model is slower than the sound. Best is to leave out (a) chunks of sound, (b) answers, (c) nothing.
+# **Q2.** The model is slower than the sound. Best is to leave out
+#
+# - (a) answers
+# - (b) every second codebook
+# - (c) nothing
+# - (d) chunks of sound
 
 # %% exercise="quiz"
-answer_2 = "b"
+answer_2 = "a"
 # %%
 quiz("live.slow", answer_2)
 
 # %% [markdown]
-# **Q3.** Window 5 s. Two seconds after the dog has given way to rain the label still says dog. That is (a) a slow
-# computer, (b) a bug in the stream, (c) to be expected.
+# **Q3.** Window 5 s. Two seconds after the dog has given way to rain the label still says dog. That is
+#
+# - (a) to be expected
+# - (b) a slow computer
+# - (c) a bug in the stream
+# - (d) a wrong sample rate
 
 # %% exercise="quiz"
-answer_3 = "c"
+answer_3 = "a"
 # %%
 quiz("live.window", answer_3)
 

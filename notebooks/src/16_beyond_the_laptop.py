@@ -363,29 +363,41 @@ work.cleanup()
 # %% [markdown]
 # ## Quiz
 #
-# **Q1.** After three days a machine dies, at shard 700 of 4000. You start the same command again. It (a) begins anew,
-# (b) goes on at the first shard that is not there, (c) must be told where.
+# **Q1.** After three days a machine dies, at shard 700 of 4000. You start the same command again. It
+#
+# - (a) stops: the folder is locked for ever
+# - (b) begins anew
+# - (c) goes on at the first shard that is not there
+# - (d) must be told where
 
 # %% exercise="quiz"
-answer_1 = "b"
+answer_1 = "c"
 # %%
 quiz("scale.killed", answer_1)
 
 # %% [markdown]
-# **Q2.** The same batch on one or on four processes. The loss curve is (a) the same but for rounding, (b) four times as
-# steep, (c) noisier.
+# **Q2.** The same batch on one or on four processes. The loss curve is
+#
+# - (a) noisier
+# - (b) the same but shifted by four steps
+# - (c) the same but for rounding
+# - (d) four times as steep
 
 # %% exercise="quiz"
-answer_2 = "a"
+answer_2 = "c"
 # %%
 quiz("scale.processes", answer_2)
 
 # %% [markdown]
-# **Q3.** "State of the art: 53.9." Your first question: (a) how many parameters? (b) which optimiser? (c) on what was
-# the model chosen, and who has done it again?
+# **Q3.** "State of the art: 53.9." Your first question:
+#
+# - (a) on what was the model chosen, and who has done it again
+# - (b) how many GPUs
+# - (c) how many parameters
+# - (d) which optimiser
 
 # %% exercise="quiz"
-answer_3 = "c"
+answer_3 = "a"
 # %%
 quiz("scale.claim", answer_3)
 
