@@ -270,7 +270,7 @@ def test_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
     left = [path.name for path in tmp_path.iterdir()]
     assert left == (["my classifier"] if name.startswith("15") else [])  # what a learner takes home, and nothing else
     if left:
-        assert load(tmp_path / "my classifier").label_names == ("clock_tick", "crying_baby", "dog", "rain")
+        assert load(tmp_path / "my classifier").label_names == ["clock_tick", "crying_baby", "dog", "rain"]
         assert (tmp_path / "my classifier" / "README.md").is_file()
 
 
