@@ -132,12 +132,12 @@ check("masking.loss", my_loss)
 # %% [markdown]
 # ## 3 · A trained model guesses
 #
-# The bundled model `pretrained-hours` has read 28 hours of recordings and no label; the computed dog is new to it. We
+# The bundled model `pretrained` has read 28 hours of recordings and no label; the computed dog is new to it. We
 # hide half of the frames from it, in runs of five. Silence is easy to guess, so the clip is cut to where it sounds, and
 # we count how much of the *barks* is hidden.
 
 # %%
-model, about = af.load_pretrained("pretrained-hours")
+model, about = af.load_pretrained("pretrained")
 codec = af.load_codec(about["codec"]["name"])
 config = model.config
 waveform = trimmed("dog")  # the bundled clip without the silence around it

@@ -31,13 +31,13 @@ from audioformer.data.datasets import open_dataset
 from audioformer.data.synth import synth_clip
 from audioformer.evaluation.baseline import accuracy, dataset_features, fit_svm
 from audioformer.evaluation.benches.cells import shipped
+from audioformer.evaluation.frozen_head import FrozenHead, quick
 from audioformer.finetune import FineTuning
-from audioformer.frozen_head import FrozenHead, quick
 from audioformer.metrics import wilson_interval
 from audioformer.predict import window_starts
-from audioformer.pretrain import load_start
 from audioformer.reading.files import other_files, said_of_others
 from audioformer.recipes import FinetuneConfig
+from audioformer.start import load_start
 from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, trimmed, use, watch
 from audioformer.train import train
 from audioformer.widgets import record
@@ -222,7 +222,7 @@ print(f"classic: {classic:.2f}, measured on {len(truth)} recordings")
 # %% [markdown]
 # ## 5 · Two other starts
 #
-# **From a pre-trained model**: `pretrained-hours` has read 28 hours of recordings and no names. Everything in it may
+# **From a pre-trained model**: `pretrained` has read 28 hours of recordings and no names. Everything in it may
 # change. **From the vectors of `esc10`**: a classifier that knows ten other names is left as it is; only a new last
 # layer is learnt on what it makes of your sounds, which takes seconds.
 #
@@ -232,7 +232,7 @@ print(f"classic: {classic:.2f}, measured on {len(truth)} recordings")
 steps = {"n_steps": budget(60, 4), "batch_size": 12, "seed": SEED}
 schedule = af.TrainConfig(**steps, learning_rate=5e-4, head_factor=2.0, weight_decay=0.05)
 recipe = FinetuneConfig(schedule, crop_s=2.0, min_crop_s=1.5, token_mask=0.1, token_span=5)
-pretrained, _ = af.load_pretrained("pretrained-hours", expect=corpus.codec)
+pretrained, _ = af.load_pretrained("pretrained", expect=corpus.codec)
 origin = "computed sounds" if STAND_INS else "recordings of my own"
 card = {"title": "My sounds", "limits": f"Learnt from {len(learn)} variants of a handful of {origin}."}
 task = FineTuning(recipe, pretrained, learn, corpus.label_names, False, corpus.codec, card=card)
@@ -409,7 +409,7 @@ slider("Is there a threshold that passes your sounds and stops strangers?", LEVE
 # In a terminal:
 #
 #     audioformer prepare "my sounds" --dataset folder -o codes --variants 8 --augment strong
-#     audioformer finetune codes --from pretrained-hours --folds 1 --held-out-folds 2 -o "my classifier"
+#     audioformer finetune codes --from pretrained --folds 1 --held-out-folds 2 -o "my classifier"
 #     audioformer classify new.wav --checkpoint "my classifier"
 #     audioformer app --checkpoint "my classifier"
 #
