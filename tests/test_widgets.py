@@ -583,8 +583,8 @@ def data_recorder(tmp_path):
     return record(tmp_path / "my sounds", ["dog", "door bell"], seconds=0.5)
 
 
-def spoken(recorder, samples, number=1, **changes):
-    """What the data_recorder replies to a recording."""
+def spoken(data_recorder, samples, number=1, **changes):
+    """What the recorder replies to a recording."""
     pcm = base64.b64encode((np.asarray(samples) * 32767).astype("<i2").tobytes()).decode()
     data_recorder.event = {
         "name": "save",
