@@ -2,7 +2,7 @@
 // is collected, so a slow model gets longer portions and only its latest window, and no sound is lost.
 import { onLook } from "./colours.js";
 import { part } from "./dom.js";
-import { encoded, Microphone, MicrophoneChoice, PAUSED, reason } from "./microphone.js";
+import { inBase64, Microphone, MicrophoneChoice, PAUSED, reason } from "./microphone.js";
 import { Player } from "./player.js";
 import { Rolling } from "./rolling.js";
 
@@ -192,7 +192,7 @@ export class LiveView {
     const window_s = Number(this.find(".af-window").value) || null;
     const ended = this.arrived - (1000 * (this.captured - first - samples.length)) / this.rate; // when its last sample came
     this.sent = { at: performance.now(), ended };
-    this.send({ take: this.take, first, rate: this.rate, pcm: encoded(pcm), frames: this.frames, columns: this.columns, window_s });
+    this.send({ take: this.take, first, rate: this.rate, pcm: inBase64(pcm), frames: this.frames, columns: this.columns, window_s });
   }
 
   answer(reply) {

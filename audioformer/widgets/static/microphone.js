@@ -177,7 +177,7 @@ export class MicrophoneChoice {
 }
 
 // 16-bit samples as bytes in base64, as Python takes them.
-export function encoded(pcm) {
+export function inBase64(pcm) {
   const raw = new Uint8Array(pcm.buffer);
   let text = "";
   for (let i = 0; i < raw.length; i += 8192) text += String.fromCharCode(...raw.subarray(i, i + 8192));

@@ -1,6 +1,6 @@
 // Recordings for a classifier of one's own: press, make the sound, and it lies in the folder of its kind.
 import { part } from "./dom.js";
-import { encoded, Microphone, MicrophoneChoice, PAUSED, reason } from "./microphone.js";
+import { inBase64, Microphone, MicrophoneChoice, PAUSED, reason } from "./microphone.js";
 
 const PAGE = `
   <div class="af-bar" role="group" aria-label="Record">
@@ -70,7 +70,7 @@ export class RecordView {
     const pcm = new Int16Array(this.captured);
     let at = 0;
     for (const block of this.blocks) for (const value of block) pcm[at++] = Math.max(-32768, Math.min(32767, Math.round(value * 32767)));
-    const recording = { pcm: encoded(pcm), rate: this.rate, kind: this.find(".af-kind").value, day: this.find(".af-day").value };
+    const recording = { pcm: inBase64(pcm), rate: this.rate, kind: this.find(".af-kind").value, day: this.find(".af-day").value };
     this.close();
     this.say("Saving …");
     this.send("save", recording);
