@@ -20,6 +20,7 @@ from audioformer_app.lessons import Lessons  # noqa: E402
 from audioformer_app.listening import Listening  # noqa: E402
 from audioformer_app.models import Models  # noqa: E402
 from audioformer_app.reader import mention, readable  # noqa: E402
+from audioformer_app.rooms import sight  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
 from audioformer_app.tour import TOUR  # noqa: E402
 from audioformer_app.views import clip_player, fixed, header, room_view, sample_picker  # noqa: E402
@@ -149,6 +150,10 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
         with gr.Tab("Map", id="map"):
             rooms["map"] = room_view("map", elem_classes="af-plain")
             _help(texts.MAP, texts.MAP_NEIGHBOURS, texts.MAP_LIMITS)
+        if sight.is_here():
+            with gr.Tab("Sight", id="sight"):
+                rooms["sight"] = room_view("sight", elem_classes="af-plain")
+                _help(texts.SIGHT, texts.SIGHT_HOW, texts.SIGHT_LIMITS)
         with gr.Tab("Live", id="live"):
             rooms["live"] = room_view("live", ("push", "freeze", "use"), elem_classes="af-plain")
             _help(texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS)

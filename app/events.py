@@ -21,7 +21,7 @@ from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
 from audioformer_app.models import ENCODEC, Models
-from audioformer_app.rooms import attention, codebook, edit, flow, mask, results, switches, why
+from audioformer_app.rooms import attention, codebook, edit, flow, mask, results, sight, switches, why
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms.sent import whole_number
 from audioformer_app.samples import Sample
@@ -67,6 +67,7 @@ ROOMS = {
     "why": why.ANSWERS,
     "map": sound_map.ANSWERS,
     "results": results.ANSWERS,
+    "sight": sight.ANSWERS,
 }
 LISTENERS = ("codec", "checkpoint")
 

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from audioformer.evaluation.benches import adapt, probe
+from audioformer.evaluation.benches import adapt, probe, sight
 
 HERE = Path(__file__).resolve().parent
 ASSETS = HERE.parent / "audioformer" / "assets"
@@ -184,6 +184,13 @@ def summary() -> str:
     return table(head, [[*row, svm, note] for row, svm, note in zip(rows, classic, notes, strict=True)])
 
 
+def sight_tables() -> str:
+    """Grid, pairs and maps of sound and sight, and the commands behind them."""
+    document = here("sight")
+    tables = sight.as_markdown(document).strip().partition("\n\n")[2]
+    return "\n".join([tables, "", "```console", *(f"$ {command}" for command in document["commands"]), "```"])
+
+
 TABLES = {
     "summary": summary,
     "recipes": lambda: recipes(("esc10", "digits", "scenes")),
@@ -200,6 +207,7 @@ TABLES = {
     "speed": speed,
     "growth": growth,
     "codec": codec,
+    "sight": sight_tables,
 }
 
 

@@ -83,7 +83,7 @@ def recipe(steps: int = 60, batch: int = 32, **changes) -> AudioVisualRecipe:
         channels=4, d_model=32, n_layers=1, shared_width=16, codebook_size=16, n_codebooks=3, **changes.pop("model", {})
     )
     settings = TrainConfig(n_steps=steps, batch_size=batch, learning_rate=5e-3, validate_every=steps)
-    return replace(AudioVisualRecipe(model, settings, crop_s=0.4), **changes)
+    return replace(AudioVisualRecipe(model, settings, sound_s=0.4), **changes)
 
 
 def made(config=None, data=None, held_out=()) -> PairContrast:
@@ -171,7 +171,7 @@ def test_what_belongs_together_is_found_and_shuffled_pairs_end_at_chance(pairing
 
 
 def test_scenes_are_told_apart_and_a_view_of_codes_joins_in():
-    config = recipe(steps=3, batch=6, model={"picture": "scenes", "codes": True}, crop_s=3.0)
+    config = recipe(steps=3, batch=6, model={"picture": "scenes", "codes": True}, sound_s=3.0)
     task = made(config, knocks(), knocks(6, seed=3))
     records = list(train(task, config.train))
     assert {"sound-codes", "sound-picture", "codes-picture"} <= set(records[-1].losses)
@@ -252,7 +252,7 @@ def test_the_command_line_trains_it_and_all_that_follows_reads_it(spoken, tmp_pa
     [
         ("plain", [], "holds codes only; prepare it with --frames mel256"),
         ("mel", ["--rows", "summed"], "--rows: the method audiovisual"),
-        ("mel", ["--set", "model.picture=scenes", "--set", "crop_s=3"], "no object is drawn for the classes 0, 1"),
+        ("mel", ["--set", "model.picture=scenes", "--set", "sound_s=3"], "no object is drawn for the classes 0, 1"),
         ("mel", ["--preset", "digit"], "nearest: digits"),
     ],
 )

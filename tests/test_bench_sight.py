@@ -131,10 +131,10 @@ def home(tmp_path_factory):
 
 
 def test_the_benchmark_trains_cells_once_and_measures_a_checkpoint(home, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sight, "GRID", [(8, 32, False), (8, 32, True)])
+    monkeypatch.setattr(sight, "CROSS", [(8, 32, False), (8, 32, True)])
     monkeypatch.setattr(sight, "MODEL", replace(sight.MODEL, channels=2, d_model=8, shared_width=8))
     monkeypatch.setattr(sight, "SPEAKERS_OUT", 1)
-    recipe = ["--method", "audiovisual", "--preset", "test", "--set", "model.picture=scenes", "--set", "crop_s=3"]
+    recipe = ["--method", "audiovisual", "--preset", "test", "--set", "model.picture=scenes", "--set", "sound_s=3"]
     assert main(["pretrain", str(home / "scenes-codes"), *recipe, "-o", str(tmp_path / "model")]) == 0
     parts = ["bench", "sight", "--digits", str(home / "digits-codes"), "--scenes", str(home / "scenes-codes")]
     parts += ["--checkpoint", str(tmp_path / "model"), "--steps", "2", "--seeds", "2", "-o", str(tmp_path / "out")]

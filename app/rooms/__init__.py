@@ -7,6 +7,7 @@
     codebook   which entries of a codebook are used, where they lie, how one sounds
     results    what the models were measured at
     map        many sounds as two models see them, and where the clip lies among them
+    sight      drawn scenes whose things sound, and where a sound points; handwritten digits for a spoken one
     teach      examples of sounds that somebody names, and a classifier learnt from them
     drawn      a figure as the page shows it
     live       who listens through which microphone, and what becomes of a frozen moment

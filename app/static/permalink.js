@@ -15,6 +15,7 @@ const [WORD, NAME] = [/^[a-z]{1,12}$/, /^[^\\<>]{0,80}$/];
 const ASKED = {
   mask: { ratio: NUMBER, span: NUMBER, seed: NUMBER }, attention: { layer: NUMBER, head: NUMBER }, why: { why: NAME, by: WORD, top: NUMBER },
   flow: { step: WORD, block: NUMBER, head: NUMBER }, map: { left: NAME, right: NAME, map: WORD, colour: WORD }, results: { result: WORD, on: NAME },
+  sight: { seed: NUMBER },
 }; // prettier-ignore
 const PATIENCE_MS = 600;
 

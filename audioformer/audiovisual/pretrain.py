@@ -46,13 +46,13 @@ class AudioVisualRecipe:
     pairing: str = "digit"  # how a recording of a digit gets its picture: digits.PAIRINGS
     resolution: int = 0  # pixels a side that are left of a picture; 0 = all
     spare_same: bool = False  # clips of the same class are no negatives; uses labels
-    crop_s: float = 3.0  # stretch of a clip, seconds
+    sound_s: float = 3.0  # stretch of a clip, seconds
 
     def __post_init__(self):
         """Refuse what cannot train."""
         check_names([self.pairing], list(PAIRINGS), "the list of pairings")
         require(0 < self.temperature <= 1, f"temperature={self.temperature} must lie above 0 and up to 1; try 0.1")
-        require(self.crop_s > 0, f"crop_s={self.crop_s} must be above 0 seconds")
+        require(self.sound_s > 0, f"sound_s={self.sound_s} must be above 0 seconds")
         require(not (self.mix and self.model.codes), "mix=true: codes are names and cannot be mixed; leave one out")
         full = {"digits": 8, "scenes": SIZE}.get(self.model.picture, 1)
         fits = self.resolution == 0 or (self.resolution > 0 and full % self.resolution == 0)
@@ -63,18 +63,18 @@ class AudioVisualRecipe:
         return asdict(self)
 
 
-_DIGITS = TrainConfig(n_steps=500, batch_size=128, learning_rate=3e-3, average=0.98, save_every=100)
+_DIGITS = TrainConfig(n_steps=300, batch_size=128, learning_rate=3e-3, average=0.98, save_every=100)
 RECIPES = {
-    "digits": AudioVisualRecipe(AudioVisualConfig(), _DIGITS, crop_s=0.64),
+    "digits": AudioVisualRecipe(AudioVisualConfig(), _DIGITS, sound_s=0.64),
     "scenes": AudioVisualRecipe(
-        AudioVisualConfig(picture="scenes", shared_width=64), replace(_DIGITS, n_steps=900, batch_size=32), 0.03
+        AudioVisualConfig(picture="scenes", shared_width=64), replace(_DIGITS, n_steps=500, batch_size=32), 0.03
     ),
     # no picture: log-mel bands and codes of the same sound, the audio-only cousin (arXiv 2103.06508)
     "sound": AudioVisualRecipe(AudioVisualConfig(picture="none", codes=True), _DIGITS),
     "test": AudioVisualRecipe(
         AudioVisualConfig(channels=2, d_model=16, n_layers=1, shared_width=8, n_codebooks=2),
         TrainConfig(n_steps=4, batch_size=4, save_every=2),
-        crop_s=0.8,
+        sound_s=0.8,
     ),
 }
 
@@ -105,19 +105,27 @@ class PairContrast(Task):
         clips: a Corpus with mel256 frames, whose classes have pictures (digits.py, scenes.py); kept in memory.
         codec: description of the corpus's codec.
         held_out: clips never trained on; they get pictures of other writers, or in other colours.
+        items: filled with what was read of `clips`, for other tasks with the same clips.
     """
 
-    def __init__(self, config: AudioVisualRecipe, clips: Sequence, codec: dict, held_out: Sequence = ()):
+    def __init__(
+        self,
+        config: AudioVisualRecipe,
+        clips: Sequence,
+        codec: dict,
+        held_out: Sequence = (),
+        items: dict | None = None,
+    ):
         super().__init__()
         require_clips(clips, config.model.n_codebooks if config.model.codes else 0, "pre-training")
         torch.manual_seed(config.train.seed)
         self.config, self.codec, self.held_out = config, codec, held_out
         self.model = AudioVisual(config.model)
-        self.crop = round(config.crop_s * FRAME_RATE)
+        self.crop = round(config.sound_s * FRAME_RATE)
         train = config.train
         self.sampler = CodeSampler(clips, train.batch_size, train.accumulate, self.crop, self.crop, train.seed)
         self.chance = {"contrast": math.log(train.batch_size // train.accumulate)}
-        self.learned = Clips(self.model, clips, config, "train")
+        self.learned = Clips(self.model, clips, config, "train", items)
         self.measured = Clips(self.model, held_out, config, "val") if len(held_out) else None
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> dict:
@@ -198,11 +206,19 @@ class Clips:
         clips: of a corpus with mel256 frames.
         config: the recipe.
         part: "train", "val" or "test": whose digits, and which colours.
+        items: what was read of these clips, by number; it grows.
     """
 
-    def __init__(self, model: AudioVisual, clips: Sequence, config: AudioVisualRecipe, part: str):
+    def __init__(
+        self,
+        model: AudioVisual,
+        clips: Sequence,
+        config: AudioVisualRecipe,
+        part: str,
+        items: dict[int, tuple[Tensor, Tensor]] | None = None,
+    ):
         self.model, self.clips, self.config = model, clips, config
-        self._items: dict[int, tuple[Tensor, Tensor]] = {}
+        self._items = {} if items is None else items
         matrix = getattr(clips, "label_matrix", None)
         self.labels = np.zeros(len(clips), int) if matrix is None or not matrix.size else matrix.argmax(1)
         names, kind = getattr(clips, "label_names", ()), config.model.picture

@@ -53,9 +53,9 @@ def convolution(n_in: int, n_out: int, stride: int | tuple[int, int]) -> nn.Sequ
     return nn.Sequential(nn.Conv2d(n_in, n_out, 3, stride, 1), ChannelNorm(n_out), nn.ReLU())
 
 
-def plain_convolution(n_in: int, n_out: int, stride: int) -> nn.Sequential:
-    """3 x 3, then ReLU; no norm, which would make the empty ground as strong as what stands on it."""
-    convolve = nn.Conv2d(n_in, n_out, 3, stride, 1)
+def plain_convolution(n_in: int, n_out: int, stride: int, size: int = 3) -> nn.Sequential:
+    """Convolution, then ReLU; no norm, which would make the empty ground as strong as what stands on it."""
+    convolve = nn.Conv2d(n_in, n_out, size, stride, size // 2)
     nn.init.kaiming_normal_(convolve.weight, nonlinearity="relu")
     nn.init.zeros_(convolve.bias)
     return nn.Sequential(convolve, nn.ReLU())
@@ -174,7 +174,8 @@ class PictureTower(nn.Module):
         super().__init__()
         c = config.channels
         self.begin = nn.Sequential(plain_convolution(config.n_colours, c, 2), plain_convolution(c, 2 * c, 2))
-        self.middle, self.end = plain_convolution(2 * c, 4 * c, 1), plain_convolution(4 * c, 4 * c, 1)
+        # a vector sees 15 pixels, about a thing's size: with more it may stand far from what it tells of
+        self.middle, self.end = plain_convolution(2 * c, 4 * c, 1), plain_convolution(4 * c, 4 * c, 1, 1)
         self.width = 4 * c
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -265,7 +265,7 @@ def add_load(benches, run) -> None:
 def add_sight(benches, run) -> None:
     """Add `bench sight`."""
     about = (
-        "Sound and sight. Digits: small towers trained for every cell of resolution x batch x mixing and for controls, "
+        "Sound and sight. Digits: small towers trained for cells of resolution x batch x mixing and for controls, "
         "measured on speakers and writers held out, beside chance and a classic rival (warping and pixels). Scenes: "
         "does a checkpoint's map point at the thing that is heard, in colours that training never showed, beside "
         "motion? Finished cells stay: the same command continues."
@@ -278,8 +278,13 @@ def add_sight(benches, run) -> None:
     add("--scenes", metavar="CORPUS", help="sounds of the kinds that are drawn, prepared with --frames mel256")
     add("--checkpoint", type=words, default=(), metavar="NAME,...", help="models of scenes to measure on --scenes")
     add("--seeds", type=at_least_one, default=3, metavar="N", help="seeds; each holds out two speakers (default 3)")
-    add("--steps", type=at_least_one, default=100, metavar="N", help="steps of each cell (default 100)")
-    add("--only", type=words, metavar="NAME,...", help="grid, controls (default both)")
+    add("--steps", type=at_least_one, default=60, metavar="N", help="steps of each cell (default 60)")
+    add(
+        "--only",
+        type=words,
+        metavar="NAME,...",
+        help="cross (every batch at 8 pixels, every resolution at 128), grid (all), controls (default cross,controls)",
+    )
 
 
 BENCHES = {

@@ -3,7 +3,7 @@
     audioformer bench sight --digits runs/fsdd-codes -o runs/sight --steps 100
     audioformer bench sight --scenes runs/heard-codes --checkpoint sight-scenes -o runs/sight
 
-Digits: small towers are trained anew for every cell of resolution x batch x mixing, and for the controls; a seed holds
+Digits: small towers are trained anew for cells of resolution x batch x mixing, and for the controls; a seed holds
 out two of the six speakers, so that three seeds hold out all. Writers 12 to 14 are never trained on. All cells take the
 same number of steps: a larger batch sees more. Scenes: a finished checkpoint is measured on other sounds, in colours
 that training never shows. Finished cells stay: the same command continues.
@@ -38,6 +38,7 @@ from audioformer.train import train
 
 RESOLUTIONS, BATCHES, SPEAKERS_OUT = (8, 4, 2), (32, 128, 512), 2
 GRID = [(resolution, batch, mix) for resolution in RESOLUTIONS for batch in BATCHES for mix in (False, True)]
+CROSS = [cell for cell in GRID if cell[0] == 8 or cell[1] == 128]  # every batch at 8 pixels, every resolution at 128
 CONTROLS = {  # beside the cell of 8 pixels, 128 clips, no mixing
     "fixed": {"pairing": "fixed"},
     "shuffled": {"pairing": "shuffled"},
@@ -49,28 +50,28 @@ Say = Callable[[str], None]
 
 
 def cells(only: Sequence[str] | None = None) -> dict[str, AudioVisualRecipe]:
-    """Name to recipe, of the grid and the controls; `only` keeps "grid" or "controls"."""
-    found = {}
-    if not only or "grid" in only:
-        for resolution, batch, mix in GRID:
+    """Name to recipe: CROSS and the controls; `only` names "cross", "grid" (all of it) or "controls"."""
+    found, only = {}, only or ("cross", "controls")
+    if "grid" in only or "cross" in only:
+        for resolution, batch, mix in GRID if "grid" in only else CROSS:
             name = f"{resolution} pixels, batch {batch}{', mixed' if mix else ''}"
             found[name] = AudioVisualRecipe(
-                MODEL, TrainConfig(batch_size=batch), mix=mix, resolution=resolution, crop_s=CROP_S
+                MODEL, TrainConfig(batch_size=batch), mix=mix, resolution=resolution, sound_s=CROP_S
             )
-    if not only or "controls" in only:
-        plain = AudioVisualRecipe(MODEL, TrainConfig(batch_size=128), resolution=8, crop_s=CROP_S)
+    if "controls" in only:
+        plain = AudioVisualRecipe(MODEL, TrainConfig(batch_size=128), resolution=8, sound_s=CROP_S)
         found |= {name: replace(plain, **changes) for name, changes in CONTROLS.items()}
     return found
 
 
-def trained(recipe: AudioVisualRecipe, clips: Corpus, steps: int, seed: int) -> tuple[PairContrast, dict]:
+def trained(recipe: AudioVisualRecipe, clips: Corpus, steps: int, seed: int, items: dict) -> tuple[PairContrast, dict]:
     """A task after so many steps, ready to be measured, and the last step's losses.
 
     Raises:
         AudioformerError: the corpus holds no mel frames, or no digits.
     """
     settings = replace(recipe.train, n_steps=steps, learning_rate=3e-3, average=0.9, seed=seed)
-    task = PairContrast(replace(recipe, train=settings), clips, clips.codec)
+    task = PairContrast(replace(recipe, train=settings), clips, clips.codec, items=items)
     *_, last = train(task, settings)
     return task.eval(), last.losses
 
@@ -88,12 +89,12 @@ def digits_scores(task: PairContrast, held_out: Corpus, seed: int) -> dict[str, 
     return scores | {f"one_shot_{name}": value for name, value in shots.items()}
 
 
-def measure_digits(recipe: AudioVisualRecipe, corpus: Corpus, steps: int, seed: int) -> dict:
-    """Train one cell and measure it."""
+def measure_digits(recipe: AudioVisualRecipe, corpus: Corpus, steps: int, seed: int, items: dict) -> dict:
+    """Train one cell and measure it; items as `PairContrast`'s."""
     speakers = sorted(set(corpus.column("group").tolist()))
     out = [speakers[(SPEAKERS_OUT * seed + i) % len(speakers)] for i in range(SPEAKERS_OUT)]
     learnt = corpus.select(not_groups=out, variants=[0], not_split="test")
-    task, losses = trained(recipe, learnt, steps, seed)
+    task, losses = trained(recipe, learnt, steps, seed, items)
     held_out = corpus.select(groups=out, variants=[0], not_split="test")
     about = {"speakers": out, "steps": steps, "seed": seed, "batch": recipe.train.batch_size, "mix": recipe.mix}
     about |= {"resolution": recipe.resolution, "pairing": recipe.pairing, "spare_same": recipe.spare_same}
@@ -142,11 +143,12 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
         corpus = Corpus.open(arguments.digits)
         chosen = cells(arguments.only)
         for seed in range(arguments.seeds):
+            items: dict = {}
             for name, recipe in chosen.items():
                 show(f"seed {seed}: {name}")
                 decides = json.dumps([recipe.to_dict(), corpus.info.clips_hash, arguments.steps, seed])
                 path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
-                record = remembered(path, partial(measure_digits, recipe, corpus, arguments.steps, seed))
+                record = remembered(path, partial(measure_digits, recipe, corpus, arguments.steps, seed, items))
                 rows.append({"cell": name} | record)
     lines = digits_rows(rows)
     for checkpoint in arguments.checkpoint or ():
