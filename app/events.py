@@ -21,7 +21,7 @@ from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
 from audioformer_app.models import ENCODEC, Models
-from audioformer_app.rooms import attention, codebook, edit, flow, mask, results, sight, switches, why
+from audioformer_app.rooms import attention, codebook, edit, flow, mask, results, sight, stability, switches, why
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms.sent import whole_number
 from audioformer_app.samples import Sample
@@ -58,7 +58,7 @@ def codec_note(name: str, models: Models) -> str:
 
 
 ROOMS = {
-    "listen": {**handlers.ANSWERS, **edit.ANSWERS, **codebook.ANSWERS},
+    "listen": {**handlers.ANSWERS, **edit.ANSWERS, **codebook.ANSWERS, **stability.ANSWERS},
     "mask": mask.ANSWERS,
     "attention": attention.ANSWERS,
     "flow": flow.ANSWERS,

@@ -77,6 +77,11 @@ def test_a_guess_and_the_filling_are_heard(masked):
         masked.page.click(f".af-room[data-room=mask] [data-sound={name}]")
         masked.page.wait_for_selector(f".af-room[data-room=mask][data-sound={name}]")
     assert "of the hidden codes are the true ones" in masked.text(".af-room[data-room=mask] .af-status")
+    masked.page.wait_for_selector(".af-room[data-room=mask][data-step='8']")  # it was filled before one's eyes
+    masked.page.focus(".af-fill-step")
+    masked.page.keyboard.press("Home")
+    masked.page.wait_for_selector(".af-room[data-room=mask][data-step='0']")
+    assert re.match(r"step 0 of 8: 0 of \d+ codes filled", masked.text(".af-filling output"))
     masked.page.click(".af-room[data-room=mask] [data-sound=original]")
 
 
@@ -129,6 +134,24 @@ def test_codes_are_changed_and_undone(tab):
     tab.page.wait_for_selector(".af-listen[data-edits='0']")
     assert tab.text(".af-edited") == "As it was."
     assert tab.page.query_selector("[data-sound=edited]") is None
+
+
+def test_small_changes_are_counted_heard_and_seen(tab):
+    tab.page.click("button[role=tab]:has-text('Listen')")
+    tab.page.click(".af-listen .af-tools button:has-text('Small changes')")
+    tab.page.wait_for_selector(".af-stability[data-shown]")
+    table = tab.page.locator(".af-stay tr")
+    assert table.count() == 1 + 9  # seven shifts, louder, noise
+    assert table.nth(7).locator("th").inner_text() == "▶ 320 samples later: one whole frame"
+    shares = [int(text[:-2]) for text in table.nth(7).locator("td").all_inner_texts()]
+    assert len(shares) == 3
+    assert min(shares) > 95  # the codes move along
+    table.nth(4).locator("button").click()
+    tab.page.wait_for_selector(".af-listen[data-varied='3']")
+    assert tab.page.get_attribute("[data-sound=varied]", "aria-checked") == "true"
+    assert re.search(r"Heard: .*160 samples later.* The classifier hears \w+, \d+ %", tab.text(".af-stability"))
+    tab.page.click("[data-sound=original]")
+    tab.page.click(".af-listen .af-tools button:has-text('Small changes')")
 
 
 def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):

@@ -9,7 +9,7 @@ from tiny import tiny_codec
 from audioformer.errors import AudioformerError
 from audioformer.explain import edit as editing
 from audioformer.explain.edit import Edit
-from audioformer.explain.fill import fill, guess, hidden_log_probabilities, random_gap
+from audioformer.explain.fill import fill, fill_in_steps, guess, hidden_log_probabilities, random_gap
 from audioformer.masking import mask_positions
 from audioformer.model import AudioFormer
 from audioformer.recipes import preset
@@ -107,6 +107,17 @@ def test_filling_in_steps_keeps_the_surest_and_asks_again(codes, gap):
     again = hidden_log_probabilities(one, known, rest).max(1)
     second = tuple(rest.nonzero()[again.values.argmax()])
     assert stepwise[second] == again.indices[again.values.argmax()]
+
+
+def test_every_place_has_the_step_that_filled_it(codes, gap):
+    filled, step_of = fill_in_steps(model(), codes, gap, n_steps=4)
+    assert filled.equal(fill(model(), codes, gap, n_steps=4))
+    assert (step_of > 0).equal(gap)
+    counts = [int((step_of == step).sum()) for step in range(1, 5)]
+    assert sum(counts) == 13
+    assert counts[0] < counts[-1]  # a cosine: few at first
+    first = hidden_log_probabilities(model(), codes, gap).max(1).values
+    assert first[step_of[gap] == 1].min() >= first[step_of[gap] > 1].max()  # the surest
 
 
 def test_a_random_gap_is_that_of_pre_training(codes):

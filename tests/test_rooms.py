@@ -178,6 +178,9 @@ def test_gap_and_fillings_are_heard(shown, offered, codes):
         marks = levels(answer["lanes"]["codes"]["marks"], (2, 150))
         kinds = {"codes": 0, "gap": 1}.get(name, torch.where(heard == codes, 3, 2))
         np.testing.assert_array_equal(marks, (hidden * kinds).numpy())
+        steps = levels(answer["steps"], (2, 150))
+        assert steps.max() == {"oneshot": 1, "steps": mask.N_STEPS}.get(name, 0)
+        assert ((steps > 0) == hidden.numpy()).all() or name in ("codes", "gap")
 
 
 def test_a_guess_is_heard_in_the_place_of_the_code(shown, offered, codes):

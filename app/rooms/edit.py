@@ -48,7 +48,7 @@ def change(analysis: Analysis, data: dict, models: Models) -> dict:
         "codes": lanes.codes(changed.numpy(), analysis.frame_rate, ranks, marks=marked, id=None),
     }
     answer = {"token": analysis.token, "lanes": pictures, "changed": float(marks.mean()), "n_edits": len(data["edits"])}
-    return {**answer, "wav": wav_base64(sound, analysis.sample_rate), "label": _label(analysis, changed, models)}
+    return {**answer, "wav": wav_base64(sound, analysis.sample_rate), "label": label_of(analysis, changed, models)}
 
 
 def curve(analysis: Analysis, data: dict, models: Models) -> dict:  # noqa: ARG001 - every answer takes the same three
@@ -101,7 +101,7 @@ def _edits(sent, shape: tuple[int, int]) -> list[editing.Edit]:
     ]
 
 
-def _label(analysis: Analysis, changed: torch.Tensor, models: Models) -> dict | None:
+def label_of(analysis: Analysis, changed: torch.Tensor, models: Models) -> dict | None:
     """The label of the changed codes; None where the checkpoint reads another codec's."""
     if analysis.verdict is None:
         return None

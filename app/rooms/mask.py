@@ -12,7 +12,7 @@ from torch import Tensor
 from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import held_code
 from audioformer.explain.edit import silent_column
-from audioformer.explain.fill import Guesses, fill, guess, random_gap
+from audioformer.explain.fill import Guesses, fill_in_steps, guess, random_gap
 from audioformer.predict import predict_codes
 from audioformer.widgets import lanes
 from audioformer.widgets.sounds import wav_base64
@@ -71,8 +71,8 @@ def listen(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `wav`, `name`, `same` (the share of hidden codes that are as they were), and `lanes` of what is heard:
-        `mel`, and `codes` with right and wrong fillings marked.
+        dict with `wav`, `name`, `same` (the share of hidden codes that are as they were), `lanes` of what is heard
+        (`mel`, and `codes` with right and wrong fillings marked), and `steps`: in which step each place was filled.
 
     Raises:
         AudioformerError: as `look`.
@@ -80,11 +80,12 @@ def listen(analysis: Analysis, data: dict, models: Models) -> dict:
     guesser, codes = _codes(analysis, models)
     name = one_of(data.get("name"), SOUNDS, "sound")
     hidden = grid_bits(data.get("hidden"), tuple(codes.shape))
-    heard = codes
+    heard, step_of = codes, torch.zeros_like(codes)
     if hidden.any() and name == "gap":
         heard = torch.where(hidden, silent_column(guesser.codec, len(codes)).to(codes)[:, None], codes)
     elif hidden.any() and name != "codes":
-        heard = fill(guesser.model, codes, hidden, 1 if name == "oneshot" else N_STEPS, guesser.window)
+        n_steps = 1 if name == "oneshot" else N_STEPS
+        heard, step_of = fill_in_steps(guesser.model, codes, hidden, n_steps, guesser.window)
     same = float((heard == codes)[hidden].float().mean()) if hidden.any() else 1.0
     n_samples = round(analysis.duration_s * guesser.codec.sample_rate)
     sound = guesser.codec.decode(heard, n_samples=n_samples)[0].mean(0).numpy()
@@ -99,6 +100,7 @@ def listen(analysis: Analysis, data: dict, models: Models) -> dict:
         | {"weight": 0.5},
     }
     told = {"token": analysis.token, "name": name, "hidden": data["hidden"], "same": same, "lanes": pictures}
+    told["steps"] = lanes.packed(step_of.numpy())
     return {**told, "wav": wav_base64(sound, guesser.codec.sample_rate)}
 
 

@@ -3,6 +3,7 @@ import { CodebookPanel } from "./codebook_panel.js";
 import { drawHeard } from "./heard_lanes.js";
 import { LATE, Latest } from "./latest.js";
 import { PlotlyView } from "./plotly_view.js";
+import { StabilityPanel } from "./stability_panel.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const KEEP = `<label class="af-keep"><span>Keep</span><input type="range" min="1" step="1" aria-label="Codebooks kept"></label>
@@ -73,6 +74,9 @@ class ClipView {
     const book = panel("af-book");
     this.book = new CodebookPanel(book, this.timeline, (what, data) => send("ask", { what, ...data }));
     toggle("Codebook", book, () => this.book.load(this.shown?.n_codebooks ?? 1, true));
+    const table = panel("af-stability");
+    this.stability = new StabilityPanel(table, (what, data) => send("ask", { what, ...data }));
+    toggle("Small changes", table, () => this.stability.load(this.shown?.token));
     const edit = panel("af-controls af-edit", EDIT);
     toggle("Change codes", edit);
     for (const button of edit.querySelectorAll("[data-edit]")) button.addEventListener("click", () => this.change(button.dataset.edit));
@@ -93,17 +97,30 @@ class ClipView {
   }
 
   changed(reply) {
-    this.lanes.edited = reply.lanes;
-    const [original, kept] = this.shown.hear;
-    const hear = reply.n_edits ? [original, kept, { name: "edited", label: "C · changed" }] : [original, kept];
-    this.timeline.show({ ...this.shown, hear, sounds: { edited: reply.wav } });
-    this.timeline.choose(reply.n_edits ? "edited" : "kept");
+    this.offer("edited", "C · changed", reply, Boolean(reply.n_edits));
     const says = reply.label ? `: now ${reply.label.label} ${(100 * reply.label.probability).toFixed(0)} %` : "";
     const share = (100 * reply.changed).toFixed(reply.changed < 0.1 ? 1 : 0);
     this.host.querySelector(".af-edited").textContent = reply.n_edits ? `${share} % of the codes changed${says}` : "As it was.";
     this.host.querySelector(".af-undo").disabled = !reply.n_edits;
     this.host.dataset.edits = reply.n_edits;
     if (reply.n_edits) this.timeline.play();
+  }
+
+  // One more sound beside A and B, chosen at once; or not any more.
+  offer(name, label, reply, there = true) {
+    this.lanes[name] = reply.lanes;
+    if (there) this.more.set(name, label);
+    else this.more.delete(name);
+    const hear = [...this.shown.hear, ...[...this.more].map(([one, called]) => ({ name: one, label: called }))];
+    this.timeline.show({ ...this.shown, hear, sounds: { [name]: reply.wav } });
+    this.timeline.choose(there ? name : "kept");
+  }
+
+  varied(reply) {
+    this.offer("varied", "D · slightly different", reply);
+    this.stability.heard(reply);
+    this.host.dataset.varied = reply.change;
+    this.timeline.play();
   }
 
   // Spectrogram and codes are those of the sound that is chosen.
@@ -116,6 +133,7 @@ class ClipView {
     const shown = text ? JSON.parse(text) : null;
     this.shown = shown;
     this.lanes = {}; // of other sounds than the original
+    this.more = new Map(); // sounds beside A and B, by what they are called
     if (shown) {
       const kept = this.pulled ? Number(this.slider.value) : shown.n_codebooks;
       this.slider.max = shown.n_codebooks; // first: a value is held below the maximum
@@ -129,17 +147,20 @@ class ClipView {
     this.timeline.show(shown);
     if (shown) this.keeping.send(Number(this.slider.value)); // the sound of the codes follows
     if (shown) this.askCurve();
+    if (shown && !this.stability.host.hidden) this.stability.load(shown.token);
     if (shown) this.book.load(shown.n_codebooks, !this.book.host.hidden);
   }
 
   // An answer from the server; one about an earlier clip is dropped.
   answer(reply) {
     if (!reply) return;
-    ({ keep: this.keeping, hear: this.hearing, change: this.changing, codebook: this.book.looking, entry: this.book.hearing })[reply.to]?.done();
+    ({ keep: this.keeping, hear: this.hearing, change: this.changing, stability: this.stability.asking, varied: this.stability.hearing, codebook: this.book.looking, entry: this.book.hearing })[reply.to]?.done();
     if (reply.to === "change" && reply.failed) this.edits = this.edits.slice(0, -1);
     if (reply.failed || reply.token !== this.shown?.token) return;
     const { player } = this.timeline.link;
     if (reply.to === "change") this.changed(reply);
+    if (reply.to === "stability") this.stability.show(reply);
+    if (reply.to === "varied") this.varied(reply);
     if (reply.to === "curve") this.chart.show(reply);
     if (reply.to === "codebook") this.book.show(reply);
     if (reply.to === "entry") this.book.heard(reply);

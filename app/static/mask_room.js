@@ -2,6 +2,7 @@
 import { bars, fact, packBits, part, put, unpackBits } from "./parts.js";
 import { drawHeard } from "./heard_lanes.js";
 import { Room } from "./room.js";
+import { unpack } from "./widgets/lanes.js";
 import { Timeline } from "./widgets/timeline.js";
 
 const TEMPLATE = `
@@ -20,6 +21,8 @@ const TEMPLATE = `
     <label>Surprise of <select class="af-row-asked" aria-label="Row whose surprise is drawn"></select></label>
   </div>
   <div class="af-view"></div>
+  <div class="af-controls af-filling" hidden><label>Filled in steps: <input type="range" class="af-fill-step" min="0" max="8" value="8" aria-label="Step of the filling"></label>
+    <output aria-live="polite"></output></div>
   <div class="af-panels">
     <section class="af-card af-sum" aria-live="polite"><h3>The gap</h3><div></div></section>
     <section class="af-card af-place" aria-live="polite"><h3>One hidden place</h3><div></div></section>
@@ -28,6 +31,8 @@ const TEMPLATE = `
 const HEAR = [
   ["original", "original"], ["codes", "codes"], ["gap", "gap"], ["oneshot", "filled at once"], ["steps", "filled in steps"],
 ].map(([name, label]) => ({ name, label })); // prettier-ignore
+
+const [HIDDEN, STEP_MS] = [1, 450];
 
 export function mount(page) {
   new MaskRoom(page).open();
@@ -50,6 +55,7 @@ class MaskRoom extends Room {
       find(".af-seed").value = Number(find(".af-seed").value) + 1;
       this.random();
     });
+    find(".af-fill-step").addEventListener("input", () => (clearInterval(this.filling), this.showStep(Number(find(".af-fill-step").value))));
     find(".af-brush").addEventListener("click", () => {
       this.timeline.brush = !this.timeline.brush;
       find(".af-brush").setAttribute("aria-pressed", String(this.timeline.brush));
@@ -132,6 +138,9 @@ class MaskRoom extends Room {
     this.offerRows();
     this.timeline.show({ ...reply, hear: HEAR });
     this.wavs = { codes: this.wavs.codes };
+    this.steps = null;
+    clearInterval(this.filling);
+    this.find(".af-filling").hidden = true;
     this.lanes = { codes: this.lanes?.codes };
     if (this.timeline.choice !== "original") this.fetch(this.timeline.choice);
     this.showSum(reply.summary, reply.guesser);
@@ -151,9 +160,12 @@ class MaskRoom extends Room {
   // Sounds come when they are asked for: filling in steps takes a while.
   fetch(name) {
     if (!this.bits) return;
+    clearInterval(this.filling);
+    this.find(".af-filling").hidden = name !== "steps" || !this.steps;
     if (name === "original") return drawHeard(this.timeline, this.view, null);
     if (this.wavs[name]) {
       this.link.player.choose(name);
+      if (name === "steps") return this.showStep(Number(this.find(".af-fill-step").value));
       return drawHeard(this.timeline, this.view, this.lanes[name]);
     }
     this.timeline.say("The model is filling the gap …");
@@ -166,11 +178,40 @@ class MaskRoom extends Room {
     this.link.player.set(reply.name, reply.wav);
     this.link.player.choose(this.timeline.choice);
     this.lanes[reply.name] = reply.lanes;
-    if (this.timeline.choice === reply.name) drawHeard(this.timeline, this.view, reply.lanes);
+    if (reply.name === "steps") this.steps = { at: unpack(reply.steps), marks: unpack(reply.lanes.codes.marks) };
+    if (this.timeline.choice === reply.name && reply.name === "steps") this.playSteps();
+    else if (this.timeline.choice === reply.name) drawHeard(this.timeline, this.view, reply.lanes);
     const share = `${(100 * reply.same).toFixed(1)} % of the hidden codes are the true ones (framed blue; others orange)`;
     const said = { codes: "All codes, decoded.", gap: "Hidden codes are those of silence.", oneshot: `Filled at once: ${share}.`, steps: `Filled in 8 steps: ${share}.` };
     this.timeline.say(said[reply.name]);
     this.host.dataset.sound = reply.name;
+  }
+
+  // The surest codes come first: the grid fills before one's eyes, or at once where the system asks for less motion.
+  playSteps() {
+    const slider = this.find(".af-fill-step");
+    slider.max = Math.max(...this.steps.at);
+    this.find(".af-filling").hidden = false;
+    let step = matchMedia("(prefers-reduced-motion: reduce)").matches ? Number(slider.max) : 0;
+    clearInterval(this.filling);
+    const next = () => {
+      slider.value = step;
+      this.showStep(step);
+      if (step++ >= Number(slider.max)) clearInterval(this.filling);
+    };
+    this.filling = setInterval(next, STEP_MS);
+    next();
+  }
+
+  showStep(step) {
+    const { at, marks } = this.steps;
+    const seen = marks.map((mark, i) => (at[i] > step ? HIDDEN : mark));
+    const packed = btoa(Array.from(seen, (mark) => String.fromCharCode(mark)).join(""));
+    drawHeard(this.timeline, this.view, { ...this.lanes.steps, codes: { ...this.lanes.steps.codes, marks: packed } });
+    const filled = at.reduce((sum, one) => sum + (one > 0 && one <= step), 0);
+    const all = at.reduce((sum, one) => sum + (one > 0), 0);
+    this.find(".af-filling output").textContent = `step ${step} of ${this.find(".af-fill-step").max}: ${filled} of ${all} codes filled, the surest first`;
+    this.host.dataset.step = step;
   }
 
   heard(reply) {

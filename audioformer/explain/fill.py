@@ -146,7 +146,9 @@ def guess(model: AudioFormer, codes: Tensor, target_mask: Tensor, top_k: int = 5
     )
 
 
-def fill(model: AudioFormer, codes: Tensor, target_mask: Tensor, n_steps: int = 1, window: int | None = None) -> Tensor:
+def fill_in_steps(
+    model: AudioFormer, codes: Tensor, target_mask: Tensor, n_steps: int = 1, window: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Close the gap with the model's guesses.
 
     Args:
@@ -157,7 +159,8 @@ def fill(model: AudioFormer, codes: Tensor, target_mask: Tensor, n_steps: int = 
         window: frames read at once.
 
     Returns:
-        (K, T) int64, K the model's rows; equal to `codes` where nothing was hidden.
+        (K, T) int64, K the model's rows; equal to `codes` where nothing was hidden. And (K, T) int64, the step from 1
+        in which each place was filled; 0 where nothing was hidden.
 
     Raises:
         AudioformerError: n_steps < 1, or any reason of `hidden_log_probabilities`.
@@ -167,6 +170,7 @@ def fill(model: AudioFormer, codes: Tensor, target_mask: Tensor, n_steps: int = 
     codes, target_mask = _checked(codes, target_mask, model.config.n_codebooks)
     filled, open_places, n_all = codes.clone(), target_mask.clone(), int(target_mask.sum())
     filled[target_mask] = 0
+    step_of = torch.zeros_like(filled)
     for step in range(1, n_steps + 1):
         best = hidden_log_probabilities(model, filled, open_places, window).max(1)
         places = open_places.nonzero()
@@ -175,9 +179,15 @@ def fill(model: AudioFormer, codes: Tensor, target_mask: Tensor, n_steps: int = 
         rows, frames = places[surest].T
         filled[rows, frames] = best.indices[surest]
         open_places[rows, frames] = False
+        step_of[rows, frames] = step
         if not open_places.any():
             break
-    return filled
+    return filled, step_of
+
+
+def fill(model: AudioFormer, codes: Tensor, target_mask: Tensor, n_steps: int = 1, window: int | None = None) -> Tensor:
+    """The codes of `fill_in_steps`, whose arguments and errors these are."""
+    return fill_in_steps(model, codes, target_mask, n_steps, window)[0]
 
 
 def _checked(codes: Tensor, target_mask: Tensor, n_rows: int) -> tuple[Tensor, Tensor]:
