@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -162,15 +163,15 @@ def drive(analysis: Analysis, data: dict, models: Models) -> dict:
     active = unit_activations(clf, codes)[block, :, unit].numpy()
     top = max(float(active.max()), moments[0]["value"], 1e-6)
     lane = lanes.lines(
-        [(f"unit {unit + 1}", active)],
+        [(f"unit {unit + 1} of block {block + 1}", active)],
         1 / rate,
         name="Unit",
         alt=f"Activation of unit {unit + 1} of block {block + 1} over this clip.",
-        low=min(0.0, float(active.min())),
-        high=top,
+        low=min(0.0, np.floor(10 * float(active.min())) / 10),
+        high=float(np.ceil(10 * top) / 10),
         weight=0.4,
         digits=2,
-        legend=f"activation of unit {unit + 1} of block {block + 1}",
+        legend="activation",
     )
     return {"token": analysis.token, "block": block, "unit": unit, "lane": lane, "moments": moments}
 
