@@ -285,7 +285,8 @@ SIGHT = """
 #### Where is the sound?
 Nobody told the model which thing sounds. It has seen many scenes with their sounds and learnt to tell which scene belongs
 to which sound. One tower turns each moment of the sound into a vector $a_t$, the other each place of each frame into a
-vector $v_{t,x}$. The map is $\\cos(a_t, v_{t,x})$: bright where the picture fits what is heard now.
+vector $v_{t,x}$; how well they fit is $\\cos(a_t, v_{t,x})$. Clear are the pixels that make the picture fit: the gradient
+of the fit times how far a pixel is from the bare ground. Where nothing is heard, all is dark.
 """
 
 SIGHT_HOW = """

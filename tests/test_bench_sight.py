@@ -14,6 +14,7 @@ from audioformer.audio import save_audio
 from audioformer.audiovisual import measure, scenes
 from audioformer.audiovisual.config import AudioVisualConfig
 from audioformer.audiovisual.model import AudioVisual
+from audioformer.audiovisual.where import where_from
 from audioformer.cli import main
 from audioformer.codecs.compact import save_compact
 from audioformer.evaluation.benches import sight
@@ -76,9 +77,10 @@ def planted() -> tuple[scenes.Scene, np.ndarray]:
 
 def test_a_map_that_points_at_the_heard_thing_is_right_and_another_wrong():
     scene, frames = planted()
-    maps = np.zeros((15, 8, 8), np.float32)
-    maps[:, 1:3, 1:3] = 1
-    right = measure.judge_map(maps, scene, frames)
+    maps = np.zeros((15, 32, 32), np.float32)
+    maps[:, 4:12, 4:12] = 1
+    right = measure.judge_map(maps, scene, frames, maps[:, ::4, ::4])
+    assert right["places"] == 1
     assert (right["pointing"], right["pointing_frames"]) == (1, 1)
     assert right["iou"] > 0.5
     wrong = measure.judge_map(maps[:, ::-1, ::-1], scene, frames)
@@ -87,6 +89,23 @@ def test_a_map_that_points_at_the_heard_thing_is_right_and_another_wrong():
     assert right["motion_with_sound"] == 1  # the rival knows when things move
     assert right["one_of"] == 0.5
     assert right["same_kind"] == 0
+
+
+def test_bare_ground_and_silent_moments_say_nothing():
+    torch.manual_seed(0)
+    model = AudioVisual(AudioVisualConfig(picture="scenes", channels=4, d_model=16, shared_width=16)).eval()
+    scene, frames = planted()
+    maps = where_from(model, torch.from_numpy(bands((30,)))[None], torch.from_numpy(frames)[None])[0].numpy()
+    assert maps.shape == (15, 32, 32)
+    assert maps.min() >= 0
+    things = np.stack([scenes.drawn(thing) for thing in scene.things]).max(0) > 0
+    near = (
+        torch.nn.functional.max_pool2d(torch.from_numpy(things[:, None].astype(np.float32)), 5, 1, 2)[:, 0].numpy() > 0
+    )
+    assert maps[~near].max() < 1e-9
+    assert maps[2].max() > 0
+    assert maps[5:].max() == 0  # frames meet their neighbours twice
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_a_shift_is_noticed_by_who_hears_the_moment_and_not_by_who_hears_the_kind():

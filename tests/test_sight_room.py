@@ -34,7 +34,7 @@ def test_a_scene_comes_with_the_sound_and_the_map_of_each_thing(shown):
     frames = unpacked(answer["frames"], (15, 32, 32, 3))
     assert np.abs(frames / 255 - again.frames.transpose(0, 2, 3, 1)).max() < 0.01
     assert len(answer["wavs"]) == len(answer["things"]) + 1 == len(answer["pointed"])
-    maps = unpacked(answer["maps"], (4, 15, 8, 8))
+    maps = unpacked(answer["maps"], (4, 15, 32, 32))
     assert (maps.max((1, 2, 3)) == 255).all()
     assert answer["pointed"][:3] == [again.pointed(number) for number in range(3)]
     assert all(len(sound) == CLIP_S * RATE for sound in again.sounds)

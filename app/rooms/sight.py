@@ -49,7 +49,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         models: not needed.
 
     Returns:
-        dict with `frames` (F x S x S x 3 bytes in base64), `maps` (sounds x F x p x p bytes), `wavs`, `things` (kind,
+        dict with `frames` (F x S x S x 3 bytes in base64), `maps` (sounds x F x S x S bytes), `wavs`, `things` (kind,
         what it does, colour, place), `pointed` (the thing that each sound points at, or None), and sizes.
 
     Raises:
@@ -70,7 +70,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         "token": analysis.token,
         "seed": data["seed"],
         "frames": _bytes(shown.frames.transpose(0, 2, 3, 1)),
-        "maps": _bytes((maps - maps.min((1, 2, 3), keepdims=True)) / np.ptp(maps, (1, 2, 3), keepdims=True)),
+        "maps": _bytes(np.sqrt(maps / np.maximum(maps.max((1, 2, 3), keepdims=True), 1e-12))),
         "sizes": {"frames": maps.shape[1], "pixels": shown.frames.shape[-1], "places": maps.shape[-1]},
         "reach": REACH,
         "things": things,

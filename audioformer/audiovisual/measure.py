@@ -157,9 +157,15 @@ def warped_distances(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) 
 
 
 def enlarged(maps: np.ndarray, size: int) -> np.ndarray:
-    """(F, p, p) to (F, S, S), linear between the middles of places."""
-    grid = torch.from_numpy(np.ascontiguousarray(maps, np.float32))[:, None]
-    return torch.nn.functional.interpolate(grid, (size, size), mode="bilinear", align_corners=False)[:, 0].numpy()
+    """(F, p, p) to (F, S, S), linear between the pixels that places are about.
+
+    Each of the tower's two strides of 2 begins at the first pixel: place i is about the pixels around S / p * i.
+    """
+    from scipy.ndimage import map_coordinates
+
+    where = np.arange(size) * maps.shape[-1] / size
+    rows, columns = np.meshgrid(where, where, indexing="ij")
+    return np.stack([map_coordinates(one, (rows, columns), order=1, mode="nearest") for one in maps])
 
 
 def motion_energy(frames: np.ndarray) -> np.ndarray:
@@ -188,27 +194,29 @@ def overlap(where: np.ndarray, place: np.ndarray) -> float:
     return float((above & place).sum() / max(1, (above | place).sum()))
 
 
-def judge_map(maps: np.ndarray, scene: Scene, frames: np.ndarray) -> dict[str, float]:
+def judge_map(maps: np.ndarray, scene: Scene, frames: np.ndarray, places: np.ndarray | None = None) -> dict[str, float]:
     """How well a map finds the first thing of a scene, while it is heard.
 
     Args:
-        maps: (F, p, p) similarities.
+        maps: (F, S, S) of `where_from`.
         scene: with the truth.
         frames: (F, 3, S, S) as drawn.
+        places: (F, p, p) similarities, judged beside; None: not.
 
     Returns:
-        "pointing" (one peak a clip), "pointing_frames" (a peak in each audible frame), "iou"; of the rivals "motion"
+        "pointing" (one peak a clip), "pointing_frames" (a peak in each audible frame), "iou"; "places", a peak
+        of the similarities; of the rivals "motion"
         and "motion_with_sound", and "motion_iou"; "area", the chance of a random pixel; "one_of", that of a thing;
         "same_kind" 1 if a silent thing is of the same kind.
     """
     heard, size = scene.things[0], frames.shape[-1]
     place, audible = scene.places(size)[0], heard.motion.audible
-    large = enlarged(maps, size)
-    over_clip, moving = large[audible].mean(0), motion_energy(frames)[audible].mean(0)
+    over_clip, moving = maps[audible].mean(0), motion_energy(frames)[audible].mean(0)
+    alone = {} if places is None else {"places": float(points_inside(enlarged(places, size)[audible].mean(0), place))}
     together = motion_with_sound(frames, heard.motion.loudness)
-    return {
+    return alone | {
         "pointing": float(points_inside(over_clip, place)),
-        "pointing_frames": float(np.mean([points_inside(one, place) for one in large[audible]])),
+        "pointing_frames": float(np.mean([points_inside(one, place) for one in maps[audible]])),
         "iou": overlap(over_clip, place),
         "motion": float(points_inside(moving, place)),
         "motion_with_sound": float(points_inside(together, place)),

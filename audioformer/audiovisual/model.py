@@ -5,8 +5,9 @@ r"""Sound and picture in one space: two towers, or three, and what they say of a
     codes ---- the kit's encoder ----------------- to_shared /
 
 Source: Wang et al. 2021 (arXiv 2104.12807). They compare one vector for a clip and one for its video (here for
-digits). For scenes the similarity is the mean over the moments that sound of the best place's, as in "Objects that sound" (Arandjelovic
-and Zisserman 2018, arXiv 1712.06651), so that the picture need not be alike everywhere: this is what makes a map.
+digits). For scenes the similarity is the mean over the moments that sound of the best place's, as in "Objects that
+sound" (Arandjelovic and Zisserman 2018, arXiv 1712.06651), so that the picture need not be alike everywhere: this is
+what makes a map.
 
 Shapes: B clips, M = 64 bands, K rows, T frames, F frames of the picture (1 for digits), P places (1 for digits), D
 width, E shared width.

@@ -309,7 +309,7 @@ class ScenePairs:
         return self._motions[index]
 
     def scene(self, index: int, rng: np.random.Generator) -> tuple[Scene, list[int]]:
-        """A scene in which sound `index` is heard, with one or two silent things, in training also none; and all sounds."""
+        """A scene in which sound `index` is heard, and all its sounds by number; one or two are silent, or none."""
         numbers = [int(index)]
         for _ in range(rng.integers(1 if self.held_out else 0, 3)):
             pool = self.of_kind[self.kinds[index]] if rng.random() < SAME_KIND else range(len(self.kinds))

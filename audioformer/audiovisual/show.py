@@ -1,7 +1,7 @@
 """A scene to look at and to hear: its frames, the sound of each thing, and where each of these sounds points.
 
 Used by the app's room Sight and by the notebook. Sounds are computed (`audioformer.data.synth`), nothing is read.
-Shapes: n things, N samples, F frames, S pixels a side, p places a side, M bands, T frames of the bands.
+Shapes: n things, N samples, F frames, S pixels a side, M bands, T frames of the bands.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import resample
-from audioformer.audiovisual.measure import enlarged, points_inside
+from audioformer.audiovisual.measure import points_inside
 from audioformer.audiovisual.model import AudioVisual
 from audioformer.audiovisual.pretrain import padded_sounds
 from audioformer.audiovisual.scenes import KINDS, N_BAND_FRAMES, SAME_KIND, Scene, make_scene, motion_of
 from audioformer.audiovisual.towers import pooled_bands
+from audioformer.audiovisual.where import where_from
 from audioformer.data.frames import kaldi_log_mel
 from audioformer.data.synth import synth_clip
 from audioformer.start import load_pretrained
@@ -34,7 +35,7 @@ class Shown:
         scene: the first thing is the heard one; all things are in colours that training never shows.
         frames: (F, 3, S, S) from 0 to 1.
         sounds: n of (N,) samples at 24 kHz, one for each thing.
-        maps: (n, F, p, p) similarity of each place to each sound.
+        maps: (n, F, S, S) how much each pixel fits each sound, from 0 (where.py).
     """
 
     scene: Scene
@@ -88,16 +89,15 @@ def show_scene(model: AudioVisual, seed: int, n_things: int = 3) -> Shown:
     return Shown(scene, frames, sounds, maps_of(model, bands, frames))
 
 
-@torch.no_grad()
 def maps_of(model: AudioVisual, bands: list[Tensor], frames: np.ndarray) -> np.ndarray:
-    """(n, F, p, p): where each of n sounds (M, T) points in one picture (F, 3, S, S)."""
+    """(n, F, S, S): where each of n sounds (M, T) points in one picture (F, 3, S, S)."""
     pictures = torch.from_numpy(frames)[None].expand(len(bands), -1, -1, -1, -1)
-    return model.sound_map(torch.stack(bands), pictures).numpy()
+    return where_from(model, torch.stack(bands), pictures).numpy()
 
 
 def pointed_at(maps: np.ndarray, scene: Scene, audible: np.ndarray) -> int | None:
-    """Number of the thing in whose place the mean of (F, p, p) over the audible frames has its peak; None: no thing's."""
+    """Number of the thing in whose place (F, S, S), averaged over the audible frames, has its peak; None: no thing."""
     if not audible.any():
         return None
-    where = enlarged(maps, scene.places().shape[-1])[audible].mean(0)
+    where = maps[audible].mean(0)
     return next((i for i, place in enumerate(scene.places()) if points_inside(where, place)), None)

@@ -181,7 +181,7 @@ class PictureTower(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """(B, F, C, S, S) from 0 to 1 to (B, F, P, 4 channels), places row by row."""
         n_clips, n_frames = pictures.shape[:2]
-        ground = pictures.mean((1, 3, 4), keepdim=True)
+        ground = pictures.mean((1, 3, 4), keepdim=True).detach()
         x = self.begin(CONTRAST * (pictures - ground).flatten(0, 1))
         for convolve in (self.middle, self.end):
             x = convolve(shifted_in_time(x.unflatten(0, (n_clips, n_frames))).flatten(0, 1))

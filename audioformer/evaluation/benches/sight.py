@@ -27,6 +27,7 @@ from audioformer.audiovisual.digits import digit_pictures
 from audioformer.audiovisual.measure import clip_vectors, digit_vectors, judge_map, one_shot, retrieval, shift_auc
 from audioformer.audiovisual.pretrain import RECIPES, AudioVisualRecipe, Clips, PairContrast, padded_sounds
 from audioformer.audiovisual.scenes import N_BAND_FRAMES
+from audioformer.audiovisual.where import where_from
 from audioformer.config import require
 from audioformer.data.corpus import Corpus
 from audioformer.errors import AudioformerError
@@ -116,10 +117,11 @@ def measure_scenes(checkpoint: str, corpus: Corpus, n: int = SCENES_MEASURED) ->
         scene, _ = clips.pairs.scene(i, np.random.default_rng([77, i]))
         heard = padded_sounds([clips.item(i)[0][:, :N_BAND_FRAMES]], N_BAND_FRAMES, True).tokens
         frames = scene.frames()
+        picture = torch.from_numpy(frames)[None]
         with torch.no_grad():
-            maps = model.sound_map(heard, torch.from_numpy(frames)[None])[0].numpy()
+            places = model.sound_map(heard, picture)[0].numpy()
         if scene.things[0].motion.audible.any():
-            judged.append(judge_map(maps, scene, frames))
+            judged.append(judge_map(where_from(model, heard, picture)[0].numpy(), scene, frames, places))
             bands.append(heard[0])
             shown.append(frames)
     hard = [one for one in judged if one["same_kind"]]
@@ -178,7 +180,10 @@ def scenes_rows(record: dict) -> list[dict]:
     for part, n, title in (("", "n", "all scenes"), ("hard_", "n_hard", "a silent thing of the same kind")):
         if record.get(n):
             best = max(record[f"{part}motion"], record[f"{part}motion_with_sound"])
-            more = {key: record[f"{part}{key}"] for key in ("motion", "motion_with_sound", "one_of", "pointing_frames")}
+            more = {
+                key: record[f"{part}{key}"]
+                for key in ("places", "motion", "motion_with_sound", "one_of", "pointing_frames")
+            }
             more |= {"chance": record[f"{part}area"], "n": record[n], **about}
             lines.append(row(f"pointing: {title}", record[f"{part}pointing"], "share", best, **more))
     more = {"chance": record["area"], "n": record["n"], **about}
@@ -222,9 +227,10 @@ def as_markdown(document: dict) -> str:
         parts += ["## Pairs", markdown_table([*head, "warping and pixels"], [*lines, chance])]
     scenes = [line for line in document["rows"] if line["data"] == "scenes"]
     if scenes:
-        head = ["measure", "map", "motion", "motion with loudness", "one of the things", "random pixel", "scenes"]
+        head = ["measure", "map", "similarity of places alone", "motion", "motion with loudness"]
+        head += ["one of the things", "random pixel", "scenes"]
         lines = [
-            [one["case"], number(one["ours"]), number(one.get("motion", one["peer"]))]
+            [one["case"], number(one["ours"]), number(one.get("places")), number(one.get("motion", one["peer"]))]
             + [number(one.get(key)) for key in ("motion_with_sound", "one_of", "chance")]
             + [str(one["n"])]
             for one in scenes
