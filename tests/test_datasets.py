@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from audioformer.data.datasets import DATASETS, AudioDataset, open_dataset
+from audioformer.data.datasets.base import load_told
 from audioformer.errors import AudioformerError
 from audioformer.files import samples_folder
 
@@ -626,6 +627,16 @@ def test_a_class_may_be_called_aux(tmp_path):
     for name in ("aux/a.wav", "con/b.wav"):
         sound(tmp_path / name)
     assert open_dataset("folder", tmp_path).label_names == ("aux", "con")
+
+
+def test_measurements_that_return_numbers_log_what_is_missing(tmp_path, caplog):
+    path = sound(tmp_path / "dog" / "a.wav", 1.0)
+    path.write_bytes(path.read_bytes()[:-2000])
+    (clip,) = open_dataset("folder", tmp_path)
+    assert load_told(clip).samples.shape == (1, RATE - 1000)
+    assert caplog.messages == [
+        "dog/a.wav: 1000 of 8000 samples (0.12 s) are missing: the file was cut short; copy or download it again"
+    ]
 
 
 def test_an_archive_is_to_be_unpacked(tmp_path):

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import http.client
 import http.server
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from app_page import Tab, small_app
+from app_page import Tab, free_port, small_app
+from tiny import tone_folder
 
 import audioformer
+from audioformer.cli.serve import lab_environment
 from audioformer.files import samples_folder
 
 # as if on a disk that is mounted for reading only; it binds root, too
@@ -50,17 +56,94 @@ def read_only(tmp_path) -> dict[str, str]:
     return {**kept, **places, "NUMBA_OPT": "0", "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path[1:]])}
 
 
+# the kernel of a notebook, with what JupyterLab itself needs a place for
+NOTEBOOK = """
+import sys, nbformat
+from nbclient import NotebookClient
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in sys.argv[1:]])
+NotebookClient(notebook, timeout=500, kernel_name="python3").execute()
+print([output for cell in notebook.cells for output in cell.outputs if output.output_type == "error"])
+"""
+CELLS = [
+    "import audioformer as af; from audioformer.teaching import *; from audioformer.widgets import live, sound_map, timeline",
+    "clf = af.load('esc10'); explore(sample('dog'), classifier=clf); live(clf); sound_map([[0, 0]], ['dog'], [sample('dog')])",
+    "from audioformer.evaluation.embedding_map import open_umap; from audioformer import plots; open_umap()",
+    "show(plots.codes.code_grid(clf.codes(sample('dog')), 75.0)); listen(af.load_audio(sample('dog')))",
+]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs a path that is no folder, /dev/null")
-@pytest.mark.parametrize("what", ["map", "classify"])
+@pytest.mark.parametrize("what", ["map", "classify", "notebook"])
 def test_nothing_installed_is_written_and_no_home_is_needed(read_only, what, tmp_path):
     words = {
         "map": ["-c", UMAP],
         "classify": ["-m", "audioformer", "classify", str(next(samples_folder().rglob("*.ogg")))],
+        "notebook": ["-c", NOTEBOOK, *CELLS],
     }[what]
+    if what == "notebook":
+        read_only |= lab_environment()
     done = subprocess.run([sys.executable, *words], env=read_only, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert not [path.name for path in (tmp_path / "tmp").iterdir()]  # what was put elsewhere is gone again
+    left = [path.name for path in (tmp_path / "tmp").iterdir()]
+    if what == "notebook":
+        assert done.stdout == "[]\n"  # and IPython leaves folders of its own
+        left = [name for name in left if name.startswith("audioformer-")]
+    assert left == []  # what was put elsewhere is gone again
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs a path that is no folder, /dev/null")
+def test_the_app_opens_where_nothing_installed_can_be_written(read_only, tmp_path):
+    """And behind a proxy for the web, which has no way to this computer, and beside a folder with a checkpoint's name."""
+    (tmp_path / "here" / "esc10").mkdir(parents=True)
+    port, proxy = str(free_port()), "http://127.0.0.1:9"
+    environment = {**read_only, "HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy}
+    command = [sys.executable, "-m", "audioformer", "app", "--port", port]
+    with open(tmp_path / "log.txt", "wb") as log:
+        server = subprocess.Popen(command, env=environment, cwd=tmp_path / "here", stdout=log, stderr=log)
+    try:
+        for _ in range(3000):
+            with (
+                suppress(OSError),
+                urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+                    f"http://127.0.0.1:{port}/config"
+                ) as answer,
+            ):
+                assert "esc10" in answer.read().decode()
+                break
+            assert server.poll() is None, (tmp_path / "log.txt").read_text()
+            time.sleep(0.1)
+        else:
+            pytest.fail("the app did not answer within five minutes")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+
+
+# as if somebody set the clock, or it were set through the network, between any two looks at it
+CLOCK = """
+import itertools, time
+real, turn = time.time, itertools.cycle([0.0, 86_400.0, -86_400.0, 3.2e8])
+time.time = lambda: real() + next(turn)
+"""
+
+
+@pytest.mark.slow
+def test_a_clock_that_jumps_changes_nothing(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path[1:]])}
+    done = []
+    for number, place in enumerate((None, environment)):
+        words = ["prepare", str(tone_folder(tmp_path / "set")), "--dataset", "folder", "-o", f"corpus-{number}"]
+        command = [sys.executable, "-m", "audioformer", *words, "--json"]
+        ended = subprocess.run(command, env=place, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        told = json.loads(ended.stdout)
+        assert 0 <= told.pop("seconds") < 600
+        done.append({name: value for name, value in told.items() if name != "corpus"})
+    assert done[0] == done[1]
 
 
 # --- behind a proxy that takes a prefix away, as that of JupyterHub and Binder

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from audioformer.audio import to_batch
 from audioformer.codecs.spectra import log_mel
+from audioformer.data.datasets.base import load_told
 from audioformer.errors import AudioformerError
 
 SAMPLE_RATE, WINDOW, HOP, N_MELS = 24_000, 1024, 320, 64  # Hz, samples, samples, bands
@@ -70,7 +71,7 @@ def dataset_features(clips: Iterable, change: Callable[[Tensor, int], tuple[Tens
     Returns:
         (n, F).
     """
-    sounds = (clip.load(mono=True) for clip in clips)
+    sounds = (load_told(clip) for clip in clips)
     pairs = ((sound.samples[0], sound.sample_rate) for sound in sounds)
     return np.stack([clip_features(*(pair if change is None else change(*pair))) for pair in pairs])
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from audioformer.audio import resample
 from audioformer.codec import Codec
 from audioformer.data.datasets import AudioDataset, Clip
+from audioformer.data.datasets.base import load_told
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import accuracy, clip_features, fit_svm
 from audioformer.evaluation.benches import row
@@ -108,7 +109,7 @@ def _bootstrap(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 def _sound(clip: Clip, codec: Codec) -> Tensor:
     """(N,) of a clip at the codec's rate: what leaves a codec is at that rate too."""
-    sound = clip.load(mono=True)
+    sound = load_told(clip)
     return resample(sound.samples[0], sound.sample_rate, codec.sample_rate)
 
 

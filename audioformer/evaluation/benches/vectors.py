@@ -18,6 +18,7 @@ from torch import Tensor
 from audioformer.audio import resample
 from audioformer.checkpoint import weights_hash
 from audioformer.data.datasets import AudioDataset, Clip
+from audioformer.data.datasets.base import load_told
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import clip_features
 from audioformer.evaluation.features import open_encoder, summarise
@@ -84,7 +85,7 @@ def dataset_vectors(
         return stored
     summaries = []
     for done, clip in enumerate(dataset, 1):
-        sound = clip.load(mono=True)
+        sound = load_told(clip)
         summaries.append(vectors(sound.samples[0], sound.sample_rate))
         if progress is not None:
             progress(done, len(dataset))
@@ -121,7 +122,7 @@ def speeds(models: Sequence[ClipVectors], clips: Sequence[Clip]) -> list[float]:
     """
     sounds, total_s = [], 0.0
     for clip in clips:
-        sounds.append(clip.load(mono=True))
+        sounds.append(load_told(clip))
         total_s += sounds[-1].duration_s
         if total_s >= TIMED_S:
             break
