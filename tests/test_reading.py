@@ -238,6 +238,26 @@ def test_a_header_that_promises_gigabytes_takes_none(tmp_path, form):
     assert "are missing: the file was cut short" in found.notes[0]
 
 
+def mp3_in_a_wav(mp3: bytes) -> bytes:
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 44_100, 8000, 1, 0, 12, 1, 2, 417, 1, 1393)
+    chunks = b"".join(
+        name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+        for name, body in ((b"fmt ", form), (b"data", mp3), (b"LIST", b"INFO"))
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def test_an_mp3_in_a_wav_comes_whole_and_what_is_missing_is_counted(tmp_path):
+    """Libsndfile reads it, but cannot write it."""
+    whole = mp3_in_a_wav(music_constant())
+    found = load_audio(file_of(tmp_path, whole))
+    assert (found.samples.shape, found.notes) == ((1, 300_000), ())
+    found = load_audio(file_of(tmp_path, whole[: len(whole) // 2]))
+    missing, promised = map(int, re.search(r"(\d+) of (\d+) samples are missing", found.notes[0]).groups())
+    assert abs(promised - 300_000) < 3 * 1152
+    assert abs(found.samples.shape[1] + missing - promised) < 3 * 1152
+
+
 def test_damage_in_an_mp3_is_told(tmp_path):
     """Zeros instead of frames, in one that counts them and in one that does not; and one that ends within a frame."""
     for content in (music(), sounds.without_counting_frame(music())):

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import replace
 
+from audioformer.reading.frames import mp3
 from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part
 
 MOST_CHUNKS, MOST_PADDING = 10_000, 1 << 16  # of one file; bytes of zeros at its end
@@ -48,6 +50,11 @@ class Riff:
 
     def _size(self, at: int) -> int:
         return struct.unpack(self.order + "I", self.bytes[at : at + 4])[0]
+
+    @property
+    def holds_mp3(self) -> bool:
+        """Whether its sound is an MP3, which knows its own length."""
+        return self.chunks.get(b"fmt ", b"")[:2] == struct.pack(self.order + "H", 0x55)
 
     @property
     def per_block(self) -> tuple[int, int]:
@@ -143,6 +150,9 @@ def wav(data, at: int) -> Inspection:
         if b"fmt " not in wave.chunks or wave.data is None:
             return Inspection()
         start, stop, count, note = wave.sound()
+        if wave.holds_mp3 and not parts:
+            inside = mp3(data[:stop], start)
+            return inside if inside.parts else replace(inside, parts=(Part(start, stop),))
         size = wave.data[1]
         if not parts and size not in (0, UNKNOWN) and count is None and size > stop - start:
             return Inspection(share=(stop - start) / size, cause=CUT_SHORT)

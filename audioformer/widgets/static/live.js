@@ -232,8 +232,8 @@ export class LiveView {
   // answer: what the page says of it, where it has a rule of its own for silence and unsure labels.
   tell({ labels, level_db, start_s, end_s, said, answer }) {
     const { label, p } = labels[0];
-    const [quiet, share] = [said !== label, `${(100 * p).toFixed(0)} %`];
-    const says = answer ?? { text: said, detail: quiet ? `${label} ${share}` : share, kind: quiet ? "quiet" : "sure", remark: quiet ? `${level_db.toFixed(0)} dB of full scale: no label means anything.` : "" };
+    const [quiet, sure] = [said !== label, `${(100 * p).toFixed(0)} %`];
+    const says = answer ?? { text: said, detail: quiet ? `${label} ${sure}` : sure, kind: quiet ? "quiet" : "sure", remark: quiet ? `${level_db.toFixed(0)} dB of full scale: no label means anything.` : "" };
     this.find(".af-word").replaceChildren(`${says.text} `, part("small", "", says.detail));
     this.find(".af-said").classList.toggle("af-quiet", says.kind !== "sure");
     const about = `${(end_s - start_s).toFixed(1)} s up to ${end_s.toFixed(1)} s${this.checkpoint ? `, says ${this.checkpoint}` : ""}`;
