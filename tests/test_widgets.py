@@ -18,7 +18,7 @@ from test_reading import phone
 from audioformer.codecs.compact import CompactCodec, CompactConfig
 from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import held_code
-from audioformer.widgets import lanes, modules, record, recorder, sound_map, timeline
+from audioformer.widgets import lanes, modules, own_sound, record, sound_map, timeline
 
 RATE_HZ = 24_000
 
@@ -148,7 +148,7 @@ def test_maps_that_do_not_fit_are_refused(maps, labels, rest, says):
 # --- modules
 
 
-@pytest.mark.parametrize("module", ["timeline.js", "player.js", "live.js", "sound_map.js", "recorder.js"])
+@pytest.mark.parametrize("module", ["timeline.js", "player.js", "live.js", "sound_map.js", "own_sound.js"])
 def test_a_bundle_stands_alone(module):
     text = modules.bundle(module)
     assert not re.search(r"^(import|export (?!default))", text, re.MULTILINE)
@@ -420,7 +420,7 @@ def pieces(content, size=1000):
 
 
 def test_a_sound_comes_piece_by_piece_and_says_what_it_lacks():
-    own = recorder()
+    own = own_sound()
     assert own.sound is None
     content = coded(0 * tone_of(3000), 24_000)
     for piece in pieces(content[:-1000]):
@@ -432,7 +432,7 @@ def test_a_sound_comes_piece_by_piece_and_says_what_it_lacks():
 
 
 def test_a_sound_that_is_damaged_on_its_way_or_too_large_is_refused():
-    own, (first, second, *_) = recorder(), pieces(coded(tone_of(3000), 24_000))
+    own, (first, second, *_) = own_sound(), pieces(coded(tone_of(3000), 24_000))
     for event, says in (
         ({**first, "of": 1 << 40}, "has at most 75 MB"),
         (second, "lost on its way"),
@@ -445,11 +445,11 @@ def test_a_sound_that_is_damaged_on_its_way_or_too_large_is_refused():
 
 
 def test_a_phones_recording_reaches_the_kernel_as_a_wav(page, tmp_path):
-    own, complaints = recorder(), []
+    own, complaints = own_sound(), []
     tab = page.context.browser.new_page(viewport={"width": 900, "height": 300})
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.set_content("<main></main>")
-    tab.evaluate(RENDER, [modules.bundle("recorder.js"), modules.style(), ""])
+    tab.evaluate(RENDER, [modules.bundle("own_sound.js"), modules.style(), ""])
     tab.set_input_files(".af-files", phone(tmp_path / "memo.m4a", "ipod", "aac", 480_000))
     sent = 0
     while own.sound is None:
@@ -462,7 +462,7 @@ def test_a_phones_recording_reaches_the_kernel_as_a_wav(page, tmp_path):
     assert own.sound.duration_s == pytest.approx(10, abs=0.1)
     assert own.sound.notes == ()
     assert tab.text_content(".af-status").startswith("memo.wav: 10.0")
-    tab.screenshot(path=tmp_path / "recorder.png")
+    tab.screenshot(path=tmp_path / "own_sound.png")
     assert complaints == []
     tab.close()
 

@@ -6,7 +6,7 @@
     notebook  `timeline(sound)`: the time line as a widget in JupyterLab, by anywidget
     live      `live(classifier)`: the microphone of the browser, classified while it runs, in notebooks and in the app
     record    `record(folder, kinds)`: a button that records and saves each sound in the folder of its kind
-    recorder  `recorder()`: a sound of one's own, recorded or a file, as `.sound` of the widget
+    own_sound `own_sound()`: a sound of one's own, recorded or a file, as `.sound` of the widget
     sound_map `sound_map(points, labels, sounds)`: a map of many sounds, or several maps of them one after the other
 
 In a notebook:
@@ -21,8 +21,8 @@ stretch plays in a loop; space starts and stops. Nothing is loaded from anywhere
 from audioformer.widgets import lanes, modules, sounds
 from audioformer.widgets.live import live
 from audioformer.widgets.notebook import timeline
+from audioformer.widgets.own_sound import own_sound
 from audioformer.widgets.record import record
-from audioformer.widgets.recorder import recorder
 from audioformer.widgets.sound_map import sound_map
 
-__all__ = ["lanes", "live", "modules", "record", "recorder", "sound_map", "sounds", "timeline"]
+__all__ = ["lanes", "live", "modules", "own_sound", "record", "sound_map", "sounds", "timeline"]

@@ -10,7 +10,7 @@ const PIECE = 1 << 19; // letters of base64
 
 // The prop `reply` is {take, received} after a piece, {take, said} at the end, or {take, failed}.
 export function mount({ element, read, watch, send }) {
-  const host = element.appendChild(part("div", "af-clip af-recorder"));
+  const host = element.appendChild(part("div", "af-clip af-own-sound"));
   const bar = host.appendChild(part("div", "af-bar"));
   const record = bar.appendChild(part("button", "af-play", "● Record"));
   const file = bar.appendChild(part("input", "af-files"));

@@ -1,7 +1,7 @@
 """A sound of one's own in a notebook: recorded in the browser that shows it, or a file of the computer it runs on.
 
-    from audioformer.widgets import recorder
-    mine = recorder()
+    from audioformer.widgets import own_sound
+    mine = own_sound()
     mine                          # last line of a cell: a button to record, a button for files
     clf.classify(mine.sound)      # afterwards, in another cell
 
@@ -24,7 +24,7 @@ from audioformer.widgets.modules import view_class
 MOST_LETTERS = 100 << 20  # of base64: 75 MB of sound
 
 
-def recorder():
+def own_sound():
     """Bring a sound of your own.
 
     Returns:
@@ -58,8 +58,8 @@ def read_sound(content: bytes, file: str) -> Waveform:
 def _widget_class() -> type:
     """The widget; made when first needed, because anywidget comes with the extra `notebooks`."""
 
-    class RecorderWidget(view_class("recorder.js")):
-        """See `recorder`."""
+    class OwnSoundWidget(view_class("own_sound.js")):
+        """See `own_sound`."""
 
         def __init__(self, **traits):
             super().__init__(**traits)
@@ -101,4 +101,4 @@ def _widget_class() -> type:
             about = f"{self.file}: {sound.duration_s:.2f} s at {sound.sample_rate} Hz, now `sound` of this widget"
             return {"said": "; ".join([about, *notes])}
 
-    return RecorderWidget
+    return OwnSoundWidget
