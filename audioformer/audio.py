@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path
+from audioformer.files import atomic_path, writing
 from audioformer.reading.sound import CANCELLED, MOST_MIXED, check_rate, read_sound
 
 LOW_RATE_HZ, HIGH_RATE_HZ = 8_000, 48_000  # below and above, what that means for the models is said
@@ -233,10 +233,5 @@ def save_audio(path: str | os.PathLike, samples: Tensor, sample_rate: int) -> No
         )
     samples = torch.atleast_2d(samples.detach().cpu().float())
     check_waveform(samples, sample_rate, name=path.name)
-    with atomic_path(path) as temporary:
-        try:
-            soundfile.write(str(temporary), samples.clamp(-1, 1).T.numpy(), sample_rate)
-        except soundfile.LibsndfileError as error:
-            raise AudioformerError(
-                f"{path}: cannot be written ({error}); free space or choose another folder"
-            ) from error
+    with atomic_path(path) as temporary, writing(path, soundfile.LibsndfileError):
+        soundfile.write(str(temporary), samples.clamp(-1, 1).T.numpy(), sample_rate)

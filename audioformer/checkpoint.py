@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from importlib import metadata
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from audioformer import files
 from audioformer.config import Config
 from audioformer.errors import AudioformerError
-from audioformer.files import open_tensors, read_json, write_tensors
+from audioformer.files import open_tensors, read_json, write_tensors, writing
 
 FORMAT = 1
 HUB_FILES = ["config.json", "model.safetensors", "README.md"]
@@ -91,31 +90,17 @@ def save_checkpoint(folder: str | os.PathLike, state: dict[str, Tensor], about: 
     """
     folder = Path(folder)
     small = {k: (v.half() if v.is_floating_point() else v).cpu() for k, v in state.items()}
-    try:
+    about = {"format": FORMAT, **about, "weights": weights_hash(small), "versions": versions()}
+    untimed = {name: value for name, value in about.items() if name != "seconds"}  # equal runs, equal files
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=folder, prefix=".writing-"))
-    except OSError as error:
-        raise AudioformerError(
-            f"{folder}: cannot be written ({error.strerror}); free space or choose another folder"
-        ) from error
-    try:
-        about = {"format": FORMAT, **about, "weights": weights_hash(small), "versions": versions()}
-        text = json.dumps(about, indent=2) + "\n"
-        (staging / "config.json").write_text(text)
-        (staging / "README.md").write_text(card, encoding="utf-8")
-        untimed = json.dumps(
-            {name: value for name, value in about.items() if name != "seconds"}
-        )  # equal runs, equal files
-        write_tensors(staging / "model.safetensors", small, {"config": untimed})
-        for name in ("model.safetensors", "config.json", "README.md"):
-            os.chmod(staging / name, 0o644)
-            os.replace(staging / name, folder / name)
-    except OSError as error:
-        raise AudioformerError(
-            f"{folder}: cannot be written ({error.strerror}); free space or choose another folder"
-        ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-", ignore_cleanup_errors=True) as staging:
+            (Path(staging) / "config.json").write_text(json.dumps(about, indent=2) + "\n")
+            (Path(staging) / "README.md").write_text(card, encoding="utf-8")
+            write_tensors(Path(staging) / "model.safetensors", small, {"config": json.dumps(untimed)})
+            for name in ("model.safetensors", "config.json", "README.md"):
+                os.chmod(Path(staging) / name, 0o644)
+                os.replace(Path(staging) / name, folder / name)
 
 
 def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:

@@ -123,9 +123,7 @@ class Classifier(nn.Module):
         if need_frames:
             output.frame_logits, output.frame_padding = (self.frame_head or self.head)(frames), beyond
             if of_bins is not None and self.frame_head is None:
-                n_positions = (~padding).sum(1)[
-                    :, None, None
-                ]  # times which the mean over positions is the clip's logits
+                n_positions = (~padding).sum(1)[:, None, None]  # the clip's logits are a mean over so many
                 output.frame_logits = output.frame_logits + of_bins * n_positions
         return output
 

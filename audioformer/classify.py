@@ -145,7 +145,7 @@ class AudioClassifier:
         return self.name_labels(self.classify_codes(self._read(waveform)), waveform, top_k)
 
     def name_labels(self, prediction: CodesPrediction, waveform: Waveform, top_k: int = 5) -> Prediction:
-        """The prediction for the codes of a sound with names of labels, the best first, and what is to be said of the sound."""
+        """A prediction for the codes of a sound with names of labels, the best first, and what is to be said of it."""
         quiet = quietness(level_db := waveform.level_db)
         order = prediction.probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
         return Prediction(
@@ -203,15 +203,8 @@ class AudioClassifier:
 
     def scan(self, codes: Tensor) -> CodesPrediction:
         """What the model says about codes (K, T), as a whole and frame by frame, in one reading."""
-        return predict_codes(
-            self.classifier,
-            [codes],
-            self.window,
-            self.multi_label,
-            SCAN_BATCH,
-            need_frames=True,
-            map_batches=self.map_batches,
-        )[0]
+        options = {"batch_size": SCAN_BATCH, "need_frames": True, "map_batches": self.map_batches}
+        return predict_codes(self.classifier, [codes], self.window, self.multi_label, **options)[0]
 
 
 def as_waveform(sound: Sound, sample_rate: int | None, target_hz: int) -> Waveform:
@@ -226,8 +219,7 @@ def as_waveform(sound: Sound, sample_rate: int | None, target_hz: int) -> Wavefo
         raise AudioformerError(
             f"a {type(sound).__name__} is not a sound; give a file name, a Waveform, or samples with sample_rate"
         )
-    notes = sound.notes if isinstance(sound, Waveform) else ()
-    rate = sound.sample_rate if isinstance(sound, Waveform) else sample_rate
+    rate, notes = (sound.sample_rate, sound.notes) if isinstance(sound, Waveform) else (sample_rate, ())
     batch = to_batch(sound, sample_rate, rate or target_hz)
     if batch.shape[0] != 1:
         raise AudioformerError(f"got a batch of {batch.shape[0]} sounds; give one at a time, (N,) or (C, N)")

@@ -97,10 +97,10 @@ class EncoderConfig(Config):
             f"d_model={self.d_model} must be a multiple of 2 * n_heads = {2 * self.n_heads}: every head turns pairs",
         )
         require(self.max_positions >= 3, f"max_positions={self.max_positions} must be at least 3: BOA, a code, EOA")
-        require(self.norm in NORMS, f"norm={self.norm!r} must be one of {', '.join(NORMS)}")
-        require(self.rows in ROWS, f"rows={self.rows!r} must be one of {', '.join(ROWS)}")
-        known = isinstance(self.subsampling, int) and self.subsampling in SUBSAMPLING
-        require(known, f"subsampling={self.subsampling!r} must be one of {', '.join(map(str, SUBSAMPLING))}")
+        for name, choice in (("norm", NORMS), ("rows", ROWS), ("subsampling", SUBSAMPLING)):
+            value = getattr(self, name)
+            known = isinstance(value, str | int) and value in choice
+            require(known, f"{name}={value!r} must be one of {', '.join(map(str, choice))}")
         require(isinstance(self.rotary_value, bool), f"rotary_value={self.rotary_value!r} must be true or false")
 
     @property

@@ -11,6 +11,7 @@ Shapes: B clips, J rows added per frame (1, or K for rows="summed"), S positions
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,11 @@ class EncoderOutput:
     attention: list[Tensor] | None = None
     embedded: Tensor | None = None
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> EncoderOutput:
+        """The same with every tensor changed."""
+        lists = ([change(one) for one in some] if some else None for some in (self.all_hidden, self.attention))
+        return EncoderOutput(change(self.hidden), *lists, None if self.embedded is None else change(self.embedded))
+
 
 class Encoder(nn.Module):
     """Embeddings and L blocks.
@@ -55,7 +61,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.embeddings = Embeddings(config)
-        self.subsampling = Subsampling(config.d_model, config.subsampling, NORM_EPS) if config.subsampling > 1 else None
+        self.subsampling = Subsampling(config) if config.subsampling > 1 else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
         self.final_norm = nn.LayerNorm(config.d_model, NORM_EPS) if config.norm == "pre" else nn.Identity()
         # in training, compute each block again on the way back: a third more time, far less memory
@@ -94,16 +100,11 @@ class Encoder(nn.Module):
         options = (need_weights, need_hidden)
         if self.subsampling is None:
             return self._through_blocks(hidden, padding, *options, positions)
-        output = self._through_blocks(*self.subsampling(hidden, padding), *options)
+        output = self._through_blocks(*self.subsampling(hidden, padding), *options, None)
         return self._spread(output, hidden, padding, positions)
 
     def _through_blocks(
-        self,
-        hidden: Tensor,
-        padding: Tensor | None,
-        need_weights: bool,
-        need_hidden: bool,
-        positions: Tensor | None = None,
+        self, hidden: Tensor, padding: Tensor | None, need_weights: bool, need_hidden: bool, positions: Tensor | None
     ) -> EncoderOutput:
         """(B, S, D) to what the blocks make of it."""
         table = self.rotary[:, : hidden.shape[1]]
@@ -144,10 +145,8 @@ class Encoder(nn.Module):
         if tokens.ndim != 3 + tokens.is_floating_point() or tokens.shape[1] != n_tables:
             raise AudioformerError(f"tokens of shape {tuple(tokens.shape)} must be (clips, {n_tables}, positions)")
         if tokens.shape[2] > self.config.max_positions:
-            raise AudioformerError(
-                f"{tokens.shape[2]} positions are more than max_positions={self.config.max_positions}; "
-                "cut the clip into windows"
-            )
+            most = f"max_positions={self.config.max_positions}"
+            raise AudioformerError(f"{tokens.shape[2]} positions are more than {most}; cut the clip into windows")
 
 
 class Embeddings(nn.Module):
@@ -179,11 +178,8 @@ class Embeddings(nn.Module):
         Returns:
             (B, S, D).
         """
-        total = (
-            tokens.sum(1)
-            if tokens.is_floating_point()
-            else sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
-        )
+        looked_up = tokens.is_floating_point()
+        total = tokens.sum(1) if looked_up else sum(table(tokens[:, j]) for j, table in enumerate(self.tables))
         row_vector = self.row_table.weight[0] if row is None else self.row_table(row)[:, None]
         return self.dropout(self.norm(total + row_vector))
 
@@ -275,19 +271,15 @@ class Subsampling(nn.Module):
     """Convolutions of stride 2 with a GELU each, as many as halve the positions down to one in `factor`; then LayerNorm.
 
     Args:
-        d_model: D.
-        factor: 2 or 4.
-        norm_eps: of the LayerNorm.
+        config: d_model, and subsampling, the factor: 2 or 4.
     """
 
-    def __init__(self, d_model: int, factor: int, norm_eps: float):
+    def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.factor = factor
-        n_convolutions = factor.bit_length() - 1
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(d_model, d_model, KERNEL, stride=2, padding=1) for _ in range(n_convolutions)
-        )
-        self.norm = nn.LayerNorm(d_model, norm_eps)
+        self.factor, width = config.subsampling, config.d_model
+        halvings = range(self.factor.bit_length() - 1)
+        self.convolutions = nn.ModuleList(nn.Conv1d(width, width, KERNEL, stride=2, padding=1) for _ in halvings)
+        self.norm = nn.LayerNorm(width, NORM_EPS)
 
     def forward(self, hidden: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Join positions; what lies beyond a clip's end never changes it.

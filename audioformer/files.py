@@ -85,6 +85,21 @@ def _folder(name: str) -> Path:
 
 
 @contextmanager
+def writing(path: str | os.PathLike, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what the disk, or a library that writes to it, complains about into an AudioformerError that says what to do.
+
+    Args:
+        path: of the file or folder, for the message.
+        *errors: kinds of error of a library, beside OSError.
+    """
+    try:
+        yield
+    except (OSError, *errors) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise AudioformerError(f"{path}: cannot be written ({reason}); free space or choose another folder") from error
+
+
+@contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Write to a temporary neighbour, then rename: a reader sees the old file or the whole new one, never half.
 
@@ -98,22 +113,16 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         AudioformerError: the folder cannot be made or written (full disk, no permission).
     """
     path = Path(path)
-    temporary = None
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
         os.close(handle)
-        temporary = Path(name)
-        os.chmod(temporary, 0o644)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise AudioformerError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder"
-        ) from error
-    finally:
-        if temporary is not None and temporary.exists():
-            temporary.unlink()
+        try:
+            os.chmod(name, 0o644)
+            yield Path(name)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -158,13 +167,8 @@ def append_lines(path: str | os.PathLike, lines: list[str]) -> None:
     Raises:
         AudioformerError: it cannot be written (full disk, no permission).
     """
-    try:
-        with open(path, "a", encoding="utf-8") as file:
-            file.writelines(line + "\n" for line in lines)
-    except OSError as error:
-        raise AudioformerError(
-            f"{path}: cannot be written ({error.strerror}); free space or choose another folder"
-        ) from error
+    with writing(path), open(path, "a", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines)
 
 
 def writable_folder(folder: str | os.PathLike) -> Path:
@@ -174,12 +178,10 @@ def writable_folder(folder: str | os.PathLike) -> Path:
         AudioformerError: it cannot be made or written.
     """
     folder = Path(folder)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except OSError as error:
-        raise AudioformerError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
 
 
 def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -196,13 +198,8 @@ def write_tensors(path: str | os.PathLike, tensors: dict[str, Tensor], metadata:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    with atomic_path(path) as temporary:
-        try:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary), metadata=metadata)
-        except SafetensorError as error:
-            raise AudioformerError(
-                f"{path}: cannot be written ({error}); free space or choose another folder"
-            ) from error
+    with atomic_path(path) as temporary, writing(path, SafetensorError):
+        save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary), metadata=metadata)
 
 
 MAX_JSON_BYTES, MAX_HEADER_BYTES = 1 << 24, 1 << 22

@@ -51,19 +51,17 @@ class FrameDecoder(nn.Module):
     LayerNorm. The embeddings are of what the model sees: of a hidden code there is nothing in them but MASK.
 
     Args:
-        d_model: D.
-        factor: positions in a group.
-        norm_eps: of the LayerNorm.
+        config: d_model, and subsampling, the positions in a group.
     """
 
-    def __init__(self, d_model: int, factor: int, norm_eps: float):
+    def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.factor = factor
-        self.place = nn.Embedding(factor, d_model)
+        self.factor, d_model = config.subsampling, config.d_model
+        self.place = nn.Embedding(self.factor, d_model)
         # each feature on its own
         self.beside = nn.Conv1d(d_model, d_model, 2 * BESIDE + 1, padding=BESIDE, groups=d_model)
         self.mix = nn.Linear(d_model, d_model)
-        self.norm = nn.LayerNorm(d_model, norm_eps)
+        self.norm = nn.LayerNorm(d_model, NORM_EPS)
 
     def forward(self, groups: Tensor, embedded: Tensor, padding: Tensor | None, wanted: Tensor | None = None) -> Tensor:
         """Spread out.

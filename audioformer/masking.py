@@ -21,7 +21,10 @@ from audioformer.tokens import TokenBatch, special_ids
 
 
 def mask_tokens(
-    batch: TokenBatch, config: MaskConfig, generator: torch.Generator | None = None, same_frames: bool = False
+    batch: TokenBatch,
+    config: MaskConfig,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    same_frames: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Hide a fixed share of each clip's codes, chosen at random.
 
@@ -31,7 +34,8 @@ def mask_tokens(
     Args:
         batch: what to hide from.
         config: how much and in what shape.
-        generator: source of randomness; None uses PyTorch's global one.
+        generator: source of randomness; None uses PyTorch's global one. B of them, one for each clip: what is hidden of
+            a clip then depends on no neighbour and no padding.
         same_frames: hide the same frames in all rows, as rows="summed" needs: else another row of the same frame would
             give the hidden code away.
 
@@ -47,6 +51,8 @@ def mask_tokens(
         >>> target_mask.sum(-1)
         tensor([[2, 2]])
     """
+    if isinstance(generator, Sequence):
+        return _mask_each(batch, config, generator, same_frames)
     n_clips, n_rows, n_positions = batch.tokens.shape
     shape = (n_clips, 1 if same_frames else n_rows, n_positions)
     order = _span_priorities(shape, config.span, generator, batch.tokens.device)
@@ -59,20 +65,10 @@ def mask_tokens(
     return masked, target_mask.expand_as(batch.tokens).clone()
 
 
-def mask_each(
-    batch: TokenBatch, config: MaskConfig, generators: Sequence[torch.Generator], same_frames: bool = False
+def _mask_each(
+    batch: TokenBatch, config: MaskConfig, generators: Sequence[torch.Generator], same_frames: bool
 ) -> tuple[Tensor, Tensor]:
-    """As `mask_tokens`, each clip by its own generator: what is hidden of it depends on no neighbour and no padding.
-
-    Args:
-        batch: B clips.
-        config: how much and in what shape.
-        generators: B of them.
-        same_frames: hide the same frames in all rows.
-
-    Returns:
-        masked tokens (B, K, S) int64, target_mask (B, K, S) bool.
-    """
+    """`mask_tokens` clip by clip."""
     masked, target_mask = batch.tokens.clone(), torch.zeros_like(batch.tokens, dtype=torch.bool)
     for i, (n, generator) in enumerate(zip((~batch.padding).sum(1).tolist(), generators, strict=True)):
         own = TokenBatch(batch.tokens[i : i + 1, :, :n], batch.padding[i : i + 1, :n], batch.codebook_size)

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from audioformer.audio import Waveform
 from audioformer.codec import Codec
 from audioformer.config import Config, EncoderConfig, MaskConfig
-from audioformer.encoder import NORM_EPS, Encoder, EncoderOutput, init_weights
+from audioformer.encoder import Encoder, EncoderOutput, init_weights
 from audioformer.errors import AudioformerError
 from audioformer.heads import FrameDecoder, MLMHead
-from audioformer.masking import drop_rows, mask_each
-from audioformer.tokens import TokenBatch, code_positions, collate
+from audioformer.masking import drop_rows, mask_tokens
+from audioformer.tokens import TokenBatch, collate
 
 
 def mean_pool(hidden: Tensor, padding: Tensor | None = None) -> Tensor:
@@ -124,9 +124,7 @@ class AudioFormer(Backbone):
         self.encoders = nn.ModuleList(Encoder(config) for _ in range(n_encoders))
         self.heads = nn.ModuleList(MLMHead(config) for _ in range(n_heads))
         n_decoders = n_encoders if mlm and config.subsampling > 1 else 0
-        self.decoders = nn.ModuleList(
-            FrameDecoder(config.d_model, config.subsampling, NORM_EPS) for _ in range(n_decoders)
-        )
+        self.decoders = nn.ModuleList(FrameDecoder(config) for _ in range(n_decoders))
         self.decoders.apply(init_weights)
         self.frozen_rows: set[int] = set()
         self.frame_slice, self.max_frames = slice(1, -1), config.max_positions - 2  # all but BOA and EOA
@@ -172,11 +170,10 @@ class AudioFormer(Backbone):
             folded = torch.cat([tokens[:, k] for k in rows])[:, None]  # (R * B, 1, S)
             folded_padding = None if padding is None else padding.repeat(len(rows), 1)
             folded_at = None if positions is None else torch.cat(at)
-            return _unfold(self.encoders[0](folded, folded_padding, row, *options, folded_at), len(rows))
+            output = self.encoders[0](folded, folded_padding, row, *options, folded_at)
+            return output.each(lambda part: part.unflatten(0, (len(rows), -1)).transpose(0, 1))
         else:
-            outputs = [
-                self.encoders[k](tokens[:, k : k + 1], padding, None, *options, at[r]) for r, k in enumerate(rows)
-            ]
+            outputs = [self.encoders[k](tokens[:, [k]], padding, None, *options, at[r]) for r, k in enumerate(rows)]
         return _stack(outputs)
 
     def inputs(self, item) -> Tensor:
@@ -197,12 +194,12 @@ class AudioFormer(Backbone):
         """The batch with MASK at a share of its codes, and at all codes of the finer rows of some clips."""
         if share:
             masks = MaskConfig(mask_ratio=share, span=span)
-            batch = replace(batch, tokens=mask_each(batch, masks, generators, self.config.rows == "summed")[0])
+            batch = replace(batch, tokens=mask_tokens(batch, masks, generators, self.config.rows == "summed")[0])
         return replace(batch, tokens=drop_rows(batch, row_share, generators)) if row_share else batch
 
     def frame_padding(self, padding: Tensor) -> Tensor:
-        """(B, T) bool, True = beyond the clip's end."""
-        return ~code_positions(padding)[:, 1:-1]
+        """(B, T) bool, True = beyond the clip's end: EOA, the position after the last frame, is the last that is real."""
+        return padding[:, 2:]
 
     def keep_tables(self) -> None:
         """Freeze the token embeddings."""
@@ -230,15 +227,12 @@ class AudioFormer(Backbone):
         output = self(tokens, padding, rows, positions=None if self.decoders else positions)
         if not self.decoders:
             return output.hidden
-        found = []
+        vectors = []
         for r, k in enumerate([0] if self.config.rows == "summed" else self.check_rows(tokens, rows)):
             decoder = self.decoders[k if self.config.rows == "separate" else 0]
-            found.append(
-                decoder(
-                    output.hidden[:, r], output.embedded[:, r], padding, None if positions is None else positions[:, r]
-                )
-            )
-        return torch.stack(found, 1)
+            only_at = None if positions is None else positions[:, r]
+            vectors.append(decoder(output.hidden[:, r], output.embedded[:, r], padding, only_at))
+        return torch.stack(vectors, 1)
 
     def mlm_logits(self, hidden: Tensor, row: int = 0) -> Tensor:
         """Scores for every token from hidden vectors of one row.
@@ -317,22 +311,10 @@ class AudioFormer(Backbone):
 def _stack(outputs: list[EncoderOutput]) -> EncoderOutput:
     """R outputs of (B, ...) to one of (B, R, ...)."""
 
-    def join(parts):
-        return None if parts[0] is None else [torch.stack(layer, 1) for layer in zip(*parts, strict=True)]
+    def stack(parts):
+        if parts[0] is None or isinstance(parts[0], Tensor):
+            return None if parts[0] is None else torch.stack(parts, 1)
+        return [torch.stack(layer, 1) for layer in zip(*parts, strict=True)]
 
-    hidden = torch.stack([output.hidden for output in outputs], 1)
-    embedded = None if outputs[0].embedded is None else torch.stack([output.embedded for output in outputs], 1)
-    return EncoderOutput(hidden, join([o.all_hidden for o in outputs]), join([o.attention for o in outputs]), embedded)
-
-
-def _unfold(output: EncoderOutput, n_rows: int) -> EncoderOutput:
-    """An output of (R * B, ...) to (B, R, ...)."""
-
-    def unfold(part):
-        return part.unflatten(0, (n_rows, -1)).transpose(0, 1)
-
-    def unfold_all(layers):
-        return None if layers is None else [unfold(layer) for layer in layers]
-
-    embedded = None if output.embedded is None else unfold(output.embedded)
-    return EncoderOutput(unfold(output.hidden), unfold_all(output.all_hidden), unfold_all(output.attention), embedded)
+    fields = zip(*(vars(output).values() for output in outputs), strict=True)
+    return EncoderOutput(*map(stack, fields))

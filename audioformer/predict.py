@@ -76,7 +76,6 @@ def predict_codes(
         One CodesPrediction a clip.
     """
     pieces = [(i, start) for i, codes in enumerate(clips) for start in window_starts(codes.shape[1], window)]
-    n_rows = classifier.config.n_codebooks
     device = next(classifier.parameters()).device
     windows: list[list[tuple]] = [[] for _ in clips]
 
@@ -85,15 +84,16 @@ def predict_codes(
 
     @torch.no_grad()  # which holds for one thread: the one that runs this
     def answers(group: list[tuple[int, int]]) -> list[tuple]:
-        cut = [torch.as_tensor(clips[i])[:, start : start + window] for i, start in group]
-        batch = classifier.collate(cut).to(device)
+        def cut(of_clips) -> list[Tensor]:
+            return [torch.as_tensor(of_clips[i])[:, start : start + window] for i, start in group]
+
+        codes = cut(clips)
+        batch = classifier.collate(codes).to(device)
         if target_masks is not None:
-            batch = batch.hide(
-                [torch.as_tensor(target_masks[i])[:n_rows, start : start + window] for i, start in group]
-            )
+            batch = batch.hide([mask[: classifier.config.n_codebooks] for mask in cut(target_masks)])
         out = classifier(batch.tokens, batch.padding, need_frames=need_frames)
-        starts, lengths = [start for _, start in group], [codes.shape[1] for codes in cut]
-        frames = [None] * len(cut)
+        starts, lengths = [start for _, start in group], [part.shape[1] for part in codes]
+        frames = [None] * len(group)
         if need_frames:
             frames = [part[:n] for part, n in zip(probabilities(out.frame_logits), lengths, strict=True)]
         vectors = out.embedding.float().cpu()

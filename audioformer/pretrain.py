@@ -19,14 +19,15 @@ import torch
 from torch import Tensor
 
 from audioformer.checkpoint import load_checkpoint, save_checkpoint, weights_hash
-from audioformer.data.batches import CodeSampler, TimeSampler, require_clips
+from audioformer.data.batches import CodeSampler, require_clips
+from audioformer.data.sequences import TimeSampler, collate_joined
 from audioformer.errors import AudioformerError
 from audioformer.losses import masked_code_loss, mlm_chance
-from audioformer.masking import mask_each, positions_of
+from audioformer.masking import mask_tokens, positions_of
 from audioformer.model import AudioFormer
 from audioformer.recipes import PretrainConfig
 from audioformer.start import init_from_codebooks
-from audioformer.tokens import TokenBatch, collate_joined
+from audioformer.tokens import TokenBatch
 from audioformer.train import Task
 
 
@@ -89,31 +90,27 @@ class MaskedModelling(Task):
         crop, least = (round(s * codec["frame_rate"]) for s in (config.crop_s, config.min_crop_s))
         crop = min(crop, config.model.max_positions - 2)
         settings = (clips, config.train.batch_size, config.train.accumulate, crop, min(least, crop), config.train.seed)
-        self.sampler = TimeSampler(*settings, config.time_power) if config.join else CodeSampler(*settings)
+        self.sampler = TimeSampler(*settings, power=config.time_power) if config.join else CodeSampler(*settings)
         self.chance = {"mlm": mlm_chance(config.model.codebook_size)}
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple[TokenBatch, Tensor, Tensor]:
         """(the truth, what the model sees, where it must guess)."""
         part = (step, micro_step, rank, world)
         if self.config.join:
-            sequences = self.sampler.draw(*part)
+            n_rows = self.config.model.n_codebooks
+            sequences = [[piece[:n_rows] for piece in pieces] for pieces in self.sampler.draw(*part)]
+            truth = collate_joined(sequences, self.config.model.codebook_size)
         else:
             drawn = zip(*self.sampler.draw(*part), strict=True)
-            sequences = [[torch.as_tensor(item.codes)[:, crop]] for item, crop in drawn]
-        return self._mask(sequences, self.sampler.generators(*part))
+            truth = self.model.collate([torch.as_tensor(item.codes)[:, crop] for item, crop in drawn])
+        return self._mask(truth, self.sampler.generators(*part))
 
     def weigh(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> float:
         """Codes to guess: a mean over them all is the mean over parts, each with this weight."""
         return float(batch[2].sum())
 
-    def _mask(
-        self, sequences: list[list[Tensor]], generators: list[torch.Generator]
-    ) -> tuple[TokenBatch, Tensor, Tensor]:
-        n_rows = self.config.model.n_codebooks
-        truth = collate_joined(
-            [[piece[:n_rows] for piece in pieces] for pieces in sequences], self.config.model.codebook_size
-        )
-        masked, target_mask = mask_each(truth, self.config.mask, generators, self.config.model.rows == "summed")
+    def _mask(self, truth: TokenBatch, generators: list[torch.Generator]) -> tuple[TokenBatch, Tensor, Tensor]:
+        masked, target_mask = mask_tokens(truth, self.config.mask, generators, self.config.model.rows == "summed")
         return truth, masked, target_mask
 
     def forward(self, batch: tuple[TokenBatch, Tensor, Tensor]) -> dict[str, Tensor]:
@@ -136,9 +133,9 @@ class MaskedModelling(Task):
         numbers = np.linspace(0, len(self.held_out) - 1, n).astype(int).tolist()  # of all kinds
         for start in range(0, n, size):
             items = [self.held_out[i] for i in numbers[start : start + size]]
-            crops = [torch.as_tensor(item.codes)[:, : self.sampler.max_frames] for item in items]
-            generators = [torch.Generator().manual_seed(start + i) for i in range(len(crops))]
-            for name, value in self(self._mask([[crop] for crop in crops], generators)).items():
+            truth = self.model.collate([torch.as_tensor(item.codes)[:, : self.sampler.max_frames] for item in items])
+            generators = [torch.Generator().manual_seed(start + i) for i in range(len(items))]
+            for name, value in self(self._mask(truth, generators)).items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(items) / n
         return sums | {"score": -sums["total"]}
 

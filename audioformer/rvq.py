@@ -136,15 +136,13 @@ class ResidualVQ(nn.Module):
         size = self.codebooks.shape[1]
         for k in range(self.codebooks.shape[0]):
             order = torch.randperm(len(residual), device=residual.device)[:size]
-            self.codebooks[k] = residual[order.repeat(-(-size // len(order)))[:size]] + 1e-4 * torch.randn_like(
-                self.codebooks[k]
-            )
+            entries = residual[order.repeat(-(-size // len(order)))[:size]]
+            self.codebooks[k] = entries + 1e-4 * torch.randn_like(entries)
             for _ in range(n_rounds):
                 chosen = nearest(residual, self.codebooks[k])
                 counts = torch.bincount(chosen, minlength=size).to(residual.dtype)
-                means = (
-                    torch.zeros_like(self.codebooks[k]).index_add_(0, chosen, residual) / counts.clamp_min(1)[:, None]
-                )
+                sums = torch.zeros_like(entries).index_add_(0, chosen, residual)
+                means = sums / counts.clamp_min(1)[:, None]
                 spare = residual[torch.randint(len(residual), (size,), device=residual.device)]
                 self.codebooks[k] = torch.where(counts[:, None] > 0, means, spare)
             chosen = nearest(residual, self.codebooks[k])

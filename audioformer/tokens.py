@@ -44,21 +44,6 @@ def special_ids(codebook_size: int) -> SpecialIds:
     return SpecialIds(*range(codebook_size, codebook_size + 4))
 
 
-def code_positions(padding: Tensor) -> Tensor:
-    """Which positions hold a code: all real ones but the first (BOA) and the last (EOA).
-
-    Args:
-        padding: (B, S) bool, True = PAD.
-
-    Returns:
-        (B, S) bool.
-    """
-    real = ~padding
-    codes = torch.zeros_like(real)
-    codes[:, 1:-1] = real[:, 1:-1] & real[:, 2:]
-    return codes
-
-
 @dataclass
 class TokenBatch:
     """A batch of clips, ready for the model.
@@ -164,36 +149,6 @@ def collate(clips: Sequence, codebook_size: int = 1024) -> TokenBatch:
     for i, clip in enumerate(clips):
         codes[i, :, : clip.shape[1]] = clip
     return wrap(codes, [shape[1] for shape in shapes], codebook_size)
-
-
-def collate_joined(sequences: Sequence[Sequence], codebook_size: int = 1024) -> TokenBatch:
-    """Several clips in each sequence, one after the other: BOA codes EOA BOA codes EOA ..., then PAD.
-
-    Short clips so fill the batch with codes; every position still looks at the whole sequence.
-
-    Args:
-        sequences: B lists of at least one (K, T_i) integers each.
-        codebook_size: V.
-
-    Returns:
-        TokenBatch with S = the longest sum of T_i + 2.
-
-    Raises:
-        AudioformerError: any reason of `collate`.
-
-    Example:
-        >>> one, two = torch.tensor([[7, 9]]), torch.tensor([[4]])
-        >>> collate_joined([[one, two]], codebook_size=10).tokens
-        tensor([[[11,  7,  9, 12, 11,  4, 12]]])
-    """
-    clips = collate([clip for sequence in sequences for clip in sequence], codebook_size)  # each on its own
-    pieces = iter(clips.tokens[i, :, ~clips.padding[i]] for i in range(len(clips.tokens)))
-    lines = [torch.cat([next(pieces) for _ in sequence], 1) for sequence in sequences]
-    longest = max(line.shape[1] for line in lines)
-    tokens = torch.full((len(lines), clips.tokens.shape[1], longest), special_ids(codebook_size).pad)
-    for row, line in zip(tokens, lines, strict=True):
-        row[:, : line.shape[1]] = line
-    return TokenBatch(tokens, tokens[:, 0] == special_ids(codebook_size).pad, codebook_size)
 
 
 def unwrap(batch: TokenBatch) -> list[Tensor]:

@@ -11,6 +11,7 @@ that was not. `accelerate` carries the loop over devices, processes and number f
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import threading
@@ -27,7 +28,7 @@ from torch import Tensor, nn
 
 from audioformer.data.batches import clips_hash
 from audioformer.errors import AudioformerError
-from audioformer.files import append_lines, atomic_path, held, sweep, writable_folder
+from audioformer.files import append_lines, atomic_path, held, sweep, writable_folder, writing
 from audioformer.optim import (
     BETAS,
     LOWEST_RATE,
@@ -167,17 +168,16 @@ def train(task: Task, config: TrainConfig, folder: str | os.PathLike | None = No
 
 def _loop(run: _Run) -> Iterator[StepRecord]:
     """Every step of a run that is left."""
-    config, accelerator = run.config, run.accelerator
-    if run.folder is not None and accelerator.is_main_process:
+    if run.writes:
         sweep(run.folder)
     run.resume()
     try:
-        while run.step < config.n_steps and not run.stopped_early():
+        while run.step < run.config.n_steps and not run.stopped_early():
             with finish_first():
                 record = run.one_step()
             yield record
         run.save(finished=True)
-        accelerator.wait_for_everyone()  # what the first process writes, all may read
+        run.accelerator.wait_for_everyone()  # what the first process writes, all may read
     except (KeyboardInterrupt, GeneratorExit):
         if run.between_steps:
             run.save(finished=False)
@@ -189,6 +189,7 @@ class _Run:
 
     def __init__(self, task: Task, config: TrainConfig, accelerator, folder: Path | None):
         self.task, self.config, self.accelerator, self.folder = task, config, accelerator, folder
+        self.writes = folder is not None and accelerator.is_main_process  # one process alone writes
         optimizer = make_optimizer(task, config.learning_rate, config.weight_decay, config.head_factor, task.betas)
         _speed_up(task, config)
         self.wrapped, self.optimizer = accelerator.prepare(task, optimizer)
@@ -209,7 +210,7 @@ class _Run:
         rate = set_learning_rate(self.optimizer, factor)
         losses = self._accumulate()
         norm = float(self.accelerator.clip_grad_norm_(self.task.parameters(), c.clip_norm))
-        if not all(map(_finite, [norm, *losses.values()])):
+        if not all(map(math.isfinite, [norm, *losses.values()])):
             found = ", ".join(f"{name} {value:g}" for name, value in {**losses, "gradient norm": norm}.items())
             raise AudioformerError(
                 f"step {self.step}: {found}: not finite; try a learning_rate below {c.learning_rate:g}"
@@ -225,14 +226,9 @@ class _Run:
         if c.patience and self.best["step"] == self.step:
             self.best["record"] = self.last
         self.between_steps = True
-        if self.folder is not None and self.step % c.save_every == 0:
+        if self.step % c.save_every == 0:
             self.save(finished=False)
-        if (
-            self.folder is not None
-            and c.keep_every
-            and self.step % c.keep_every == 0
-            and self.accelerator.is_main_process
-        ):
+        if self.writes and c.keep_every and self.step % c.keep_every == 0:
             self.task.eval()
             self.task.export(self.folder / STEPS / f"{self.step:06d}", self.last, self.average.state)
         return record
@@ -264,29 +260,28 @@ class _Run:
         self.task.eval()
         with torch.no_grad(), other_weights(self.task, self.average.state):
             metrics = self.task.validate()
-        metrics = metrics and {name: value for name, value in metrics.items() if _finite(value)}
+        metrics = metrics and {name: value for name, value in metrics.items() if math.isfinite(value)}
         if metrics and metrics.get("score", -float("inf")) > self.best["score"]:
             self.best = {"score": metrics["score"], "step": self.step}
             if c.patience:
-                self.best["state"] = {
-                    k: v.detach().clone() for k, v in (self.average.state or self.task.state_dict()).items()
-                }
+                state = self.average.state or self.task.state_dict()
+                self.best["state"] = {k: v.detach().clone() for k, v in state.items()}
         return metrics
 
     def stopped_early(self) -> bool:
         """True when validation has not improved for `patience` measurements."""
         c = self.config
         waited = self.step - self.best["step"]
-        return bool(c.patience and c.validate_every and self.best["step"] and waited >= c.patience * c.validate_every)
+        return 0 < c.patience * c.validate_every <= waited and self.best["step"] > 0
 
     def save(self, finished: bool) -> None:
         """Append to the log and write the state; when finished, the checkpoint too."""
-        if self.folder is None or not self.accelerator.is_main_process:
+        if not self.writes:
             return
         append_lines(self.folder / LOG, [json.dumps(record) for record in self.unsaved])
         self.unsaved = []
         state = {
-            "recipe": self._recipe(),
+            "recipe": self._identity(),
             "task": self.task.state_dict(),
             "more": self.task.more_state(),
             "optimizer": self.optimizer.state_dict(),
@@ -310,7 +305,7 @@ class _Run:
         if state is None:
             self._trim_log()
             return
-        if differences := _differences(json.loads(state["recipe"]), json.loads(self._recipe())):
+        if differences := _differences(json.loads(state["recipe"]), json.loads(self._identity())):
             raise AudioformerError(
                 f"{self.folder}: holds a run with other settings ({'; '.join(differences)}); choose another folder or delete it"
             )
@@ -330,7 +325,7 @@ class _Run:
     def _trim_log(self) -> None:
         """Take from the log what a run that was killed had written after its last state."""
         log = self.folder / LOG
-        if not self.accelerator.is_main_process or not log.is_file():
+        if not self.writes or not log.is_file():
             return
         lines = log.read_text(encoding="utf-8").splitlines()
         known = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= self.step]
@@ -338,7 +333,7 @@ class _Run:
             with atomic_path(log) as temporary:
                 temporary.write_text("".join(line + "\n" for line in known), encoding="utf-8")
 
-    def _recipe(self) -> str:
+    def _identity(self) -> str:
         same = SAME_NUMBERS if self.config.patience else (*SAME_NUMBERS, "validate_every")
         settings = {name: value for name, value in asdict(self.config).items() if name not in same}
         return json.dumps({"train": settings, **self.task.recipe()}, sort_keys=True)
@@ -367,10 +362,6 @@ def _to(state: Any, device) -> Any:
     if isinstance(state, dict):
         return {key: _to(value, device) for key, value in state.items()}
     return state.to(device) if isinstance(state, Tensor) else state
-
-
-def _finite(value: float) -> bool:
-    return value == value and abs(value) != float("inf")
 
 
 @contextmanager
@@ -406,14 +397,9 @@ def finish_first() -> Iterator[None]:
 
 def save_state(folder: str | os.PathLike, state: dict) -> None:
     """Write the resumable training state (tensors, numbers, strings) as `state.pt`, whole or not at all."""
-    with atomic_path(Path(folder) / "state.pt") as temporary:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch's name for a disk that is full
-            reason = str(error).splitlines()[0]
-            raise AudioformerError(
-                f"{folder}: cannot be written ({reason}); free space or choose another folder"
-            ) from error
+    path = Path(folder) / "state.pt"
+    with atomic_path(path) as temporary, writing(path, RuntimeError):  # torch's name for a disk that is full
+        torch.save(state, temporary)
 
 
 def load_state(folder: str | os.PathLike) -> dict | None:

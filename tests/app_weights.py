@@ -8,7 +8,8 @@ import torch
 
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.codecs.compact import CompactCodec, CompactConfig, save_compact
+from audioformer.codecs.compact import CompactCodec, CompactConfig
+from audioformer.codecs.compact_files import save_compact
 from audioformer.config import EncoderConfig
 from audioformer.model import AudioFormer
 

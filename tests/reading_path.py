@@ -31,15 +31,17 @@ PATH = {  # in the order of reading; doors need not be named
         "classify audio codec codecs/blocks codecs/compact rvq predict tokens classifier encoder attention model config"
     ),
     "pre-train": (
-        "data/corpus data/batches pretrain tokens masking model encoder attention heads losses train optim checkpoint "
-        "config"
+        "data/corpus data/batches pretrain tokens masking model encoder attention heads losses train optim config"
     ),
     "fine-tune FT2": (
-        "data/corpus data/batches start checkpoint model encoder attention heads tokens finetune classifier losses adapt "
+        "data/corpus data/batches start model encoder attention heads tokens finetune classifier losses adapt "
         "train optim config"
     ),
 }
-DOORS = ("reading/", "files", "methods", "recipes", "codecs/__init__", "codecs/spectra", "data/corpus_format")
+DOORS = tuple(
+    "reading/ files methods recipes checkpoint codecs/__init__ codecs/compact_files codecs/spectra "
+    "data/corpus_format".split()
+)
 MOST = {"classify a file": (15, 1500), "pre-train": (18, 1800), "fine-tune FT2": (22, 2300)}  # files, lines of code
 
 
@@ -78,7 +80,9 @@ def entered(job: Callable[[], object]) -> dict[str, set[int]]:
         if event != "call" or name in (None, "__init__", "errors") or frame.f_code.co_name == "<module>":
             return
         caller = frame.f_back
-        while caller is not None and caller.f_code.co_filename == "<string>":  # what dataclasses write
+        while caller is not None and module_of(caller.f_code.co_filename) is None:  # torch, or what dataclasses write
+            if caller.f_code.co_name == "__del__":  # at any time, below any function
+                return
             caller = caller.f_back
         lines = called.setdefault(name, set())
         if caller is None or place(module_of(caller.f_code.co_filename)) != place(name):
@@ -99,7 +103,7 @@ def jobs(folder: Path) -> dict[str, Callable[[], object]]:
     from tiny import tiny_codec, tone_folder
 
     import audioformer as af
-    from audioformer.codecs.compact import save_compact
+    from audioformer.codecs.compact_files import save_compact
     from audioformer.data.prepare import prepare
     from audioformer.files import samples_folder
     from audioformer.train import train

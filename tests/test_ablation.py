@@ -14,7 +14,7 @@ from tiny import RATE, tiny_codec, tone
 
 from audioformer.audio import save_audio
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.data.corpus import Item
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import ablation

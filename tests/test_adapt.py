@@ -14,7 +14,7 @@ import audioformer as af
 from audioformer.adapt import adapt, counts, describe, merged_state, rebuild
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.encodecmae.config import mae_preset
 from audioformer.errors import AudioformerError
 from audioformer.finetune import FineTuning

@@ -26,7 +26,7 @@ from audioformer.audiovisual.pretrain import RECIPES, AudioVisualRecipe, PairCon
 from audioformer.audiovisual.scenes import KINDS
 from audioformer.checkpoint import load_checkpoint
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.errors import AudioformerError
 from audioformer.recipes import TrainConfig
 from audioformer.train import train

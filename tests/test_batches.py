@@ -9,7 +9,8 @@ import pytest
 import torch
 from tiny import CodedClip, coded_clips
 
-from audioformer.data.batches import CodeSampler, TimeSampler, batch_indices, epoch_order, random_crop, require_clips
+from audioformer.data.batches import CodeSampler, batch_indices, epoch_order, random_crop, require_clips
+from audioformer.data.sequences import TimeSampler
 from audioformer.errors import AudioformerError
 
 
@@ -106,11 +107,8 @@ def test_clips_that_cannot_be_trained_on_are_refused():
 def by_time(power: float = 1.0, **settings) -> TimeSampler:
     """Clip k is all code k; clip 0 lasts as long as all others together."""
     clips = [CodedClip(torch.full((2, n), k)) for k, n in enumerate((900, 100, 100, 100, 200, 200, 200))]
-    return TimeSampler(
-        clips,
-        **({"batch_size": 8, "accumulate": 1, "max_frames": 150, "min_frames": 20, "seed": 3} | settings),
-        power=power,
-    )
+    settings = {"batch_size": 8, "accumulate": 1, "max_frames": 150, "min_frames": 20, "seed": 3} | settings
+    return TimeSampler(clips, *settings.values(), power=power)
 
 
 def test_sequences_are_full():

@@ -13,7 +13,7 @@ from audioformer.audio import save_audio
 from audioformer.checkpoint import save_checkpoint
 from audioformer.cli import main
 from audioformer.codecs import load_codec
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.evaluation.benches.adapt import RATES
 from audioformer.evaluation.benches.labels import LabelsBench, ProbeData
 from audioformer.model import AudioFormer

@@ -18,7 +18,7 @@ from audioformer.checkpoint import save_checkpoint
 from audioformer.classify import load
 from audioformer.cli import main
 from audioformer.codecs import load_codec
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.data.augment import AugmentConfig
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset

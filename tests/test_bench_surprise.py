@@ -12,7 +12,7 @@ from audioformer.audio import save_audio
 from audioformer.checkpoint import save_checkpoint
 from audioformer.cli import main
 from audioformer.codecs import load_codec
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.data.corpus import prepare
 from audioformer.data.datasets import open_dataset
 from audioformer.evaluation.benches.surprise import middle

@@ -30,7 +30,7 @@ from audioformer.cli.parser import build_parser
 from audioformer.cli.serve import lab_command, lab_folder
 from audioformer.codecs import load_codec
 from audioformer.codecs.codes_file import load_codes
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.codecs.train_compact import PRESETS as CODEC_PRESETS
 from audioformer.recipes import FINETUNE_PRESETS, PRETRAIN_PRESETS
 from audioformer.start import codebook_vectors

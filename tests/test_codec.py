@@ -16,7 +16,7 @@ from audioformer.cli import main
 from audioformer.codec import require_fingerprint
 from audioformer.codecs import load_codec
 from audioformer.codecs.codes_file import load_codes, save_codes
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.errors import AudioformerError
 
 

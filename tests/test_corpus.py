@@ -20,9 +20,10 @@ from audioformer.cli.corpora import choose
 from audioformer.cli.parser import build_parser
 from audioformer.codecs.blocks import BlockCodec
 from audioformer.data.augment import AugmentConfig
-from audioformer.data.corpus import Corpus, join, prepare
+from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.corpus_format import shard_path
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset
+from audioformer.data.join import join
 from audioformer.errors import AudioformerError
 
 RATE = 8000

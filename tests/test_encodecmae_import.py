@@ -11,7 +11,7 @@ from tiny import tiny_codec
 from torch.nn import functional as F
 
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.encodecmae.convert import convert_state, fill, import_encodecmae, published_shape, read_published
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.encodecmae.transformer import sinusoids

@@ -14,7 +14,7 @@ from audioformer import hear
 from audioformer.audio import Waveform, resample
 from audioformer.checkpoint import save_checkpoint
 from audioformer.classifier import Classifier
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.codecs.spectra import log_mel
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.model import EncodecMAE

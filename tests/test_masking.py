@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from audioformer.config import MaskConfig
+from audioformer.data.sequences import collate_joined
 from audioformer.errors import AudioformerError
-from audioformer.masking import drop_rows, mask_each, mask_positions, mask_tokens
-from audioformer.tokens import collate, collate_joined, special_ids, wrap
+from audioformer.masking import drop_rows, mask_positions, mask_tokens
+from audioformer.tokens import collate, special_ids, wrap
 
 V = 50
 MASK = special_ids(V).mask
@@ -150,7 +151,7 @@ def test_of_joined_clips_codes_alone_are_hidden():
     )
     for span in (1, 4):
         generators = [torch.Generator().manual_seed(i) for i in range(2)]
-        masked, target_mask = mask_each(batch, MaskConfig(span=span), generators, same_frames=True)
+        masked, target_mask = mask_tokens(batch, MaskConfig(span=span), generators, same_frames=True)
         assert target_mask.sum(-1).tolist() == [[3, 3], [10, 10]]
         assert (batch.tokens[target_mask] < 10).all()
         assert (masked[target_mask] == 13).all()

@@ -15,7 +15,7 @@ from audioformer.audio import save_audio
 from audioformer.checkpoint import load_checkpoint
 from audioformer.classify import load
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.data.datasets import open_dataset
 from audioformer.data.prepare import prepare
 from audioformer.errors import AudioformerError

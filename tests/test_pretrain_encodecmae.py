@@ -13,8 +13,9 @@ from tiny import codec_about, tiny_codec, tone_folder
 
 import audioformer as af
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
-from audioformer.data.corpus import Corpus, join
+from audioformer.codecs.compact_files import save_compact
+from audioformer.data.corpus import Corpus
+from audioformer.data.join import join
 from audioformer.encodecmae.config import mae_preset
 from audioformer.encodecmae.guess import guess_clip, guess_sounds
 from audioformer.encodecmae.model import EncodecMAE

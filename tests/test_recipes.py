@@ -12,7 +12,7 @@ from tiny import tiny_codec, tone_folder
 
 import audioformer as af
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
 from audioformer.finetune import FineTuning

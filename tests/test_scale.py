@@ -20,7 +20,7 @@ import torch
 from tiny import codec_about, coded_clips, tiny_codec, tone_folder
 
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.config import MaskConfig
 from audioformer.data.batches import CodeSampler
 from audioformer.encodecmae.config import mae_preset

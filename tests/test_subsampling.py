@@ -35,7 +35,7 @@ def encoder(factor, **changes):
 @pytest.mark.parametrize("n_positions", [3, 8, 11])
 def test_a_group_by_hand(factor, n_positions):
     torch.manual_seed(1)
-    layer = Subsampling(6, factor, 1e-12).eval()
+    layer = Subsampling(preset("test", d_model=6, n_heads=1, subsampling=factor)).eval()
     hidden = torch.randn(1, n_positions, 6)
     values, real = torch.cat([hidden[0], torch.zeros(-n_positions % factor, 6)]), n_positions
     for convolution in layer.convolutions:

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from audioformer.data.sequences import collate_joined
 from audioformer.errors import AudioformerError
-from audioformer.tokens import code_positions, collate, collate_joined, special_ids, unwrap, wrap
+from audioformer.model import AudioFormer
+from audioformer.recipes import preset
+from audioformer.tokens import collate, special_ids, unwrap, wrap
 
 V = 10
 PAD, BOA, EOA, MASK = range(V, V + 4)
@@ -45,8 +48,10 @@ def test_collate_and_unwrap_are_inverse(dtype):
 
 
 def test_code_positions_with_and_without_padding():
-    padding = torch.tensor([[False, False, False, False], [False, False, False, True]])
-    assert code_positions(padding).tolist() == [[False, True, True, False], [False, True, False, False]]
+    batch = collate([torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 1, dtype=torch.long)], codebook_size=V)
+    assert batch.code_positions.tolist() == [[False, True, True, False], [False, True, False, False]]
+    frames = AudioFormer(preset("test")).frame_padding(batch.padding)
+    assert torch.equal(frames, ~batch.code_positions[:, 1:-1])
 
 
 def test_to_device_keeps_everything():

@@ -61,7 +61,7 @@ def choose(arguments: argparse.Namespace) -> Chosen:
     Raises:
         AudioformerError: no corpus, other codecs, or nothing left.
     """
-    from audioformer.data.corpus import join
+    from audioformer.data.join import join
 
     common = {name: getattr(arguments, name, None) for name in KINDS}
     training, held_out = [], []

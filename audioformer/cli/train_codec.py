@@ -66,7 +66,7 @@ def add_verbs(verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Result:
     """Train a codec."""
-    from audioformer.codecs.compact import load_compact
+    from audioformer.codecs.compact_files import load_compact
     from audioformer.codecs.crops import CropSampler
     from audioformer.codecs.train_compact import PRESETS, CodecTraining
     from audioformer.evaluation.listening_log import ListeningLog

@@ -33,7 +33,7 @@ def load_codec(
 
         codec = load_encodec(name, weights)
     else:
-        from audioformer.codecs.compact import load_compact
+        from audioformer.codecs.compact_files import load_compact
 
         codec = load_compact(name)
     try:

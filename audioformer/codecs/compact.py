@@ -14,46 +14,21 @@ Shapes: B clips, N samples, T frames, F frequency bins, D width of a latent, H w
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from audioformer.codecs import spectra
 from audioformer.codecs.blocks import BlockCodec, pieces
-from audioformer.codecs.spectra import (
-    HOPS_PER_WINDOW,
-    cosine_transform,
-    mel_filters,
-    mel_to_bins,
-    overlap_add,
-    stft_frames,
-)
-from audioformer.errors import AudioformerError, require
-from audioformer.files import atomic_path, bundled_names, bundled_or_folder, open_tensors, read_json, write_tensors
+from audioformer.errors import require, require_counts
 from audioformer.reading.sound import MAX_RATE_HZ, MIN_RATE_HZ
 from audioformer.rvq import ResidualVQ
 
 LOWEST, POWER, QUIETEST = 1e-4, 0.3, 1e-5
 FREE_LEVEL = 0.1  # root mean square of the free part of a latent; left free it grows and the codebooks cannot follow
-KIND = "compact-codec"  # in config.json
 PIECE_FRAMES = 75 * 60  # a minute at a time
-LIMITS = {
-    "sample_rate": MAX_RATE_HZ,
-    "hop_length": 4096,
-    "n_codebooks": 64,
-    "codebook_size": 1 << 16,
-    "d_latent": 1024,
-    "n_mels": 512,
-    "d_encoder": 4096,
-    "n_encoder_blocks": 64,
-    "d_decoder": 4096,
-    "n_decoder_blocks": 64,
-    "kernel": 64,
-}
 
 
 @dataclass(frozen=True)
@@ -75,15 +50,14 @@ class CompactConfig:
 
     def __post_init__(self):
         """Refuse sizes that no codec has: a file may name any."""
-        for name, limit in LIMITS.items():
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            require(whole and 1 <= value <= limit, f"{name}={value!r:.40} must be a whole number from 1 to {limit}")
+        require_counts(self, "sample_rate", most=MAX_RATE_HZ)
+        require_counts(self, "n_codebooks", "n_encoder_blocks", "n_decoder_blocks", "kernel", most=64)
+        require_counts(self, "n_mels", most=512)
+        require_counts(self, "hop_length", "d_latent", "d_encoder", "d_decoder", most=4096)
+        require_counts(self, "codebook_size", most=1 << 16)
         ahead = self.decoder_look_ahead
-        require(
-            isinstance(ahead, int) and 0 <= ahead < self.kernel,
-            f"decoder_look_ahead={ahead!r:.40} must be 0 to kernel - 1",
-        )
+        fits = isinstance(ahead, int) and 0 <= ahead < self.kernel
+        require(fits, f"decoder_look_ahead={ahead!r:.40} must be 0 to kernel - 1")
         require(self.sample_rate >= MIN_RATE_HZ, f"sample_rate={self.sample_rate} must be at least {MIN_RATE_HZ} Hz")
 
     @property
@@ -140,7 +114,8 @@ class CompactCodec(BlockCodec):
         self.n_codebooks, self.codebook_size = config.n_codebooks, config.codebook_size
         self.look_ahead_s = config.hop_length / config.sample_rate
         self.past_samples = self.future_samples = config.hop_length  # of the window of three hops
-        n_bins = HOPS_PER_WINDOW * config.hop_length // 2 + 1
+        window = spectra.HOPS_PER_WINDOW * config.hop_length
+        n_bins = window // 2 + 1
         self.enter = nn.Linear(3 * n_bins, config.d_encoder)
         self.enter_norm = nn.LayerNorm(config.d_encoder)
         self.encoder = nn.Sequential(
@@ -159,14 +134,11 @@ class CompactCodec(BlockCodec):
         self.leave_norm = nn.LayerNorm(config.d_decoder)
         self.leave = nn.Linear(config.d_decoder, 3 * n_bins)
         self.latent_to_log = nn.Linear(config.d_latent, n_bins)
-        filters = mel_filters(self.sample_rate, HOPS_PER_WINDOW * self.hop_length, config.n_mels)
-        self.register_buffer("filters", filters, persistent=False)
-        sizes = torch.cat(
-            [3.0 / torch.arange(1, config.n_cepstra + 1), torch.zeros(config.d_latent - config.n_cepstra)]
-        )
+        self.register_buffer("filters", spectra.mel_filters(self.sample_rate, window, config.n_mels), persistent=False)
+        cepstra, free = 3.0 / torch.arange(1, config.n_cepstra + 1), torch.zeros(config.d_latent - config.n_cepstra)
         self.register_buffer(
-            "typical", sizes.clamp_min(FREE_LEVEL), persistent=False
-        )  # size of each latent dimension, about
+            "typical", torch.cat([cepstra, free]).clamp_min(FREE_LEVEL), persistent=False
+        )  # sizes of latent dimensions
         self._start_from_cepstra()
 
     @torch.no_grad()
@@ -176,8 +148,8 @@ class CompactCodec(BlockCodec):
         Latents are divided by sqrt(M), so that their squared length is a mean over bands, in squared natural-log units.
         """
         c, scale = self.config, self.config.n_mels**0.5
-        transform = cosine_transform(c.n_cepstra, c.n_mels)
-        spread, bias = mel_to_bins(self.filters)
+        transform = spectra.cosine_transform(c.n_cepstra, c.n_mels)
+        spread, bias = spectra.mel_to_bins(self.filters)
         self.mel_to_latent.weight.copy_(transform / scale)
         self.latent_to_log.weight.zero_()[:, : c.n_cepstra] = spread @ transform.T * scale
         self.latent_to_log.bias.copy_(bias)
@@ -196,7 +168,7 @@ class CompactCodec(BlockCodec):
             (B, T, 3F) features: log magnitude, and the complex value with |X|^0.3 for its magnitude, which keeps quiet
             and loud bins in one range while the phase stays readable; and (B, T, M) log-mel, natural log.
         """
-        spectrum = stft_frames(samples, self.hop_length)
+        spectrum = spectra.stft_frames(samples, self.hop_length)
         magnitude = spectrum.abs().clamp_min(LOWEST)
         tamed = spectrum * magnitude ** (POWER - 1)
         log_mel = (spectrum.abs() @ self.filters.T).clamp_min(QUIETEST).log()
@@ -226,7 +198,7 @@ class CompactCodec(BlockCodec):
         with torch.autocast(latents.device.type, enabled=False):
             log_magnitude = log_magnitude + self.latent_to_log(latents.float())
         length = log_magnitude.clamp_max(6.0).exp() * torch.rsqrt(real.square() + imag.square() + 1e-6)
-        return overlap_add(torch.complex(length * real, length * imag), self.hop_length)
+        return spectra.overlap_add(torch.complex(length * real, length * imag), self.hop_length)
 
     def codebooks(self) -> Tensor:
         """(K, V, D) float32."""
@@ -238,9 +210,8 @@ class CompactCodec(BlockCodec):
 
     def encode_block(self, samples: Tensor, memory: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         """See `BlockCodec`; the memory holds the frames that each block's convolution still needs."""
-        features, log_mel = (
-            frames[:, 1:-1] for frames in self.analyse(samples[:, 0])
-        )  # the outer two lack a neighbour
+        # the outer two frames lack a neighbour
+        features, log_mel = (frames[:, 1:-1] for frames in self.analyse(samples[:, 0]))
         hidden, remembered = self.enter_norm(self.enter(features)), []
         for block, past in zip(self.encoder, memory or [None] * len(self.encoder), strict=True):
             past = hidden.new_zeros(len(hidden), block.padding[0], hidden.shape[2]) if past is None else past
@@ -262,93 +233,3 @@ class CompactCodec(BlockCodec):
             for read, keep in pieces(codes.shape[2], PIECE_FRAMES, past, future)
         ]
         return torch.cat(samples, 1)[:, None]
-
-
-def save_compact(codec: CompactCodec, folder: str | os.PathLike, extra: dict | None = None) -> None:
-    """Write `config.json` and `model.safetensors` (16-bit floats) into a folder.
-
-    The codebooks of `codec` itself are rounded to 16 bits too, so that its fingerprint is that of the file.
-
-    Args:
-        codec: to save.
-        folder: made if missing.
-        extra: anything else for config.json (training recipe, scores).
-
-    Raises:
-        AudioformerError: the folder cannot be written.
-    """
-    codec.rvq.codebooks.copy_(codec.rvq.codebooks.half())
-    write_tensors(Path(folder) / "model.safetensors", {key: value.half() for key, value in codec.state_dict().items()})
-    about = {
-        "kind": KIND,
-        "name": codec.name,
-        "fingerprint": codec.fingerprint,
-        "config": asdict(codec.config),
-        **(extra or {}),
-    }
-    with atomic_path(Path(folder) / "config.json") as temporary:
-        temporary.write_text(json.dumps(about, indent=2) + "\n")
-
-
-def load_compact(name: str | os.PathLike = "compact") -> CompactCodec:
-    """Open a bundled compact codec by name, or one of your own by folder.
-
-    Raises:
-        AudioformerError: no such codec, or its files are missing, damaged or of another kind.
-    """
-    folder = bundled_or_folder(name, "codecs")
-    if folder is None or not (folder / "config.json").is_file():
-        known = [*bundled_names("codecs"), "encodec_24khz", "encodec_48khz"]
-        raise AudioformerError(
-            f"codec {str(name)!r} is not known; use one of {', '.join(known)}, or a folder written by "
-            "`audioformer train-codec`"
-        )
-    try:
-        about = read_json(folder / "config.json")
-        if (kind := about.get("kind")) == KIND:
-            codec = _read(folder, about)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise AudioformerError(
-            f"{folder}: damaged codec ({str(error).splitlines()[0]:.200}); copy or train it again"
-        ) from error
-    if kind != KIND:
-        raise AudioformerError(f"{folder}: holds {kind!r:.40}, not a codec; give a folder of `audioformer train-codec`")
-    if codec.fingerprint != about["fingerprint"]:
-        raise AudioformerError(
-            f"{folder}: codebooks do not match the fingerprint in config.json; copy or train it again"
-        )
-    return codec.eval()
-
-
-def _read(folder: Path, about: dict) -> CompactCodec:
-    """The codec of a folder whose config.json is `about`."""
-    named = about["name"], about["fingerprint"]
-    if not all(isinstance(value, str) for value in named):
-        raise ValueError(f"name and fingerprint are {named!r:.80}, not words")
-    codec_config = CompactConfig(**about["config"])
-    weights = _read_weights(folder / "model.safetensors", codec_config)
-    codec = CompactCodec(codec_config, name=about["name"])
-    codec.load_state_dict(weights)
-    return codec
-
-
-def _read_weights(path: Path, config: CompactConfig) -> dict[str, Tensor]:
-    """Tensors of a codec; those that decide its size are compared with the config before anything is built.
-
-    Raises:
-        ValueError: other shapes, or weights that are not finite floats.
-    """
-    n_bins = 3 * (HOPS_PER_WINDOW * config.hop_length // 2 + 1)
-    shapes = {"rvq.codebooks": [config.n_codebooks, config.codebook_size, config.d_latent]}
-    shapes |= {"enter.weight": [config.d_encoder, n_bins], "leave.weight": [n_bins, config.d_decoder]}
-    shapes |= {f"encoder.{i}.scale": [config.d_encoder] for i in range(config.n_encoder_blocks)}
-    shapes |= {f"decoder.{i}.scale": [config.d_decoder] for i in range(config.n_decoder_blocks)}
-    with open_tensors(path) as file:
-        for name, shape in shapes.items():
-            if (there := file.get_slice(name).get_shape()) != shape:
-                raise ValueError(f"{name} has shape {there}, its config {shape}")
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    for name, value in weights.items():
-        if not value.is_floating_point() or not torch.isfinite(value).all():
-            raise ValueError(f"{name} holds numbers that are not finite floats")
-    return weights

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.codecs.compact import CompactCodec, CompactConfig, save_compact
+from audioformer.codecs.compact import CompactCodec, CompactConfig
+from audioformer.codecs.compact_files import save_compact
 from audioformer.codecs.critic import Adversary
 from audioformer.codecs.crops import CropSampler
 from audioformer.codecs.distances import MEL_WINDOWS, colour_distance, complex_distance, mel_distance, texture_distance

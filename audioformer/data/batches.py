@@ -129,59 +129,6 @@ def _outline(item) -> tuple:
     return tuple(getattr(item, name, None) for name in ("id", "variant", "labels", "weights"))
 
 
-class TimeSampler:
-    """Sequences of about the same length for a step: clips drawn by their time, short ones joined until a sequence is full.
-
-    As stateless as `CodeSampler`, whose place it takes in pre-training: what is drawn depends on (seed, step, place)
-    alone.
-
-    Args:
-        clips: items with `.codes` (K, T), or a Corpus; read only when drawn.
-        batch_size: sequences a step over all processes and parts.
-        accumulate: parts a step is split into.
-        max_frames: frames of a sequence, all its pieces together.
-        min_frames: shortest piece worth adding; a shorter rest is left to PAD.
-        seed: of what is drawn.
-        power: a clip is drawn in proportion to its frames to this power: 1 hears every second as often, 0 every clip.
-    """
-
-    def __init__(
-        self,
-        clips: Sequence,
-        batch_size: int,
-        accumulate: int,
-        max_frames: int,
-        min_frames: int,
-        seed: int,
-        power: float,
-    ):
-        self.places = CodeSampler(clips, batch_size, accumulate, max_frames, min_frames, seed)
-        self.clips, self.max_frames, self.min_frames, self.seed = clips, max_frames, min(min_frames, max_frames), seed
-        self.positions, self.generators = self.places.positions, self.places.generators
-        self.until = np.cumsum(n_frames_of(clips).astype(float) ** power)
-
-    def draw(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> list[list[Tensor]]:
-        """For each sequence of one part of one step for one process, its pieces (K, T')."""
-        return [self._sequence(step, int(place)) for place in self.positions(micro_step, rank, world)]
-
-    def _sequence(self, step: int, place: int) -> list[Tensor]:
-        rng = np.random.default_rng([self.seed, CROP_SEED, step, place])
-        pieces, room = [], self.max_frames
-        while not pieces or room >= self.min_frames:
-            index = int(np.searchsorted(self.until, rng.random() * self.until[-1], side="right"))
-            codes = torch.as_tensor(self.clips[min(index, len(self.until) - 1)].codes)
-            pieces.append(codes[:, random_crop(codes.shape[1], room, room, rng)])
-            room -= pieces[-1].shape[1]
-        return pieces
-
-
-def n_frames_of(clips: Sequence) -> np.ndarray:
-    """(n,) int: frames of each clip; a Corpus knows them without reading codes."""
-    if hasattr(clips, "column"):
-        return np.asarray(clips.column("n_frames"))
-    return np.array([clips[i].codes.shape[1] for i in range(len(clips))])
-
-
 class CodeSampler:
     """Crops of prepared clips for a step; the same whatever happened before, so that runs can resume.
 

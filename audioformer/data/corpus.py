@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from audioformer.data.corpus_format import (
     problems_path,
     read_info,
     read_shards,
-    relabelled,
     require_datasets,
     shard_path,
 )
@@ -37,7 +35,7 @@ from audioformer.data.prepare import PrepareRecord, describe_codec, prepare
 from audioformer.errors import AudioformerError
 from audioformer.files import read_json
 
-__all__ = ["Corpus", "CorpusInfo", "Item", "PrepareRecord", "describe_codec", "join", "prepare"]
+__all__ = ["Corpus", "CorpusInfo", "Item", "PrepareRecord", "describe_codec", "prepare"]
 
 
 class Corpus(Sequence):
@@ -302,50 +300,3 @@ def _counts(column) -> dict[str, int]:
         if entry["values"] is not None
     }
     return dict(sorted(found.items()))
-
-
-def join(corpora: Sequence[Corpus]) -> Corpus:
-    """Several corpora of the same codec as one, e.g. for pre-training; label lists are united by name.
-
-    Args:
-        corpora: at least one, whole or selected.
-
-    Returns:
-        Corpus with all rows, in order; n_codebooks is the smallest of all, frames are kept where all hold the same.
-        Folds keep their numbers.
-
-    Raises:
-        AudioformerError: none given, or codes of different codecs.
-    """
-    import pyarrow as pa
-
-    if not corpora:
-        raise AudioformerError("join needs at least one corpus, got none")
-    first = corpora[0].info
-    for other in corpora[1:]:
-        if other.codec["fingerprint"] != first.codec["fingerprint"]:
-            raise AudioformerError(
-                f"{other.info.dataset} holds codes of {other.codec['name']} ({other.codec['fingerprint']}), {first.dataset} of "
-                f"{first.codec['name']} ({first.codec['fingerprint']}); prepare both with one codec"
-            )
-    names = tuple(dict.fromkeys(name for corpus in corpora for name in corpus.label_names))
-    frames = first.frames if all(corpus.info.frames == first.frames for corpus in corpora) else None
-    tables, rows, offset = [], [], 0
-    for corpus in corpora:
-        table = corpus.table if frames or not corpus.info.frames else corpus.table.drop_columns(["frames"])
-        tables.append(relabelled(table, corpus.label_names, names))
-        rows.append(corpus.rows + offset)
-        offset += corpus.table.num_rows
-    info = replace(
-        first,
-        dataset="+".join(corpus.info.dataset for corpus in corpora),
-        label_names=names,
-        multi_label=any(c.multi_label for c in corpora),
-        n_codebooks=min(c.info.n_codebooks for c in corpora),
-        frames=frames,
-    )
-    problems, notes = (
-        {key: value for corpus in corpora for key, value in getattr(corpus, name).items()}
-        for name in ("problems", "notes")
-    )
-    return Corpus(info, pa.concat_tables(tables), np.concatenate(rows), problems, notes)

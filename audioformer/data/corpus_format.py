@@ -321,20 +321,3 @@ class ListColumn:
         offsets, values = self.chunks[chunk]
         place = row - (int(self.ends[chunk - 1]) if chunk else 0)
         return values[offsets[place] : offsets[place + 1]]
-
-
-def relabelled(table, names: tuple[str, ...], new_names: tuple[str, ...]):
-    """An Arrow table of rows with its class numbers, places in `names`, turned into places in `new_names`."""
-    import pyarrow as pa
-
-    if names == new_names:
-        return table.replace_schema_metadata(None)
-    place = [new_names.index(name) for name in names]
-    labels = [[place[number] for number in row] for row in table.column("labels").to_pylist()]
-    events = [
-        [{**event, "label": place[event["label"]]} for event in row] for row in table.column("events").to_pylist()
-    ]
-    for name, values in (("labels", labels), ("events", events)):
-        at = table.schema.get_field_index(name)
-        table = table.set_column(at, table.schema.field(at), pa.array(values, type=table.schema.field(at).type))
-    return table.replace_schema_metadata(None)

@@ -20,7 +20,7 @@ from audioformer.audio import save_audio
 from audioformer.data.synth.catalogue import CLASSES, ESC10_CLASSES, SOURCES
 from audioformer.data.synth.scene import check_request, clip_seed, synth_clip, synth_scene
 from audioformer.errors import AudioformerError
-from audioformer.files import atomic_path, held, sweep
+from audioformer.files import atomic_path, held, sweep, writing
 
 ESC50_COLUMNS = ("filename", "fold", "target", "category", "esc10", "src_file", "take")
 EVENT_COLUMNS = ("filename", "label", "onset_s", "offset_s", "level_db")
@@ -164,18 +164,13 @@ def _finished(folder: Path) -> dict[int, Item]:
 
 def _append(folder: Path, index: int, item: Item) -> None:
     path = folder / "meta" / "clips.jsonl"
-    try:
-        with path.open("a", encoding="utf-8") as stream:
-            if stream.tell() > 0:
-                with path.open("rb") as existing:
-                    existing.seek(-1, os.SEEK_END)
-                    if existing.read() != b"\n":  # a crash left half a line
-                        stream.write("\n")
-            stream.write(json.dumps({"index": index, **asdict(item)}) + "\n")
-    except OSError as error:
-        raise AudioformerError(
-            f"{path}: cannot be written ({error.strerror}); free space or choose another folder"
-        ) from error
+    with writing(path), path.open("a", encoding="utf-8") as stream:
+        if stream.tell() > 0:
+            with path.open("rb") as existing:
+                existing.seek(-1, os.SEEK_END)
+                if existing.read() != b"\n":  # a crash left half a line
+                    stream.write("\n")
+        stream.write(json.dumps({"index": index, **asdict(item)}) + "\n")
 
 
 def _write_one(folder: Path, index: int, settings: dict) -> Item:

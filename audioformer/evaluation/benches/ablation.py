@@ -28,8 +28,9 @@ import torch
 
 from audioformer.codec import Codec
 from audioformer.codecs import load_codec
-from audioformer.data.corpus import Corpus, Item, join, prepare
+from audioformer.data.corpus import Corpus, Item, prepare
 from audioformer.data.datasets import AudioDataset, open_dataset
+from audioformer.data.join import join
 from audioformer.errors import AudioformerError, check_names
 from audioformer.evaluation.benches import ablation_table
 from audioformer.evaluation.benches.ablation_rows import (
