@@ -103,9 +103,8 @@ class AudioClassifier:
         self.multi_label = bool(about["multi_label"])
         self.window_s = float(about["window_s"])
         if not (all(isinstance(label, str) for label in self.label_names) and 0 < self.window_s <= MAX_DURATION_S):
-            raise ValueError(
-                f"label_names are text and window_s={self.window_s:g} lies above 0 s and up to {MAX_DURATION_S:g} s"
-            )
+            limits = f"above 0 s and up to {MAX_DURATION_S:g} s"
+            raise ValueError(f"label_names are text and window_s={self.window_s:g} lies {limits}")
         self.window = round(self.window_s * codec.frame_rate)
 
     @property

@@ -100,9 +100,8 @@ class Backbone(nn.Module):
         Raises:
             AudioformerError: the model has none.
         """
-        raise AudioformerError(
-            f"keep_tables: a model of the method {self.config.method} has no token embeddings; leave it out"
-        )
+        method = self.config.method
+        raise AudioformerError(f"keep_tables: a model of the method {method} has no token embeddings; leave it out")
 
 
 class AudioFormer(Backbone):

@@ -76,7 +76,6 @@ def predict_codes(
         One CodesPrediction a clip.
     """
     pieces = [(i, start) for i, codes in enumerate(clips) for start in window_starts(codes.shape[1], window)]
-    device = next(classifier.parameters()).device
     windows: list[list[tuple]] = [[] for _ in clips]
 
     def probabilities(logits: Tensor) -> Tensor:
@@ -88,7 +87,7 @@ def predict_codes(
             return [torch.as_tensor(of_clips[i])[:, start : start + window] for i, start in group]
 
         codes = cut(clips)
-        batch = classifier.collate(codes).to(device)
+        batch = classifier.collate(codes).to(classifier.head.weight.device)
         if target_masks is not None:
             batch = batch.hide([mask[: classifier.config.n_codebooks] for mask in cut(target_masks)])
         out = classifier(batch.tokens, batch.padding, need_frames=need_frames)
@@ -96,8 +95,7 @@ def predict_codes(
         frames = [None] * len(group)
         if need_frames:
             frames = [part[:n] for part, n in zip(probabilities(out.frame_logits), lengths, strict=True)]
-        vectors = out.embedding.float().cpu()
-        return list(zip(starts, lengths, probabilities(out.logits), vectors, frames, strict=True))
+        return list(zip(starts, lengths, probabilities(out.logits), out.embedding.float().cpu(), frames, strict=True))
 
     groups = [pieces[first : first + batch_size] for first in range(0, len(pieces), batch_size)]
     for group, answer in zip(groups, map_batches(answers, groups), strict=True):
