@@ -124,7 +124,10 @@ def build_app(
 
 
 def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]]:
-    """The rooms as tabs; each asks its own questions once it is on the screen. Returns the clip's view and all that ask."""
+    """The rooms as tabs; each asks its own questions once it is on the screen.
+
+    Returns the clip's view and all that ask.
+    """
     with gr.Tabs(elem_id="af-rooms", overflow_behavior="wrap"):
         with gr.Tab("Listen", id="listen"):
             view = clip_player(first_view, elem_id="af-view")
@@ -216,12 +219,15 @@ def _chosen(part: dict) -> list:
 
 
 def _shows(part: dict, *more: str) -> dict:
-    """What an answer of `Page.show` goes to, by name, but for who listens: an event answers only with choices that it is about."""
+    """What an answer of `Page.show` goes to, by name, but for who listens.
+
+    An event answers only with choices that it is about.
+    """
     return {name: part[name] for name in ("message", "state", "verdict", "view", "picker", "note", *more)}
 
 
 def _on(event: Callable, answer: Callable, inputs: list | None, outputs: dict, **options) -> gr.events.Dependency:
-    """Connect an event with its answer, a dict of some of the outputs by name, in the form of which Gradio keeps no copies.
+    """Connect an event with its answer, a dict of some outputs by name, in a form of which Gradio keeps no copies.
 
     Gradio (6.31) makes another component of one that is answered with an update. When that is read as an input later,
     or answered with a value, both stay for as long as the session lasts: 100 kB an event and more. So what events read

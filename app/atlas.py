@@ -132,7 +132,10 @@ class Atlas:
         return self._maps.get((name, method))
 
     def describe(self, name: str, sound: Waveform, token: str) -> Described:
-        """What a model makes of another sound, of its first seconds as with the clips; kept by the sound's token for a while."""
+        """What a model makes of another sound, of its first seconds as with the clips.
+
+        Kept by the sound's token for a while.
+        """
         found = self._others.get((name, token))
         if found is None:
             short = Waveform(sound.samples[:, : round(HEARD_S * sound.sample_rate)], sound.sample_rate)
@@ -248,7 +251,7 @@ def sources(models) -> dict:
 
 
 def before(models) -> dict[str, list[str]]:
-    """What each model was earlier, the earliest first: fresh weights, steps that its training kept, the pre-trained model.
+    """What each model was earlier, earliest first: fresh weights, steps kept in training, the pre-trained model.
 
     A classifier is taken to come from the pre-trained model of its own shape and codec.
     """
@@ -281,7 +284,7 @@ def _shape(checkpoint) -> str:
 
 
 def aligned(atlas: Atlas, name: str, method: str, onto: str | None) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """Points of a model's map, turned so that they lie like another model's; the plane of the spread while umap is made.
+    """Points of a model's map, turned to lie like another model's; the plane of the spread while umap is made.
 
     Returns:
         (n, 2), shares of the axes or None, and the method shown.
@@ -298,7 +301,10 @@ def aligned(atlas: Atlas, name: str, method: str, onto: str | None) -> tuple[np.
 
 
 def _accompany() -> None:
-    """In the process beside the server: Ctrl-C is the server's affair, and when the server ends, however it ends, so does this."""
+    """In the process beside the server.
+
+    Ctrl-C is the server's affair, and when the server ends, however it ends, so does this.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def follow() -> None:

@@ -42,7 +42,10 @@ class Certificate:
 
 
 def own_names() -> tuple[list[str], list[str]]:
-    """Host names and IPv4 addresses under which other computers may find this one; nothing is sent anywhere to learn them."""
+    """Host names and IPv4 addresses under which other computers may find this one.
+
+    Nothing is sent anywhere to learn them.
+    """
     import psutil
 
     host = socket.gethostname()
@@ -142,8 +145,10 @@ def what_to_tell(port: int, names: list[str], addresses: list[str], fingerprint:
     """The lines for whoever starts the app: addresses, the browser's warning and why it comes, the password."""
     lines = [f"other computers:  {'  '.join(f'https://{name}:{port}' for name in [*addresses, *names])}"]
     lines += [
-        "each browser warns once that the connection is not private: the certificate was made here, just now, and nobody vouches for it.",
-        "go on with Advanced, Proceed (Chrome, Edge), Accept the Risk (Firefox), visit this website (Safari); the link is encrypted.",
+        "each browser warns once that the connection is not private: the certificate was made here, just now, "
+        "and nobody vouches for it.",
+        "go on with Advanced, Proceed (Chrome, Edge), Accept the Risk (Firefox), visit this website (Safari); "
+        "the link is encrypted.",
         "it has to be https: browsers give the microphone to no plain http page of another computer.",
         f"to be sure that it is this computer, compare the certificate's SHA-256 fingerprint: {fingerprint}",
     ]

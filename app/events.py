@@ -141,7 +141,10 @@ class Page:
         checkpoint: str | None,
         request: gr.Request | None = None,
     ) -> dict:
-        """A file was dropped or a recording made, and the box is emptied; None: it was emptied, which changes nothing."""
+        """A file was dropped or a recording made, and the box is emptied.
+
+        None: it was emptied, which changes nothing.
+        """
         if path is None:
             return {"audio": None}
         answer = self.show(now, codec, checkpoint, lambda _: (analysis.open_clip(path), -1), request, path=path)

@@ -37,7 +37,8 @@ API = "/gradio_api/"
 DOOR = re.compile(r"/(login/?|theme\.css|favicon\.ico|manifest\.json|robots\.txt|(static|assets|svelte)/.*)?")
 PAGE = re.compile(
     DOOR.pattern + r"|/(config|logout)/?|/(audioformer-[0-9a-f]{12}|notebooks)/.*|/gradio_api/(startup-events|app_id"
-    r"|login_check|info|theme\.css|upload|upload_progress|file=.*|queue/(join|data)|cancel|reset|heartbeat/[\w-]{1,64})/?"
+    r"|login_check|info|theme\.css|upload|upload_progress|file=.*|queue/(join|data)|cancel|reset"
+    r"|heartbeat/[\w-]{1,64})/?"
 )
 HEADERS = {
     b"content-security-policy": b"frame-ancestors 'self'",
@@ -84,7 +85,10 @@ class Refusal(Exception):
 
 
 def other_hosts() -> list[str]:
-    """Host names besides this computer's own: those of AUDIOFORMER_HOSTS, and of Gradio's root path where it is an address."""
+    """Host names besides this computer's own.
+
+    Those of AUDIOFORMER_HOSTS, and of Gradio's root path where it is an address.
+    """
     listed = os.environ.get(HOSTS_VARIABLE, "").split(",")
     return [
         name for name in (*map(str.strip, listed), urlsplit(os.environ.get("GRADIO_ROOT_PATH", "")).hostname) if name
@@ -312,7 +316,10 @@ class Guard:
 
 
 def _fits(block, value) -> bool:
-    """Whether a choice is one that is offered, or a classifier that was taught; other inputs are looked at by Gradio."""
+    """Whether a choice is one that is offered, or a classifier that was taught.
+
+    Other inputs are looked at by Gradio.
+    """
     choices = getattr(block, "choices", None)
     if choices is None or value is None:
         return True

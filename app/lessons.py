@@ -31,7 +31,10 @@ class Lessons:
         self.kept = Kept(MOST_LESSONS, IDLE_S)
 
     def ask(self, now: Analysis | None, event: gr.EventData, request: gr.Request) -> dict:
-        """A question of the room: `what` is hello, add (with `task`, which comes back, and of a file `path` and `name`), forget or stop."""
+        """A question of the room.
+
+        `what` is hello, add (with `task`, which comes back, and of a file `path` and `name`), forget or stop.
+        """
         what, path, task = str(sent(event, "what"))[:40], sent(event, "path"), sent(event, "task")
         name = str(sent(event, "name") or "")[:80]
 
@@ -66,7 +69,7 @@ class Lessons:
             upload.unlink(missing_ok=True)
 
     def train(self, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
-        """The room's replies, again and again, and at last the choice of checkpoints with the classifier that is there now."""
+        """The room's replies, again and again; at last the choice of checkpoints, with the new classifier."""
         choices = list(self.models.checkpoints)
         try:
             lesson = self.lesson(request.session_hash)

@@ -1,4 +1,7 @@
-"""Answers to the events of the room Live: the session of the page, a listener in it, and a frozen moment as the clip of all rooms."""
+"""Answers to the events of the room Live.
+
+The session of the page, a listener in it, and a frozen moment as the clip of all rooms.
+"""
 
 from __future__ import annotations
 

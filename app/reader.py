@@ -1,4 +1,4 @@
-"""The notebooks beside the rooms: each as a page to read, under `notebooks/NN_name.html`; to run them there is `audioformer lab`.
+"""The notebooks beside the rooms: each a page to read, `notebooks/NN_name.html`; `audioformer lab` runs them.
 
 Shapes: none.
 """
@@ -14,7 +14,10 @@ from audioformer.files import notebooks_folder
 
 @cache
 def readable() -> frozenset[str]:
-    """Names of the notebooks that can be read here; none where this installation lacks them, or what makes pages of them."""
+    """Names of the notebooks that can be read here.
+
+    None where this installation lacks them, or what makes pages of them.
+    """
     if None in map(find_spec, ("nbconvert", "latex2mathml")):
         return frozenset()
     try:

@@ -151,7 +151,7 @@ def taught_route(taught):
 
 
 def static_routes() -> list:
-    """Our own scripts and the plotly.min.js of the installed plotly, under an address that changes with their content."""
+    """Our scripts and the installed plotly's plotly.min.js, under an address that changes with their content."""
     import plotly
     from starlette.responses import FileResponse
     from starlette.routing import Route

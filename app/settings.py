@@ -32,7 +32,8 @@ def go_offline() -> None:
     os.environ.update(OFFLINE)
     named = ",".join(os.environ.get(name, "") for name in ("no_proxy", "NO_PROXY")).split(",")
     beside = dict.fromkeys(name for name in named if name and name not in HERE)
-    # Gradio's launch asks its own server, never through a proxy; where both names are set, no_proxy is the one that counts
+    # Gradio's launch asks its own server, never through a proxy; where both names are set, no_proxy is the one that
+    # counts
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join([*beside, *HERE])
 
 

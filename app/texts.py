@@ -24,8 +24,8 @@ corrects what the rows above it left over (residual vector quantisation):
 $$ c_{k,t} = \\arg\\min_v \\lVert r_{k,t} - e_{k,v} \\rVert $$
 $$ r_{k+1,t} = r_{k,t} - e_{k,c_{k,t}} $$
 
-with $r_{1,t}$ the encoder's output. $K$ rows of 1024 entries at 75 frames/s cost $K \\cdot 10 \\cdot 75$ bit/s. A code is a
-name, not an amount: a similar **colour** means a similar codebook vector within its row, nothing more.
+with $r_{1,t}$ the encoder's output. $K$ rows of 1024 entries at 75 frames/s cost $K \\cdot 10 \\cdot 75$ bit/s. A code
+is a name, not an amount: a similar **colour** means a similar codebook vector within its row, nothing more.
 """
 
 LABEL = """
@@ -42,8 +42,8 @@ piano shown to *digits* is still given a digit. A high probability is not a proo
 MASKING = """
 #### Hiding
 A model can learn without any label: it reads sounds with some codes hidden behind a MASK token and guesses them (masked
-language modelling, as BERT does with words). The model *pretrained* has learnt so and guesses here; *esc10* and *digits*, which
-give the label, went without. Here you hide them yourself: at random, as in training, or with the brush.
+language modelling, as BERT does with words). The model *pretrained* has learnt so and guesses here; *esc10* and
+*digits*, which give the label, went without. Here you hide them yourself: at random, as in training, or with the brush.
 
 $$ \\mathcal L = -\\frac1{|M|} \\sum_{(k,t) \\in M} \\log p(c_{k,t} \\mid \\text{the rest}) $$
 """
@@ -83,15 +83,16 @@ ATTENTION_LIMITS = """
 #### What this does not show
 A weight says how much is taken over, not how much it matters for the label: values can be near zero where the weight is
 large, and the layers between do as much work as attention. Different weights can give the same answer (Jain and
-Wallace 2019). Read it as *where this head looks*, never as *why the model says dog*; hide the moment in **Mask** to test it.
+Wallace 2019). Read it as *where this head looks*, never as *why the model says dog*; hide the moment in **Mask** to
+test it.
 """
 
 LIVE = """
 #### Listening
 The microphone is read on the browser's audio thread and sent in portions. The codec writes codes as soon as they cannot
-change any more: it looks 13 ms ahead, so **chunks of any size give exactly the codes of the whole sound**. While an answer
-is awaited, sound is collected: a slow model gets longer portions and only the latest window, and **no sound is dropped**.
-Where a lane ends on the right is how far each step has come.
+change any more: it looks 13 ms ahead, so **chunks of any size give exactly the codes of the whole sound**. While an
+answer is awaited, sound is collected: a slow model gets longer portions and only the latest window, and **no sound is
+dropped**. Where a lane ends on the right is how far each step has come.
 """
 
 LIVE_WINDOW = """
@@ -106,7 +107,8 @@ of the new one $t$ seconds later: short windows react sooner, long ones are sure
 
 LIVE_LIMITS = """
 #### What to doubt
-The model must choose among its classes: your chair gets a label too. Nearly silent sound gets none. Rooms, loudspeakers and the browser's
+The model must choose among its classes: your chair gets a label too. Nearly silent sound gets none. Rooms,
+loudspeakers and the browser's
 **noise suppression** change sounds in ways its training did not know; switch it on and hear what happens to rain. The
 time shown runs from the arrival of the last sample in the page to the label on the screen; the microphone's own delay,
 10 to 50 ms, comes before it. **Freeze** keeps half a minute, which can go to every other room.
@@ -115,8 +117,8 @@ time shown runs from the arrival of the last sample in the page to the label on 
 WHY = """
 #### Three ways of asking
 **Hiding it**: each block of the clip goes behind MASK, and the probability of the label falls by so much.
-**Integrated gradients** share the label's log-odds $F$ out among all codes, on a straight line from "all hidden" $x'$ to
-the clip $x$; the shares add up to $F(x) - F(x')$:
+**Integrated gradients** share the label's log-odds $F$ out among all codes, on a straight line from "all hidden" $x'$
+to the clip $x$; the shares add up to $F(x) - F(x')$:
 
 $$ A_i = (x_i - x'_i) \\cdot \\int_0^1 \\frac{\\partial F}{\\partial x_i}\\big(x' + a\\,(x - x')\\big)\\,da $$
 
@@ -126,26 +128,27 @@ $$ A_i = (x_i - x'_i) \\cdot \\int_0^1 \\frac{\\partial F}{\\partial x_i}\\big(x
 TRUST = """
 #### Can it be believed?
 Take away what a map calls important, most important first: the probability should drop at once (**these hidden**). Give
-only that: it should rise at once (**only these shown**). The dotted lines do the same with the very same blocks in random
-order. An explanation whose lines lie on the dotted ones explains nothing, however good it looks. In bundled scenes the
-true times of the events are known: does the map peak there?
+only that: it should rise at once (**only these shown**). The dotted lines do the same with the very same blocks in
+random order. An explanation whose lines lie on the dotted ones explains nothing, however good it looks. In bundled
+scenes the true times of the events are known: does the map peak there?
 """
 
 WHY_LIMITS = """
 #### What this does not show
-**Two places that say the same cover for each other**: hide one, the other is still there, and neither seems to matter. A
-clip full of MASK is a question that the model was never trained for. Another start $x'$ gives other gradients. And a map
-that misses the event may be right about the *model*: perhaps it listens to the room, the hiss, the silence before. An
-explanation says what this model used, not what a dog sounds like.
+**Two places that say the same cover for each other**: hide one, the other is still there, and neither seems to matter.
+A clip full of MASK is a question that the model was never trained for. Another start $x'$ gives other gradients. And a
+map that misses the event may be right about the *model*: perhaps it listens to the room, the hiss, the silence before.
+An explanation says what this model used, not what a dog sounds like.
 """
 
 MAP = """
 #### One mark, one clip
-A model turns a clip into a vector $z$ of many numbers; the map lays these into the plane. **PCA** takes the plane in which
-they spread most. **UMAP** bends it, so that neighbours stay neighbours: who is beside whom can be read, the distance
-between islands cannot. **statistics** has learnt nothing (means of a log-mel picture), **random** is the transformer before
-any training: what does learning add? Right and left show the same clips; the right map is turned to lie like the left one.
-With **its training** on the right, step through what the left model was before, from its first weights on.
+A model turns a clip into a vector $z$ of many numbers; the map lays these into the plane. **PCA** takes the plane in
+which they spread most. **UMAP** bends it, so that neighbours stay neighbours: who is beside whom can be read, the
+distance between islands cannot. **statistics** has learnt nothing (means of a log-mel picture), **random** is the
+transformer before any training: what does learning add? Right and left show the same clips; the right map is turned to
+lie like the left one. With **its training** on the right, step through what the left model was before, from its first
+weights on.
 """
 
 MAP_NEIGHBOURS = """
@@ -154,23 +157,24 @@ Two clips are alike when their (standardised) vectors point the same way,
 
 $$ \\cos(z_i, z_j) = \\frac{z_i \\cdot z_j}{\\lVert z_i \\rVert\\,\\lVert z_j \\rVert} $$
 
-**kNN purity** is the share of a clip's nearest clips that have its label. A model without classes of its own calls a clip
-what its neighbours are called. The **star** is the sound on the page, drawn amid its five nearest.
+**kNN purity** is the share of a clip's nearest clips that have its label. A model without classes of its own calls a
+clip what its neighbours are called. The **star** is the sound on the page, drawn amid its five nearest.
 """
 
 MAP_LIMITS = """
 #### What this does not show
 A plane leaves most of the vectors out: purity is counted in all dimensions, not on the picture. Two recordings of one
-session are alike for their room. The bundled samples are 40, two of a class at most: one clip more or less moves purity by
-4 %. Clips of classes that a checkpoint does not know **must** be wrong; colour by error sets them apart. UMAP finds islands
-even in noise.
+session are alike for their room. The bundled samples are 40, two of a class at most: one clip more or less moves
+purity by 4 %. Clips of classes that a checkpoint does not know **must** be wrong; colour by error sets them apart.
+UMAP finds islands even in noise.
 """
 
 TEACH = """
 #### A handful of examples
-Name two classes or more, bring two or more examples of each, five are better: record, drop files, or take the sound on the
-page. Each sound goes to the computer that runs this app, which takes its codes and deletes the file. The codes are kept
-there, the sound in this page; both are forgotten when it is closed. One class of *other sounds* lets it say "none of these".
+Name two classes or more, bring two or more examples of each, five are better: record, drop files, or take the sound on
+the page. Each sound goes to the computer that runs this app, which takes its codes and deletes the file. The codes are
+kept there, the sound in this page; both are forgotten when it is closed. One class of *other sounds* lets it say "none
+of these".
 """
 
 TEACH_HOW = """
@@ -179,31 +183,32 @@ TEACH_HOW = """
 
 $$ \\min_{W,b}\\; -\\textstyle\\sum_i \\log \\mathrm{softmax}(W z_i + b)_{y_i} $$
 
-which takes seconds and cannot spoil what the model knows. **Everything** moves all weights: slower, stronger, and with few
-examples soon learnt by heart. The dashed line is the loss of knowing nothing, $\\log C$.
+which takes seconds and cannot spoil what the model knows. **Everything** moves all weights: slower, stronger, and with
+few examples soon learnt by heart. The dashed line is the loss of knowing nothing, $\\log C$.
 """
 
 TEACH_LIMITS = """
 #### What to doubt
-A loss near its lowest says that it knows *these* examples; with smoothed labels (a tenth of each label is shared out among all
-classes) that is above zero. Test it with sounds from another room, another day: what it has learnt
-may be the microphone. The checkpoint you download is an ordinary one; `audioformer classify --checkpoint taught` takes the
-unzipped folder, and notebook 15 does the same with a test that deserves the name.
+A loss near its lowest says that it knows *these* examples; with smoothed labels (a tenth of each label is shared out
+among all classes) that is above zero. Test it with sounds from another room, another day: what it has learnt
+may be the microphone. The checkpoint you download is an ordinary one; `audioformer classify --checkpoint taught` takes
+the unzipped folder, and notebook 15 does the same with a test that deserves the name.
 """
 
 RESULTS = """
 #### What was measured
 These numbers come with the kit; they were measured by the command under the figure. **Frozen features** lays one ruler
-along all models: their vectors stay as they are, and the same small learner reads them. **Adapting** trains more and more of
-one model on eight recordings a class. **Which part helps** changes one thing at a time in the authors' recipe, with a small
-model.
+along all models: their vectors stay as they are, and the same small learner reads them. **Adapting** trains more and
+more of one model on eight recordings a class. **Which part helps** changes one thing at a time in the authors' recipe,
+with a small model.
 """
 
 RESULTS_RULES = """
 #### How to read them
 No score is of sounds that its learner has heard: parts of the data are held out in turn, and the mark is the mean over
 them. The bar is how much the score moves with the seed (frozen features) or with the part held out (the other two).
-**Chance** is what knowing nothing gives. Two marks whose bars overlap are, as far as this says, equal; so are differences of less than
+**Chance** is what knowing nothing gives. Two marks whose bars overlap are, as far as this says, equal; so are
+differences of less than
 
 $$ 2\\,\\sqrt{p\\,(1-p)/n} $$
 
@@ -213,8 +218,8 @@ for $n$ clips: 4.5 points for $p = 0.8$ on the 320 clips of ESC-10.
 RESULTS_LIMITS = """
 #### What to doubt
 Hand-made statistics with a support vector machine are ahead of these small transformers on ESC-10: with 320 clips and a
-laptop, prior knowledge beats learning. The paper's claims are about a model that read two million clips. The codec heard three of
-the four folds and five of the six speakers without labels, and the pre-trained model all six speakers.
+laptop, prior knowledge beats learning. The paper's claims are about a model that read two million clips. The codec
+heard three of the four folds and five of the six speakers without labels, and the pre-trained model all six speakers.
 """
 
 MICROPHONE = (
@@ -224,7 +229,8 @@ MICROPHONE = (
 
 KEYS = """
 **Keys**, once the picture has the focus: space plays and stops, B swaps the sounds, arrows move from code to code (with
-shift ten at a time), Enter plays one; [ and ] set the ends of a stretch, Z zooms into it, Escape clears it; X hides a code.
+shift ten at a time), Enter plays one; [ and ] set the ends of a stretch, Z zooms into it, Escape clears it; X hides a
+code.
 """
 
 # The notebook of the same topic, for each text: `audioformer lab` opens them.

@@ -4,21 +4,24 @@ TOUR = [
     {
         "at": "#af-samples",
         "title": "A sound",
-        "text": "Everything on this page is about one sound. Click a sample, drop a file of your own below, or record something. "
+        "text": "Everything on this page is about one sound. Click a sample, drop a file of your own below, "
+        "or record something. "
         "This tour takes five minutes; the page stays usable, so try what it says. Escape leaves it.",
     },
     {
         "room": "listen",
         "at": "#af-view .af-bar",
         "title": "Before and after the codec",
-        "text": "Press Play. Then swap A and B while it runs: A is the sound, B is what a neural codec can give back from its codes.",
+        "text": "Press Play. Then swap A and B while it runs: A is the sound, B is what a neural codec can give back "
+        "from its codes.",
         "notebook": "01_from_sound_to_codes",
     },
     {
         "room": "listen",
         "at": "#af-view [data-kind=codes]",
         "title": "The codes",
-        "text": "75 columns a second, one row for each codebook. Click a code to hear it held; the arrow keys walk through the grid. "
+        "text": "75 columns a second, one row for each codebook. Click a code to hear it held; "
+        "the arrow keys walk through the grid. "
         "Drag across any picture to hear a stretch in a loop.",
         "notebook": "01_from_sound_to_codes",
     },
@@ -26,13 +29,15 @@ TOUR = [
         "room": "listen",
         "at": "#af-view .af-keep",
         "title": "How many codebooks does it take?",
-        "text": "Pull the slider down to 1: a sketch, at a fraction of the bits. Each further row corrects what those above left over.",
+        "text": "Pull the slider down to 1: a sketch, at a fraction of the bits. Each further row corrects what "
+        "those above left over.",
         "notebook": "02_residual_quantisation",
     },
     {
         "at": "#af-verdict",
         "title": "What is it?",
-        "text": "A transformer reads the codes like words and gives each of its classes a probability. The tick marks chance. "
+        "text": "A transformer reads the codes like words and gives each of its classes a probability. The tick "
+        "marks chance. "
         "Give it a sound it has never heard of: it must still choose.",
         "notebook": "09_fine_tune",
     },
@@ -40,7 +45,8 @@ TOUR = [
         "room": "mask",
         "at": ".af-room[data-room=mask] .af-controls",
         "title": "Hide and guess",
-        "text": "This is how the model learnt, without any label: codes are hidden and it guesses them. Hide half of them, then hear "
+        "text": "This is how the model learnt, without any label: codes are hidden and it guesses them. Hide half of "
+        "them, then hear "
         "the gap and what the model fills in. Does the label hold?",
         "notebook": "06_masked_prediction",
     },
@@ -56,7 +62,8 @@ TOUR = [
         "room": "attention",
         "at": ".af-room[data-room=attention] .af-pair",
         "title": "Where does it look?",
-        "text": "Each small map is one head: a row is a moment that looks, bright where it looks. Click a moment in the large map, "
+        "text": "Each small map is one head: a row is a moment that looks, bright where it looks. Click a moment in "
+        "the large map, "
         "then hear the sound as this head weighs it.",
         "notebook": "04_attention_by_hand",
     },
@@ -64,7 +71,8 @@ TOUR = [
         "room": "why",
         "at": ".af-room[data-room=why]",
         "title": "Why this label?",
-        "text": "Attention does not answer that. Here parts of the sound are taken away to see which of them the label hangs on, and "
+        "text": "Attention does not answer that. Here parts of the sound are taken away to see which of them the "
+        "label hangs on, and "
         "the curve checks whether the explanation is true.",
         "notebook": "11_why_this_label",
     },
@@ -72,7 +80,8 @@ TOUR = [
         "room": "map",
         "at": ".af-room[data-room=map]",
         "title": "A map of sounds",
-        "text": "Every dot is a clip; near dots sound alike to the model. Click one to hear it, and look where the wrong ones lie.",
+        "text": "Every dot is a clip; near dots sound alike to the model. Click one to hear it, "
+        "and look where the wrong ones lie.",
         "notebook": "10_what_did_it_learn",
     },
     {
@@ -86,21 +95,24 @@ TOUR = [
         "room": "teach",
         "at": ".af-room[data-room=teach]",
         "title": "Teach it your own sounds",
-        "text": "Name two classes, record a handful of each, and train a new last layer in seconds. Then find a sound that fools it.",
+        "text": "Name two classes, record a handful of each, and train a new last layer in seconds. Then find a "
+        "sound that fools it.",
         "notebook": "15_your_own_sounds",
     },
     {
         "room": "results",
         "at": ".af-room[data-room=results]",
         "title": "How good is all this?",
-        "text": "Scores beside chance and, but for adapting, a classic method, with how far they spread and the command that "
+        "text": "Scores beside chance and, but for adapting, a classic method, with how far they spread and the "
+        "command that "
         "measured them. The classic method often wins at this size.",
         "notebook": "13_fair_comparison",
     },
     {
         "at": ".af-link",
         "title": "Take it with you",
-        "text": "The address of the page always says what you see: sample, room, stretch, code. Link copies it. Pictures, values and "
+        "text": "The address of the page always says what you see: sample, room, stretch, code. Link copies it. "
+        "Pictures, values and "
         "sounds are under Save, and under every room stands what you are looking at, with the equations.",
     },
 ]

@@ -1,4 +1,4 @@
-"""Whose turn it is: events that change what a page shows come one after the other, each upon what the one before has left."""
+"""Whose turn it is: events that change what a page shows come one after the other."""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ def static_prefix() -> str:
 
 
 def _on_load(module: str, events: tuple[str, ...]) -> str:
-    """Script that loads a module and connects it to Gradio; `events` appear in quotes, which is how Gradio finds them."""
+    """Script that loads a module and connects it to Gradio.
+
+    `events` appear in quotes, which is how Gradio finds them.
+    """
     return f"""
     const events = {json.dumps(events)};
     import(new URL('{static_prefix()}/{module}', document.baseURI)).then((m) => m.mount({{
@@ -48,7 +51,10 @@ def _view(value: str, name: str, module: str, events: tuple[str, ...], **options
 
 
 def sample_picker(samples: list[Sample], selected: int | None, **options) -> gr.HTML:
-    """Tiles of the bundled clips; event `pick` carries {index}, the prop `selected` marks one (-1: none), `answer` is new each time."""
+    """Tiles of the bundled clips.
+
+    Event `pick` carries {index}, the prop `selected` marks one (-1: none), `answer` is new each time.
+    """
     tiles = [{"label": sample.label, "file": sample.path.name, "thumbnail": sample.thumbnail} for sample in samples]
     props = {"answer": "", "selected": -1 if selected is None else selected}
     return _view(json.dumps(tiles), "af-picker", "sample_picker.js", ("pick",), **props, **options)

@@ -115,7 +115,7 @@ class SelfAttention(nn.Module):
 def attend(
     q: Tensor, k: Tensor, v: Tensor, padding: Tensor | None, need_weights: bool, dropout: float = 0.0
 ) -> tuple[Tensor, Tensor | None]:
-    """softmax(Q K^T / sqrt(d)) V (arXiv 1706.03762, equation 1), fused, or step by step: for the weights, and where that is faster.
+    """softmax(Q K^T / sqrt(d)) V (arXiv 1706.03762, equation 1): fused, or step by step where that is faster.
 
     Args:
         q: (B, H, W, d).

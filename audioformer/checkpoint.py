@@ -51,7 +51,8 @@ def find_checkpoint(name: str | os.PathLike) -> Path:
     if str(name).count("/") == 1 and not str(name).startswith((".", "/", "~")) and "\\" not in str(name):
         return _from_hub(str(name))
     raise AudioformerError(
-        f"checkpoint {str(name)!r} is neither a folder nor bundled; use one of {', '.join(bundled_names()) or '(none bundled)'}, "
+        f"checkpoint {str(name)!r} is neither a folder nor bundled; "
+        f"use one of {', '.join(bundled_names()) or '(none bundled)'}, "
         "a folder of `audioformer finetune`, or a Hugging Face Hub id like user/model"
     )
 
@@ -68,7 +69,8 @@ def _from_hub(repo_id: str) -> Path:
         return Path(snapshot_download(repo_id, allow_patterns=HUB_FILES, local_files_only=offline))
     except Exception as error:  # the hub client raises many kinds: offline, no such model, private
         raise AudioformerError(
-            f"{repo_id}: no such folder, and the Hugging Face Hub has no such model or cannot be reached ({type(error).__name__})"
+            f"{repo_id}: no such folder, and the Hugging Face Hub has no such model or cannot be reached "
+            f"({type(error).__name__})"
         ) from error
 
 
@@ -119,12 +121,14 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     for file in ("config.json", "model.safetensors"):
         if not (folder / file).is_file():
             raise AudioformerError(
-                f"{folder}: has no {file}, so it is not a checkpoint; give a folder of `audioformer finetune` or `pretrain`"
+                f"{folder}: has no {file}, so it is not a checkpoint; give a folder of `audioformer finetune` or "
+                "`pretrain`"
             )
     try:
         about = read_json(folder / "config.json")
         with open_tensors(folder / "model.safetensors") as file:
-            state, carried = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            # noqa: SIM118
+            state, carried = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
         if "weights" in about and "config" in carried:
             newer = json.loads(carried["config"])
             about = about if newer["weights"] == about["weights"] else newer  # killed between the two files

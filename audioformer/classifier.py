@@ -140,7 +140,7 @@ class Classifier(nn.Module):
 
 
 def bin_weights(counts: Tensor, time_bins: int) -> Tensor:
-    """How much each frame counts in the mean of each time bin: G overlapping triangles, evenly spread over a clip's time.
+    """How much each frame counts in the mean of each time bin: G overlapping triangles, spread evenly over a clip.
 
     Args:
         counts: (B, T) float, how much of a frame counts as time, 0 to 1; 0 beyond the clip's end.

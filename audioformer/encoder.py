@@ -268,7 +268,7 @@ KERNEL = 4  # positions that a convolution sees; it gives one for every two
 
 
 class Subsampling(nn.Module):
-    """Convolutions of stride 2 with a GELU each, as many as halve the positions down to one in `factor`; then LayerNorm.
+    """Convolutions of stride 2 with a GELU each, down to one position in `factor`; then LayerNorm.
 
     Args:
         config: d_model, and subsampling, the factor: 2 or 4.

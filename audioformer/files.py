@@ -86,7 +86,7 @@ def _folder(name: str) -> Path:
 
 @contextmanager
 def writing(path: str | os.PathLike, *errors: type[Exception]) -> Iterator[None]:
-    """Turn what the disk, or a library that writes to it, complains about into an AudioformerError that says what to do.
+    """Turn what the disk, or a library that writes to it, refuses into an AudioformerError that says what to do.
 
     Args:
         path: of the file or folder, for the message.
@@ -127,7 +127,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def held(folder: str | os.PathLike, part: str = "", wait_s: float = 0.0) -> Iterator[None]:
-    """Keep other processes from working in a folder; the operating system frees it when this process ends, however it ends.
+    """Keep other processes from working in a folder; the operating system frees it when this process ends.
 
     Args:
         folder: exists; `.lock` in it says which process holds it.

@@ -96,7 +96,7 @@ class FineTuning(Task):
             self.chance["mpc"] = mpc_chance(train.batch_size // train.accumulate, model.config.n_codebooks)
 
     def _start_at_base_rates(self, clips: Sequence) -> None:
-        """Biases of the heads such that a clip has as many labels, a frame as many events, as the training clips on average.
+        """Biases of the heads such that a clip has as many labels, a frame as many events, as on average in training.
 
         Else the first steps press every score down, and the features with them: with many rare labels that lasts.
         """
@@ -117,7 +117,7 @@ class FineTuning(Task):
         return self
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> tuple:
-        """(tokens with some codes hidden, targets, frame targets or None, for FT2 (B,) which clip each is a coding of, else None)."""
+        """(tokens with some codes hidden, targets, frame targets or None, numbers of the clips for FT2, else None)."""
         items, crops = self.sampler.draw(step, micro_step, rank, world)
         backbone, c = self.classifier.backbone, self.config
         batch = backbone.collate([backbone.inputs(item)[:, crop] for item, crop in zip(items, crops, strict=True)])
@@ -250,7 +250,8 @@ def classifier_card(about: dict) -> str:
         f"# {about.get('title', 'A fine-tuned AudioFormer')}\n\n{about.get('about', '')}\n\n"
         f"Classes ({len(about['label_names'])}): {', '.join(about['label_names'])}.\n\n"
         f"Fine-tuning method {about['recipe']['method']}. Reads {read_config(about).reads}{bins} of "
-        f"`{about['codec']['name']}` (fingerprint {about['codec']['fingerprint']}), {about['window_s']:.2f} s at a time. "
+        f"`{about['codec']['name']}` (fingerprint {about['codec']['fingerprint']}), {about['window_s']:.2f} s at a "
+        "time. "
         f"Trained on {about['n_clips']} coded clips for {about['steps']} steps.\n\n"
         "## Scores\n\n"
         + "\n".join(table)

@@ -130,7 +130,7 @@ def mask_positions(batch: TokenBatch, target_mask) -> tuple[Tensor, Tensor]:
 
 
 def positions_of(mask: Tensor) -> Tensor:
-    """(..., S) bool to (..., W) int64: the positions that are True, in order; W is the largest count of all, at least 1.
+    """(..., S) bool to (..., W) int64: positions that are True, in order; W is the largest count of all, at least 1.
 
     Where fewer are True, positions that are False fill the end.
 

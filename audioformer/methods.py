@@ -1,4 +1,4 @@
-"""How a method plugs in: AudioFormer is built in, every other method comes from outside, and nothing here knows its name.
+"""How a method plugs in: AudioFormer is built in, every other comes from outside, and nothing here knows its name.
 
 A method is a way to pre-train a model that the rest of the kit can then use: classifier, fine-tuning, windows, probes,
 HEAR, checkpoints, the command line. To add one, write a folder beside this file (or a package of your own) with a
@@ -104,7 +104,7 @@ class Method:
         """
 
     def convert(self, path: str, folder: str, codec, n_heads: int) -> dict:
-        """Turn a checkpoint that the method's authors published into one of ours (`audioformer convert`); gives its config.json.
+        """Turn a checkpoint that the method's authors published into one of ours; gives its config.json.
 
         Raises:
             AudioformerError: the method has no such checkpoints, or the file is none.
@@ -157,7 +157,8 @@ def find_method(name: str) -> Method:
     plugs = _plugs()
     if name not in plugs:
         raise AudioformerError(
-            f"method {name!r} is not known; there are {', '.join(method_names())}: upgrade audioformer or install the method"
+            f"method {name!r} is not known; there are {', '.join(method_names())}: upgrade audioformer or install "
+            "the method"
         )
     return import_module(plugs[name]).METHOD
 

@@ -382,7 +382,7 @@ def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float | None
 
 
 def perplexity(counts: np.ndarray) -> np.ndarray:
-    """Exponential of the entropy of how often entries occur: the number of equally frequent entries that would say as much.
+    """Exponential of the entropy of how often entries occur: so many equally frequent entries would say as much.
 
     Args:
         counts: (..., V), at least one above 0.

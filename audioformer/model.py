@@ -26,7 +26,7 @@ from audioformer.tokens import TokenBatch, collate
 
 
 def mean_pool(hidden: Tensor, padding: Tensor | None = None) -> Tensor:
-    """One vector per clip: the mean over its positions, in float32, PAD left out; BOA and EOA count, as the authors draw it.
+    """One vector per clip: the mean over its positions, in float32, without PAD; BOA and EOA count, as authors draw.
 
     Args:
         hidden: (B, S, D) or (B, R, S, D).
@@ -75,7 +75,7 @@ class Backbone(nn.Module):
         raise NotImplementedError
 
     def collate(self, clips: Sequence):
-        """Clips as `inputs` or `read` give them, to a batch with `tokens`, `padding`, `to(device)` and `hide(target_masks)`."""
+        """Clips, as of `inputs` or `read`, to a batch with `tokens`, `padding`, `to(device)`, `hide(target_masks)`."""
         raise NotImplementedError
 
     def hide_some(self, batch, share: float, span: int, row_share: float, generators: Sequence[torch.Generator]):
@@ -197,7 +197,10 @@ class AudioFormer(Backbone):
         return replace(batch, tokens=drop_rows(batch, row_share, generators)) if row_share else batch
 
     def frame_padding(self, padding: Tensor) -> Tensor:
-        """(B, T) bool, True = beyond the clip's end: EOA, the position after the last frame, is the last that is real."""
+        """(B, T) bool, True = beyond the clip's end.
+
+        EOA, the position after the last frame, is the last that is real.
+        """
         return padding[:, 2:]
 
     def keep_tables(self) -> None:

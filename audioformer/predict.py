@@ -35,7 +35,7 @@ class CodesPrediction:
 
 
 def window_starts(n_frames: int, window: int) -> list[int]:
-    """First frames of windows that cover a clip: evenly spread, at most half a window apart, the last one flush with the end.
+    """First frames of windows that cover a clip: evenly spread, at most half a window apart, the last at its end.
 
     Example:
         >>> window_starts(100, 40)

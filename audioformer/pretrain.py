@@ -75,7 +75,8 @@ class MaskedModelling(Task):
         require_clips(clips, config.model.n_codebooks, "pre-training")
         if codec["codebook_size"] != config.model.codebook_size:
             raise AudioformerError(
-                f"codebook_size={config.model.codebook_size} of the model must be the codec's, {codec['codebook_size']}; set it"
+                f"codebook_size={config.model.codebook_size} of the model must be the codec's, "
+                f"{codec['codebook_size']}; set it"
             )
         torch.manual_seed(config.train.seed)
         self.config, self.codec, self.held_out, self.rows = config, codec, held_out, rows

@@ -1,4 +1,4 @@
-"""What training starts from: a pre-trained model, or fresh weights whose token embeddings lie as the codec's vectors do.
+"""What training starts from: a pre-trained model, or fresh weights placed by the codec's codebooks.
 
 Between checkpoint and the tasks in the data path.
 
@@ -93,7 +93,7 @@ def load_pretrained(name, expect: dict | None = None) -> tuple[Backbone, dict]:
 
 
 def load_start(name, expect: dict | None = None) -> Backbone:
-    """Encoders to fine-tune: a pre-trained model's, or a classifier's, which then learns other labels under a fresh head.
+    """Encoders to fine-tune: a pre-trained model's, or a classifier's, which then learns other labels.
 
     Args, Raises: as `load_pretrained`, but for the classifier.
 
@@ -111,7 +111,8 @@ def _open(name, state: dict, about: dict, expect: dict | None, heads: bool = Tru
     """The model with these weights, if it belongs to the expected codec."""
     if expect is not None and expect["fingerprint"] != about["codec"]["fingerprint"]:
         raise AudioformerError(
-            f"{name}: was trained on codes of {about['codec']['name']} ({about['codec']['fingerprint']}), the corpus holds codes of "
+            f"{name}: was trained on codes of {about['codec']['name']} ({about['codec']['fingerprint']}), "
+            "the corpus holds codes of "
             f"{expect['name']} ({expect['fingerprint']}); prepare the corpus with the model's codec"
         )
     config = read_config(about)

@@ -307,7 +307,8 @@ class _Run:
             return
         if differences := _differences(json.loads(state["recipe"]), json.loads(self._identity())):
             raise AudioformerError(
-                f"{self.folder}: holds a run with other settings ({'; '.join(differences)}); choose another folder or delete it"
+                f"{self.folder}: holds a run with other settings ({'; '.join(differences)}); "
+                "choose another folder or delete it"
             )
         try:
             self.task.load_state_dict(state["task"])

@@ -1,7 +1,7 @@
-"""Damaged checkpoints, codecs, codes files and corpora, for a while: `python -m tests.fuzz_files --seconds 60 --seed 0`.
+"""Damaged checkpoints, codecs, codes files and corpora: `python -m tests.fuzz_files --seconds 60 --seed 0`.
 
-What must hold for each: it opens and gives what it should, or it is refused by one AudioformerError of one line; no other
-exception, no hang, memory within a bound. Ends with JSON; exit status 1 if anything was found.
+What must hold for each: it opens and gives what it should, or it is refused by one AudioformerError of one line; no
+other exception, no hang, memory within a bound. Ends with JSON; exit status 1 if anything was found.
 """
 
 from __future__ import annotations

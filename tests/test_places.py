@@ -1,4 +1,7 @@
-"""Other people's computers: nothing installed can be written and there is no home, a proxy is set or stands in front."""
+"""Other people's computers.
+
+Nothing installed can be written and there is no home, a proxy is set or stands in front.
+"""
 
 from __future__ import annotations
 
@@ -201,5 +204,6 @@ def test_every_room_answers_behind_a_prefix(browser, proxied, slash):
             tab.page.wait_for_function("!document.querySelector('.af-busy')")
     tab.page.click("#af-rooms [role=tab]:has-text('Listen')")
     tab.until_new(lambda: tab.page.click(".af-tile[data-label=rain]"))
-    tab.context.close()  # its console complains of one script that Gradio asks for without the prefix, and does not need
+    # its console complains of one script that Gradio asks for without the prefix, and does not need
+    tab.context.close()
     assert (tab.outside, refused) == ([], [])

@@ -118,7 +118,10 @@ def _stats(maps: torch.Tensor, frame_s: float) -> list[list[dict]]:
 
 
 def _rollout_lane(maps: torch.Tensor, start: int, frame_s: float) -> dict:
-    """How much of each frame can have reached the clip's vector (a mean over positions), by rollout; 1 = its even share."""
+    """How much of each frame can have reached the clip's vector (a mean over positions), by rollout.
+
+    1 = its even share.
+    """
     share = rollout(maps).mean(0)[1:-1] * maps.shape[-1]
     top = math.ceil(10 * max(2.0, float(share.max()))) / 10
     loudest = (start + int(share.argmax()) + 0.5) * frame_s

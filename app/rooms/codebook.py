@@ -1,4 +1,4 @@
-"""The codebook view of Listen: which entries are used, where they lie, which this clip uses, which tell a class, how one sounds.
+"""The codebook view of Listen: entries used, where they lie, which this clip uses, which tell a class, how one sounds.
 
 Counts are over the bundled clips, coded once for each codec when somebody opens the view, and the clip on the page.
 

@@ -1,4 +1,4 @@
-"""Map: many sounds at once, laid out by what a model makes of them, and where the clip on the page would lie among them.
+"""Map: many sounds at once, laid out by what a model makes of them, and where the clip on the page lies among them.
 
 Shapes: n clips, C classes.
 """
@@ -141,7 +141,10 @@ def _k(labels: list[str]) -> int:
 
 
 def _own(analysis: Analysis, name: str, points: np.ndarray, atlas: Atlas) -> dict:
-    """Where the clip on the page lies, and its nearest clips; a bundled clip that is on the map itself lies where it is."""
+    """Where the clip on the page lies, and its nearest clips.
+
+    A bundled clip that is on the map itself lies where it is.
+    """
     files = [clip.path.name for clip in atlas.clips]
     itself = files.index(analysis.clip.name) if analysis.sample >= 0 and analysis.clip.name in files else None
     waveform = Waveform(torch.from_numpy(analysis.clip.samples)[None], analysis.clip.sample_rate)

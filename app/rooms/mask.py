@@ -105,7 +105,10 @@ def listen(analysis: Analysis, data: dict, models: Models) -> dict:
 
 
 def hear(analysis: Analysis, data: dict, models: Models) -> dict:
-    """One code held, the true one or a guess in its place; `row` from 1, `frame` from 0, `code` or None for the true one."""
+    """One code held, the true one or a guess in its place.
+
+    `row` from 1, `frame` from 0, `code` or None for the true one.
+    """
     guesser, codes = _codes(analysis, models)
     row = whole_number(data.get("row"), 1, codes.shape[0], "row")
     frame = whole_number(data.get("frame"), 0, codes.shape[1] - 1, "frame")
@@ -144,7 +147,10 @@ def sounding(analysis: Analysis, n_frames: int, frame_rate: float) -> Tensor:
 
 
 def _surprise(found: Guesses | None, n_frames: int, row: int, guesser: Guesser) -> dict:
-    """Surprise of the hidden code of each frame in a row, or the mean over all rows (0): a lane, empty if nothing is hidden."""
+    """Surprise of the hidden code of each frame in a row, or the mean over all rows (0).
+
+    A lane, empty if nothing is hidden.
+    """
     total, count, chance = torch.zeros(n_frames), torch.zeros(n_frames), float(np.log(guesser.codec.codebook_size))
     alt = "Nothing is hidden, so there is no surprise."
     if found is not None:
@@ -185,7 +191,7 @@ def _places(found: Guesses | None) -> list:
 
 
 def _summary(found: Guesses | None, hidden: Tensor, sounds: Tensor, guesser: Guesser) -> dict:
-    """Numbers of the gap where there is sound (silence is guessed easily and says nothing), with what chance would give."""
+    """Numbers of the gap where there is sound (silence is guessed easily and says nothing), and what chance gives."""
     size = guesser.codec.codebook_size
     share = float(hidden.float().mean())
     if found is None:
@@ -210,7 +216,10 @@ def _summary(found: Guesses | None, hidden: Tensor, sounds: Tensor, guesser: Gue
 
 
 def _classes(analysis: Analysis, codes: Tensor, hidden: Tensor, guesser: Guesser, models: Models) -> dict | None:
-    """Probabilities of the leading labels before and with the gap; None where checkpoint and gap speak of different codes."""
+    """Probabilities of the leading labels before and with the gap.
+
+    None where checkpoint and gap speak of different codes.
+    """
     if analysis.verdict is None:
         return None
     clf = models.classifier(analysis.verdict.checkpoint)

@@ -114,7 +114,8 @@ def _classifier(about: dict) -> dict:
     first = scores[0]
     spread = f" Spread: {first['spread']}." if first["spread"] else ""
     told = [
-        f"{about.get('title', 'This classifier')}: {_measured(first)} on sounds it has not learnt from, chance {first['chance']:.0%}, "
+        f"{about.get('title', 'This classifier')}: {_measured(first)} on sounds it has not learnt from, "
+        f"chance {first['chance']:.0%}, "
         f"{first['n']:,} sounds ({first['data']}).{spread}",
         about.get("limits", ""),
         f"Learnt from: {about.get('data', 'unknown sounds')}",

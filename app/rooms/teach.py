@@ -302,8 +302,11 @@ def _card(names: list[str], n_examples: int, start: str, method: str) -> dict:
     what = "the last layer alone" if method == "probe" else "all of its weights"
     return {
         "title": f"Taught on the page: {', '.join(names)}",
-        "about": f"{what.capitalize()} of `{start}` learnt from {n_examples} examples in the room Teach of the audioformer app.",
-        "data": "Sounds that one person recorded or dropped into the page; they are not kept. Their licence is that person's to know.",
-        "limits": "Learnt from a handful of examples and never measured on others: it may know the room or the microphone rather than "
+        "about": f"{what.capitalize()} of `{start}` learnt from {n_examples} examples in the room Teach of the "
+        "audioformer app.",
+        "data": "Sounds that one person recorded or dropped into the page; they are not kept. Their licence is that "
+        "person's to know.",
+        "limits": "Learnt from a handful of examples and never measured on others: it may know the room or the "
+        "microphone rather than "
         "the sound. It knows only its classes: any other sound still gets one of them.",
     }

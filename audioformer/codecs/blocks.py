@@ -1,4 +1,4 @@
-"""Encoders that work through a clip in blocks of fixed shapes, so that an hour of sound needs no more memory than a block.
+"""Encoders that work through a clip in blocks of fixed shapes, so that an hour of sound needs little memory.
 
 A code is a decision between distances that may be nearly equal, and floats added in another order give another last
 bit; which order, a library decides by the shape of the arrays. So a clip is always computed in the same blocks of the

@@ -95,7 +95,7 @@ def require_clips(clips: Sequence, n_codebooks: int, purpose: str) -> None:
 
 
 def clips_hash(clips: Sequence) -> str:
-    """Hash of which clips these are, in their order: ids, numbers of codings and labels of all, and the codes of 64 of them.
+    """Hash of which clips these are, in order: ids, numbers of codings and labels of all, and codes of 64 of them.
 
     Args:
         clips: items with `.codes` (K, T), or a Corpus.
@@ -153,7 +153,8 @@ class CodeSampler:
         """
         if self.batch_size % (self.accumulate * world):
             raise AudioformerError(
-                f"batch_size={self.batch_size} must be a multiple of accumulate x processes = {self.accumulate} x {world}: "
+                f"batch_size={self.batch_size} must be a multiple of accumulate x processes = {self.accumulate} x "
+                f"{world}: "
                 "every process gets as many clips"
             )
         return np.arange(self.batch_size)[micro_step :: self.accumulate][rank::world]

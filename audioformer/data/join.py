@@ -32,7 +32,8 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
     for other in corpora[1:]:
         if other.codec["fingerprint"] != first.codec["fingerprint"]:
             raise AudioformerError(
-                f"{other.info.dataset} holds codes of {other.codec['name']} ({other.codec['fingerprint']}), {first.dataset} of "
+                f"{other.info.dataset} holds codes of {other.codec['name']} ({other.codec['fingerprint']}), "
+                f"{first.dataset} of "
                 f"{first.codec['name']} ({first.codec['fingerprint']}); prepare both with one codec"
             )
     names = tuple(dict.fromkeys(name for corpus in corpora for name in corpus.label_names))

@@ -289,7 +289,8 @@ class _Run:
         early = self.n_problems > 20 and self.n_problems > self.done / 2
         if problem is not None and (early or self.n_problems > MAX_UNREADABLE * self.total):
             raise AudioformerError(
-                f"{self.n_problems} of the first {self.done} clips (of {self.total}) are unreadable, more than a tenth; "
+                f"{self.n_problems} of the first {self.done} clips (of {self.total}) are unreadable, "
+                "more than a tenth; "
                 f"mend or remove them and run prepare again. The last: {problem}"
             )
 

@@ -1,4 +1,4 @@
-"""Short clips joined until a sequence is full: BOA codes EOA BOA codes EOA ..., ours, for hours of sound of all lengths.
+"""Short clips joined until a sequence is full: BOA codes EOA BOA codes EOA ..., ours, for sounds of all lengths.
 
 In pre-training, where `CodeSampler` and `tokens.collate` stand otherwise. Shapes: B sequences, K rows, T frames.
 """

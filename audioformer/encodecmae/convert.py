@@ -214,7 +214,8 @@ def import_encodecmae(path: str | os.PathLike, folder: str | os.PathLike, codec:
     width = codec.codebooks().shape[2]
     if codec.codebook_size != config.codebook_size or (config.frames == "latents" and width != config.frame_width):
         raise AudioformerError(
-            f"{path}: reads {config.frame_width} numbers a frame and guesses {config.codebook_size} codes, {codec.name} has {width} and "
+            f"{path}: reads {config.frame_width} numbers a frame and guesses {config.codebook_size} codes, "
+            f"{codec.name} has {width} and "
             f"{codec.codebook_size}; give --codec encodec_24khz"
         )
     model = EncodecMAE(config)

@@ -101,7 +101,8 @@ class VisibleEncoder(nn.Module):
             raise AudioformerError(f"frames of shape {tuple(frames.shape)} must be (clips, {n_rows} {what}, frames)")
         if frames.shape[2] > self.config.max_positions:
             raise AudioformerError(
-                f"{frames.shape[2]} frames are more than max_positions={self.config.max_positions}; cut the clip into windows"
+                f"{frames.shape[2]} frames are more than max_positions={self.config.max_positions}; "
+                "cut the clip into windows"
             )
 
 
@@ -180,7 +181,8 @@ class EncodecMAE(Backbone):
         if frames is None or len(frames) != width:
             there = "holds codes only" if frames is None else f"holds frames of {len(frames)} numbers"
             raise AudioformerError(
-                f"the model reads {self.config.frames} ({width} numbers a frame) and the corpus {there}; prepare it with "
+                f"the model reads {self.config.frames} ({width} numbers a frame) and the corpus {there}; "
+                "prepare it with "
                 f"--frames {self.config.frames}, or pre-train with --set model.frames=quantised"
             )
         return torch.as_tensor(frames)

@@ -153,7 +153,8 @@ def _fit_to_corpus(sizes: EncodecMAEConfig, request: Request) -> tuple[EncodecMA
     if clips.info.frames != sizes.frames:
         there = f"frames {clips.info.frames}" if clips.info.frames else "codes only"
         raise AudioformerError(
-            f"the corpus holds {there} and the model reads {sizes.frames}: prepare it with --frames {sizes.frames}, or choose "
+            f"the corpus holds {there} and the model reads {sizes.frames}: prepare it with --frames {sizes.frames}, "
+            "or choose "
             f"--set model.frames={clips.info.frames or 'quantised'}"
         )
     return fitting_sizes(sizes, clips.codec, len(clips[0].frames)), None
@@ -188,7 +189,8 @@ class FrameModelling(Task):
         require_clips(clips, config.model.n_codebooks, "pre-training")
         if codec["codebook_size"] != config.model.codebook_size:
             raise AudioformerError(
-                f"codebook_size={config.model.codebook_size} of the model must be the codec's, {codec['codebook_size']}; set it"
+                f"codebook_size={config.model.codebook_size} of the model must be the codec's, "
+                f"{codec['codebook_size']}; set it"
             )
         teacher = self._checked_teacher(config.model, teacher or start)
         if teacher is not None:
@@ -220,7 +222,8 @@ class FrameModelling(Task):
             free = {name: getattr(start.config, name) for name in ("targets", "n_clusters", "cluster_width")}
             if start.config != replace(sizes, **free):
                 raise AudioformerError(
-                    "the sizes of the model to continue from are fixed, all but targets and n_clusters; leave model.* out"
+                    "the sizes of the model to continue from are fixed, all but targets and n_clusters; "
+                    "leave model.* out"
                 )
             encoder.load_state_dict(start.encoders[0].state_dict())
             for name in ("to_decoder", "decoder_positions", "decoder"):
@@ -362,8 +365,10 @@ def encodecmae_card(config: dict) -> str:
     if "converted_from" in config["recipe"]:
         trained = f"Converted from the authors' {config['recipe']['converted_from']}; their licence and data apply."
     return (
-        f"# A pre-trained EnCodecMAE\n\nMasked autoencoder: sees frames ({model['frames']}), guesses {asked[model['targets']]} of "
-        f"`{config['codec']['name']}` (fingerprint {config['codec']['fingerprint']}), {model['n_codebooks']} codebooks. Encoder "
+        f"# A pre-trained EnCodecMAE\n\nMasked autoencoder: sees frames ({model['frames']}), "
+        f"guesses {asked[model['targets']]} of "
+        f"`{config['codec']['name']}` (fingerprint {config['codec']['fingerprint']}), "
+        f"{model['n_codebooks']} codebooks. Encoder "
         f"{model['n_layers']} x {model['d_model']}, decoder {model['n_decoder_layers']} layers.\n\n"
         f"{trained}\n\n"
         f"| last training step | nats (chance {config['chance'].get('masked', 0):.3f}) |\n|---|---|\n{losses}\n\n"

@@ -86,7 +86,8 @@ def fit_clusters(vectors: Tensor, n_clusters: int, seed: int = 0) -> Tensor:
 
     if len(vectors) < n_clusters:
         raise AudioformerError(
-            f"{len(vectors)} frames cannot make {n_clusters} clusters; give more clips or set model.n_clusters={max(1, len(vectors) // 4)}"
+            f"{len(vectors)} frames cannot make {n_clusters} clusters; "
+            f"give more clips or set model.n_clusters={max(1, len(vectors) // 4)}"
         )
     found = MiniBatchKMeans(n_clusters, batch_size=max(1024, n_clusters), n_init=1, random_state=seed).fit(
         vectors.numpy()

@@ -22,7 +22,7 @@ from audioformer.encodecmae.config import EncodecMAEConfig
 
 
 def sinusoids(n_positions: int, width: int) -> Tensor:
-    """(S, D) position m as sin(m / 10000^(2i / D)) in column 2i and the cosine in column 2i + 1 (arXiv 1706.03762, 3.5).
+    """(S, D) position m as sin(m / 10000^(2i / D)) in column 2i the cosine in column 2i + 1 (arXiv 1706.03762, 3.5).
 
     Example:
         >>> sinusoids(2, 2)[0]

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: the temperature of the last layer, fitted on held-out clips; and when to say "none".
+"""Probabilities that mean what they say: a temperature, fitted on held-out clips; and when to say "none".
 
     temperature = fit_temperature(probabilities, labels)
 

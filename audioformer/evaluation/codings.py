@@ -1,4 +1,4 @@
-"""Code a sound several times, each time started a little later, and average what the classifier says: ours, steadier labels.
+"""Code a sound several times, each time started a little later, and average what the classifier says (ours).
 
 Where the frames of a codec begin is chance, and the codes depend on it. Shapes: N samples, K codebook rows, T frames.
 """

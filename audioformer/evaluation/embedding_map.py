@@ -260,7 +260,7 @@ def project(vectors, method: str = "umap", seed: int = 0) -> tuple[np.ndarray, n
 
 
 def open_umap() -> type:
-    """The class UMAP. Numba, which compiles it, wants to keep the result: in site-packages, or else below the home folder.
+    """The class UMAP. Numba, which compiles it, keeps the result in site-packages, or else below the home folder.
 
     Where neither can be written, it gets a folder of its own until Python ends.
     """

@@ -166,7 +166,8 @@ def _shared(classifier: AudioClassifier, dataset: AudioDataset) -> dict[str, int
     known = {name: numbers[_plain(name)] for name in dataset.label_names if _plain(name) in numbers}
     if not known:
         raise AudioformerError(
-            f"{classifier.name} knows {_some(classifier.label_names)}; {dataset.root} has {_some(dataset.label_names)}: "
+            f"{classifier.name} knows {_some(classifier.label_names)}; "
+            f"{dataset.root} has {_some(dataset.label_names)}: "
             "no class in common; choose another checkpoint or data set"
         )
     return known

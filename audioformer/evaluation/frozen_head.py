@@ -1,4 +1,4 @@
-"""A classifier from a handful of examples in seconds: the frozen model reads each example once, then its last layer learns.
+"""A classifier from a few examples in seconds: the frozen model reads each once, then its last layer learns.
 
     task = FrozenHead(quick("probe"), load_start("pretrained"), items, ["dog", "keys"], describe_codec(codec))
     for done in task.listen(): ...

@@ -1,4 +1,4 @@
-"""How many codes stay when a sound changes in a way that hardly anybody hears: moved a little, louder, with faint noise.
+"""How many codes stay when a sound changes in a way that hardly anybody hears: moved, louder, with faint noise.
 
 A frame of a codec begins every hop (320 samples of `compact`). Moved by a whole hop, all codes move by one frame and
 stay the same; moved by less, the frames cut the sound at other places, and the finer a row, the fewer of its codes

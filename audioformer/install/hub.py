@@ -10,7 +10,7 @@ from audioformer.errors import AudioformerError
 
 
 def push_to_hub(folder: str | os.PathLike, repo_id: str, private: bool = True, api=None) -> str:
-    """Publish a checkpoint on the Hugging Face Hub; `load_checkpoint(repo_id)` and `audioformer.load(repo_id)` then read it.
+    """Publish a checkpoint on the Hugging Face Hub; `audioformer.load(repo_id)` then reads it.
 
     Args:
         folder: whole checkpoint; only its config, weights and card are sent, never a training state.

@@ -157,7 +157,8 @@ def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
     """
     if (media := media_format(head)) is not None and media[1] in KNOWN:
         return AudioformerError(
-            f"{path.name}: not a readable sound file: is {media[0]} that is damaged, or ends before its sound begins, or is "
+            f"{path.name}: not a readable sound file: is {media[0]} that is damaged, "
+            "or ends before its sound begins, or is "
             f"in a coding that is not decoded here ({reason}); copy or download it again, or export it as WAV"
         )
     if media is not None and has_pyav():

@@ -300,7 +300,8 @@ def require_files(clips: list[Clip], listed_in: Path, allow_missing: bool) -> tu
     absent = [clip for clip in clips if not clip.path.is_file()]
     if not present or not allow_missing:
         raise AudioformerError(
-            f"{absent[0].path}: listed in {listed_in.name} but not there ({len(absent)} of {len(clips)} clips missing); "
+            f"{absent[0].path}: listed in {listed_in.name} but not there ({len(absent)} of {len(clips)} clips "
+            "missing); "
             "complete the download" + ("" if not present else ", or pass allow_missing=True to continue without them")
         )
     return present, tuple(clip.id for clip in absent)

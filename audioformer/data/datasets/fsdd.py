@@ -1,4 +1,4 @@
-"""The Free Spoken Digit Dataset: ROOT/recordings/{digit}_{speaker}_{take}.wav, 8 kHz, 6 speakers x 10 digits x 50 takes.
+"""The Free Spoken Digit Dataset: ROOT/recordings/{digit}_{speaker}_{take}.wav, 8 kHz, 6 speakers, 50 takes a digit.
 
 https://github.com/Jakobovski/free-spoken-digit-dataset. Its official test set is takes 0 to 4.
 """

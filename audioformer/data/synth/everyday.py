@@ -137,7 +137,7 @@ def door_knock(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def glass_breaking(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Shatter: one hard blow, then dozens of splinters, each a bright bell of 2-11 kHz, thinning out within a second."""
+    """Shatter: one hard blow, then dozens of splinters, each a bright bell of 2-11 kHz, gone within a second."""
     n = count(min(duration_s, rng.uniform(0.7, 2.2)), sample_rate)
     out = np.zeros(n)
     blow_n = count(0.15, sample_rate)

@@ -72,8 +72,8 @@ def write_scenes(
         One Item per clip, in order.
 
     Raises:
-        AudioformerError: an argument is out of range, the folder holds clips of other settings, another process writes to
-            it, or the disk refuses.
+        AudioformerError: an argument is out of range, the folder holds clips of other settings, another process writes
+            to it, or the disk refuses.
 
     Example:
         >>> items = write_scenes(getfixture("tmp_path"), 2, seed=1, duration_s=1.0, kind="clips", classes=["dog"])
@@ -139,7 +139,8 @@ def _claim(folder: Path, settings: dict) -> None:
             old = None
         if old != settings:
             raise AudioformerError(
-                f"{folder} already holds clips made with other settings; choose an empty folder or repeat those settings"
+                f"{folder} already holds clips made with other settings; choose an empty folder or repeat those "
+                "settings"
             )
         return
     if (folder / "meta" / "esc50.csv").exists():

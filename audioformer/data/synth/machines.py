@@ -31,7 +31,7 @@ def _blade_noise(rng: Rng, n: int, sample_rate: int, phase: np.ndarray, sharp: f
 
 
 def helicopter(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Main rotor thumps 9-32 times a second (slap harmonics and beaten air), tail rotor and turbine tones, steady roar."""
+    """Main rotor thumps 9-32 times a second (slap harmonics, beaten air), tail rotor and turbine tones, steady roar."""
     n = count(duration_s, sample_rate)
     rate = (
         log_uniform(rng, 9, 32)
@@ -216,7 +216,7 @@ def drill(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def keyboard_typing(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Keys: each stroke is a press click, a bottom thud and a quieter release, 3-10 strokes a second in uneven bursts."""
+    """Keys: each stroke is a click, a bottom thud and a quieter release, 3-10 strokes a second in uneven bursts."""
     n = count(duration_s, sample_rate)
     out = np.zeros(n)
     rate, plastic = rng.uniform(3, 10), log_uniform(rng, 1200, 4000)

@@ -38,17 +38,17 @@ N_SCENES, SCENE_S = 6, 8.0
 
 README = """# Samples
 
-{n} short sounds to try things on: two of each ESC-10 class, {n_other} other classes, and {n_scenes} scenes of several sounds.
-None is a recording: `audioformer.data.synth` computed them from physical models (see the docstrings there), so they are
-free of anyone's rights. Licence: CC0 1.0, or the MIT licence of the project, as you prefer.
+{n} short sounds to try things on: two of each ESC-10 class, {n_other} other classes, and {n_scenes} scenes of several
+sounds. None is a recording: `audioformer.data.synth` computed them from physical models (see the docstrings there), so
+they are free of anyone's rights. Licence: CC0 1.0, or the MIT licence of the project, as you prefer.
 
 Made with
 
     python -m audioformer.data.synth.samples data_samples --seed {seed}
 
 which writes the same samples again (Ogg Vorbis at 24 kHz mono; the files may differ in their stream number).
-The layout is that of ESC-50: `audio/{{fold}}-{{source}}-{{take}}-{{target}}.ogg` and `meta/esc50.csv`; target numbers under
-100 are ESC-50's own. For the scenes, `meta/events.csv` lists every event with its start and end in seconds and
+The layout is that of ESC-50: `audio/{{fold}}-{{source}}-{{take}}-{{target}}.ogg` and `meta/esc50.csv`; target numbers
+under 100 are ESC-50's own. For the scenes, `meta/events.csv` lists every event with its start and end in seconds and
 its level, and `category` is the label of the event with most energy.
 
 | file | sounds | seconds | seed | SHA-256, first 16 |

@@ -127,7 +127,7 @@ def _recording(label: str, rng: Rng, duration_s: float, sample_rate: int) -> np.
 
 
 def synth_clip(label: str, seed: int, duration_s: float = 5.0, sample_rate: int = 24000) -> np.ndarray:
-    """One clip with one label, like a clip of ESC-50: a recording, sometimes shorter than the clip and padded with zeros.
+    """One clip with one label, as in ESC-50: a recording, sometimes shorter than the clip and padded with zeros.
 
     Args:
         label: one of `CLASSES`.

@@ -123,7 +123,7 @@ def sea_waves(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
 
 
 def crackling_fire(rng: Rng, sample_rate: int, duration_s: float) -> np.ndarray:
-    """Burning wood: soft low roar, and snaps of a millisecond from bursting pockets of steam, in clusters, a few very loud."""
+    """Burning wood: soft low roar, and snaps of a millisecond from bursting pockets of steam, a few very loud."""
     n = count(duration_s, sample_rate)
     roar = shaped_noise(
         rng,

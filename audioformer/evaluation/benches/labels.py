@@ -1,4 +1,4 @@
-"""What pre-training is worth, by how many labels there are: the same model fine-tuned from it, trained from scratch, or frozen.
+"""What pre-training is worth, by number of labels: the same model fine-tuned, trained from scratch, or frozen.
 
     audioformer bench labels --esc10 ESC-10 --digits FSDD --from pretrained -o runs/labels --labels 1,5,20,all
 

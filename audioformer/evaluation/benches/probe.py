@@ -229,7 +229,8 @@ def as_markdown(document: dict) -> str:
         probes = list(dict.fromkeys(line["probe"] for line in mine))
         first = mine[0]
         parts.append(
-            f"## {data}: {first['unit']}, {first['n_folds']} folds, {first['n_seeds']} seeds, chance {first['chance']:.3f}"
+            f"## {data}: {first['unit']}, {first['n_folds']} folds, {first['n_seeds']} seeds, "
+            f"chance {first['chance']:.3f}"
         )
         rows = []
         for name in dict.fromkeys(line["features"] for line in mine):

@@ -1,4 +1,4 @@
-"""Does masked language modelling learn? The surprise of models at hidden codes of held-out clips, beside what counting knows.
+"""Does masked language modelling learn? Surprise of models at hidden codes of held-out clips, beside counting.
 
     audioformer bench surprise runs/sound-codes --on runs/esc10-codes,runs/fsdd-codes --checkpoint pretrained,runs/hours
 
@@ -69,7 +69,10 @@ def held_out(corpus: Corpus, others: Sequence[str], n: int, n_frames: int) -> di
 
 
 def rulers_of(clips: Sequence[Tensor], vectors: Tensor, span: int) -> list[Counting]:
-    """Counts of each row of training clips (K, T_i), mixed as is best under hidden runs of so many frames; vectors (K, V, D)."""
+    """Counts of each row of training clips (K, T_i), mixed as is best under hidden runs of so many frames.
+
+    Vectors (K, V, D).
+    """
     size = vectors.shape[1]
 
     def hide(n_frames: int, seed: int) -> Tensor:
