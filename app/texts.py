@@ -236,9 +236,9 @@ code.
 # The notebook of the same topic, for each text: `audioformer lab` opens them.
 FLOW = """
 #### One moment on its way
-Each box of the strip above all rooms is one step from sound to label, with the numbers of this clip at the moment of the
-cursor. A click opens the box, **Next** walks through all of them; click the time line, or use the arrow keys there, for
-another moment. Nearly every step is the same arithmetic, a matrix times a vector:
+Each box of the strip above all rooms is one step from sound to label, with the numbers of this clip at the moment of
+the cursor. A click opens the box, **Next** walks through all of them; click the time line, or use the arrow keys
+there, for another moment. Nearly every step is the same arithmetic, a matrix times a vector:
 
 $$ y_i = \\textstyle\\sum_j M_{ij}\\,x_j + b_i $$
 
@@ -250,25 +250,26 @@ FLOW_BLOCK = """
 #### Inside a block
 $$ \\mathrm{softmax}\\big(Q K^\\top / \\sqrt d\\big)\\, V $$
 
-**Query** (what this moment looks for), **key** (what others find it by) and **value** (what it hands over) are three products of
-the same vector. What the heads find is added to the vector, then what the feed-forward units find: the vector goes through
-all blocks, and each changes it a little.
+**Query** (what this moment looks for), **key** (what others find it by) and **value** (what it hands over) are three
+products of the same vector. What the heads find is added to the vector, then what the feed-forward units find: the
+vector goes through all blocks, and each changes it a little.
 """
 
 FLOW_LIMITS = """
 #### What this does not show
-How a label is computed is not why it is right. Single numbers have no names: nobody knows what "number 17" stands for. The
-codec's own network, between sound and frame, stays closed. What matters for a label is found by taking things away: see
+How a label is computed is not why it is right. Single numbers have no names: nobody knows what "number 17" stands for.
+The codec's own network, between sound and frame, stays closed. What matters for a label is found by taking things
+away: see
 **Why**.
 """
 
 SWITCHES = """
 #### Parts that can be switched off
-A **row** of codes is hidden, as behind the brush in Mask. A **head** or a **feed-forward unit** adds nothing to the vector. A
-whole **block** lets everything through unchanged. The label, its score over time and the bars change at once.
+A **row** of codes is hidden, as behind the brush in Mask. A **head** or a **feed-forward unit** adds nothing to the
+vector. A whole **block** lets everything through unchanged. The label, its score over time and the bars change at once.
 
-**Switch off each in turn** tries every part alone: blue, the label loses without it; orange, it gains; the number is in points
-of probability.
+**Switch off each in turn** tries every part alone: blue, the label loses without it; orange, it gains; the number is
+in points of probability.
 """
 
 SWITCHES_UNITS = """
@@ -277,14 +278,15 @@ A feed-forward unit looks for one pattern in the vector of a moment:
 
 $$ u = \\mathrm{GELU}(w \\cdot x + b) $$
 
-**What drives it** plays the moments, in all sample sounds, at which it says most, and draws what it says over this clip. Listen
-for what they have in common: often something, often nothing that has a name.
+**What drives it** plays the moments, in all sample sounds, at which it says most, and draws what it says over this
+clip. Listen for what they have in common: often something, often nothing that has a name.
 """
 
 SWITCHES_LIMITS = """
 #### What this does not show
-Parts stand in for each other: each alone may hardly matter, and all together may be everything. The model has never learnt to
-do without a part, so it meets something it does not know. And what a label loses without a part is not what that part is for.
+Parts stand in for each other: each alone may hardly matter, and all together may be everything. The model has never
+learnt to do without a part, so it meets something it does not know. And what a label loses without a part is not what
+that part is for.
 """
 
 SIGHT = """

@@ -54,7 +54,8 @@ TOUR = [
         "room": "flow",
         "at": "#af-strip",
         "title": "From sound to label",
-        "text": "The whole way in one row of boxes, with the numbers of this sound. Click a box to open its arithmetic, or walk "
+        "text": "The whole way in one row of boxes, with the numbers of this sound. Click a box to open its "
+        "arithmetic, or walk "
         "through all of them with Next. Click the time line for another moment.",
         "notebook": "05_the_encoder",
     },

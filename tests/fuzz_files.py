@@ -27,7 +27,7 @@ from tiny import codec_about, coded_clips, tiny_codec, tone_folder  # noqa: E402
 from audioformer.classify import load  # noqa: E402
 from audioformer.codecs import load_codec  # noqa: E402
 from audioformer.codecs.codes_file import load_codes, save_codes  # noqa: E402
-from audioformer.codecs.compact import save_compact  # noqa: E402
+from audioformer.codecs.compact_files import save_compact  # noqa: E402
 from audioformer.data.corpus import Corpus  # noqa: E402
 from audioformer.data.datasets import open_dataset  # noqa: E402
 from audioformer.data.prepare import prepare  # noqa: E402

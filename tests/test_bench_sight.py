@@ -16,7 +16,7 @@ from audioformer.audiovisual.config import AudioVisualConfig
 from audioformer.audiovisual.model import AudioVisual
 from audioformer.audiovisual.where import where_from
 from audioformer.cli import main
-from audioformer.codecs.compact import save_compact
+from audioformer.codecs.compact_files import save_compact
 from audioformer.evaluation.benches import sight
 
 

@@ -257,7 +257,7 @@ def _square(vector: Tensor) -> dict:
 
 
 def _heat(values: Tensor) -> dict:
-    """Signed numbers as levels: 128 is 0, the largest size is 1 or 255. A large matrix keeps the largest of neighbours."""
+    """Signed numbers as levels: 128 is 0, the largest size 1 or 255. A large matrix keeps the largest neighbours."""
     values = torch.atleast_2d(values.detach().float())
     for axis in (0, 1):
         every = -(-values.shape[axis] // LARGEST)

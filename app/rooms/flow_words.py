@@ -1,4 +1,4 @@
-"""What the room Flow says of each step: a title, one plain sentence with the numbers of the clip, names of the numbers."""
+"""What the room Flow says of each step: a title, a plain sentence with the clip's numbers, names of the numbers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def before(step: str, at: Moment, shown: dict, told: dict) -> dict:
         f"numbers of one frame, {ms:.1f} thousandths of a second.",
         "frame": "The codec listens to this frame and its neighbours and describes it by "
         f"{len(shown.get('column', {}).get('values', ()))} numbers.",
-        "codes": "Row 1 picks the entry of its codebook that is closest. Each further row picks the one that is closest "
+        "codes": "Row 1 picks the entry of its codebook that is closest. Each further row picks the one that is "
+        "closest "
         "to what is left over.",
         "tokens": f"The model reads codes as words: “begin”, a column of {_of(n_rows, 'code')} for each frame, “end”.",
     }[step]
@@ -59,15 +60,19 @@ def of(step: str, at: Moment, made: Step, told: dict) -> dict:
         "vectors": f"Every code has a learned list of {width} numbers. The {many} of this moment are added up, and "
         "LayerNorm brings the sum to a common scale.",
         "join": f"{at.made.group} neighbouring frames are joined into one position: less to compare for the blocks.",
-        "query": f"{head}: a learned matrix turns the vector of {when} into a query, what this moment looks for{turns}.",
+        "query": f"{head}: a learned matrix turns the vector of {when} into a query, "
+        f"what this moment looks for{turns}.",
         "key": f"{head}: a second matrix makes the key of {when}, by which other moments find it{turns}.",
         "value": f"{head}: a third matrix makes the value of {when}, which it hands to those that look at it.",
-        "fit": f"{head}: query times key says how well each moment fits. Softmax makes shares of that, which add up to 1. "
+        "fit": f"{head}: query times key says how well each moment fits. Softmax makes shares of that, "
+        "which add up to 1. "
         f"The largest: {best}.",
         "mix": f"{head} adds up the values of all moments, each by its share.",
-        "out": f"A matrix mixes the results of all {config.n_heads} heads. They are added to the vector of {when}, not put in its place.",
+        "out": f"A matrix mixes the results of all {config.n_heads} heads. They are added to the vector of {when}, "
+        "not put in its place.",
         "units": f"{units} units each look for one pattern in the vector. GELU lets through those that find theirs.",
-        "back": f"A matrix turns what the units found into a correction, which is added. That was block {told['block'] + 1}; "
+        "back": "A matrix turns what the units found into a correction, which is added. That was block "
+        f"{told['block'] + 1}; "
         "the others do the same with matrices of their own.",
         "mean": f"The vectors of all {len(at.made.joined)} positions are averaged: one vector for the whole window.",
         "label": f"Each label has a list of {width} weights. Products and sum give its score; {made.then} makes "

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from audioformer.config import MOST_LAYERS, Config, check_names, require, require_counts
+from audioformer.config import MOST_LAYERS, Config
+from audioformer.errors import check_names, require, require_counts
 
 PICTURES = {
     "digits": "a handwritten digit, one frame of 8 x 8 pixels, grey",

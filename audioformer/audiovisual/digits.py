@@ -15,8 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from audioformer.config import check_names
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names
 
 # where each writer's pictures begin, and the end
 WRITERS = (0, 130, 256, 386, 516, 646, 776, 915, 1029, 1157, 1287, 1415, 1545, 1667, 1797)

@@ -22,10 +22,9 @@ from audioformer.audiovisual.digits import PAIRINGS, DigitPairs, coarser
 from audioformer.audiovisual.model import AudioVisual
 from audioformer.audiovisual.scenes import SIZE, ScenePairs
 from audioformer.checkpoint import save_checkpoint
-from audioformer.config import check_names, require
 from audioformer.data.batches import CodeSampler, batch_indices, random_crop, require_clips
 from audioformer.encodecmae.frames import FrameBatch
-from audioformer.errors import AudioformerError
+from audioformer.errors import AudioformerError, check_names, require
 from audioformer.methods import Request
 from audioformer.recipes import TrainConfig
 from audioformer.tokens import collate

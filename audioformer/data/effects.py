@@ -82,7 +82,7 @@ def band_limit(x: np.ndarray, sample_rate: int, low_hz: float, high_hz: float) -
 
 
 def low_rate(x: np.ndarray, sample_rate: int, rate: float) -> np.ndarray:
-    """As a recorder or a telephone of a lower sample rate, Hz, keeps it: nothing above half of that rate, sharply cut."""
+    """As a recorder or telephone of a lower sample rate, Hz, keeps it: nothing above half of that rate, sharply cut."""
     there = soxr.resample(x, sample_rate, rate)
     back = soxr.resample(there, rate, sample_rate)[: x.size]
     return np.pad(back, (0, x.size - back.size))

@@ -51,8 +51,8 @@ def evaluate(
 
     Returns:
         "metric" (its value), "metric_name" ("accuracy" or "mAP"), the same value under that name, further figures with
-        chance level and interval, "per_class", "confusion" (row = truth) with its "labels", "n", "left_out", and "notes",
-        by clip what of it is missing or was changed.
+        chance level and interval, "per_class", "confusion" (row = truth) with its "labels", "n", "left_out", and
+        "notes", by clip what of it is missing or was changed.
 
     Raises:
         AudioformerError: no class in common, nothing left, or a clip that cannot be read.

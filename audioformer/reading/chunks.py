@@ -279,7 +279,7 @@ SDS_HEAD, SDS_BLOCK = 21, 127  # bytes; of a block, 120 are sound
 
 
 def sds(data, at: int) -> Inspection:
-    """MIDI's sample dump: blocks between marks. libsndfile prints on standard output what it thinks of a damaged one."""
+    """MIDI's sample dump: blocks between marks. libsndfile prints on standard output what it thinks of damage."""
     head, begin = bytes(data[at : at + SDS_HEAD]), at + SDS_HEAD
     count, per_block = sum(byte << 7 * place for place, byte in enumerate(head[10:13])), 120 // max(2, -(-head[6] // 7))
     at, runs = begin, []

@@ -158,7 +158,7 @@ WINDOWS_OWN = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "l
 
 
 def _said_of_windows(path: Path) -> str:
-    """Which folders and files of a zip Windows leaves out when it unpacks them, "" for none: their clips would be lost."""
+    """Which folders and files of a zip Windows leaves out when it unpacks them, "" for none: clips would be lost."""
     if not zipfile.is_zipfile(path):
         return ""
     with zipfile.ZipFile(path) as archive:
