@@ -184,16 +184,13 @@ class Codec(nn.Module):
         codes = torch.as_tensor(codes)
         codes = codes[None] if codes.dim() == 2 else codes
         if codes.dim() != 3 or codes.is_floating_point() or codes.is_complex() or codes.numel() == 0:
-            raise AudioformerError(
-                f"codes have shape {tuple(codes.shape)}, {codes.dtype}; expected integers (B, K, T), T >= 1"
-            )
+            given = f"shape {tuple(codes.shape)}, {codes.dtype}"
+            raise AudioformerError(f"codes have {given}; expected integers (B, K, T), T >= 1")
         self.check_rows(codes.shape[1])
         codes = codes.to(torch.int64)
         if codes.min() < 0 or codes.max() >= self.codebook_size:
-            raise AudioformerError(
-                f"codes range over {int(codes.min())}..{int(codes.max())}; "
-                f"{self.name} has entries 0..{self.codebook_size - 1}"
-            )
+            given, known = f"{int(codes.min())}..{int(codes.max())}", f"0..{self.codebook_size - 1}"
+            raise AudioformerError(f"codes range over {given}; {self.name} has entries {known}")
         return codes.to(self.device)
 
     def _check_scales(self, scales: Tensor | None, codes: Tensor) -> Tensor:

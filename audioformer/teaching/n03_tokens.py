@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from audioformer.teaching.answers import Check, Question
-from audioformer.tokens import code_positions, wrap
+from audioformer.tokens import wrap
+
+
+def code_positions(padding: Tensor) -> Tensor:
+    """(B, S) padding to (B, S) bool: all real positions but the first (BOA) and the last (EOA)."""
+    codes = torch.zeros_like(padding)
+    codes[:, 1:-1] = ~padding[:, 2:]
+    return codes
 
 
 def _padding(lengths: list[int]) -> Tensor:
