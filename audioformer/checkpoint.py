@@ -127,7 +127,6 @@ def load_checkpoint(name: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     try:
         about = read_json(folder / "config.json")
         with open_tensors(folder / "model.safetensors") as file:
-            # noqa: SIM118
             state, carried = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
         if "weights" in about and "config" in carried:
             newer = json.loads(carried["config"])

@@ -43,7 +43,7 @@ def notebooks_folder() -> Path:
 
 
 def user_folder() -> Path:
-    """Where this user's own things are kept: AUDIOFORMER_HOME, else `.audioformer` in the home folder; may be missing."""
+    """Where this user's own things are: AUDIOFORMER_HOME, else `.audioformer` in the home folder; may be missing."""
     own = os.environ.get("AUDIOFORMER_HOME")
     return Path(own) if own else Path.home() / ".audioformer"
 

@@ -13,9 +13,11 @@ NAMES = ("esc10", "esc50", "fsdd")  # data/recordings.py has them too, but impor
 def add_verbs(verbs) -> None:
     """Add `get`."""
     about = (
-        "Fetch real recordings: esc10 (400 clips of 10 sounds, 180 MB), esc50 (2,000 of 50, 880 MB) or fsdd (3,000 spoken "
+        "Fetch real recordings: esc10 (400 clips of 10 sounds, 180 MB), esc50 (2,000 of 50, "
+        "880 MB) or fsdd (3,000 spoken "
         "digits, 18 MB). Each file is held against its checksum; an interrupted run continues. The folder, "
-        "~/.audioformer/recordings or AUDIOFORMER_RECORDINGS, is where notebooks, app and bundle look; elsewhere the name "
+        "~/.audioformer/recordings or AUDIOFORMER_RECORDINGS, is where notebooks, app and bundle look; "
+        "elsewhere the name "
         "stands for it, as in `audioformer prepare esc10 --dataset esc50 -o CORPUS`."
     )
     parser = add_verb(verbs, "get", run, about, "audioformer get esc10")

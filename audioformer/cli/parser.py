@@ -20,7 +20,8 @@ examples:
 Every verb explains itself: audioformer VERB --help
 """
 FAMILIES = (
-    "info classify coding convert get prepare pretrain finetune evaluate push bench synth train_codec check bundle serve"
+    "info classify coding convert get prepare pretrain finetune evaluate push bench synth train_codec check bundle "
+    "serve"
 ).split()
 
 

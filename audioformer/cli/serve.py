@@ -125,7 +125,7 @@ def lab_environment() -> dict[str, str]:
 
 
 def lab_folder() -> Path:
-    """Folder to open: a learner's copy of the notebooks, of a clone beside its README, of a package in the present folder.
+    """Folder to open: a learner's copy of the notebooks, of a clone beside its README, else in the present folder.
 
     A notebook that a learner has changed stays as it is; one that is still what was copied is renewed. The sources of
     the notebooks, the scripts that build them and the instructor's pages are not copied.

@@ -232,7 +232,8 @@ def _is_there(path: Path, digest: str) -> bool:
 def _checked(content: bytes, digest: str, path: str) -> bytes:
     if git_checksum(content) != digest:
         raise AudioformerError(
-            f"{path}: what came is not the file that the list names (checksum); run the same command again: whole files "
+            f"{path}: what came is not the file that the list names (checksum); run the same command again: "
+            "whole files "
             "stay"
         )
     return content
@@ -265,7 +266,9 @@ def _read(address: str, most: int) -> bytes:
             break
         time.sleep(pause_s)
     raise AudioformerError(
-        f"{address}: cannot be fetched ({reason}). Run the same command again when there is a connection: what came whole "
-        f"stays. Without one, copy the folder {recordings_folder()} from a computer that has it, or its bundle's folder "
+        f"{address}: cannot be fetched ({reason}). Run the same command again when there is a connection: "
+        "what came whole "
+        f"stays. Without one, copy the folder {recordings_folder()} from a computer that has it, "
+        "or its bundle's folder "
         "recordings"
     )

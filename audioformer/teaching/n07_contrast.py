@@ -37,7 +37,8 @@ CHECKS = {
         "unit = torch.nn.functional.normalize(embeddings, dim=-1); all = unit.flatten(0, 1); "
         "s = unit[:, 0] @ all.T / temperature. Set each anchor's own column to -torch.inf, take log_softmax(-1), "
         "then minus the mean over the positives.",
-        "Unit vectors, similarities over temperature, softmax without the anchor itself, minus the log of the friends' shares.",
+        "Unit vectors, similarities over temperature, softmax without the anchor itself, "
+        "minus the log of the friends' shares.",
     ),
     "contrast.levels": Check(
         lambda: [(16, 3), (2, 2), (8, 5)],

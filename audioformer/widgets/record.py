@@ -43,7 +43,7 @@ def record(folder, kinds: Sequence[str], seconds: float = 3.0, days: Sequence[st
         An anywidget; show it as the last line of a cell.
 
     Raises:
-        AudioformerError: a length out of range, a kind or day that cannot be a file name, or anywidget is not installed.
+        AudioformerError: a length out of range, a kind or day that cannot be a file name, or no anywidget.
     """
     if not 0.5 <= seconds <= 10:
         raise AudioformerError(f"seconds={seconds} must be from 0.5 to 10")

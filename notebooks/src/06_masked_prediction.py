@@ -338,9 +338,10 @@ assert by_span[-1, 1] < 0.7 * by_span[0, 1], "and fewer codes of row 1 right"
 print("surprise", [round(nats, 2) for nats in by_span[:, 0].tolist()], "nats for gaps of", SPANS, "frames")
 
 # %% [markdown]
-# Does the trick keep up with the model in row 1? Then look at what each of them says: the trick names one code and never
-# how sure it is. Put that code at certainty, and a single mistake costs infinitely much; the model's surprise stays
-# below chance. That is why models are compared by their loss, and why a share of codes guessed flatters smoothness.
+# Does the trick keep up with the model in row 1? Then look at what each of them says: the trick names one code and
+# never how sure it is. Put that code at certainty, and a single mistake costs infinitely much; the model's surprise
+# stays below chance. That is why models are compared by their loss, and why a share of codes guessed flatters
+# smoothness.
 #
 # A gap of one frame can be filled by smoothness alone. Somebody who trains on such gaps learns to smooth. Longer gaps
 # ask for more: what usually comes after this? The authors of AudioFormer hide single frames; EnCodecMAE (notebook 12)
@@ -406,8 +407,8 @@ quiz("masking.longer", answer_3)
 #
 # - Hide a quarter, guess it, take the mean surprise where hidden. Chance is $\log V$; a cheap trick is the fairer
 #   rival.
-# - The coarse row can be guessed, fine rows hardly; short gaps better than long ones. Silence is guessed without knowing
-#   anything: measure where something sounds.
+# - The coarse row can be guessed, fine rows hardly; short gaps better than long ones. Silence is guessed without
+#   knowing anything: measure where something sounds.
 # - Guessing exact codes is a means: what we want are the vectors that a good guesser must have made.
 #
 # Next, [07](07_contrastive_by_hand.ipynb): a second way to make vectors say something, without labels too.

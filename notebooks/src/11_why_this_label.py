@@ -108,7 +108,8 @@ check("why.frames", my_frames)
 # %% [markdown]
 # ## 2 · The same with a trained model
 #
-# The bundled classifier `esc10` and a dog that barks twice. What is hidden goes behind MASK, which the model knows from training.
+# The bundled classifier `esc10` and a dog that barks twice. What is hidden goes behind MASK, which the
+# model knows from training.
 
 # %%
 clf = af.load("esc10")
