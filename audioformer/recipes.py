@@ -237,10 +237,8 @@ class FinetuneConfig(Config):
     def __post_init__(self):
         """Refuse an unknown method, a value out of range, or two losses that are not computed together."""
         check_names([self.method], METHODS, "the list of fine-tuning methods")
-        if not (0 <= self.alpha <= 1 and 0 <= self.row_dropout <= 1 and 0 <= self.token_mask < 1):
-            told = f"alpha={self.alpha} and row_dropout={self.row_dropout} must lie in [0, 1], "
-            f"token_mask={self.token_mask} in [0, 1)"
-            raise AudioformerError(told)
+        require_probabilities(self, "alpha", "row_dropout", "token_mask")
+        require(self.token_mask < 1, f"token_mask={self.token_mask} must be below 1: something must stay to be seen")
         require_counts(self, "token_span", "time_bins")
         require_stretches(self)
         require(0 <= self.label_smoothing < 1, f"label_smoothing={self.label_smoothing} must lie in [0, 1); try 0.1")

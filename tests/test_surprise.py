@@ -58,10 +58,9 @@ def test_silence_does_not_count():
     silent = silent_codes(codec)
     assert silent.ndim == 1
     assert len(silent) >= 1
-    model = MaskedModelling(
-        replace(pretrain_preset("test"), model=preset("test", codebook_size=SIZE, n_codebooks=2, rows="summed")),
-        [CodedClip(mirrored(0))], codec_about(codec),
-    ).model.eval()  # fmt: skip
+    shape = preset("test", codebook_size=SIZE, n_codebooks=2, rows="summed")
+    recipe = replace(pretrain_preset("test"), model=shape)
+    model = MaskedModelling(recipe, [CodedClip(mirrored(0))], codec_about(codec)).model.eval()
     rulers = [Counting.of([mirrored(0)[0], mirrored(1)[0]], SIZE)]
     codes = mirrored(5)
     all_lines, some = (surprise(model, [codes], rulers, MaskConfig(), silent=s) for s in (None, codes[0, :4]))
