@@ -29,8 +29,8 @@ from audioformer.data.datasets.base import (
 from audioformer.errors import AudioformerError
 from audioformer.reading.files import sound_files
 
-TABLES = "balanced_train_segments.csv and/or eval_segments.csv, class_labels_indices.csv"
-LAYOUT = f"{TABLES}, and sound files named by YouTube id"
+LISTED = "balanced_train_segments.csv and/or eval_segments.csv, class_labels_indices.csv"
+LAYOUT = f"{LISTED}, and sound files named by YouTube id"
 CLASSES = "class_labels_indices.csv"
 TABLES = {
     "balanced": "balanced_train_segments.csv",
