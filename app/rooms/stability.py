@@ -75,5 +75,6 @@ def named(change: Change, codec) -> str:
         return f"noise, {change.amount:g} dB below it"
     n = int(change.amount)
     if n % codec.hop_length == 0 and n:
-        return f"{n} samples later: {'one whole frame' if n == codec.hop_length else f'{n // codec.hop_length} whole frames'}"
+        frames = "one whole frame" if n == codec.hop_length else f"{n // codec.hop_length} whole frames"
+        return f"{n} samples later: {frames}"
     return f"{n} {'sample' if n == 1 else 'samples'} later, {1000 * n / codec.sample_rate:.2g} ms"
