@@ -291,16 +291,16 @@ that part is for.
 
 SIGHT = """
 #### Where is the sound?
-Nobody told the model which thing sounds. It has seen many scenes with their sounds and learnt to tell which scene belongs
-to which sound. One tower turns each moment of the sound into a vector $a_t$, the other each place of each frame into a
-vector $v_{t,x}$; how well they fit is $\\cos(a_t, v_{t,x})$. Clear are the pixels that make the picture fit: the gradient
-of the fit times how far a pixel is from the bare ground. Where nothing is heard, all is dark.
+Nobody told the model which thing sounds. It has seen many scenes with their sounds and learnt to tell which scene
+belongs to which sound. One tower turns each moment of the sound into a vector $a_t$, the other each place of each
+frame into a vector $v_{t,x}$; how well they fit is $\\cos(a_t, v_{t,x})$. Clear are the pixels that make the picture
+fit: the gradient of the fit times how far a pixel is from the bare ground. Where nothing is heard, all is dark.
 """
 
 SIGHT_HOW = """
 #### The contrast
-A sound fits a scene as well as its best place does, on average over the moments that are loud. Of a batch, the own scene
-$j = i$ shall fit best, both ways:
+A sound fits a scene as well as its best place does, on average over the moments that are loud. Of a batch, the own
+scene $j = i$ shall fit best, both ways:
 
 $$ \\mathcal L = -\\frac1B \\sum_i \\log \\frac{e^{s_{ii} / \\tau}}{\\sum_j e^{s_{ij} / \\tau}} $$
 
@@ -311,8 +311,8 @@ SIGHT_LIMITS = """
 #### What to doubt
 Scenes are drawn, and each kind of sound has its shape; nothing was learnt from a film. Much can be known from the kind
 alone: where two things of one kind move, only time tells them apart, and there the model is much worse (see
-results/sight.md). It must point somewhere: your own sound was never in these scenes. The spoken digits it learnt from are
-of five speakers, and the label said which digit goes with which picture.
+results/sight.md). It must point somewhere: your own sound was never in these scenes. The spoken digits it learnt from
+are of five speakers, and the label said which digit goes with which picture.
 """
 
 IN_DEPTH = {

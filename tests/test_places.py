@@ -68,8 +68,10 @@ NotebookClient(notebook, timeout=500, kernel_name="python3").execute()
 print([output for cell in notebook.cells for output in cell.outputs if output.output_type == "error"])
 """
 CELLS = [
-    "import audioformer as af; from audioformer.teaching import *; from audioformer.widgets import live, sound_map, timeline",
-    "clf = af.load('esc10'); explore(sample('dog'), classifier=clf); live(clf); sound_map([[0, 0]], ['dog'], [sample('dog')])",
+    "import audioformer as af; from audioformer.teaching import *; from audioformer.widgets import live, sound_map, "
+    "timeline",
+    "clf = af.load('esc10'); explore(sample('dog'), classifier=clf); live(clf); sound_map([[0, 0]], ['dog'], "
+    "[sample('dog')])",
     "from audioformer.evaluation.embedding_map import open_umap; from audioformer import plots; open_umap()",
     "show(plots.codes.code_grid(clf.codes(sample('dog')), 75.0)); listen(af.load_audio(sample('dog')))",
 ]
@@ -98,7 +100,7 @@ def test_nothing_installed_is_written_and_no_home_is_needed(read_only, what, tmp
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs a path that is no folder, /dev/null")
 def test_the_app_opens_where_nothing_installed_can_be_written(read_only, tmp_path):
-    """And behind a proxy for the web, which has no way to this computer, and beside a folder with a checkpoint's name."""
+    """And behind a proxy that does not lead to this computer, beside a folder with a checkpoint's name."""
     (tmp_path / "here" / "esc10").mkdir(parents=True)
     port, proxy = str(free_port()), "http://127.0.0.1:9"
     environment = {**read_only, "HTTP_PROXY": proxy, "http_proxy": proxy, "HTTPS_PROXY": proxy}

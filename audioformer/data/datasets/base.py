@@ -66,7 +66,10 @@ class Clip:
 
 
 def load_told(clip: Clip) -> Waveform:
-    """A clip in one channel; what is missing of it goes to the log "audioformer": for measurements that return numbers."""
+    """A clip in one channel.
+
+    What is missing of it goes to the log "audioformer": for measurements that return numbers.
+    """
     sound = clip.load(mono=True)
     for sentence in sound.notes:
         logging.getLogger("audioformer").warning("%s: %s", clip.id, sentence)
