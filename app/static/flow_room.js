@@ -19,7 +19,11 @@ const TEMPLATE = `
     <span class="af-steps-of-block"></span>
   </div>
   <section class="af-card af-opened"></section>`;
-const INSIDE = { query: "Q", key: "K", value: "V", fit: "softmax", mix: "sum of V", out: "add", units: "units", back: "add" };
+const INSIDE = {
+  query: ["Q", "Query: what this moment looks for"], key: ["K", "Key: what others find it by"], value: ["V", "Value: what it hands over"],
+  fit: ["softmax", "Where it looks"], mix: ["sum of V", "What it takes over"], out: ["add heads", "The heads' results are added"],
+  units: ["units", "Feed-forward units"], back: ["add units", "What the units find is added"],
+}; // prettier-ignore
 const HEADLESS = ["out", "units", "back"];
 
 export function mount(page) {
@@ -116,9 +120,9 @@ class FlowRoom extends Room {
     this.find(".af-of-head").hidden = !in_block || HEADLESS.includes(step);
     const steps = this.find(".af-steps-of-block");
     const focused = steps.contains(document.activeElement);
-    steps.replaceChildren(...Object.entries(INSIDE).map(([name, label]) => {
+    steps.replaceChildren(...Object.entries(INSIDE).map(([name, [label, title]]) => {
       const button = part("button", "af-button", label);
-      button.type = "button";
+      Object.assign(button, { type: "button", title });
       button.dataset.inside = name;
       button.setAttribute("aria-pressed", String(name === step));
       button.addEventListener("click", () => this.go({ step: name }));

@@ -57,5 +57,7 @@ class Strip extends Room {
       if (mine && room === "flow") box.setAttribute("aria-current", "step");
       else box.removeAttribute("aria-current");
     }
+    const [strip, lit] = [this.find(".af-strip"), this.find(".af-lit")]; // on a phone the strip is wider than the screen
+    if (lit && strip.scrollWidth > strip.clientWidth) strip.scrollLeft = lit.offsetLeft - (strip.clientWidth - lit.offsetWidth) / 2;
   }
 }
