@@ -234,61 +234,6 @@ code.
 """
 
 # The notebook of the same topic, for each text: `audioformer lab` opens them.
-FLOW = """
-#### One moment on its way
-Each box of the strip above all rooms is one step from sound to label, with the numbers of this clip at the moment of
-the cursor. A click opens the box, **Next** walks through all of them; click the time line, or use the arrow keys
-there, for another moment. Nearly every step is the same arithmetic, a matrix times a vector:
-
-$$ y_i = \\textstyle\\sum_j M_{ij}\\,x_j + b_i $$
-
-Blue is above zero, orange below. The line at the bottom writes one output out: its largest products, the rest in one
-number, and the sum. Click another row of the matrix, or use the arrow keys there.
-"""
-
-FLOW_BLOCK = """
-#### Inside a block
-$$ \\mathrm{softmax}\\big(Q K^\\top / \\sqrt d\\big)\\, V $$
-
-**Query** (what this moment looks for), **key** (what others find it by) and **value** (what it hands over) are three
-products of the same vector. What the heads find is added to the vector, then what the feed-forward units find: the
-vector goes through all blocks, and each changes it a little.
-"""
-
-FLOW_LIMITS = """
-#### What this does not show
-How a label is computed is not why it is right. Single numbers have no names: nobody knows what "number 17" stands for.
-The codec's own network, between sound and frame, stays closed. What matters for a label is found by taking things
-away: see
-**Why**.
-"""
-
-SWITCHES = """
-#### Parts that can be switched off
-A **row** of codes is hidden, as behind the brush in Mask. A **head** or a **feed-forward unit** adds nothing to the
-vector. A whole **block** lets everything through unchanged. The label, its score over time and the bars change at once.
-
-**Switch off each in turn** tries every part alone: blue, the label loses without it; orange, it gains; the number is
-in points of probability.
-"""
-
-SWITCHES_UNITS = """
-#### What drives a unit
-A feed-forward unit looks for one pattern in the vector of a moment:
-
-$$ u = \\mathrm{GELU}(w \\cdot x + b) $$
-
-**What drives it** plays the moments, in all sample sounds, at which it says most, and draws what it says over this
-clip. Listen for what they have in common: often something, often nothing that has a name.
-"""
-
-SWITCHES_LIMITS = """
-#### What this does not show
-Parts stand in for each other: each alone may hardly matter, and all together may be everything. The model has never
-learnt to do without a part, so it meets something it does not know. And what a label loses without a part is not what
-that part is for.
-"""
-
 SIGHT = """
 #### Where is the sound?
 Nobody told the model which thing sounds. It has seen many scenes with their sounds and learnt to tell which scene
@@ -313,6 +258,49 @@ Scenes are drawn, and each kind of sound has its shape; nothing was learnt from 
 alone: where two things of one kind move, only time tells them apart, and there the model is much worse (see
 results/sight.md). It must point somewhere: your own sound was never in these scenes. The spoken digits it learnt from
 are of five speakers, and the label said which digit goes with which picture.
+"""
+
+FLOW = """
+#### One moment on its way
+Each box of the strip is one step from sound to label, with the numbers of this clip at the moment of the cursor. A
+click opens it, **Next** walks through all of them. Nearly every step is a matrix times a vector:
+
+$$ y_i = \\textstyle\\sum_j M_{ij}\\,x_j + b_i $$
+
+Blue is above zero, orange below. The last line writes one output out. Click another, or use the arrow keys there.
+"""
+
+FLOW_BLOCK = """
+#### Inside a block
+$$ \\mathrm{softmax}\\big(Q K^\\top / \\sqrt d\\big)\\, V $$
+
+**Query** (what this moment looks for), **key** (what others find it by) and **value** (what it hands over) are three
+products of the same vector. What heads and feed-forward units find is added: each block changes the vector a little.
+"""
+
+FLOW_LIMITS = """
+#### What this does not show
+How a label is computed is not why it is right. Single numbers have no names: nobody knows what "number 17" stands for.
+The codec's own network stays closed. What matters is found by taking things away: see **Switches** and **Why**.
+"""
+
+SWITCHES = """
+#### Parts that can be switched off
+A **row** of codes is hidden, as behind the brush in Mask. A **head** or a **feed-forward unit** adds nothing to the
+vector. A whole **block** lets everything through unchanged. The label, its score over time and the bars change at once.
+**Switch off each in turn** tries every part alone: blue, the label loses points of probability; orange, it gains.
+"""
+
+SWITCHES_UNITS = """
+#### What drives a unit
+A feed-forward unit looks for one pattern in the vector of a moment: $u = \\mathrm{GELU}(w \\cdot x + b)$. **What drives
+it** plays the moments, in all sample sounds, at which it says most. What have they in common?
+"""
+
+SWITCHES_LIMITS = """
+#### What this does not show
+Parts stand in for each other: each alone may hardly matter, and all together may be everything. The model has never
+learnt to do without a part. And what a label loses without a part is not what that part is for.
 """
 
 IN_DEPTH = {

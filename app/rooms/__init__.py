@@ -1,7 +1,7 @@
 """The rooms: one question each about the clip on the page. Pure functions; no Gradio, no state.
 
     mask       hide codes: what does the model guess, how does the gap sound when it fills it, does the label hold
-    flow       one moment on its way from sound to label, each step opened into its arithmetic (flow_words: what is said)
+    flow       one moment on its way from sound to label, each step opened into its arithmetic
     switches   parts of the classifier off: what does it say then, and what drives a feed-forward unit
     attention  where the heads look
     why        what made this label: maps of importance, whether to believe them, the evidence to hear
