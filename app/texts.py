@@ -82,9 +82,8 @@ layers, $\\tilde A = \\prod_l \\tfrac12(\\bar A_l + I)$: how much of each moment
 ATTENTION_LIMITS = """
 #### What this does not show
 A weight says how much is taken over, not how much it matters for the label: values can be near zero where the weight is
-large, and the layers between do as much work as attention. Different weights can give the same answer (Jain and
-Wallace 2019). Read it as *where this head looks*, never as *why the model says dog*; hide the moment in **Mask** to
-test it.
+large, and the layers between do as much work as attention. Different weights can give the same answer (Jain and Wallace
+2019). Read it as *where this head looks*, never as *why the model says dog*; hide the moment in **Mask** to test it.
 """
 
 LIVE = """
@@ -107,18 +106,17 @@ of the new one $t$ seconds later: short windows react sooner, long ones are sure
 
 LIVE_LIMITS = """
 #### What to doubt
-The model must choose among its classes: your chair gets a label too. Nearly silent sound gets none. Rooms,
-loudspeakers and the browser's
-**noise suppression** change sounds in ways its training did not know; switch it on and hear what happens to rain. The
-time shown runs from the arrival of the last sample in the page to the label on the screen; the microphone's own delay,
-10 to 50 ms, comes before it. **Freeze** keeps half a minute, which can go to every other room.
+The model must choose among its classes: your chair gets a label too. Nearly silent sound gets none. Rooms, loudspeakers
+and the browser's **noise suppression** change sounds in ways its training did not know; switch it on and hear what
+happens to rain. The time shown runs from the arrival of the last sample in the page to the label on the screen; the
+microphone's own delay, 10 to 50 ms, comes before it. **Freeze** keeps half a minute, which can go to every other room.
 """
 
 WHY = """
 #### Three ways of asking
-**Hiding it**: each block of the clip goes behind MASK, and the probability of the label falls by so much.
-**Integrated gradients** share the label's log-odds $F$ out among all codes, on a straight line from "all hidden" $x'$
-to the clip $x$; the shares add up to $F(x) - F(x')$:
+**Hiding it**: each block of the clip goes behind MASK, and the probability of the label falls by so much. **Integrated
+gradients** share the label's log-odds $F$ out among all codes, on a straight line from "all hidden" $x'$ to the clip
+$x$; the shares add up to $F(x) - F(x')$:
 
 $$ A_i = (x_i - x'_i) \\cdot \\int_0^1 \\frac{\\partial F}{\\partial x_i}\\big(x' + a\\,(x - x')\\big)\\,da $$
 
@@ -164,9 +162,9 @@ clip what its neighbours are called. The **star** is the sound on the page, draw
 MAP_LIMITS = """
 #### What this does not show
 A plane leaves most of the vectors out: purity is counted in all dimensions, not on the picture. Two recordings of one
-session are alike for their room. The bundled samples are 40, two of a class at most: one clip more or less moves
-purity by 4 %. Clips of classes that a checkpoint does not know **must** be wrong; colour by error sets them apart.
-UMAP finds islands even in noise.
+session are alike for their room. The bundled samples are 40, two of a class at most: one clip more or less moves purity
+by 4 %. Clips of classes that a checkpoint does not know **must** be wrong; colour by error sets them apart. UMAP finds
+islands even in noise.
 """
 
 TEACH = """
@@ -190,9 +188,9 @@ few examples soon learnt by heart. The dashed line is the loss of knowing nothin
 TEACH_LIMITS = """
 #### What to doubt
 A loss near its lowest says that it knows *these* examples; with smoothed labels (a tenth of each label is shared out
-among all classes) that is above zero. Test it with sounds from another room, another day: what it has learnt
-may be the microphone. The checkpoint you download is an ordinary one; `audioformer classify --checkpoint taught` takes
-the unzipped folder, and notebook 15 does the same with a test that deserves the name.
+among all classes) that is above zero. Test it with sounds from another room, another day: what it has learnt may be the
+microphone. The checkpoint you download is an ordinary one; `audioformer classify --checkpoint taught` takes the
+unzipped folder, and notebook 15 does the same with a test that deserves the name.
 """
 
 RESULTS = """
@@ -237,9 +235,9 @@ code.
 SIGHT = """
 #### Where is the sound?
 Nobody told the model which thing sounds. It has seen many scenes with their sounds and learnt to tell which scene
-belongs to which sound. One tower turns each moment of the sound into a vector $a_t$, the other each place of each
-frame into a vector $v_{t,x}$; how well they fit is $\\cos(a_t, v_{t,x})$. Clear are the pixels that make the picture
-fit: the gradient of the fit times how far a pixel is from the bare ground. Where nothing is heard, all is dark.
+belongs to which sound. One tower turns each moment of the sound into a vector $a_t$, the other each place of each frame
+into a vector $v_{t,x}$; how well they fit is $\\cos(a_t, v_{t,x})$. Clear are the pixels that make the picture fit: the
+gradient of the fit times how far a pixel is from the bare ground. Where nothing is heard, all is dark.
 """
 
 SIGHT_HOW = """

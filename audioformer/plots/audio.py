@@ -87,7 +87,7 @@ def band_centres_hz(filters, sample_rate: int) -> np.ndarray:
     """Centre of gravity of each mel filter, Hz: what the rows of a log-mel picture stand for.
 
     Args:
-        filters: (M, F) weights on F bins from 0 Hz to sample_rate / 2, as `audioformer.audio.mel_filters` gives them.
+        filters: (M, F) weights on F bins from 0 Hz to sample_rate / 2, as `codecs.spectra.mel_filters` gives them.
         sample_rate: Hz.
 
     Returns:
@@ -104,7 +104,7 @@ def log_mel(
     """Log-mel spectrogram: time, frequency on the mel scale, level in decibel.
 
     Args:
-        values: (M, T) natural logarithm of magnitudes, as `audioformer.audio.log_mel` gives it.
+        values: (M, T) natural logarithm of magnitudes, as `codecs.spectra.log_mel` gives it.
         hop_s: seconds between frames.
         band_hz: (M,) centre of each band, Hz (`band_centres_hz`).
         theme: "light" or "dark".
