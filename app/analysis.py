@@ -16,7 +16,7 @@ from torch import Tensor
 from audioformer.audio import Waveform, load_audio, rate_notes, resample
 from audioformer.explain.moments import moment_scores
 from audioformer.reading.sound import length_s
-from audioformer_app.answers import Answer, answer
+from audioformer_app.answers import SURE, Answer, answer
 from audioformer_app.models import Models
 from audioformer_app.settings import SHOWN_S
 
@@ -84,6 +84,7 @@ class Analysis:
         frame_rate: Hz.
         kbps_per_codebook: kbit/s of one row.
         verdict: None where no checkpoint is offered.
+        sure: probability from which a label is given without reserve, as the page has chosen it.
     """
 
     token: str
@@ -96,6 +97,7 @@ class Analysis:
     frame_rate: float
     kbps_per_codebook: float
     verdict: Verdict | None
+    sure: float = SURE
 
     @property
     def duration_s(self) -> float:
@@ -115,7 +117,8 @@ class Analysis:
             return None
         said, clip = self.verdict, self.clip
         level_db = Waveform(torch.from_numpy(clip.samples)[None], clip.sample_rate).level_db
-        return answer(said.labels, said.probabilities, said.label_names, said.multi_label, level_db, clip.truth)
+        known = said.labels, said.probabilities, said.label_names, said.multi_label
+        return answer(*known, level_db, clip.truth, self.sure)
 
 
 def open_clip(path: str | Path, truth: str = "", events: tuple[tuple[str, float, float], ...] = ()) -> Clip:

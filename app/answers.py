@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audioformer.audio import quiet_answer, quietness
+from audioformer_app.samples import TOGETHER
 
-SURE = 0.5  # probability from which a label is given without reserve
+SURE = 0.5  # probability from which a label is given without reserve, until the page chooses another
+NONE = "none of these"  # what a class of other sounds is called in the room Teach
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def answer(
     multi_label: bool,
     level_db: float,
     truth: str = "",
+    sure: float = SURE,
 ) -> Answer:
     """What is said of a sound.
 
@@ -53,20 +56,23 @@ def answer(
         multi_label: several labels can be right at once.
         level_db: root mean square of the sound, dB of full scale.
         truth: what it is known to be, in words; "" where nobody knows.
+        sure: probability from which a label is given without reserve.
     """
     best, share = words(labels[0]), f"{probabilities[0]:.0%}"
     if quiet := quiet_answer(level_db):
         said, remark = ("silent", "") if quiet == "silence" else ("quiet", f"{best} {share}"), quietness(level_db)
         return Answer(said[0], quiet, said[1], f"{remark[0].upper()}{remark[1:]}.")
-    likely = [words(name) for name, p in zip(labels, probabilities, strict=True) if p >= SURE]
+    if best == NONE:
+        return Answer("unsure", NONE, share, "It was taught other sounds, too, and takes this for one of them.")
+    likely = [words(name) for name, p in zip(labels, probabilities, strict=True) if p >= sure]
     if multi_label:
         remark = f"Any of its {len(label_names)} sounds can be in it, or none."
         if not likely:
-            return Answer("unsure", "nothing sure", f"all below {SURE:.0%}", remark)
+            return Answer("unsure", "nothing sure", f"all below {sure:.0%}", remark)
         return Answer("sure", ", ".join(likely), "", remark)
     remark = _choice(best, [words(name) for name in label_names], truth)
     if not likely:
-        return Answer("unsure", "nothing sure", f"{best} {share}, below {SURE:.0%}", remark)
+        return Answer("unsure", "nothing sure", f"{best} {share}, below {sure:.0%}", remark)
     return Answer("sure", best, share, remark)
 
 
@@ -75,6 +81,7 @@ def _choice(best: str, names: list[str], truth: str) -> str:
     must = f"It must choose one of its {len(names)} classes"
     if not truth:
         return f"{must}, whatever it hears."
-    if words(truth) not in names:
+    sounds = words(truth).split(TOGETHER)
+    if not set(sounds) & set(names):
         return f"{must}, and “{words(truth)}” is none of them: no answer can be right."
-    return f"{must}: {'✓ right' if best == words(truth) else f'✗ wrong, it is {words(truth)}'}."
+    return f"{must}: {'✓ right' if best in sounds else f'✗ wrong, it is {words(truth)}'}."

@@ -15,21 +15,24 @@ import gradio as gr  # noqa: E402 - only after going offline
 
 from audioformer.widgets import modules  # noqa: E402
 from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
-from audioformer_app.events import LISTENERS, Page, codec_note  # noqa: E402
+from audioformer_app.answers import SURE  # noqa: E402
+from audioformer_app.events import LISTENERS, Page, codec_note, sent  # noqa: E402
+from audioformer_app.languages import LANGUAGES, explanation  # noqa: E402
 from audioformer_app.lessons import Lessons  # noqa: E402
 from audioformer_app.listening import Listening  # noqa: E402
-from audioformer_app.models import Models  # noqa: E402
-from audioformer_app.reader import mention, readable  # noqa: E402
+from audioformer_app.models import PLAIN, Models  # noqa: E402
+from audioformer_app.reader import NOTEBOOKS, mention, readable  # noqa: E402
 from audioformer_app.rooms import sight  # noqa: E402
 from audioformer_app.samples import first_choice, list_samples  # noqa: E402
 from audioformer_app.tour import TOUR  # noqa: E402
-from audioformer_app.views import clip_player, fixed, header, room_view, sample_picker  # noqa: E402
+from audioformer_app.views import clip_player, fixed, header, own_sound, room_view, sample_picker  # noqa: E402
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
 LIVE = {"concurrency_id": "live", "concurrency_limit": max(2, os.cpu_count() or 1), "api_visibility": "private"}
 MOST_WAITING = 512  # events: thirty people ask three questions each at once, and one more than this is refused
 IDLE_S = 0.01  # between two looks at an empty queue; Gradio looks every 0.001 s, which keeps a laptop's processor awake
 QUIET = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
+IN_DEPTH = {"en": "In depth: notebook", "zh": "深入：笔记本", "es": "A fondo: cuaderno", "fr": "En détail : cahier"}
 LATEX = [{"left": "$$", "right": "$$", "display": True}, {"left": "$", "right": "$", "display": False}]
 
 
@@ -100,7 +103,7 @@ def build_app(
                 message = fixed("", elem_id="af-message")
                 strip = room_view("strip", elem_id="af-strip", visible=bool(models.checkpoints))
                 verdict = fixed(cards.verdict_card(first), elem_id="af-verdict")
-                view, rooms = _rooms(handlers.clip_view(first, models) if first else "", models)
+                view, rooms, helps = _rooms(handlers.clip_view(first, models) if first else "", models)
         parts = {**inputs, "state": current, "top": top, "message": message, "verdict": verdict, "view": view}
         page = Page(models, samples)
         _connect(page, parts)
@@ -116,6 +119,7 @@ def build_app(
             lessons.forget(session)
 
         demo.forget = forget  # for a session that has to make room
+        _on(top.speak, _speaker(list(helps)), None, helps, **QUIET)
         for name, room in rooms.items():
             _on(room.ask, page.ask(name), current, {"message": message, "view": room}, **QUIET)
     demo.queue(max_size=MOST_WAITING, api_open=False)
@@ -123,68 +127,91 @@ def build_app(
     return demo
 
 
-def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]]:
+def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML], dict[str, gr.Markdown]]:
     """The rooms as tabs; each asks its own questions once it is on the screen.
 
-    Returns the clip's view and all that ask.
+    Returns:
+        The clip's view, all that ask, and the explanations by "room.NAME".
     """
+    helps: dict[str, dict[str, gr.Markdown]] = {}
     with gr.Tabs(elem_id="af-rooms", overflow_behavior="wrap"):
         with gr.Tab("Listen", id="listen"):
             view = clip_player(first_view, elem_id="af-view")
-            _help(texts.PICTURES, texts.CODES, texts.LABEL)
+            helps["listen"] = _help("PICTURES", "CODES", "LABEL")
         rooms = {"listen": view}
         if models.pretrained:
             with gr.Tab("Mask", id="mask"):
                 rooms["mask"] = room_view("mask", elem_classes="af-plain")
-                _help(texts.MASKING, texts.GUESSING, texts.FILLING)
+                helps["mask"] = _help("MASKING", "GUESSING", "FILLING")
         if models.checkpoints:
             with gr.Tab("Flow", id="flow"):
                 rooms["flow"] = room_view("flow", elem_classes="af-plain")
-                _help(texts.FLOW, texts.FLOW_BLOCK, texts.FLOW_LIMITS)
+                helps["flow"] = _help("FLOW", "FLOW_BLOCK", "FLOW_LIMITS")
             with gr.Tab("Switches", id="switches"):
                 rooms["switches"] = room_view("switches", elem_classes="af-plain")
-                _help(texts.SWITCHES, texts.SWITCHES_UNITS, texts.SWITCHES_LIMITS)
+                helps["switches"] = _help("SWITCHES", "SWITCHES_UNITS", "SWITCHES_LIMITS")
             with gr.Tab("Attention", id="attention"):
                 rooms["attention"] = room_view("attention", elem_classes="af-plain")
-                _help(texts.ATTENTION, texts.ROLLOUT, texts.ATTENTION_LIMITS)
+                helps["attention"] = _help("ATTENTION", "ROLLOUT", "ATTENTION_LIMITS")
             with gr.Tab("Why", id="why"):
                 rooms["why"] = room_view("why", elem_classes="af-plain")
-                _help(texts.WHY, texts.TRUST, texts.WHY_LIMITS)
+                helps["why"] = _help("WHY", "TRUST", "WHY_LIMITS")
         with gr.Tab("Map", id="map"):
             rooms["map"] = room_view("map", elem_classes="af-plain")
-            _help(texts.MAP, texts.MAP_NEIGHBOURS, texts.MAP_LIMITS)
+            helps["map"] = _help("MAP", "MAP_NEIGHBOURS", "MAP_LIMITS")
         if sight.is_here():
             with gr.Tab("Sight", id="sight"):
                 rooms["sight"] = room_view("sight", elem_classes="af-plain")
-                _help(texts.SIGHT, texts.SIGHT_HOW, texts.SIGHT_LIMITS)
-        with gr.Tab("Live", id="live"):
-            rooms["live"] = room_view("live", ("push", "freeze", "use"), elem_classes="af-plain")
-            _help(texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS)
-        with gr.Tab("Teach", id="teach"):
-            rooms["teach"] = room_view("teach", ("ask", "train"), elem_classes="af-plain")
-            _help(texts.TEACH, texts.TEACH_HOW, texts.TEACH_LIMITS)
+                helps["sight"] = _help("SIGHT", "SIGHT_HOW", "SIGHT_LIMITS")
         with gr.Tab("Results", id="results"):
             rooms["results"] = room_view("results", elem_classes="af-plain")
-            _help(texts.RESULTS, texts.RESULTS_RULES, texts.RESULTS_LIMITS)
-    return view, rooms
+            helps["results"] = _help("RESULTS", "RESULTS_RULES", "RESULTS_LIMITS")
+        with gr.Tab("Live", id="live"):
+            rooms["live"] = room_view("live", ("push", "freeze", "use"), elem_classes="af-plain")
+            helps["live"] = _help("LIVE", "LIVE_WINDOW", "LIVE_LIMITS")
+        with gr.Tab("Teach", id="teach"):
+            rooms["teach"] = room_view("teach", ("ask", "train", "open"), elem_classes="af-plain")
+            helps["teach"] = _help("TEACH", "TEACH_HOW", "TEACH_LIMITS")
+    every = {f"{room}.{name}": text for room, own in helps.items() for name, text in own.items()}
+    return view, rooms, every
 
 
-def _help(*columns: str) -> None:
-    """What one is looking at, with the equations."""
+def _help(*columns: str) -> dict[str, gr.Markdown]:
+    """What one is looking at, with the equations; returns the texts by their names in `texts`."""
+    shown = {}
     with gr.Accordion("What am I looking at?", open=False, elem_classes="af-help"):
         with gr.Row():
-            for text in columns:
-                more = f"\n\nIn depth: notebook {mention(texts.IN_DEPTH[text])}" if text in texts.IN_DEPTH else ""
-                gr.Markdown(text + more, latex_delimiters=LATEX)
-        gr.Markdown(texts.KEYS)
+            for name in columns:
+                shown[name] = gr.Markdown(_explanation(name, "en"), latex_delimiters=LATEX)
+        shown["KEYS"] = gr.Markdown(texts.KEYS)
+    return shown
+
+
+def _explanation(name: str, language: str) -> str:
+    """A text of the help, and the notebook of its topic."""
+    text, book = explanation(name, language), NOTEBOOKS.get(name)
+    return text + (f"\n\n{IN_DEPTH[language]} {mention(book)}" if book else "")
+
+
+def _speaker(names: Sequence[str]) -> Callable:
+    """The answer to another language: the explanations in it, by "room.NAME"."""
+
+    def speak(event: gr.EventData) -> dict:
+        code = str(sent(event, "language"))[:8]
+        return {name: _explanation(name.split(".")[-1], code) for name in names} if code in LANGUAGES else {}
+
+    return speak
 
 
 def _side(models: Models, samples: list, chosen: int | None) -> dict:
     """Left column: where the sound comes from, and who looks at it."""
-    fixed("<h2>A sound</h2>", elem_classes=["af-heading", "af-plain", "af-first"])
+    own_sound(elem_id="af-own", elem_classes="af-plain")
+    fixed(
+        "<h2>A sound <small>computed, no recordings</small></h2>", elem_classes=["af-heading", "af-plain", "af-first"]
+    )
     picker = sample_picker(samples, chosen, elem_id="af-samples", elem_classes="af-plain")
     audio = gr.Audio(
-        sources=["upload", "microphone"],
+        sources=["upload"],
         type="filepath",
         elem_id="af-input",
         editable=False,
@@ -193,24 +220,35 @@ def _side(models: Models, samples: list, chosen: int | None) -> dict:
         show_label=False,
     )
     fixed(
-        f"<p class='af-note'>WAV, FLAC, Ogg, MP3 or a phone's recording up to {MAX_FILE_MB} MB, of which the first "
-        f"{SHOWN_S:.0f} s are used.</p>",
+        f"<p class='af-note'>WAV, FLAC, Ogg, MP3, or what this browser plays, up to {MAX_FILE_MB} MB; "
+        f"the first {SHOWN_S:.0f} s are used.</p>",
         elem_classes="af-plain",
     )
     fixed("<h2>Who listens</h2>", elem_classes=["af-heading", "af-plain"])
     names, codecs = list(models.checkpoints), list(models.codecs)
     checkpoint = gr.Radio(
-        names,
+        [(PLAIN.get(name, name), name) for name in names],
         value=next(iter(names), None),
         label="Checkpoint (gives the label)",
         elem_id="af-checkpoint",
         visible=bool(names),
     )
-    codec = gr.Radio(codecs, value=codecs[0], label="Codec (writes the codes)", elem_id="af-codec")
-    note = fixed(codec_note(codecs[0], models), elem_id="af-codec-note", elem_classes="af-plain")
-    raw = gr.Checkbox(True, label="Raw microphone", info=texts.MICROPHONE, elem_id="af-raw")
+    sure = gr.Slider(
+        0.05, 0.95, SURE, step=0.05, label="Give a label from this probability on", elem_id="af-sure", buttons=[]
+    )
+    codec = gr.Radio(
+        codecs,
+        value=codecs[0],
+        label="Codec (writes the codes)",
+        elem_id="af-codec",
+        elem_classes=[] if len(codecs) > 1 else ["af-only"],
+    )
+    with gr.Accordion("Codec, licence, microphone", open=False, elem_classes="af-more-about"):
+        note = fixed(codec_note(codecs[0], models), elem_id="af-codec-note", elem_classes="af-plain")
+        raw = gr.Checkbox(True, label="Raw microphone", info=texts.MICROPHONE, elem_id="af-raw")
     raw.change(None, raw, None, js="(on) => { window.audioformerRawMicrophone = on; }", api_visibility="private")
-    return {"picker": picker, "audio": audio, "checkpoint": checkpoint, "codec": codec, "note": note}
+    parts = {"picker": picker, "audio": audio, "checkpoint": checkpoint, "codec": codec, "note": note}
+    return {**parts, "sure": sure}
 
 
 def _chosen(part: dict) -> list:
@@ -237,7 +275,7 @@ def _on(event: Callable, answer: Callable, inputs: list | None, outputs: dict, *
     def in_order(answer: dict) -> list:
         return [
             gr.update(value=answer[name])
-            if isinstance(part, gr.HTML) and isinstance(answer.get(name), str)
+            if isinstance(part, gr.HTML | gr.Markdown) and isinstance(answer.get(name), str)
             else answer.get(name, None if name == "audio" else gr.skip())
             for name, part in outputs.items()
         ]
@@ -270,6 +308,8 @@ def _connect_teach(lessons: Lessons, demo: gr.Blocks, room: gr.HTML, part: dict)
     train = {"concurrency_id": "train", "concurrency_limit": 1, "api_visibility": "private", "show_progress": "hidden"}
     taught = _on(room.train, lessons.train, None, {**replies, "checkpoint": part["checkpoint"]}, **train)
     choose = lessons.page.choose("checkpoint")
+    opened = _on(room.open, lessons.open, None, {**replies, "checkpoint": part["checkpoint"]}, **QUIET)
+    _on(opened.success, choose, [part["state"], *_chosen(part)], _shows(part, "checkpoint"), **QUIET)
     _on(taught.then, choose, [part["state"], *_chosen(part)], _shows(part, "checkpoint"), **QUIET)
     demo.unload(lessons.close)
 
@@ -283,5 +323,7 @@ def _connect(page: Page, part: dict) -> None:
     _on(part["picker"].pick, page.pick, asked, _shows(part), **show)
     given = [part["state"], part["audio"], *_chosen(part)]
     _on(part["audio"].change, page.drop, given, _shows(part, "audio"), **show)
+    changed = {name: part[name] for name in ("state", "verdict")}
+    _on(part["sure"].release, page.threshold, [part["state"], part["sure"]], changed, **QUIET)
     for name in LISTENERS:
         _on(part[name].input, page.choose(name), asked, _shows(part, name), **show)

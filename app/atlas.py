@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -21,7 +21,7 @@ from threading import Lock, Thread, main_thread
 
 import numpy as np
 
-from audioformer.audio import Waveform, load_audio, quiet_answer
+from audioformer.audio import Waveform, quiet_answer
 from audioformer.checkpoint import find_checkpoint
 from audioformer.classify import load
 from audioformer.data.datasets import AudioDataset, Clip, open_dataset
@@ -38,6 +38,7 @@ from audioformer.evaluation.embedding_map import (
 )
 from audioformer.files import samples_folder
 from audioformer.train import STEPS
+from audioformer_app.islands import FIRST_SCREEN, made_ahead, open_islands
 
 MOST_CLIPS, HEARD_S = 600, 10.0  # clips of a map, evenly picked; of each its first seconds
 KEPT = 256  # descriptions of other sounds that are remembered
@@ -62,11 +63,15 @@ class Region:
 
 
 def open_sounds(folder: str | Path | None = None) -> AudioDataset:
-    """The data set of the map: the bundled samples, or a folder in the layout of ESC-50 or with a sub-folder a class.
+    """The data set of the map: the computed clips of `islands`, or a folder, as ESC-50 or with one a class.
+
+    Where the computed clips are missing, the bundled samples take their place.
 
     Raises:
         AudioformerError: neither of these.
     """
+    if folder is None and (computed := open_islands()) is not None:
+        return computed
     root = samples_folder() if folder is None else Path(folder)
     return open_dataset("esc50" if (root / "meta" / "esc50.csv").is_file() else "folder", root)
 
@@ -74,7 +79,7 @@ def open_sounds(folder: str | Path | None = None) -> AudioDataset:
 def hear(clip: Clip) -> Waveform:
     """The first seconds of a clip, one channel."""
     length = HEARD_S if clip.duration_s is None else min(HEARD_S, clip.duration_s)
-    return load_audio(clip.path, mono=True, start_s=clip.start_s, duration_s=length)
+    return replace(clip, duration_s=length).load(mono=True)
 
 
 class Atlas:
@@ -91,6 +96,7 @@ class Atlas:
         quiet: the answer to each that is too quiet to be named, "" for the others; known once it was heard.
         notes: of each, what is missing of it or was changed; likewise.
         names: models, in the order in which they are asked.
+        computed: whether the clips are those that this kit computes.
         doing: the model that is at work, "umap", or "".
         done: clips it has described.
     """
@@ -101,6 +107,7 @@ class Atlas:
         self.labels = [clip.labels[0] if clip.labels else "" for clip in self.clips]
         self.quiet, self.notes = [""] * len(self.clips), [()] * len(self.clips)
         self.names, self.before = list(sources), before or {}
+        self.computed = dataset.name == "computed"
         self._regions: dict[str, Region] = {}
         self._maps: dict[tuple[str, str], tuple] = {}
         self._describe: dict[str, object] = {}
@@ -146,10 +153,27 @@ class Atlas:
                     self._others.pop(next(iter(self._others)))
         return found
 
+    def first_screen(self, checkpoint: str | None) -> list[str]:
+        """The two models to begin with: the page's checkpoint beside what has learnt nothing.
+
+        Of the computed clips `esc10` knows four kinds; there the two are what knows all of them, and a transformer
+        before any training.
+        """
+        if self.computed and set(FIRST_SCREEN) <= set(self.names):
+            return [*reversed(FIRST_SCREEN)]
+        best = checkpoint if checkpoint in self.names else self.names[-1]
+        return list(dict.fromkeys([best, self.names[0]]))
+
     def learnt_from(self, name: str) -> list[bool]:
         """Which clips a model is known to have learnt from, by the data that its card names."""
-        about = getattr(self._sources[name](), "about", {})
-        return [learnt_from(str(about.get("data", "")), clip.path.name) for clip in self.clips]
+        return [learnt_from(self._data(name), clip.path.name) for clip in self.clips]
+
+    def learnt_alike(self, name: str) -> bool:
+        """Whether a model has learnt from other clips that the same program computed."""
+        return self.computed and "synthetic" in self._data(name)
+
+    def _data(self, name: str) -> str:
+        return str(getattr(self._sources[name](), "about", {}).get("data", ""))
 
     @property
     def waiting(self) -> bool:
@@ -181,7 +205,7 @@ class Atlas:
                             project, self._regions[name].vectors, "umap", SEED
                         ).result()
                         continue
-                    region = self._make(name)
+                    region = self._ahead(name) or self._make(name)
                     self._maps[name, "pca"] = project(region.vectors, "pca", SEED)
                     self._regions[name] = region
         except Exception as error:  # told in the room; what is our fault goes in full to the terminal
@@ -206,6 +230,14 @@ class Atlas:
             self.doing, self.done = "" if job is None else "umap" if job[1] == "umap" else job[0], 0
         return job
 
+    def _ahead(self, name: str) -> Region | None:
+        """What comes with the kit, and its map with it; None where nothing does."""
+        known = made_ahead(name) if self.computed else None
+        if known is None:
+            return None
+        self._maps[name, "umap"] = known["umap"], None
+        return self._region(name, known["vectors"], known["probabilities"])
+
     def _make(self, name: str) -> Region:
         describe, found = self._describer(name), []
         for number, clip in enumerate(self.clips):
@@ -218,6 +250,9 @@ class Atlas:
             self.done += 1
         vectors = np.stack([one.vector for one in found])
         probabilities = None if found[0].probabilities is None else np.stack([one.probabilities for one in found])
+        return self._region(name, vectors, probabilities)
+
+    def _region(self, name: str, vectors: np.ndarray, probabilities: np.ndarray | None) -> Region:
         names = getattr(self._sources[name](), "label_names", ()) if probabilities is not None else ()
         return Region(vectors, Space.of(vectors), probabilities, tuple(names))
 

@@ -12,6 +12,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,10 +21,11 @@ import gradio as gr
 from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
+from audioformer_app.answers import SURE
 from audioformer_app.models import ENCODEC, Models
 from audioformer_app.rooms import attention, codebook, edit, flow, mask, results, sight, stability, switches, why
 from audioformer_app.rooms import map as sound_map
-from audioformer_app.rooms.sent import whole_number
+from audioformer_app.rooms.sent import number, whole_number
 from audioformer_app.samples import Sample
 from audioformer_app.turns import Turns
 
@@ -158,6 +160,22 @@ class Page:
 
         return answer
 
+    def threshold(self, now: Analysis | None, sure: float, request: gr.Request | None = None) -> dict:
+        """From another probability on, a label is given without reserve: the same clip, another verdict."""
+        page = request.session_hash if request else uuid4().hex
+        with self.turns.turn(page):
+            now = self.turns.shown.get(page) or now
+            if now is None:
+                return {}
+            made = replace(now, sure=number(sure, 0.0, 1.0, "threshold"))
+            self.turns.shown[page] = made
+        return {"state": made, "verdict": cards.verdict_card(made)}
+
+    def sure(self, page: str) -> float:
+        """The probability that a page has chosen."""
+        shown = self.turns.shown.get(page)
+        return SURE if shown is None else shown.sure
+
     def ask(self, room: str) -> Callable:
         """The answer of a room to whatever its view asks: `what` names the question."""
 
@@ -209,6 +227,7 @@ class Page:
                 if clip is None:
                     return chosen
                 made = analysis.analyse(*clip, codec, checkpoint, self.models)
+                made = made if now is None else replace(made, sure=now.sure)
                 view, note = handlers.clip_view(made, self.models), codec_note(codec, self.models)
             except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
                 back = chosen if now is None else listeners(now)

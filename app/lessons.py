@@ -14,7 +14,10 @@ from audioformer_app import analysis
 from audioformer_app.analysis import Analysis
 from audioformer_app.events import Page, explain, replied, sent
 from audioformer_app.kept import Kept
-from audioformer_app.rooms import teach
+from audioformer_app.models import PLAIN
+from audioformer_app.rooms import examples, teach
+from audioformer_app.rooms.examples import Lesson
+from audioformer_app.rooms.sent import number
 
 MOST_LESSONS, IDLE_S = 64, 3600.0
 
@@ -31,9 +34,9 @@ class Lessons:
         self.kept = Kept(MOST_LESSONS, IDLE_S)
 
     def ask(self, now: Analysis | None, event: gr.EventData, request: gr.Request) -> dict:
-        """A question of the room.
+        """A question of the room: `what` is hello, add, others, forget or stop.
 
-        `what` is hello, add (with `task`, which comes back, and of a file `path` and `name`), forget or stop.
+        Of add and others `task` comes back; add has of a file `path` and `name`, of all sounds `piece_s` and `take`.
         """
         what, path, task = str(sent(event, "what"))[:40], sent(event, "path"), sent(event, "task")
         name = str(sent(event, "name") or "")[:80]
@@ -43,9 +46,12 @@ class Lessons:
             if what == "hello":
                 return teach.hello(self.models)
             if what == "add":
-                return self._add(lesson, now, path, name)
+                cut = number(sent(event, "piece_s") or 0, 0.0, 30.0, "piece_s"), str(sent(event, "take") or "")[:40]
+                return self._add(lesson, now, path, name, *cut)
+            if what == "others":
+                return examples.others(lesson, self.page.samples, teach.codec_of(self.models))
             if what == "forget":
-                return teach.forget(lesson, sent(event, "ids"))
+                return examples.forget(lesson, sent(event, "ids"))
             if what == "stop":
                 lesson.stop.set()
                 return {}
@@ -55,29 +61,51 @@ class Lessons:
         answer = replied(what, "room", run, lambda error: explain(error, str(path or ""), name), task=task)
         return {"message": "", **answer}
 
-    def _add(self, lesson: teach.Lesson, now: Analysis | None, path, name: str) -> dict:
+    def _add(self, lesson: Lesson, now: Analysis | None, path, name: str, piece_s: float, take: str) -> dict:
         """Take an upload, which is deleted then, or the sound on the page where none is sent."""
+        codec = teach.codec_of(self.models)
         if path is None:
             if now is None:
                 raise AudioformerError("there is no sound on the page; choose one first")
-            return teach.add(lesson, now.clip, self.models)
+            return examples.add(lesson, now.clip, codec, piece_s)
         upload = uploaded(path)
         try:
             clip = analysis.open_clip(upload)
-            return teach.add(lesson, replace(clip, name=name or clip.name), self.models)
+            return examples.add(lesson, replace(clip, name=name or clip.name), codec, piece_s, take)
         finally:
             upload.unlink(missing_ok=True)
 
+    def open(self, event: gr.EventData, request: gr.Request) -> dict:
+        """The classifier of a project: an upload, `path`, which is deleted then; it is chosen like one just taught."""
+        path, own = sent(event, "path"), {}
+
+        def run() -> dict:
+            upload = uploaded(path)
+            try:
+                taught = teach.open_model(self.lesson(request.session_hash), upload, self.models)
+            finally:
+                upload.unlink(missing_ok=True)
+            own["checkpoint"] = self._choice(taught.choice)
+            return {"choice": list(taught.choice), "labels": list(taught.classifier.label_names)}
+
+        return {"message": "", **replied("open", "room", run, lambda error: explain(error, str(path or ""))), **own}
+
+    def _choice(self, own: tuple[str, str]) -> dict:
+        """The page's choice of checkpoints with a classifier of its own, chosen."""
+        return gr.update(
+            choices=[*((PLAIN.get(name, name), name) for name in self.models.checkpoints), own],
+            value=own[1],
+            visible=True,
+        )
+
     def train(self, event: gr.EventData, request: gr.Request) -> Iterator[dict]:
         """The room's replies, again and again; at last the choice of checkpoints, with the new classifier."""
-        choices = list(self.models.checkpoints)
         try:
             lesson = self.lesson(request.session_hash)
             for told in teach.teach(lesson, event._data if isinstance(event._data, dict) else {}, self.models):
                 answer = replied("train", "room", lambda told=told: told, explain)
                 if told["stage"] == "done":
-                    own = tuple(told["choice"])
-                    answer["checkpoint"] = gr.update(choices=[*choices, own], value=own[1], visible=True)
+                    answer["checkpoint"] = self._choice(tuple(told["choice"]))
                 yield answer
         except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
 
@@ -86,9 +114,9 @@ class Lessons:
 
             yield replied("train", "room", failed, explain)
 
-    def lesson(self, key: str) -> teach.Lesson:
+    def lesson(self, key: str) -> Lesson:
         """The lesson of a page."""
-        return self.kept.get(key) or self.kept.put(key, teach.Lesson())
+        return self.kept.get(key) or self.kept.put(key, Lesson())
 
     def close(self, request: gr.Request) -> None:
         """The page was closed."""

@@ -39,17 +39,21 @@ class Listening:
             if clf is not None and listener.classifier is not clf:
                 listener.use(clf)
             reply = session.line.take(event._data, self._ranks(listener.codec))
-            return {**reply, "checkpoint": plain(reply["checkpoint"]), "heard": self._said(reply["heard"], clf)}
+            return {
+                **reply,
+                "checkpoint": plain(reply["checkpoint"]),
+                "heard": self._said(reply["heard"], clf, request.session_hash),
+            }
 
         return self._reply("push", event, run)
 
-    @staticmethod
-    def _said(heard: dict | None, clf) -> dict | None:
+    def _said(self, heard: dict | None, clf, page: str) -> dict | None:
         """A label of the last seconds with what is said of it, by the rule of all rooms."""
         if heard is None or clf is None:
             return heard
         labels, shares = zip(*((one["label"], one["p"]) for one in heard["labels"]), strict=True)
-        return {**heard, "answer": asdict(answer(labels, shares, clf.label_names, clf.multi_label, heard["level_db"]))}
+        known = labels, shares, clf.label_names, clf.multi_label, heard["level_db"]
+        return {**heard, "answer": asdict(answer(*known, sure=self.page.sure(page)))}
 
     def freeze(self, event: gr.EventData, request: gr.Request) -> dict:
         """What is kept, as a time line."""

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 ENCODEC = "encodec_24khz"
 PREFERRED = ("esc10", "digits", "scenes")
+PLAIN = {  # what the bundled classifiers are called on the page
+    "esc10": "10 everyday sounds (esc10)",
+    "digits": "spoken digits (digits)",
+    "scenes": "51 sounds at once (scenes)",
+}
 CORES = min(8, os.cpu_count() or 1)
 
 

@@ -11,6 +11,43 @@ from importlib.util import find_spec
 from audioformer.errors import AudioformerError
 from audioformer.files import notebooks_folder
 
+# The notebook of the same topic, for each text of `texts`: `audioformer lab` opens them.
+NOTEBOOKS = {
+    "SIGHT": "10_what_did_it_learn",
+    "SIGHT_HOW": "10_what_did_it_learn",
+    "SIGHT_LIMITS": "10_what_did_it_learn",
+    "SWITCHES": "11_why_this_label",
+    "SWITCHES_UNITS": "10_what_did_it_learn",
+    "SWITCHES_LIMITS": "11_why_this_label",
+    "FLOW": "05_the_encoder",
+    "FLOW_BLOCK": "04_attention_by_hand",
+    "FLOW_LIMITS": "10_what_did_it_learn",
+    "PICTURES": "01_from_sound_to_codes",
+    "CODES": "02_residual_quantisation",
+    "LABEL": "09_fine_tune",
+    "MASKING": "06_masked_prediction",
+    "GUESSING": "06_masked_prediction",
+    "FILLING": "06_masked_prediction",
+    "ATTENTION": "04_attention_by_hand",
+    "ROLLOUT": "10_what_did_it_learn",
+    "ATTENTION_LIMITS": "10_what_did_it_learn",
+    "WHY": "11_why_this_label",
+    "TRUST": "11_why_this_label",
+    "WHY_LIMITS": "11_why_this_label",
+    "MAP": "10_what_did_it_learn",
+    "MAP_NEIGHBOURS": "10_what_did_it_learn",
+    "MAP_LIMITS": "10_what_did_it_learn",
+    "TEACH": "15_your_own_sounds",
+    "TEACH_HOW": "15_your_own_sounds",
+    "TEACH_LIMITS": "15_your_own_sounds",
+    "RESULTS": "13_fair_comparison",
+    "RESULTS_RULES": "13_fair_comparison",
+    "RESULTS_LIMITS": "09_fine_tune",
+    "LIVE": "14_live",
+    "LIVE_WINDOW": "14_live",
+    "LIVE_LIMITS": "14_live",
+}
+
 
 @cache
 def readable() -> frozenset[str]:

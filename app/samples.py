@@ -17,6 +17,7 @@ from audioformer.errors import AudioformerError
 from audioformer.files import samples_folder
 
 THUMB_RATE_HZ, THUMB_BANDS, THUMB_COLUMNS = 16_000, 24, 56
+TOGETHER = " + "  # between the labels of a scene of several sounds
 ENDINGS = {".ogg", ".flac", ".wav", ".mp3"}
 
 
@@ -55,7 +56,9 @@ def list_samples(folder: Path | None = None) -> list[Sample]:
     events, found = known_events(folder), []
     for label, path in one_of_each_first(rows):
         try:
-            found.append(Sample(label.replace("_", " "), path, thumbnail(path), tuple(events.get(path.name, ()))))
+            known = tuple(events.get(path.name, ()))
+            names = list(dict.fromkeys(name for name, *_ in known)) or [label]
+            found.append(Sample(TOGETHER.join(names).replace("_", " "), path, thumbnail(path), known))
         except AudioformerError:
             continue  # a damaged clip is left out; the others still work
     return found

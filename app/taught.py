@@ -17,9 +17,11 @@ from secrets import token_urlsafe
 from audioformer.checkpoint import HUB_FILES
 from audioformer.classify import AudioClassifier, load
 from audioformer.codec import Codec
+from audioformer.errors import AudioformerError
 from audioformer_app.kept import Kept
 
 PREFIX = "yours-"
+MOST_BYTES = 60 << 20  # of an unpacked classifier
 MOST, IDLE_S = 40, 3600.0  # a class of thirty, and some who begin anew; about 13 MB each
 
 
@@ -59,6 +61,30 @@ def shelf() -> Kept:
 def new_folder() -> Path:
     """An empty folder for a checkpoint, in the app's own temporary folder."""
     return Path(tempfile.mkdtemp(prefix="taught-", dir=os.environ.get("GRADIO_TEMP_DIR"))) / "taught"
+
+
+def unpacked(file: str | Path) -> Path:
+    """A new folder with the checkpoint of a zip file of `Taught.zip`; of a zip file nothing else is read.
+
+    Raises:
+        AudioformerError: not such a file, or one that is too large.
+    """
+    folder = new_folder()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = [archive.getinfo(f"taught/{name}") for name in HUB_FILES]
+            if sum(part.file_size for part in parts) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES >> 20} MB")
+            folder.mkdir(parents=True)
+            for part, name in zip(parts, HUB_FILES, strict=True):
+                with archive.open(part) as source:
+                    (folder / name).write_bytes(source.read(MOST_BYTES))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        raise AudioformerError(
+            f"{Path(file).name}: holds no classifier that this room has taught ({error}); save the project again"
+        ) from error
+    return folder
 
 
 def open_taught(folder: Path, codec: Codec) -> Taught:

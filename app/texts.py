@@ -162,17 +162,17 @@ clip what its neighbours are called. The **star** is the sound on the page, draw
 MAP_LIMITS = """
 #### What this does not show
 A plane leaves most of the vectors out: purity is counted in all dimensions, not on the picture. Two recordings of one
-session are alike for their room. The bundled samples are 40, two of a class at most: one clip more or less moves purity
-by 4 %. Clips of classes that a checkpoint does not know **must** be wrong; colour by error sets them apart. UMAP finds
-islands even in noise.
+session are alike for their room. The 300 clips that come with the kit are computed, 25 of each of twelve kinds, and
+clean: real recordings are harder. Clips of classes that a checkpoint does not know **must** be wrong; colour by error
+sets them apart. UMAP finds islands even in noise.
 """
 
 TEACH = """
 #### A handful of examples
 Name two classes or more, bring two or more examples of each, five are better: record, drop files, or take the sound on
 the page. Each sound goes to the computer that runs this app, which takes its codes and deletes the file. The codes are
-kept there, the sound in this page; both are forgotten when it is closed. One class of *other sounds* lets it say "none
-of these".
+forgotten when this page is closed; the sounds stay in this browser, so that a reload loses nothing, until you press
+**Start anew**. **Save project** makes one file of it all. One class of other sounds lets it answer "none of these".
 """
 
 TEACH_HOW = """
@@ -188,9 +188,10 @@ few examples soon learnt by heart. The dashed line is the loss of knowing nothin
 TEACH_LIMITS = """
 #### What to doubt
 A loss near its lowest says that it knows *these* examples; with smoothed labels (a tenth of each label is shared out
-among all classes) that is above zero. Test it with sounds from another room, another day: what it has learnt may be the
-microphone. The checkpoint you download is an ordinary one; `audioformer classify --checkpoint taught` takes the
-unzipped folder, and notebook 15 does the same with a test that deserves the name.
+among all classes) that is above zero. From three examples of a class on, one is held back as a test; better ones come
+from another room, another day: what it has learnt may be the microphone. The checkpoint you download is an ordinary
+one; `audioformer classify --checkpoint taught` takes the unzipped folder, and notebook 15 does the same with a test
+that deserves the name.
 """
 
 RESULTS = """
@@ -231,7 +232,6 @@ shift ten at a time), Enter plays one; [ and ] set the ends of a stretch, Z zoom
 code.
 """
 
-# The notebook of the same topic, for each text: `audioformer lab` opens them.
 SIGHT = """
 #### Where is the sound?
 Nobody told the model which thing sounds. It has seen many scenes with their sounds and learnt to tell which scene
@@ -300,36 +300,3 @@ SWITCHES_LIMITS = """
 Parts stand in for each other: each alone may hardly matter, and all together may be everything. The model has never
 learnt to do without a part. And what a label loses without a part is not what that part is for.
 """
-
-IN_DEPTH = {
-    SWITCHES: "11_why_this_label",
-    SWITCHES_UNITS: "10_what_did_it_learn",
-    SWITCHES_LIMITS: "11_why_this_label",
-    FLOW: "05_the_encoder",
-    FLOW_BLOCK: "04_attention_by_hand",
-    FLOW_LIMITS: "10_what_did_it_learn",
-    PICTURES: "01_from_sound_to_codes",
-    CODES: "02_residual_quantisation",
-    LABEL: "09_fine_tune",
-    MASKING: "06_masked_prediction",
-    GUESSING: "06_masked_prediction",
-    FILLING: "06_masked_prediction",
-    ATTENTION: "04_attention_by_hand",
-    ROLLOUT: "10_what_did_it_learn",
-    ATTENTION_LIMITS: "10_what_did_it_learn",
-    WHY: "11_why_this_label",
-    TRUST: "11_why_this_label",
-    WHY_LIMITS: "11_why_this_label",
-    MAP: "10_what_did_it_learn",
-    MAP_NEIGHBOURS: "10_what_did_it_learn",
-    MAP_LIMITS: "10_what_did_it_learn",
-    TEACH: "15_your_own_sounds",
-    TEACH_HOW: "15_your_own_sounds",
-    TEACH_LIMITS: "15_your_own_sounds",
-    RESULTS: "13_fair_comparison",
-    RESULTS_RULES: "13_fair_comparison",
-    RESULTS_LIMITS: "09_fine_tune",
-    LIVE: "14_live",
-    LIVE_WINDOW: "14_live",
-    LIVE_LIMITS: "14_live",
-}

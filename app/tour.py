@@ -4,8 +4,7 @@ TOUR = [
     {
         "at": "#af-samples",
         "title": "A sound",
-        "text": "Everything on this page is about one sound. Click a sample, drop a file of your own below, "
-        "or record something. "
+        "text": "Everything on this page is about one sound. Record one, open a file, or click a sample. "
         "This tour takes five minutes; the page stays usable, so try what it says. Escape leaves it.",
     },
     {
@@ -45,9 +44,9 @@ TOUR = [
         "room": "mask",
         "at": ".af-room[data-room=mask] .af-controls",
         "title": "Hide and guess",
-        "text": "This is how the model learnt, without any label: codes are hidden and it guesses them. Hide half of "
-        "them, then hear "
-        "the gap and what the model fills in. Does the label hold?",
+        "text": "A model can learn without any label, by guessing hidden codes. Hide half of them, then hear the gap "
+        "and what the "
+        "model fills in. Does the label hold?",
         "notebook": "06_masked_prediction",
     },
     {
@@ -81,9 +80,19 @@ TOUR = [
         "room": "map",
         "at": ".af-room[data-room=map]",
         "title": "A map of sounds",
-        "text": "Every dot is a clip; near dots sound alike to the model. Click one to hear it, "
-        "and look where the wrong ones lie.",
+        "text": "Every mark is a clip; near marks sound alike to the model. On the right the same clips before any "
+        "training. "
+        "Click one to hear it, and look where the wrong ones lie.",
         "notebook": "10_what_did_it_learn",
+    },
+    {
+        "room": "results",
+        "at": ".af-room[data-room=results]",
+        "title": "How good is all this?",
+        "text": "Scores beside chance and, but for adapting, a classic method, with how far they spread and the "
+        "command that "
+        "measured them. The classic method often wins at this size.",
+        "notebook": "13_fair_comparison",
     },
     {
         "room": "live",
@@ -99,15 +108,6 @@ TOUR = [
         "text": "Name two classes, record a handful of each, and train a new last layer in seconds. Then find a "
         "sound that fools it.",
         "notebook": "15_your_own_sounds",
-    },
-    {
-        "room": "results",
-        "at": ".af-room[data-room=results]",
-        "title": "How good is all this?",
-        "text": "Scores beside chance and, but for adapting, a classic method, with how far they spread and the "
-        "command that "
-        "measured them. The classic method often wins at this size.",
-        "notebook": "13_fair_comparison",
     },
     {
         "at": ".af-link",

@@ -60,6 +60,11 @@ def sample_picker(samples: list[Sample], selected: int | None, **options) -> gr.
     return _view(json.dumps(tiles), "af-picker", "sample_picker.js", ("pick",), **props, **options)
 
 
+def own_sound(**options) -> gr.HTML:
+    """The buttons that record a sound or choose a file; both go into the page's box for files."""
+    return _view("", "af-own-sound", "own_sound.js", (), **options)
+
+
 def clip_player(value: str, **options) -> gr.HTML:
     """Player and pictures of one clip on one time axis; event `ask` and prop `reply` as a room's.
 
@@ -81,10 +86,10 @@ def header(sentence: str, tour: list[dict], **options) -> gr.HTML:
     """Name, one sentence, tour, link and the switch between light and dark.
 
     Event `open` {sample, codec, checkpoint}: an address that names them was opened; the prop `answer` says that it is
-    done.
+    done. Event `speak` {language}: another language was chosen.
     """
     value = json.dumps({"sentence": sentence, "tour": tour})
-    return _view(value, "af-header", "header.js", ("open",), answer="", **options)
+    return _view(value, "af-header", "header.js", ("open", "speak"), answer="", **options)
 
 
 def fixed(html: str, **options) -> gr.HTML:

@@ -174,8 +174,8 @@ class Tab:
 
     def close(self):
         self.context.close()
-        assert self.outside == []
-        assert self.complaints == []
+        assert self.outside == [], self.outside
+        assert self.complaints == [], self.complaints
 
 
 def drop(page, path):

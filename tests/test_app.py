@@ -88,7 +88,7 @@ def test_without_checkpoint_there_is_no_verdict(wav, offered):
     made = analysis.analyse(analysis.open_clip(wav), -1, "small", None, offered)
     assert made.verdict is None
     assert "No checkpoint" in cards.verdict_card(made)
-    assert json.loads(handlers.clip_view(made, offered))["lanes"][-1]["name"] == "Codebook"
+    assert json.loads(handlers.clip_view(made, offered))["lanes"][-1]["name"] == "Codes"
 
 
 @pytest.mark.parametrize("n_samples", [1, 100, 24_000])
@@ -105,7 +105,7 @@ def test_silence_and_single_samples_are_shown_too(tmp_path, offered, n_samples, 
 
 def test_view_holds_picture_sound_and_codes(shown, offered):
     view = json.loads(handlers.clip_view(shown, offered))
-    assert [lane["name"] for lane in view["lanes"]] == ["Amplitude", "Frequency (Hz)", "Codebook", "Score"]
+    assert [lane["name"] for lane in view["lanes"]] == ["Waveform", "Spectrogram", "Codes", "Score"]
     assert view["lanes"][2]["alt"].startswith("Code grid: 3 codebooks")
     assert view["lanes"][2]["codes"] == shown.codes.tolist()
     sound, rate = read_wav(view["sounds"]["original"])

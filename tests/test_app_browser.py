@@ -86,6 +86,7 @@ def test_a_tile_and_a_checkpoint_chosen_at_once_both_hold(tab, tile_first):
 
 def test_another_codec_shows_all_its_codebooks(browser, address):
     tab = Tab(browser, address)
+    tab.page.click(".af-more-about > button")
     tab.until_new(lambda: tab.page.click("#af-codec label:has-text('bigger')"))
     assert tab.text(".af-kept").startswith("5 of 5 codebooks")
     assert "bigger: 5 codebooks" in tab.text("#af-codec-note")
@@ -142,17 +143,59 @@ def test_a_recording_is_analysed_and_asked_for_as_it_is(browser, address, raw):
         function (wish) { (window.asked ??= []).push(JSON.stringify(wish)); return ask.call(this, wish); }; })()"""
     tab = Tab(browser, address, init_script=notice, permissions=["microphone"])
     if not raw:
+        tab.page.click(".af-more-about > button")
         tab.page.uncheck("#af-raw input")
-    tab.page.click("#af-input button[aria-label='Record audio']")
-    tab.page.click("#af-input button:has-text('Record')")
+    tab.page.click(".af-record-own")
+    tab.page.wait_for_selector(".af-record-own[aria-pressed=true]")
     tab.page.wait_for_timeout(1500)  # a recording takes its time
-    tab.until_new(lambda: tab.page.click("#af-input button:has-text('Stop')"))
-    assert re.search(r"audio\S*\.wav · \d\.\d\d s", tab.text(".af-meta"))
+    tab.until_new(lambda: tab.page.click(".af-record-own"))
+    assert re.search(r"recording\.wav · \d\.\d\d s", tab.text(".af-meta"))
     asked = json.loads(tab.page.evaluate("asked[asked.length - 1]"))["audio"]
-    if raw:
-        assert asked == {"echoCancellation": False, "noiseSuppression": False, "autoGainControl": False}
-    else:
-        assert asked is True
+    assert asked == dict.fromkeys(("echoCancellation", "noiseSuppression", "autoGainControl"), not raw)
+    tab.close()
+
+
+def test_a_file_that_only_the_browser_can_read_is_made_into_wav_there(browser, address, tmp_path):
+    """WebM, as m4a of a phone: recorded by the browser itself from a tone, dropped and chosen."""
+    tab = Tab(browser, address)
+    script = """async () => {
+        const context = new AudioContext();
+        const [tone, goal] = [context.createOscillator(), context.createMediaStreamDestination()];
+        tone.connect(goal);
+        tone.start();
+        const recorder = new MediaRecorder(goal.stream, { mimeType: 'audio/webm' });
+        const done = new Promise((got) => (recorder.ondataavailable = ({ data }) => got(data)));
+        recorder.start();
+        await new Promise((later) => setTimeout(later, 900));
+        recorder.stop();
+        const bytes = new Uint8Array(await (await done).arrayBuffer());
+        return Array.from(bytes);
+    }"""
+    path = tmp_path / "memo.webm"
+    path.write_bytes(bytes(tab.page.evaluate(script)))
+    for bring in (lambda: drop(tab.page, path), lambda: tab.page.set_input_files("#af-input input[type=file]", path)):
+        tab.until_new(bring)
+        assert re.search(r"memo\.wav · [01]\.\d\d s", tab.text(".af-meta"))
+        tab.until_new(lambda: tab.page.click(".af-tile >> nth=1"))
+        tab.until_new(lambda: tab.page.click(".af-tile >> nth=0"))
+    tab.close()
+
+
+def test_the_projector_switch_makes_letters_large_and_is_remembered(browser, address):
+    tab = Tab(browser, address)
+    sizes = "['.af-lane-name', '.af-kept'].map((name) => "
+    "parseFloat(getComputedStyle(document.querySelector(name)).fontSize))"
+    before = tab.page.evaluate(sizes)
+    tab.page.click(".af-projector-switch")
+    tab.page.wait_for_selector("#af-side", state="hidden")
+    after = tab.page.evaluate(sizes)
+    assert all(large >= 1.25 * small for large, small in zip(after, before, strict=True))
+    tab.page.reload()
+    tab.page.wait_for_selector(".af-projector .af-clip[data-token]")
+    wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert wide <= inner
+    tab.page.click(".af-projector-switch")
+    tab.page.wait_for_selector("#af-side")
     tab.close()
 
 

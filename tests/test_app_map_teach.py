@@ -350,6 +350,98 @@ def test_the_microphone_records_an_example(tab):
     page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '{before + 1}'")
 
 
+def test_a_button_that_is_held_records_until_it_is_let_go(tab):
+    page = tab.page
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_selector(f"{TEACH} .af-pupil")
+    before = examples(tab)
+    box = page.locator(f"{TEACH} .af-record").nth(1).bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    page.wait_for_function(
+        f"document.querySelectorAll('{TEACH} .af-record')[1].getAttribute('aria-pressed') === 'true'"
+    )
+    page.wait_for_timeout(700)  # a recording takes its time
+    page.mouse.up()
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '{before + 1}'")
+    assert page.locator(f"{TEACH} .af-record").nth(1).get_attribute("aria-pressed") == "false"
+
+
+def project(tab):
+    """Names and numbers of examples, as the page shows them."""
+    script = f"""Array.from(document.querySelectorAll('{TEACH} .af-pupil'),
+        (card) => [card.querySelector('.af-class-name').value, card.querySelectorAll('.af-example').length])"""
+    return tab.page.evaluate(script)
+
+
+def test_a_reload_loses_nothing_and_a_project_is_saved_and_opened(browser, address, tones, tmp_path):
+    tab = Tab(browser, address, accept_downloads=True)
+    page = tab.page
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
+    for number, name in enumerate(("low", "high")):
+        page.fill(f"{TEACH} .af-class-name >> nth={number}", name)
+        bring(tab, number, [tones / f"{name} {n}.wav" for n in range(3)])
+    page.click(f"{TEACH} .af-teach")
+    page.wait_for_selector(f"{TEACH}[data-taught]", state="attached")
+    assert re.search(r"It has not learnt from these: \d of 2 right", tab.text(f"{TEACH} .af-held-told"))
+    taught = data(tab, TEACH, "taught")
+    there = [["low", 3], ["high", 3]]
+    page.wait_for_function("""async () => {
+        const opening = indexedDB.open('audioformer', 1);
+        await new Promise((done) => (opening.onsuccess = done));
+        const asked = opening.result.transaction('teach').objectStore('teach').get('project');
+        await new Promise((done) => (asked.onsuccess = done));
+        opening.result.close();
+        return asked.result?.model?.size > 1000;
+    }""")
+    page.reload()
+    page.wait_for_selector(f"{TEACH}[data-taught]", state="attached")  # without a visit to the room
+    assert data(tab, TEACH, "taught") != taught
+    page.click("button[role=tab]:has-text('Teach')")
+    assert project(tab) == there
+    page.wait_for_function("document.querySelector('#af-verdict .af-meta').innerText.includes('checkpoint yours')")
+    with page.expect_download() as saved:
+        page.click(f"{TEACH} .af-save-project")
+    assert saved.value.suggested_filename == "project-low-high.zip"
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        assert archive.testzip() is None
+        listed = json.loads(archive.read("project.json"))
+        assert [(one["name"], len(one["examples"])) for one in listed["classes"]] == [("low", 3), ("high", 3)]
+        archive.extractall(tmp_path)
+    sound, rate = soundfile.read(tmp_path / "sounds" / "1 low" / "1.wav")
+    assert (len(sound), rate) == (18_000, 24_000)
+    page.click(f"{TEACH} .af-anew")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '0'")
+    assert project(tab) == [["", 0], ["", 0]]
+    before = data(tab, TEACH, "taught")
+    page.set_input_files(f"{TEACH} .af-project-file", saved.value.path())
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.taught !== '{before}'")
+    assert project(tab) == there
+    (tmp_path / "no.zip").write_text("no project")
+    page.set_input_files(f"{TEACH} .af-project-file", tmp_path / "no.zip")
+    page.wait_for_function(f"document.querySelector('{TEACH} .af-ready').innerText === 'no.zip: this is no zip file.'")
+    assert project(tab) == there
+    tab.close()
+
+
+def test_other_sounds_are_none_of_these_and_a_name_twice_is_said(browser, address):
+    tab = Tab(browser, address)
+    page = tab.page
+    page.click("button[role=tab]:has-text('Teach')")
+    page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
+    page.click(f"{TEACH} .af-none")
+    assert project(tab) == [["", 0], ["", 0], ["none of these", 0]]
+    assert page.is_disabled(f"{TEACH} .af-none")
+    page.click(f"{TEACH} button:has-text('+ sounds of the kit')")
+    page.wait_for_function(f"document.querySelector('{TEACH}').dataset.examples === '8'")
+    for number in (0, 1):
+        page.fill(f"{TEACH} .af-class-name >> nth={number}", "Dog")
+    assert page.get_attribute(f"{TEACH} .af-class-name >> nth=1", "aria-invalid") == "true"
+    assert "its own name" in tab.text(f"{TEACH} .af-ready")
+    tab.close()
+
+
 ASKING = """() => {
     const ask = navigator.mediaDevices.getUserMedia;
     [window.opened, window.pending] = [[], []];

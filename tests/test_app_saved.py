@@ -59,7 +59,7 @@ def test_a_clip_is_saved_as_picture_drawing_page_values_and_sound(tab, browser, 
     assert is_png(save(tab, LISTEN, "png", tmp_path))
     drawing = ElementTree.parse(save(tab, LISTEN, "svg", tmp_path)).getroot()
     words = {text.text for text in drawing.iter(f"{SVG}text")}
-    assert {"Amplitude", "Frequency (Hz)", "Codebook", "Score"} <= words
+    assert {"Waveform air pressure over time", "Spectrogram Hz"} <= words
     assert any(word.endswith(" s") for word in words)  # the time axis says its unit
     assert "Code grid: 3 codebooks" in drawing.get("aria-label")
     assert len(list(drawing.iter(f"{SVG}image"))) == 2  # log-mel and codes

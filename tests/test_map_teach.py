@@ -23,8 +23,8 @@ from audioformer.evaluation.embedding_map import Space, align, describer
 from audioformer_app import analysis, kept, models, taught
 from audioformer_app import atlas as atlas_module
 from audioformer_app.atlas import Atlas, before, open_sounds, sources
+from audioformer_app.rooms import examples, teach
 from audioformer_app.rooms import map as sound_map
-from audioformer_app.rooms import teach
 
 RATE = 24_000
 
@@ -261,11 +261,11 @@ def test_that_the_sound_on_the_page_is_silent_is_said_on_the_map(answered, shown
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory, offered):
     """A lesson with four low and four high tones; returns it and the ids by class."""
-    folder, begun, ids = tmp_path_factory.mktemp("examples"), teach.Lesson(), {"low": [], "high": []}
+    folder, begun, ids = tmp_path_factory.mktemp("examples"), examples.Lesson(), {"low": [], "high": []}
     for n in range(4):
         for name, hz in (("low", 200 + 15 * n), ("high", 3000 + 150 * n)):
             clip = analysis.open_clip(tone(folder, f"{name}{n}.wav", hz, 0.5 + 0.1 * n))
-            ids[name].append(teach.add(begun, clip, offered)["id"])
+            ids[name].append(examples.add(begun, clip, teach.codec_of(offered))["id"])
     return begun, ids
 
 
@@ -276,16 +276,112 @@ def classes(ids):
 def test_an_example_comes_back_as_it_was_and_only_its_codes_stay(lesson, offered, tmp_path):
     begun, ids = lesson
     clip = analysis.open_clip(tone(tmp_path, "long.wav", 500, 12.0))
-    other = teach.Lesson()
-    answer = teach.add(other, clip, offered)
-    assert answer["duration_s"] == teach.HEARD_S
+    other = examples.Lesson()
+    answer = examples.add(other, clip, teach.codec_of(offered))
+    assert answer["duration_s"] == examples.HEARD_S
     assert answer["note"] == "only the first 10 s are used"
     assert soundfile.info(io.BytesIO(base64.b64decode(answer["wav"]))).frames == 10 * RATE
     (example,) = other.examples.values()
     assert example.codes.shape == (3, 750)
-    assert vars(example).keys() == {"codes", "duration_s"}
+    assert vars(example).keys() == {"codes", "duration_s", "take"}
     assert len(begun.examples) == 8
-    assert teach.forget(other, [answer["id"], "nobody", 5]) == {"left": 0}
+    assert examples.forget(other, [answer["id"], "nobody", 5]) == {"left": 0}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "piece_s", "lengths", "note"),
+    [
+        (1.4, 1.0, [1.4], ""),
+        (2.0, 1.0, [1.0, 1.0], "cut into 2 pieces"),
+        (2.6, 1.0, [1.0, 1.0, 0.6], "cut into 3 pieces"),
+        (5.3, 2.0, [2.0, 2.0, 1.3], "cut into 3 pieces"),
+        (4.4, 2.0, [2.0, 2.0], "cut into 2 pieces; its last 0.4 s left out"),
+    ],
+)
+def test_a_long_take_is_cut_into_pieces(offered, tmp_path, seconds, piece_s, lengths, note):
+    clip, begun = analysis.open_clip(tone(tmp_path, "take.wav", 500, seconds)), examples.Lesson()
+    made = examples.add(begun, clip, teach.codec_of(offered), piece_s)
+    assert [one["duration_s"] for one in made["added"]] == pytest.approx(lengths, abs=0.01)
+    assert made["note"] == note
+    assert len({one.take for one in begun.examples.values()}) == 1
+    assert len(begun.examples) == len(lengths)
+
+
+def test_silent_pieces_are_left_out_and_said(offered):
+    sound = np.concatenate([np.sin(np.arange(RATE)), np.zeros(RATE), np.sin(np.arange(RATE))]).astype(np.float32)
+    made = examples.add(examples.Lesson(), analysis.Clip("s.wav", sound, RATE), teach.codec_of(offered), 1.0)
+    assert len(made["added"]) == 2
+    assert made["note"] == "cut into 3 pieces; 1 silent pieces left out"
+
+
+def test_one_example_of_each_class_is_held_back_and_rather_one_of_its_own_recording(lesson):
+    begun, ids = lesson
+    _, items = teach._classes(begun, classes(ids))
+    assert teach.hold_back(items, begun) == {ids["low"][3]: False, ids["high"][3]: False}
+    takes = examples.Lesson({one.id: examples.Example(one.codes, 1.0, "same") for one in items})
+    assert teach.hold_back(items, takes) == {ids["low"][3]: True, ids["high"][3]: True}
+    takes.examples[ids["low"][1]] = examples.Example(items[1].codes, 1.0, "other")
+    assert teach.hold_back(items, takes) == {ids["low"][1]: False, ids["high"][3]: True}
+    assert teach.hold_back(items[2:], begun).keys() == {ids["high"][3]}  # two are too few to lose one
+
+
+def test_what_is_held_back_is_not_learnt_from_and_told(lesson, offered):
+    begun, ids = lesson
+    last = list(teach.teach(begun, {"classes": classes(ids), "start": "guesser", "method": "probe"}, offered))[-1]
+    assert [[last["ids"][i], alike] for i, alike in last["held"]] == [[ids["low"][3], False], [ids["high"][3], False]]
+    assert last["total"] == 120
+    assert "6 examples" in offered.taught.get(last["choice"][1]).classifier.about["about"]
+
+
+def test_a_class_of_other_sounds_gives_none_of_these():
+    from audioformer_app.answers import NONE, answer
+
+    said = answer([NONE, "dog"], [0.9, 0.1], ["dog", NONE], False, -20.0)
+    assert (said.kind, said.text, said.detail) == ("unsure", "none of these", "90%")
+
+
+def test_the_kit_brings_other_sounds(offered):
+    from audioformer_app.samples import list_samples
+
+    begun = examples.Lesson()
+    added = examples.others(begun, list_samples(), teach.codec_of(offered))["added"]
+    assert len(added) == len(begun.examples) == examples.OTHERS
+    assert len({one["name"] for one in added}) == examples.OTHERS
+    with pytest.raises(AudioformerError, match="without samples"):
+        examples.others(begun, [], teach.codec_of(offered))
+
+
+def test_a_classifier_that_was_saved_is_opened_again(lesson, offered, tmp_path):
+    begun, ids = lesson
+    last = list(teach.teach(begun, {"classes": classes(ids), "start": "guesser", "method": "probe"}, offered))[-1]
+    file, sound = tmp_path / "model.zip", tone(tmp_path, "new.wav", 3333, 0.7)
+    file.write_bytes(offered.taught.get(last["choice"][1]).zip())
+    expected = offered.classifier(last["choice"][1]).classify(sound).to_dict()
+    other = examples.Lesson()
+    opened = teach.open_model(other, file, offered)
+    assert opened.choice == (last["choice"][0], other.taught)
+    assert offered.classifier(other.taught).classify(sound).to_dict() | {"checkpoint": ""} == expected | {
+        "checkpoint": ""
+    }
+    offered.taught.drop(other.taught)
+
+
+@pytest.mark.parametrize("content", ["text", "other zip", "large", "no classifier"])
+def test_a_file_that_is_no_saved_classifier_is_refused_and_leaves_nothing(offered, tmp_path, monkeypatch, content):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
+    file = tmp_path / "model.zip"
+    file.write_text("no zip")
+    if content != "text":
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in ("config.json", "model.safetensors", "README.md"):
+                archive.writestr(f"taught/{name}" if content != "other zip" else name, "{}")
+    if content == "large":
+        monkeypatch.setattr(taught, "MOST_BYTES", 3)
+    with pytest.raises(AudioformerError) as refused:
+        teach.open_model(examples.Lesson(), file, offered)
+    assert str(tmp_path / "own") not in str(refused.value)
+    assert list((tmp_path / "own").iterdir()) == []
 
 
 @pytest.mark.parametrize("method", teach.METHODS)
@@ -363,12 +459,12 @@ def test_choices_are_checked(lesson, offered, changed, says):
 
 
 def test_silence_and_too_many_examples_are_refused(offered, tmp_path):
-    begun = teach.Lesson()
+    begun, codec = examples.Lesson(), teach.codec_of(offered)
     with pytest.raises(AudioformerError, match="is silent"):
-        teach.add(begun, analysis.Clip("s.wav", np.zeros(RATE, np.float32), RATE), offered)
-    begun.examples = {str(n): None for n in range(teach.MOST_EXAMPLES)}
-    with pytest.raises(AudioformerError, match="60 examples"):
-        teach.add(begun, analysis.open_clip(tone(tmp_path, "a.wav", 400)), offered)
+        examples.add(begun, analysis.Clip("s.wav", np.zeros(RATE, np.float32), RATE), codec)
+    begun.examples = {str(n): None for n in range(examples.MOST_EXAMPLES)}
+    with pytest.raises(AudioformerError, match="120 examples"):
+        examples.add(begun, analysis.open_clip(tone(tmp_path, "a.wav", 400)), codec)
 
 
 @pytest.fixture

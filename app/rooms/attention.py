@@ -128,7 +128,7 @@ def _rollout_lane(maps: torch.Tensor, start: int, frame_s: float) -> dict:
     return lanes.lines(
         [("rollout", share.numpy())],
         frame_s,
-        name="Share",
+        name="Attention that reaches the answer",
         alt=f"Attention rollout; most of it comes from {loudest:.2f} s.",
         high=top,
         start_s=(start + 0.5) * frame_s,

@@ -162,8 +162,8 @@ def frozen_view(frozen: Frozen, ranks: np.ndarray) -> dict:
 def label_stretches(history: tuple[Heard, ...]) -> list[tuple[str, float, float]]:
     """(answer, start, end) of the stretches over which it stayed the same; the commonest answers only.
 
-    An answer is the first label, or that it was too quiet for one. It holds from the one before it; the first one from
-    where its window began.
+    An answer is the first label, or that it was too quiet for one. It stands at the middle of the stretch that it is
+    about, and holds from the one before it; the first one from where its stretch began.
     """
     stretches: list[tuple[str, float, float]] = []
     for heard in history:
@@ -171,7 +171,7 @@ def label_stretches(history: tuple[Heard, ...]) -> list[tuple[str, float, float]
         start = stretches[-1][2] if stretches else heard.start_s
         if stretches and stretches[-1][0] == label:
             start = stretches.pop()[1]
-        stretches.append((label, start, heard.end_s))
+        stretches.append((label, start, (heard.start_s + heard.end_s) / 2))
     length = {label: sum(end - start for name, start, end in stretches if name == label) for label, _, _ in stretches}
     common = sorted(length, key=length.get, reverse=True)[:SHOWN_LABELS]
     return [one for one in stretches if one[0] in common]

@@ -13,7 +13,6 @@ from audioformer.errors import AudioformerError
 from audioformer.evaluation.embedding_map import METHODS, place, purity, vote
 from audioformer.widgets.sounds import wav_base64
 from audioformer_app.analysis import Analysis
-from audioformer_app.answers import SURE
 from audioformer_app.atlas import Atlas, aligned, hear
 from audioformer_app.models import Models
 from audioformer_app.rooms.sent import one_of, whole_number
@@ -81,12 +80,7 @@ ANSWERS = {"look": look, "sound": sound}
 def _names(analysis: Analysis, sent, atlas: Atlas) -> list[str]:
     """The models asked for, checked."""
     if sent is None:
-        best = (
-            analysis.verdict.checkpoint
-            if analysis.verdict and analysis.verdict.checkpoint in atlas.names
-            else atlas.names[-1]
-        )
-        return list(dict.fromkeys([best, atlas.names[0]]))
+        return atlas.first_screen(analysis.verdict.checkpoint if analysis.verdict else None)
     if not isinstance(sent, list) or not 1 <= len(sent) <= 2:
         raise AudioformerError("models must be a list of one or two names")
     return [one_of(name, atlas.names, "model") for name in dict.fromkeys(map(str, sent))]
@@ -111,8 +105,9 @@ def _view(analysis: Analysis, name: str, method: str, first: str, atlas: Atlas) 
         "right": right,
         "known": [label in region.label_names if region.label_names else True for label in atlas.labels],
         "quiet": [bool(quiet) for quiet in atlas.quiet],
-        "sure": [by == "neighbours" or p >= SURE for p in sure.tolist()],
+        "sure": [by == "neighbours" or p >= analysis.sure for p in sure.tolist()],
         "learnt": sum(atlas.learnt_from(name)),
+        "alike": atlas.learnt_alike(name),
         "purity": share,
         "chance": blind,
         "counted": counted,

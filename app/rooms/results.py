@@ -9,12 +9,16 @@ import textwrap
 
 from audioformer.evaluation.benches.ablation_table import reading
 from audioformer.evaluation.benches.cells import shipped, shipped_names
+from audioformer.evaluation.held_out import HeldOut, read_held_out
 from audioformer_app.analysis import Analysis
 from audioformer_app.models import Models
 from audioformer_app.rooms.drawn import drawn
+from audioformer_app.rooms.held_out import confusion, reliability
 
 QUESTIONS = {
     "classifier": "How good is the classifier of this page?",
+    "confusion": "What does it take for what?",
+    "reliability": "Is it as right as it is sure?",
     "probe": "Which frozen features tell most?",
     "adapt": "How to adapt a model with few recordings?",
     "ablation": "Which part of the recipe helps?",
@@ -42,12 +46,15 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     """
     from audioformer import plots
 
-    own = _own_scores(analysis, models)
-    names = [name for name in QUESTIONS if name in shipped_names() or (name == "classifier" and own)]
+    own, held = _own_scores(analysis, models), _own_held_out(analysis, models)
+    there = {*shipped_names(), *(["classifier"] if own else []), *(HELD_OUT if held else [])}
+    names = [name for name in QUESTIONS if name in there]
     result = data.get("result") if data.get("result") in names else names[0]
     shown = {"token": analysis.token, "result": result, "questions": [[name, QUESTIONS[name]] for name in names]}
     if result == "classifier":
         return {**shown, "data": None, "sets": [], **_classifier(own)}
+    if result in HELD_OUT:
+        return {**shown, "data": None, "sets": [], **HELD_OUT[result](held, analysis.sure)}
     document = shipped(result)
     sets = list(dict.fromkeys(row["data"] for row in document["rows"] if "data" in row))
     chosen = data.get("data") if data.get("data") in sets else next(iter(sets), None)
@@ -66,6 +73,15 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
 
 
 ANSWERS = {"look": look}
+
+
+HELD_OUT = {"confusion": confusion, "reliability": reliability}
+
+
+def _own_held_out(analysis: Analysis, models: Models) -> HeldOut | None:
+    """Sounds that the page's classifier has not learnt from, where they came with it."""
+    checkpoint = models.checkpoints.get(analysis.verdict.checkpoint) if analysis.verdict else None
+    return None if checkpoint is None else read_held_out(checkpoint)
 
 
 def _named(row: dict) -> dict:

@@ -1,7 +1,7 @@
 """Teach: examples of sounds that somebody names, and a classifier learnt from them.
 
-Of an example only its codes stay here; its sound stays in the browser. Shapes: n examples, K codebooks, T frames, C
-classes.
+What the page brings is kept by `examples`. Of each class with three examples or more one is held back: it is no part of
+the lesson, and what the classifier says of it is a test, if a small one. Shapes: n examples, C classes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ import math
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from threading import Event
-from uuid import uuid4
+from dataclasses import asdict
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from audioformer.audio import Waveform, quietness, rate_notes, resample
 from audioformer.checkpoint import find_checkpoint
 from audioformer.codec import Codec
 from audioformer.data.corpus import Item, describe_codec
@@ -30,43 +26,17 @@ from audioformer.finetune import FineTuning
 from audioformer.predict import predict_codes
 from audioformer.start import load_start
 from audioformer.train import train
-from audioformer.widgets.sounds import wav_base64
-from audioformer_app.analysis import Clip
+from audioformer_app.answers import NONE
 from audioformer_app.models import Models
+from audioformer_app.rooms.examples import HEARD_S, MOST_EXAMPLES, PIECES_S, Example, Lesson, examples_codec
 from audioformer_app.rooms.sent import one_of
-from audioformer_app.taught import Taught, new_folder, open_taught
+from audioformer_app.taught import Taught, new_folder, open_taught, unpacked
 
-FEWEST_CLASSES, MOST_CLASSES, FEWEST_EXAMPLES, MOST_EXAMPLES = 2, 8, 2, 60  # examples: of each class; of all together
-HEARD_S, LETTERS, CROP_S = (
-    10.0,
-    40,
-    5.0,
-)  # of each example its first seconds; of a name; window of the classifier, seconds
+FEWEST_CLASSES, MOST_CLASSES, FEWEST_EXAMPLES = 2, 8, 2  # examples: of each class
+HOLD_FROM = 3  # examples of a class from which one is held back
+LETTERS, CROP_S = 40, 5.0  # of a name; window of the classifier, seconds
 METHODS = ("probe", "ft1")
 TELL_S = 0.4  # between two pictures of the progress
-
-
-@dataclass
-class Lesson:
-    """What one page has brought so far.
-
-    Attributes:
-        examples: id to the example's codes and length.
-        stop: set when the page wants no more steps.
-        taught: name of the classifier that it taught last, or "".
-    """
-
-    examples: dict[str, Example] = field(default_factory=dict)
-    stop: Event = field(default_factory=Event)
-    taught: str = ""
-
-
-@dataclass(frozen=True)
-class Example:
-    """One sound, coded: (K, T) int16 codes and seconds."""
-
-    codes: Tensor
-    duration_s: float
 
 
 def starts(models: Models) -> list[str]:
@@ -88,53 +58,15 @@ def hello(models: Models) -> dict:
         "fewest": FEWEST_EXAMPLES,
         "letters": LETTERS,
         "heard_s": HEARD_S,
+        "pieces_s": list(PIECES_S),
+        "hold_from": HOLD_FROM,
     }
-    return {"starts": starts(models), "limits": limits}
+    return {"starts": starts(models), "limits": limits, "none": NONE}
 
 
-def add(lesson: Lesson, clip: Clip, models: Models) -> dict:
-    """Take a sound as an example.
-
-    Args:
-        lesson: of the page.
-        clip: read like any file that is dropped.
-        models: open models.
-
-    Returns:
-        dict with `id`, `name`, `duration_s`, `note` and its `wav`.
-
-    Raises:
-        AudioformerError: too many examples, or silence.
-    """
-    if len(lesson.examples) >= MOST_EXAMPLES:
-        raise AudioformerError(f"{MOST_EXAMPLES} examples are the most that this room keeps; remove some")
-    codec = _codec(models)
-    samples = clip.samples[: round(HEARD_S * clip.sample_rate)]
-    if not np.abs(samples).max(initial=0.0) > 0:
-        raise AudioformerError(f"{clip.name}: is silent; is the right microphone chosen?")
-    codes = codec.encode(Waveform(torch.from_numpy(samples)[None], clip.sample_rate))[0]
-    heard = resample(torch.from_numpy(samples)[None], clip.sample_rate, codec.sample_rate)[0].numpy()
-    name, duration_s = uuid4().hex, len(heard) / codec.sample_rate
-    lesson.examples[name] = Example(codes.to(torch.int16).cpu(), duration_s)
-    notes = [*([clip.note] if clip.note else []), *rate_notes(clip.sample_rate, codec.sample_rate)]
-    if len(clip.samples) > len(samples):
-        notes.append(f"only the first {HEARD_S:.0f} s are used")
-    if quiet := quietness(Waveform(torch.from_numpy(samples)[None], clip.sample_rate).level_db):
-        notes.append(quiet)
-    return {
-        "id": name,
-        "name": clip.name[:80],
-        "duration_s": duration_s,
-        "note": "; ".join(notes),
-        "wav": wav_base64(heard, codec.sample_rate),
-    }
-
-
-def forget(lesson: Lesson, ids) -> dict:
-    """Drop examples; ids that are not here are passed over."""
-    for name in ids if isinstance(ids, list) else []:
-        lesson.examples.pop(str(name), None)
-    return {"left": len(lesson.examples)}
+def codec_of(models: Models) -> Codec:
+    """Whose codes the examples are kept in."""
+    return examples_codec(models, starts(models))
 
 
 def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
@@ -154,8 +86,10 @@ def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
         AudioformerError: names, counts or choices that cannot work.
     """
     names, items = _classes(lesson, data.get("classes"))
+    every, held = items, hold_back(items, lesson)
+    items = [item for item in items if item.id not in held]
     method = one_of(data.get("method"), METHODS, "method")
-    start, codec = one_of(data.get("start"), starts(models), "start"), _codec(models)
+    start, codec = one_of(data.get("start"), starts(models), "start"), codec_of(models)
     lesson.stop.clear()
     yield {"stage": "listen", "done": 0, "total": len(items), "curve": []}
     known = {**models.pretrained, **models.checkpoints}[start]
@@ -180,32 +114,71 @@ def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
     told = {"done": len(history), "total": recipe.train.n_steps, "curve": _curve(history), **_bounds(task)}
     yield {**told, "stage": "check"}
     taught = _keep(task, history, codec, models, lesson)
-    told |= check(taught, names, items) | {"choice": list(taught.choice), "seconds": time.monotonic() - began}
+    told |= check(taught, names, every, held) | {"choice": list(taught.choice), "seconds": time.monotonic() - began}
     yield {**told, "stage": "done"}
 
 
-def check(taught: Taught, names: list[str], items: list[Item]) -> dict:
-    """The examples as the classifier sees them: a map, their neighbours, what it says of each.
+def hold_back(items: list[Item], lesson: Lesson) -> dict[str, bool]:
+    """One example of each class with HOLD_FROM or more: its last, rather one of a recording that no other is of.
+
+    Returns:
+        id to whether another example is a piece of the same recording, which makes the test an easy one.
+    """
+    held, takes = {}, {item.id: lesson.examples[item.id].take for item in items}
+    for label in sorted({item.labels[0] for item in items}):
+        own = [item.id for item in items if item.labels[0] == label]
+        if len(own) < HOLD_FROM:
+            continue
+        alone = [one for one in own if [takes[other] for other in own].count(takes[one]) == 1]
+        held[(alone or own)[-1]] = not alone
+    return held
+
+
+def check(taught: Taught, names: list[str], items: list[Item], held: dict[str, bool]) -> dict:
+    """The examples as the classifier sees them: a map, their neighbours, what it says of each, and of those held back.
 
     What it says of sounds that it has learnt from is no test; whether an example's nearest other one is of its class is
     one, if a small one: that one was not asked about itself.
     """
     found = predict_codes(taught.classifier.classifier, [item.codes for item in items], taught.classifier.window, False)
     vectors = torch.stack([one.embedding for one in found]).numpy()
-    labels = [names[item.labels[0]] for item in items]
+    labels, ids = [names[item.labels[0]] for item in items], [item.id for item in items]
     share, blind, counted = purity(Space.of(vectors).neighbours(1), labels)
     said = [names[int(one.probabilities.argmax())] for one in found]
     sure = [float(one.probabilities.max()) for one in found]
     return {
         "points": np.round(project(vectors, "pca")[0], 4).tolist(),
-        "ids": [item.id for item in items],
+        "ids": ids,
         "labels": labels,
         "predictions": said,
         "confidence": sure,
+        "held": [[ids.index(one), alike] for one, alike in held.items()],
         "purity": share,
         "blind": blind,
         "counted": counted,
     }
+
+
+def open_model(lesson: Lesson, file, models: Models) -> Taught:
+    """A classifier out of a zip file that this room gave out earlier.
+
+    Args:
+        lesson: of the page; its `taught` becomes the classifier's name.
+        file: path of the zip file.
+        models: open models; the classifier is kept in `models.taught`.
+
+    Raises:
+        AudioformerError: no such file, or a classifier that reads the codes of another codec.
+    """
+    folder = unpacked(file)
+    try:
+        taught = open_taught(folder, codec_of(models))
+    except BaseException as error:
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        if isinstance(error, AudioformerError):  # said without this computer's folders
+            raise AudioformerError(str(error).replace(str(folder), "the classifier of this project")) from error
+        raise
+    return _shelve(taught, models, lesson)
 
 
 def _bounds(task: FineTuning) -> dict[str, float]:
@@ -236,23 +209,17 @@ def _keep(task: FineTuning, history: list[dict], codec: Codec, models: Models, l
     try:
         task.export(folder, history[-1] if history else None, None)
         taught = open_taught(folder, codec)
-        models.taught.drop(lesson.taught)
-        models.taught.put(taught.name, taught)
     except BaseException:
         shutil.rmtree(folder.parent, ignore_errors=True)
         raise
+    return _shelve(taught, models, lesson)
+
+
+def _shelve(taught: Taught, models: Models, lesson: Lesson) -> Taught:
+    models.taught.drop(lesson.taught)
+    models.taught.put(taught.name, taught)
     lesson.taught = taught.name
     return taught
-
-
-def _codec(models: Models) -> Codec:
-    """Whose codes the models to begin with read."""
-    names = starts(models)
-    if not names:
-        raise AudioformerError(
-            "this installation came without a model to begin with; make one with `audioformer pretrain`"
-        )
-    return models.guesser().codec if names[0] in models.pretrained else models.classifier(names[0]).codec
 
 
 def _classes(lesson: Lesson, sent) -> tuple[list[str], list[Item]]:

@@ -215,9 +215,9 @@ def _by_rollout(clf: AudioClassifier, codes: Tensor, label: int) -> Map:  # noqa
 
 METHODS = {"occlusion": _by_occlusion, "gradients": _by_gradients, "rollout": _by_rollout}
 AXES = {  # name of the axis, unit, what the dashed line stands for, where it is
-    "occlusion": ("Fall", "of probability", "dashed: no effect", 0.0),
-    "gradients": ("Nats", "nats", "dashed: no share", 0.0),
-    "rollout": ("Share", "x even share", "dashed: an even share", 1.0),
+    "occlusion": ("Fall without it", "of probability", "dashed: no effect", 0.0),
+    "gradients": ("Share of the label", "nats", "dashed: no share", 0.0),
+    "rollout": ("Attention that reaches the answer", "x even share", "dashed: an even share", 1.0),
 }
 
 

@@ -95,7 +95,7 @@ class AttentionRoom extends Room {
       ["Begin, end", `${(100 * edges).toFixed(0)} %`, "goes to these two tokens"],
     ];
     if (group > 1) facts.push(["Grain", `${group} frames`, "joined before the first layer: they look as one, hence the squares"]);
-    if (n_windows > 1) facts.push(["Window", `${window[0].toFixed(1)}-${window[1].toFixed(1)} s`, `one of ${n_windows}; the cursor chooses`]);
+    if (n_windows > 1) facts.push(["Window", `${window[0].toFixed(2)}-${window[1].toFixed(2)} s`, `one of ${n_windows}; the cursor chooses`]);
     this.find(".af-told div").replaceChildren(...facts.map((one) => fact(...one)));
     this.host.dataset.moment = `${layer}:${head}:${cursor.frame}`;
     this.host.dataset.top = map.top.toFixed(6);

@@ -4,13 +4,15 @@ import { LONGEST_S, Recording } from "./widgets/recording.js";
 import { look } from "./widgets/colours.js";
 import { readWav } from "./widgets/player.js";
 
+const HOLD_MS = 350; // a longer press is no click
+
 export class ClassCard {
   // changed(): name or examples are others. bring(files), page(): sounds for it. forget(ids), hear(id), remove(card): the rest.
-  // recorders: the one recording of the page, {now}.
-  constructor(number, letters, recorders, does) {
-    Object.assign(this, { number, recorders, does, examples: [], host: part("section", "af-card af-pupil") });
+  // recorders: the one recording of the page, {now}. none: whether this is the class of all other sounds, whose name is fixed.
+  constructor({ number, letters, name = "", none = false }, recorders, does) {
+    Object.assign(this, { number, none, recorders, does, examples: [], host: part("section", "af-card af-pupil") });
     this.input = part("input", "af-class-name");
-    Object.assign(this.input, { type: "text", placeholder: `Class ${number + 1}: its name`, maxLength: letters });
+    Object.assign(this.input, { type: "text", placeholder: `Class ${number + 1}: its name`, maxLength: letters, value: name, readOnly: none });
     this.input.setAttribute("aria-label", `Name of class ${number + 1}`);
     this.away = button("×", "Remove this class", () => does.remove(this), "af-button af-remove");
     const files = part("input", "af-files");
@@ -21,10 +23,13 @@ export class ClassCard {
       files.value = "";
     });
     this.input.addEventListener("input", () => this.named());
-    this.record = button("● Record", `Record up to ${LONGEST_S} s`, () => this.toggle());
+    this.record = button("● Record", `Click to start and to stop, or hold it down; up to ${LONGEST_S} s`, () => this.clicked(), "af-button af-record");
+    this.record.addEventListener("pointerdown", () => this.press());
+    for (const end of ["pointerup", "pointercancel", "pointerleave"]) this.record.addEventListener(end, () => this.release());
     const tools = part("div", "af-controls");
     tools.append(this.record, button("Files", "Add sound files, or drop them on this card", () => files.click()), files);
     tools.append(button("+ this sound", "Add the sound on the page", () => this.ask(() => does.page())));
+    if (none) tools.append(button("+ sounds of the kit", "Add eight computed sounds of different kinds", () => this.ask(() => does.others())));
     const head = part("div", "af-pupil-head");
     head.append(this.input, this.away);
     this.list = part("div", "af-examples");
@@ -46,6 +51,13 @@ export class ClassCard {
   named() {
     this.away.setAttribute("aria-label", `Remove class ${this.name || this.number + 1}`);
     this.does.changed();
+  }
+
+  // Whether another class has its name already.
+  same(on) {
+    this.input.classList.toggle("af-invalid", Boolean(on));
+    this.input.setAttribute("aria-invalid", String(Boolean(on)));
+    this.input.title = on ? "Another class has this name" : "";
   }
 
   // What went wrong with one of its sounds; each sentence stays until something else is brought.
@@ -85,6 +97,26 @@ export class ClassCard {
     this.does.forget([example.id]);
     this.show();
     this.does.changed();
+  }
+
+  // Held down for a moment, the button records until it is let go; a click starts, the next one stops.
+  press() {
+    this.holding = false;
+    if (this.recorders.now) return;
+    this.hold = setTimeout(() => {
+      this.holding = true;
+      this.toggle();
+    }, HOLD_MS);
+  }
+
+  release() {
+    clearTimeout(this.hold);
+    if (this.holding && this.recorders.now?.card === this) this.recorders.now.finish();
+  }
+
+  clicked() {
+    if (!this.holding) this.toggle();
+    this.holding = false;
   }
 
   // One class records at a time.

@@ -3,6 +3,7 @@ import { LiveView } from "./widgets/live.js";
 import { linked } from "./widgets/link.js";
 import { Timeline } from "./widgets/timeline.js";
 import { button, part } from "./parts.js";
+import { tabs } from "./permalink.js";
 
 export function mount(page) {
   new LiveRoom(page);
@@ -21,7 +22,6 @@ class LiveRoom {
     this.bar(frozen);
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
     linked("clip").addEventListener("clip", () => this.arrived());
-    new ResizeObserver(() => this.seen()).observe(this.host);
     this.show(false);
   }
 
@@ -39,11 +39,10 @@ class LiveRoom {
     bar.setAttribute("role", "group");
     bar.setAttribute("aria-label", "Send to a room");
     bar.append(part("span", "", "Send the selected stretch, or all of it, to"));
-    for (const tab of document.querySelectorAll("#af-rooms [role=tab]")) {
-      const name = tab.textContent.trim();
-      if (!name || name === "Live" || [...bar.children].some((other) => other.dataset.to === name)) continue;
-      const sends = button(name, "", () => this.use(name));
-      sends.dataset.to = name;
+    for (const [room, tab] of tabs()) {
+      if (room === "live") continue;
+      const sends = button(tab.textContent.trim(), "", () => this.use(room));
+      sends.dataset.to = room;
       bar.append(sends);
     }
     frozen.prepend(bar);
@@ -92,11 +91,6 @@ class LiveRoom {
     if (!this.going || linked("clip").token === this.going.from) return;
     const { room } = this.going;
     this.going = null;
-    [...document.querySelectorAll("#af-rooms [role=tab]")].find((tab) => tab.textContent.trim() === room)?.click();
-  }
-
-  // What the page says about its clip would be mistaken for what is heard now.
-  seen() {
-    document.body.classList.toggle("af-in-live", this.host.offsetParent !== null);
+    tabs().get(room)?.click();
   }
 }

@@ -1,10 +1,11 @@
 // What stands below the maps: the list of clips, the confusion table, purities and neighbours; and the values as a table.
-import { bars, button, part } from "./parts.js";
+import { bars, button, part, percent } from "./parts.js";
+
+export { percent };
 
 const LONGEST_LIST = 120;
 
 export const words = (label) => String(label).replaceAll("_", " ");
-export const percent = (share) => `${(100 * share).toFixed(0)} %`;
 
 // How sure it is: a probability of its own classes, or how many of the nearest clips say so.
 export function surety(view, i) {

@@ -13,9 +13,9 @@ const THROUGH = "/"; // chosen in place of a second model: no model has this nam
 const TEMPLATE = `
   <p class="af-lead">Each mark is a clip: click it to hear it, drag a loop around some to list them, or choose a class below the maps.</p>
   <div class="af-controls" role="group" aria-label="What the maps show">
-    <label>Left <select class="af-first" aria-label="Model of the left map"></select></label>
-    <label>Right <select class="af-second" aria-label="Model of the right map"></select></label>
-    <label>Map <select class="af-method" aria-label="Kind of map"><option value="umap">UMAP</option><option value="pca">PCA</option></select></label>
+    <label>Left map <select class="af-first" aria-label="Model of the left map"></select></label>
+    <label>Right map <select class="af-second" aria-label="Model of the right map"></select></label>
+    <label>Kind <select class="af-method" aria-label="Kind of map"><option value="umap">UMAP</option><option value="pca">PCA</option></select></label>
     <label>Colour <select class="af-colour" aria-label="Colour by"><option value="label">label</option><option value="prediction">prediction</option>
       <option value="confidence">confidence</option><option value="error">error</option></select></label>
     <input type="search" class="af-find" placeholder="Find" title="Select by label, prediction or file" aria-label="Find a label or file">
@@ -182,7 +182,8 @@ class MapRoom extends Room {
       const near = view.k === 1 ? "nearest clip has the same label" : `share of the ${view.k} nearest clips with the same label`;
       const plane = view.shares ? ` The plane shows ${percent(view.shares[0] + view.shares[1])} of the spread.` : "";
       const hits = view.right.filter(Boolean).length;
-      const learnt = view.learnt ? ` It has learnt from ${view.learnt === clips.length ? "all" : view.learnt} of these ${clips.length} clips: no test of how good it is.` : "";
+      const learnt = view.learnt ? ` It has learnt from ${view.learnt === clips.length ? "all" : view.learnt} of these ${clips.length} clips: no test of how good it is.`
+        : view.alike ? " It has learnt from other clips of these kinds, which the same program computed." : ""; // prettier-ignore
       below.textContent = `kNN purity ${view.purity.toFixed(2)}, chance ${view.chance.toFixed(2)} (${near}; ${view.counted} clips).${plane} `
         + `${view.by === "classes" ? "Its own label" : "The label of its neighbours"} is right for ${hits} of ${clips.length}.${learnt}`; // prettier-ignore
       this.maps[side].card.dataset.purity = view.purity.toFixed(4);
@@ -221,12 +222,15 @@ class MapRoom extends Room {
     const box = this.find(".af-classes-key");
     const { clips, views } = this.view;
     const [view] = views;
+    this.meanings = []; // of the marks, for a saved picture
     if (by === "confidence") {
+      this.meanings = [0, 0.25, 0.5, 0.75, 1].map((share) => ({ text: percent(share), mark: { fill: shade(share), shape: OUTCOMES[0] } }));
       const scale = part("span", "af-scale");
       scale.style.background = `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map(shade).join(",")})`;
       return box.replaceChildren(part("span", "", "probability 0"), scale, part("span", "", "1"));
     }
     const entry = (text, shown, member) => {
+      this.meanings.push({ text, mark: shown });
       const made = button("", "Select these clips", () => this.select(clips.map((_, i) => i).filter(member)), "af-class");
       made.append(mark(shown), part("span", "", text));
       return made;
@@ -279,7 +283,7 @@ class MapRoom extends Room {
     if (kind === "csv") return download(csv, "map.csv");
     for (const [side, { name }] of this.view.views.entries()) {
       const { view } = this.maps[side];
-      const make = drawings(() => view.save(), () => view.shown.alt, [600, 600], () => ({ csv }));
+      const make = drawings(() => view.save({ title: this.maps[side].title.textContent, key: this.meanings }), () => view.shown.alt, [600, 600], () => ({ csv }));
       download(await make[kind](), `map-${name.replaceAll(/[^\w-]+/g, "-")}.${kind}`);
     }
   }

@@ -4,6 +4,8 @@ import { part } from "./widgets/dom.js";
 
 export { part };
 
+export const percent = (share) => `${(100 * share).toFixed(0)} %`;
+
 // A control takes a value, if it is one of those that it offers.
 export function put(control, value) {
   if (value === undefined || (control.options && ![...control.options].some((one) => one.value === String(value)))) return;

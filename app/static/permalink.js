@@ -35,8 +35,9 @@ export function parse(hash) {
   return wanted;
 }
 
+// Rooms by their names, whatever language stands on their tabs.
 export function tabs() {
-  return new Map([...document.querySelectorAll("#af-rooms [role=tab]")].map((tab) => [tab.textContent.trim().toLowerCase(), tab]));
+  return new Map([...document.querySelectorAll("#af-rooms [role=tab]")].map((tab) => [tab.dataset.tabId, tab]));
 }
 
 export class Permalink {
@@ -60,6 +61,8 @@ export class Permalink {
   }
 
   changed() {
+    this.mark();
+    setTimeout(() => this.mark(), 60); // a tab is selected after the click
     const other = this.link.token !== this.token;
     this.token = this.link.token;
     if (!this.token) return;
@@ -98,6 +101,12 @@ export class Permalink {
     if (from < this.link.duration_s) this.link.select([from, Math.min(to, this.link.duration_s)]);
     if (row && codes) this.link.point({ row: Math.min(row, codes.length), frame: Math.min(frame, codes[0].length - 1) });
     this.write();
+  }
+
+  // The style sheet leaves out what a room has no use for.
+  mark() {
+    const { room } = this.shown;
+    for (const name of tabs().keys()) document.body.classList.toggle(`af-in-${name}`, name === room);
   }
 
   write() {

@@ -12,6 +12,8 @@ const TEMPLATE = `
   <section class="af-card af-result-told" aria-live="polite"><h3>What it says</h3><div></div>
     <h3>Measure it yourself</h3><code></code></section>`;
 
+const OF_THRESHOLD = ["confusion", "reliability"];
+
 export function mount(page) {
   new ResultsRoom(page).open();
 }
@@ -24,6 +26,10 @@ class ResultsRoom extends Room {
     this.find(".af-controls").append(this.chart.saveMenu("results"));
     this.answers = { look: this.looked };
     for (const name of [".af-result", ".af-set"]) this.find(name).addEventListener("change", () => this.look());
+    // another threshold gives another verdict, and other counts here
+    const verdict = document.querySelector("#af-verdict");
+    const again = () => OF_THRESHOLD.includes(this.find(".af-result").value) && this.shown === this.link.token && this.look();
+    if (verdict) new MutationObserver(again).observe(verdict, { childList: true, subtree: true });
   }
 
   enter() {

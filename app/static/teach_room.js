@@ -1,21 +1,21 @@
-// Teach: name classes, bring a handful of examples of each, learn, try. The sounds stay in this page; the server keeps codes.
+// Teach: name classes, bring a handful of examples of each, learn, try. The sounds stay in this browser; the server keeps codes.
 import { ClassCard } from "./class_card.js";
 import { LATE, Latest } from "./latest.js";
-import { lossCurve, lossInWords } from "./loss_curve.js";
-import { button, part } from "./parts.js";
-import { MicrophoneChoice } from "./widgets/microphone.js";
+import { put } from "./parts.js";
+import { asFile, bytesOf, fromFile, kept } from "./project.js";
+import { OUTCOME, Outcome, modelAddress } from "./teach_outcome.js";
 import { asWav } from "./widgets/decode.js";
-import { EmbeddingMap, classMark, mark } from "./widgets/embedding_map.js";
+import { MicrophoneChoice } from "./widgets/microphone.js";
 import { linked } from "./widgets/link.js";
-import { drawings, quoted, saveMenu } from "./widgets/save.js";
-import { onLook } from "./widgets/colours.js";
+import { download } from "./widgets/save.js";
 
 const TEMPLATE = `
+  <p class="af-lead">Name two kinds of sound, bring a few examples of each, and press Teach.</p>
   <div class="af-controls" role="group" aria-label="How to learn">
     <label>Learn <select class="af-method" aria-label="What learns"><option value="probe">the last layer (seconds)</option>
       <option value="ft1">everything (a minute or more)</option></select></label>
     <label>from <select class="af-start" aria-label="Model to begin with"></select></label>
-    <button type="button" class="af-button af-more">+ Class</button>
+    <label>cut long sounds into <select class="af-piece" aria-label="Length of a piece"></select></label>
     <span class="af-rule"></span>
     <button type="button" class="af-play af-teach" disabled>Teach</button>
     <button type="button" class="af-button af-stop" hidden>Enough</button>
@@ -23,11 +23,16 @@ const TEMPLATE = `
   </div>
   <div class="af-progress" role="status" hidden><span></span><div><i></i></div></div>
   <div class="af-pupils"></div>
-  <div class="af-duo af-taught" hidden>
-    <section class="af-card"><h3>Loss</h3><div class="af-loss" role="img"></div><p class="af-loss-told"></p></section>
-    <section class="af-card"><h3>Your examples</h3><div class="af-own-map"></div><p class="af-own-told"></p></section>
-  </div>
-  <section class="af-card af-result" aria-live="polite" hidden><h3>It is listening</h3><p></p><div class="af-controls"></div></section>`;
+  <div class="af-controls af-projects" role="group" aria-label="Classes and project">
+    <button type="button" class="af-button af-more">+ Class</button>
+    <button type="button" class="af-button af-none" title="What is none of your classes gets this name instead of one of theirs">+ None of these</button>
+    <span class="af-rule"></span>
+    <button type="button" class="af-button af-save-project" title="Sounds, names and classifier as one file">Save project</button>
+    <button type="button" class="af-button af-open-project">Open project</button>
+    <input type="file" class="af-files af-project-file" accept=".zip" aria-label="Project to open">
+    <button type="button" class="af-button af-anew" title="Forget classes, sounds and classifier, in this browser, too">Start anew</button>
+  </div>${OUTCOME}`;
+const KEEP_MS = 400; // between a change and its being kept
 
 export function mount(page) {
   new TeachRoom(page);
@@ -38,27 +43,36 @@ class TeachRoom {
     this.host = element.querySelector(".af-room");
     this.host.dataset.room = "teach";
     this.host.innerHTML = TEMPLATE; // fixed text
-    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, tasks: 0, recorders: { now: null, choice: new MicrophoneChoice() }, limits: { examples: 60, classes: 8, fewest: 2, letters: 40 } });
+    Object.assign(this, { send, upload, classes: [], waiting: [], number: 0, tasks: 0, recorders: { now: null, choice: new MicrophoneChoice() }, model: null });
+    this.limits = { examples: 60, classes: 8, fewest: 2, letters: 40, pieces_s: [] };
     this.find = (name) => this.host.querySelector(name);
-    this.map = new EmbeddingMap(this.find(".af-own-map"), {
-      pick: (index) => this.hear(this.done?.ids[index]),
-      select: (indices) => this.map.choose(indices),
+    this.outcome = new Outcome(this.find, { example: (id) => this.examples.find((one) => one.id === id), hear: (id) => this.hear(id) });
+    const acts = {
+      ".af-more": () => this.addClass(), ".af-none": () => this.addClass(this.none, true), ".af-teach": () => this.teach(),
+      ".af-stop": () => this.send("ask", { what: "stop" }), ".af-save-project": () => this.save(), ".af-anew": () => this.anew(),
+      ".af-open-project": () => this.find(".af-project-file").click(),
+    }; // prettier-ignore
+    for (const [name, act] of Object.entries(acts)) this.find(name).addEventListener("click", act);
+    this.find(".af-project-file").addEventListener("change", ({ target }) => {
+      if (target.files[0]) this.openFile(target.files[0]);
+      target.value = "";
     });
-    this.find(".af-more").after(this.recorders.choice.host);
-    this.find(".af-more").addEventListener("click", () => this.addClass());
-    this.find(".af-teach").addEventListener("click", () => this.teach());
-    this.find(".af-stop").addEventListener("click", () => this.send("ask", { what: "stop" }));
+    this.find(".af-none").after(this.recorders.choice.host);
     this.greeting = new Latest(() => this.send("ask", { what: "hello" }), () => (this.greeted = false));
-    this.adding = new Latest((task) => this.send("ask", { what: "add", ...task }), () => this.added({ failed: LATE }));
+    this.adding = new Latest((task) => this.send("ask", task), () => this.added({ failed: LATE }));
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
-    this.savers();
-    onLook(() => this.curve && this.drawCurve());
-    window.addEventListener("beforeunload", (event) => this.total && event.preventDefault()); // the browser asks: examples would be lost
+    window.addEventListener("beforeunload", (event) => this.total && this.unsafe && event.preventDefault()); // examples would be lost
     new ResizeObserver(() => this.visit()).observe(this.host);
+    this.before = kept.read(); // what this browser kept of an earlier visit
+    this.before.then((project) => project?.classes.some(({ examples }) => examples.length) && this.greet());
   }
 
   visit() {
-    if (this.greeted || this.host.offsetParent === null) return;
+    if (this.host.offsetParent !== null) this.greet();
+  }
+
+  greet() {
+    if (this.greeted) return;
     this.greeted = true;
     while (this.classes.length < 2) this.addClass();
     this.greeting.send();
@@ -69,60 +83,48 @@ class TeachRoom {
     if (reply.to === "hello") this.greeting.done();
     if (reply.to === "hello" && reply.failed) this.greeted = false; // the next visit asks again
     if (reply.to === "hello" && !reply.failed) this.welcome(reply);
-    if (reply.to === "add") this.arrived(reply);
+    if (reply.to === "add" || reply.to === "others") this.arrived(reply);
     if (reply.to === "train") this.trained(reply);
+    if (reply.to === "open") this.opened(reply);
     this.host.dataset.answer = reply.answer;
   }
 
-  welcome({ starts, limits }) {
-    this.limits = limits;
+  async welcome({ starts, limits, none }) {
+    Object.assign(this, { limits, none });
     this.find(".af-start").replaceChildren(...starts.map((name) => new Option(name, name)));
+    this.find(".af-piece").replaceChildren(...limits.pieces_s.map((length) => new Option(`${length} s`, length)));
+    put(this.find(".af-piece"), limits.pieces_s.at(-1));
     this.state();
-  }
-
-  // Below both figures: what can be saved of them.
-  savers() {
-    const add = (name, told, drawing, size, table) => {
-      const csv = () => new Blob([table().map((line) => `${line.join(",")}\n`).join("")], { type: "text/csv" });
-      const alt = () => this.find(told).textContent;
-      const menu = saveMenu({ ...drawings(drawing, alt, size, () => ({ csv: csv() })), csv }, name);
-      menu.hidden = true; // until there is a figure
-      this.find(told).after(menu);
-    };
-    const steps = () => [["step", "loss_nats"], ...this.curve.curve.map((value, i) => [i + 1, value])];
-    add("loss", ".af-loss-told", () => new XMLSerializer().serializeToString(this.find(".af-loss svg")), [840, 380], steps);
-    const names = () => this.done.ids.map((id) => this.classes.flatMap(({ examples }) => examples).find((one) => one.id === id)?.name ?? "");
-    const examples = () => {
-      const { labels, points, predictions, confidence } = this.done;
-      const file = names();
-      return [["name", "label", "x", "y", "prediction", "confidence"], ...labels.map((label, i) => [quoted(file[i]), quoted(label), ...points[i], quoted(predictions[i]), confidence[i].toFixed(4)])];
-    };
-    add("examples", ".af-own-told", () => this.map.save(), [600, 600], examples);
+    const before = await this.before;
+    this.before = null;
+    if (before && !this.total && !this.waiting.length) this.restore(before);
   }
 
   // --- classes and their examples
 
-  addClass() {
-    if (this.classes.length >= this.limits.classes) return;
-    const card = new ClassCard(this.number++, this.limits.letters, this.recorders, {
-      changed: () => this.state(),
+  addClass(name = "", none = false) {
+    if (this.classes.length >= this.limits.classes || (none && this.classes.some((card) => card.none))) return null;
+    const card = new ClassCard({ number: this.number++, letters: this.limits.letters, name, none }, this.recorders, {
+      changed: () => this.changed(),
       bring: (files) => files.forEach((file) => this.queue({ card, what: "file", file })),
       page: () => this.queue({ card, what: "page" }),
+      others: () => this.queue({ card, what: "others" }),
       forget: (ids) => this.send("ask", { what: "forget", ids }),
       hear: (id) => this.hear(id),
       remove: () => this.removeClass(card),
     });
     this.classes.push(card);
     this.find(".af-pupils").append(card.host);
-    this.state();
+    this.changed();
+    return card;
   }
 
-  removeClass(card) {
-    if (this.classes.length <= 2) return;
+  removeClass(card, least = 2) {
+    if (this.classes.length <= least) return;
     this.send("ask", { what: "forget", ids: card.examples.map(({ id }) => id) });
     this.classes = this.classes.filter((other) => other !== card);
     card.host.remove();
-    this.state();
+    this.changed();
   }
 
   // One sound after the other goes to the server; each answer calls for the next.
@@ -137,12 +139,14 @@ class TeachRoom {
     const [task] = this.waiting;
     if (!task) return;
     task.number = ++this.tasks;
+    const { what, file, take } = task;
+    const cut = { piece_s: what === "kept" ? 0 : Number(this.find(".af-piece").value) || 0, take };
     try {
-      const { path, name } = task.what === "page" ? {} : await this.sent(task.file);
-      this.adding.send({ path, name, task: task.number });
+      const from = file ? await this.sent(file) : {};
+      this.adding.send({ what: what === "others" ? "others" : "add", ...from, ...cut, task: task.number });
     } catch ({ message }) {
-      const known = message?.startsWith(task.file.name);
-      this.added({ failed: known ? message : `${task.file.name} could not be sent: is it too large?` });
+      const known = message?.startsWith(file.name);
+      this.added({ failed: known ? message : `${file.name} could not be sent: is it too large?` });
     }
   }
 
@@ -155,7 +159,8 @@ class TeachRoom {
 
   // An answer about a sound; one that nobody waits for any more is forgotten there, too.
   arrived(reply) {
-    if (reply.task !== this.waiting[0]?.number) return reply.failed || this.send("ask", { what: "forget", ids: [reply.id] });
+    const ids = (reply.added ?? []).map(({ id }) => id);
+    if (reply.task !== this.waiting[0]?.number) return reply.failed || this.send("ask", { what: "forget", ids });
     this.adding.done();
     return this.added(reply);
   }
@@ -164,24 +169,107 @@ class TeachRoom {
     const task = this.waiting.shift();
     if (!task) return;
     if (reply.failed) task.card.say(reply.failed);
-    else if (!this.classes.includes(task.card)) this.send("ask", { what: "forget", ids: [reply.id] });
-    else task.card.add({ ...reply, name: task.file?.name ?? reply.name });
+    else if (!this.classes.includes(task.card)) this.send("ask", { what: "forget", ids: reply.added.map(({ id }) => id) });
+    else reply.added.forEach((example) => task.card.add(example));
     this.next();
-    this.state();
+    this.restored();
+    this.changed();
   }
 
   hear(id) {
-    const example = this.classes.flatMap(({ examples }) => examples).find((one) => one.id === id);
+    const example = this.examples.find((one) => one.id === id);
     if (!example) return linked("clip").player.play();
     linked("clip").player.once(example.wav);
     this.host.dataset.heard = id;
   }
 
-  // --- learning
+  // --- the project: kept in this browser at every change, and as a file
+
+  get examples() {
+    return this.classes.flatMap(({ examples }) => examples);
+  }
 
   get total() {
-    return this.classes.reduce((sum, { examples }) => sum + examples.length, 0);
+    return this.examples.length;
   }
+
+  get project() {
+    const [start, method, piece] = [".af-start", ".af-method", ".af-piece"].map((name) => this.find(name).value);
+    const classes = this.classes.map(({ name, none, examples }) => ({ name, none, examples: examples.map(({ name: own, take, wav }) => ({ name: own, take, wav })) }));
+    return { classes, start, method, piece, model: this.model };
+  }
+
+  changed() {
+    this.state();
+    if (this.before || this.restoring) return; // not before it is known what was kept
+    clearTimeout(this.keeping);
+    this.keeping = setTimeout(async () => {
+      const there = this.total || this.classes.some(({ name, none }) => name && !none);
+      this.unsafe = !(there ? await kept.write(this.project) : (await kept.clear(), true));
+      this.host.dataset.kept = this.total;
+    }, KEEP_MS);
+  }
+
+  async save() {
+    const names = this.classes.map(({ name }) => name).filter(Boolean).join("-").replaceAll(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60); // prettier-ignore
+    download(await asFile(this.project), `project-${names || "audioformer"}.zip`);
+  }
+
+  async openFile(file) {
+    try {
+      this.restore(await fromFile(file));
+    } catch (error) {
+      this.say(`${file.name}: ${error.message}.`);
+    }
+  }
+
+  // Classes, sounds and classifier of a project, in place of what is here.
+  restore(project) {
+    this.clear();
+    this.restoring = true;
+    for (const [name, value] of [[".af-start", project.start], [".af-method", project.method], [".af-piece", project.piece]]) put(this.find(name), value);
+    for (const { name, none, examples } of project.classes.slice(0, this.limits.classes)) {
+      const card = this.addClass(name, none);
+      for (const { name: own, take, wav } of examples) {
+        this.queue({ card, what: "kept", take, file: new File([bytesOf(wav)], own, { type: "audio/wav" }) });
+      }
+    }
+    while (this.classes.length < 2) this.addClass();
+    this.model = project.model ?? null;
+    this.restored();
+  }
+
+  // Once all its sounds are here, the classifier follows.
+  async restored() {
+    if (this.waiting.length || !this.restoring) return;
+    this.restoring = false;
+    this.changed();
+    if (!this.model) return;
+    const { path } = await this.sent(new File([this.model], "model.zip", { type: "application/zip" }));
+    this.send("open", { path });
+  }
+
+  opened(reply) {
+    if (reply.failed) {
+      this.model = null;
+      return this.say(reply.failed);
+    }
+    this.outcome.result(reply.choice);
+    this.host.dataset.taught = reply.choice[1];
+  }
+
+  clear() {
+    for (const card of [...this.classes]) this.removeClass(card, 0);
+    [this.waiting, this.model, this.said] = [[], null, ""];
+    this.outcome.hide();
+  }
+
+  anew() {
+    this.clear();
+    while (this.classes.length < 2) this.addClass();
+  }
+
+  // --- learning
 
   // What is to be learnt.
   get lesson() {
@@ -195,20 +283,25 @@ class TeachRoom {
 
   // What is missing, in words; "" when it can begin.
   missing() {
-    if (this.classes.some(({ name }) => !name)) return "Give every class a name.";
+    const names = this.classes.map(({ name }) => name.toLowerCase());
+    this.classes.forEach((card, i) => card.same(card.name && names.indexOf(names[i]) !== i));
+    if (names.some((name) => !name)) return "Give every class a name.";
+    if (new Set(names).size < names.length) return "Give each class its own name.";
     const few = this.classes.find(({ examples }) => examples.length < this.limits.fewest);
     return few ? `“${few.name}” needs ${this.limits.fewest} examples or more.` : "";
   }
 
   state() {
     const missing = this.missing();
-    this.find(".af-teach").disabled = Boolean(missing || this.waiting.length || this.busy);
-    this.find(".af-more").disabled = this.classes.length >= this.limits.classes;
+    const { classes, busy } = this;
+    this.find(".af-teach").disabled = Boolean(missing || this.waiting.length || busy);
+    this.find(".af-more").disabled = classes.length >= this.limits.classes;
+    this.find(".af-none").disabled = this.find(".af-more").disabled || classes.some(({ none }) => none);
     const still = this.waiting.length ? `${this.waiting.length} on the way …` : "";
-    this.find(".af-ready").textContent = this.said || still || missing || `${this.classes.length} classes, ${this.total} examples`;
-    for (const { away } of this.classes) away.hidden = this.classes.length <= 2;
-    const other = this.done && this.asked !== JSON.stringify(this.lesson); // what stands below was learnt from other examples
-    for (const name of [".af-taught", ".af-result"]) this.find(name).classList.toggle("af-stale", Boolean(this.busy || other));
+    this.find(".af-ready").textContent = this.said || still || missing || `${classes.length} classes, ${this.total} examples`;
+    for (const { away } of classes) away.hidden = classes.length <= 2;
+    const other = this.outcome.done && this.asked !== JSON.stringify(this.lesson); // what stands below was learnt from other examples
+    this.outcome.stale(Boolean(busy || other));
     this.host.dataset.examples = this.total;
   }
 
@@ -237,66 +330,19 @@ class TeachRoom {
     this.find(".af-progress i").style.width = `${(100 * done) / Math.max(total, 1)}%`;
   }
 
-  trained(reply) {
+  async trained(reply) {
     if (reply.failed) {
       this.working(false);
       return this.say(reply.failed);
     }
     this.progress(reply);
-    if (reply.curve.length > 1) {
-      this.find(".af-taught").hidden = false;
-      this.curve = reply;
-      this.drawCurve();
-    }
-    if (reply.stage === "done") this.finished(reply);
-  }
-
-  drawCurve() {
-    const told = lossInWords(this.curve);
-    this.find(".af-loss").replaceChildren(lossCurve(this.curve));
-    this.find(".af-loss-told + .af-save").hidden = false;
-    this.find(".af-loss").setAttribute("aria-label", told);
-    this.find(".af-loss-told").textContent = told;
-  }
-
-  finished(reply) {
-    this.done = reply;
+    this.outcome.progress(reply);
+    if (reply.stage !== "done") return;
     this.working(false);
-    const names = [...new Set(reply.labels)];
-    const words = reply.labels.map((label, i) => `${label}\nnow taken for ${reply.predictions[i]}, ${(100 * reply.confidence[i]).toFixed(0)} %`);
-    const alt = `Map of your ${reply.labels.length} examples (PCA).`;
-    this.map.choose([]);
-    this.find(".af-own-told + .af-save").hidden = false;
-    this.map.show({ points: reply.points, told: words, marks: () => reply.labels.map((label) => classMark(names.indexOf(label))), alt, own: null });
-    const legend = part("span", "af-classes-key");
-    names.forEach((name, i) => {
-      const entry = part("span", "af-class");
-      entry.append(mark(classMark(i)), part("span", "", name));
-      legend.append(entry);
-    });
-    const close = Math.round(reply.purity * reply.counted);
-    this.find(".af-own-told").replaceChildren(
-      legend, document.createTextNode(`Nearest other example of the same class: ${close} of ${reply.counted} (chance ${(reply.blind * reply.counted).toFixed(1)}).`),
-    );
-    this.result(reply);
+    this.outcome.finished(reply);
     this.host.dataset.taught = reply.choice[1];
     this.say(`Learnt in ${reply.seconds.toFixed(1)} s.`);
-  }
-
-  result(reply) {
-    const card = this.find(".af-result");
-    card.hidden = false;
-    card.querySelector("p").textContent = `The page now listens with “${reply.choice[0]}”: what it says of the sound on the page stands above. `
-      + "Try a sound that it has not learnt from: drop or record one on the left, or go to Live."; // prettier-ignore
-    const link = part("a", "af-button af-download", "Download the checkpoint");
-    Object.assign(link, { href: new URL(`taught/${reply.choice[1]}.zip`, import.meta.url), download: "taught.zip" });
-    link.title = "config.json, model.safetensors and README.md; unpacked, `audioformer classify --checkpoint taught` takes it";
-    const tools = card.querySelector(".af-controls");
-    tools.replaceChildren(link);
-    for (const name of ["Listen", "Live"]) {
-      const tab = [...document.querySelectorAll("#af-rooms [role=tab]")].find((one) => one.textContent.trim() === name);
-      if (!tab) continue;
-      tools.append(button(`To ${name}`, "", () => tab.click()));
-    }
+    this.model = await fetch(modelAddress(reply.choice[1])).then((answer) => (answer.ok ? answer.blob() : null), () => null);
+    this.changed();
   }
 }

@@ -3,6 +3,7 @@ import { tabs } from "./permalink.js";
 import { part } from "./parts.js";
 
 const PATIENCE_MS = 8000;
+const GAP = 12;
 
 export class Tour {
   // steps: [{room, at, title, text, notebook}]; those whose room this installation lacks are left out.
@@ -89,22 +90,33 @@ export class Tour {
     next.focus({ preventScroll: true });
   }
 
-  // The ring around the part of the page, the box below it, above it, or in the corner.
+  // The ring around the part of the page, the box beside it: where it covers least of what it speaks of.
   place() {
-    const gap = 10;
     const target = this.target?.isConnected ? this.target.getBoundingClientRect() : null;
     this.ring.hidden = !target;
     if (!target || innerWidth < 560) this.box.removeAttribute("style"); // the style sheet puts it at the bottom
     if (!target) return;
     Object.assign(this.ring.style, { left: `${target.left - 5}px`, top: `${target.top - 5}px`, width: `${target.width + 10}px`, height: `${target.height + 10}px` });
     if (innerWidth < 560) return;
-    const { offsetWidth: width, offsetHeight: height } = this.box;
-    const below = target.bottom + gap + height < innerHeight;
-    const above = target.top - gap - height > 0;
-    const top = below ? target.bottom + gap : above ? target.top - gap - height : innerHeight - height - 16;
-    const left = Math.min(Math.max(target.left, 12), innerWidth - width - 12);
-    Object.assign(this.box.style, { top: `${top}px`, left: `${below || above ? left : innerWidth - width - 16}px`, right: "auto", bottom: "auto" });
+    const [left, top] = beside(target, this.box.offsetWidth, this.box.offsetHeight);
+    Object.assign(this.box.style, { top: `${top}px`, left: `${left}px`, right: "auto", bottom: "auto" });
   }
+}
+
+// [left, top] of a box beside a part of the page: below, above, right or left of it, or in a corner, where it hides least of it.
+function beside(target, width, height) {
+  const fit = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
+  const [across, down] = [fit(target.left, GAP, innerWidth - width - GAP), fit(target.top, GAP, innerHeight - height - GAP)];
+  const [right, bottom] = [innerWidth - width - GAP, innerHeight - height - GAP];
+  const places = [
+    [across, target.bottom + GAP], [across, target.top - GAP - height], [target.right + GAP, down], [target.left - GAP - width, down],
+    [GAP, bottom], [right, bottom], [GAP, GAP], [right, GAP],
+  ].map(([x, y]) => [fit(x, GAP, right), fit(y, GAP, bottom)]); // prettier-ignore
+  const hidden = ([x, y]) => {
+    const [wide, high] = [Math.min(x + width, target.right) - Math.max(x, target.left), Math.min(y + height, target.bottom) - Math.max(y, target.top)];
+    return wide > 0 && high > 0 ? wide * high : 0;
+  };
+  return places.reduce((best, one) => (hidden(one) < hidden(best) ? one : best));
 }
 
 // The first part that a selector names, once it is on the screen; null if it does not come.

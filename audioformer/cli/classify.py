@@ -27,6 +27,13 @@ def add_verbs(verbs) -> None:
     add_options(classify, {"--top-k": (at_least_one, "K", "labels to show for each file", 5)})
     add_codings(classify)
     about = (
+        "also write which label from when to when, for Audacity; OUT.selections.txt: for Raven; of several files: a "
+        "folder, "
+        "in which each gets a NAME.txt"
+    )
+    classify.add_argument("--labels", metavar="OUT.txt", help=about)
+    add_options(classify, {"--threshold": (float, "P", "with --labels: probability from which a moment gets one", 0.5)})
+    about = (
         "Write one vector for each file. OUT.npz holds `files` (n) and `embeddings` (n, D); with --frames `embeddings` "
         "(sum of T, D), `clip` (which file) and `time_s` (middle of the frame, seconds). OUT.safetensors holds the "
         "same, the file names in its metadata; OUT.npy the matrix alone."
@@ -95,17 +102,49 @@ def run_classify(arguments: argparse.Namespace) -> Result:
     from audioformer.evaluation.codings import classify_codings
 
     classifier, each = open_classifier(arguments), _Each(arguments.files)
+    _check_labels(arguments)
     answers, blocks = [], []
     for file, prediction in each.results(
         lambda file: classify_codings(classifier, file, arguments.codings, arguments.top_k)
     ):
         note_all(file, prediction.notes)
         answers.append(entry := prediction.to_dict(file))
+        if arguments.labels:
+            entry["moments"] = _write_labels(arguments, classifier, file)
         rows = [[f"{100 * label['probability']:5.1f} %", label["label"]] for label in entry["labels"]]
         if prediction.answer != prediction.labels[0]:
             rows = [[prediction.answer, f"{prediction.level_db:.0f} dB"]]
         blocks.append(f"{printable(file)}  ({entry['duration_s']:.2f} s, {entry['checkpoint']})\n" + table(rows, "  "))
     return Result(answers, "\n".join(blocks), each.status)
+
+
+def _check_labels(arguments: argparse.Namespace) -> None:
+    if not arguments.labels:
+        return
+    if len(arguments.files) > 1 and Path(arguments.labels).suffix:
+        raise AudioformerError(f"{arguments.labels}: {len(arguments.files)} files need a folder for their label tracks")
+    names = [Path(file).stem for file in arguments.files]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise AudioformerError(f"two files are called {twice}; their label tracks would be one: classify them apart")
+
+
+def _write_labels(arguments: argparse.Namespace, classifier, file: str) -> list[dict]:
+    """The label track of a file; returns its moments."""
+    from dataclasses import asdict
+
+    from audioformer.explain.label_tracks import audacity, label_track, raven
+    from audioformer.files import atomic_path
+
+    moments, path = label_track(classifier, file, arguments.threshold), Path(arguments.labels)
+    if not path.suffix:
+        path = path / f"{Path(file).stem}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for_raven = path.name.endswith(".selections.txt")
+    text = raven(moments, Path(file).name, classifier.codec.sample_rate) if for_raven else audacity(moments)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return [asdict(moment) for moment in moments]
 
 
 def run_embed(arguments: argparse.Namespace) -> Result:

@@ -40,6 +40,11 @@ def add_verbs(verbs) -> None:
     add_codings(parser)
     about = "also write the score into the checkpoint's config.json and model card"
     parser.add_argument("--record", metavar="TITLE", help=about)
+    about = (
+        "also keep what it says of each clip in held_out.json of NAME, the checkpoint that the same recipe gave on all "
+        "folds: the app's room Results shows what is taken for what, and how much the probabilities mean"
+    )
+    parser.add_argument("--held-out", metavar="NAME", help=about)
 
 
 def run(arguments: argparse.Namespace) -> Result:
@@ -55,7 +60,8 @@ def run(arguments: argparse.Namespace) -> Result:
         if arguments.calibrate:
             foreign = open_dataset("folder", arguments.foreign) if arguments.foreign else None
             return _calibrate(arguments, *calibrate(classifier, dataset, foreign, progress.count))
-        report = evaluate(classifier, dataset, progress.count, arguments.codings)
+        held_out = arguments.held_out
+        report = evaluate(classifier, dataset, progress.count, arguments.codings, clip_by_clip=bool(held_out))
     for clip, sentences in report["notes"].items():
         note_all(clip, sentences)
     if report["left_out"]:
@@ -64,6 +70,11 @@ def run(arguments: argparse.Namespace) -> Result:
     settings = {name: getattr(arguments, name) for name in ("dataset", "root", "folds", "split", "codings")}
     seconds = round(time.monotonic() - started, 3)
     document = {**report, "checkpoint": classifier.name, **settings, "seconds": seconds, "command": _command(arguments)}
+    if held_out:
+        from audioformer.evaluation.held_out import add_held_out
+
+        n = add_held_out(held_out, document.pop("clips"), classifier.label_names, f"{_command(arguments)} --held-out")
+        note(f"{n} clips in held_out.json of {held_out}")
     if arguments.record:
         from audioformer.evaluation.scores import add_score
 

@@ -36,6 +36,7 @@ def evaluate(
     dataset: AudioDataset,
     progress: Callable[[int, int], None] | None = None,
     codings: int = 1,
+    clip_by_clip: bool = False,
 ) -> dict:
     """Classify a data set and compare.
 
@@ -48,6 +49,7 @@ def evaluate(
         dataset: whole or selected.
         progress: called with (clips done, clips in all).
         codings: how often each clip is coded, see `codings.codings_of`; event times come from the first.
+        clip_by_clip: also return "clips", {"id", "truth", "probabilities"} of each; one label a clip only.
 
     Returns:
         "metric" (its value), "metric_name" ("accuracy" or "mAP"), the same value under that name, further figures with
@@ -78,6 +80,11 @@ def evaluate(
             probabilities, np.array([known[clip.labels[0]] for clip in clips]), classifier.label_names
         )
     value, name = report.pop("score"), report.pop("metric")
+    if clip_by_clip:
+        if several:
+            raise AudioformerError("clip by clip needs one label a clip; leave --held-out away")
+        rows = zip(clips, probabilities.tolist(), strict=True)
+        report["clips"] = [{"id": c.id, "truth": known[c.labels[0]], "probabilities": row} for c, row in rows]
     left_out = Counter(label for clip in dataset for label in clip.labels if label not in known)
     return {"metric": value, "metric_name": name, **report, "left_out": dict(left_out), "notes": notes}
 

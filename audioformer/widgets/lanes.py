@@ -39,7 +39,7 @@ def wave(samples, sound: str = "original") -> dict:
     """
     loudest = float(np.abs(np.asarray(samples)).max())
     alt = f"Waveform; its largest amplitude is {loudest:.2f} of full scale."
-    shown = {"name": "Amplitude", "short": "Amp.", "weight": 0.22, "alt": alt, "ticks": [[0.5, "0"]]}
+    shown = {"name": "Waveform", "about": "air pressure over time", "weight": 0.22, "alt": alt, "ticks": [[0.5, "0"]]}
     return {"id": "wave", "kind": "wave", "sound": sound, **shown}
 
 
@@ -135,7 +135,7 @@ def mel(samples, sample_rate: int) -> dict:
     lane = picture(
         values,
         step * MEL_HOP / sample_rate,
-        name="Frequency (Hz)",
+        name="Spectrogram",
         unit="dB",
         start_s=-MEL_HOP / sample_rate / 2,
         weight=0.34,
@@ -146,7 +146,7 @@ def mel(samples, sample_rate: int) -> dict:
         ticks=ticks,
         alt=f"Log-mel spectrogram in {N_MELS} bands; the loudest cell is near {loudest:.0f} Hz.",
     )
-    return {**lane, "short": "Hz"}
+    return {**lane, "about": "Hz"}
 
 
 def codes(codes, frame_rate: float, ranks=None, marks=None, id: str | None = "codes") -> dict:
@@ -177,7 +177,8 @@ def codes(codes, frame_rate: float, ranks=None, marks=None, id: str | None = "co
     return {
         "id": id,
         "kind": "codes",
-        "name": "Codebook",
+        "name": "Codes",
+        "about": "a row for each codebook",
         "weight": 0.34,
         "alt": alt,
         "codes": grid.tolist(),
@@ -232,6 +233,7 @@ def lines(
         "id": id,
         "kind": "lines",
         "name": name,
+        "about": unit,
         "unit": unit,
         "weight": weight,
         "alt": alt,
@@ -278,7 +280,8 @@ def scores(
         shown = [names[index] for index in np.nan_to_num(values).mean(0).argsort()[::-1]]
     series = [(name.replace("_", " "), values[:, names.index(name)]) for name in shown[:top_k]]
     alt = f"Scores of {len(series)} labels over time, {', '.join(name for name, _ in series)}; no line: silence."
-    return lines(series, 1 / frame_rate, name="Score", alt=alt, id="scores")
+    lane = lines(series, 1 / frame_rate, name="Score", alt=alt, id="scores")
+    return {**lane, "about": "of each half second alone"}
 
 
 def events(known: Iterable[tuple[str, float, float]]) -> dict:

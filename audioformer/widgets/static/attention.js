@@ -1,7 +1,7 @@
 // Attention of one window: all heads small (layers down, heads across), one head as a time x time map.
 // Rows of a map are the moments that look, columns the moments looked at. Levels are the square root of the weight over
 // the largest weight of the map, so that small weights stay visible.
-import { isDark, look as colourNow, onLook, ramp } from "./colours.js";
+import { axisFont, isDark, look as colourNow, onLook, ramp } from "./colours.js";
 import { unpack } from "./lanes.js";
 import { pictures, saveMenu } from "./save.js";
 
@@ -141,7 +141,7 @@ export class AttentionView {
       const colours = colourNow();
       context.imageSmoothingEnabled = false;
       context.drawImage(this.find(".af-square canvas"), 0, 0, map.side, map.side, left, top, side, side);
-      Object.assign(context, { font: "12px system-ui, sans-serif", fillStyle: colours.ink, textBaseline: "alphabetic", textAlign: "left" });
+      Object.assign(context, { font: axisFont(), fillStyle: colours.ink, textBaseline: "alphabetic", textAlign: "left" });
       context.fillText(`${title} · brightest: ${(100 * map.top).toFixed(1)} % of the look`, left, 18);
       context.fillStyle = colours.soft;
       for (const place of [0, 0.25, 0.5, 0.75, 1]) {

@@ -8,8 +8,8 @@ const LINES = {
   dark: ["#56b4e9", "#e69f00", "#2fc79b", "#e29bc4", "#f0803c", "#aaaaaa"],
 };
 const LOOKS = {
-  light: { ink: "#1f2933", soft: "#52606d", grid: "#d9e0e7", ground: "#ffffff", blue: "#0072b2", warm: "#d55e00" },
-  dark: { ink: "#e6ebf0", soft: "#a3b1bf", grid: "#2f3b47", ground: "#1a212a", blue: "#56b4e9", warm: "#f0803c" },
+  light: { ink: "#1f2933", soft: "#52606d", grid: "#d9e0e7", ground: "#ffffff", blue: "#0072b2", warm: "#c24e00", veil: "#b4bcc5" },
+  dark: { ink: "#e6ebf0", soft: "#a3b1bf", grid: "#2f3b47", ground: "#1a212a", blue: "#56b4e9", warm: "#f0803c", veil: "#11161c" },
 };
 export const DASHES = [[], [6, 3], [2, 2], [7, 3, 2, 3], [10, 4]];
 
@@ -23,6 +23,11 @@ export function ramp(name) {
     const low = Math.min(Math.floor(place), stops.length - 2);
     return stops[low].map((value, channel) => Math.round(value + (stops[low + 1][channel] - value) * (place - low)));
   });
+}
+
+// Of what is written on a canvas: as large as the axes of the style sheet.
+export function axisFont() {
+  return `${getComputedStyle(document.body).getPropertyValue("--af-small").trim() || "13px"} system-ui, sans-serif`;
 }
 
 // The app and notebooks say it on the body: Gradio by a class, JupyterLab by an attribute.

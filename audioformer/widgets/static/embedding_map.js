@@ -4,6 +4,7 @@ import { look, onLook, ramp } from "./colours.js";
 
 const SIDE = 400; // of the drawing, in its own units
 const EDGE = 18;
+const [TITLE_HIGH, KEY_HIGH, KEY_COLUMNS] = [28, 17, 4]; // of a saved drawing
 const NEAR = 16; // how close a pointer has to be, in the drawing's units
 const SVG = "http://www.w3.org/2000/svg";
 const SHAPES = [
@@ -200,8 +201,8 @@ export class EmbeddingMap {
     if (best !== null) this.point(best);
   }
 
-  // The drawing as an SVG file's text.
-  save() {
+  // The drawing as an SVG file's text, with a title above and what the marks mean below: key is [{text, mark}]. It stays a square.
+  save({ title: heading = "", key = [] } = {}) {
     const copy = this.svg.cloneNode(true);
     for (const [from, to] of [...this.svg.querySelectorAll(".af-dot")].map((dot, i) => [dot, copy.querySelectorAll(".af-dot")[i]])) {
       to.setAttribute("transform", from.style.transform.replaceAll("px", ""));
@@ -214,8 +215,28 @@ export class EmbeddingMap {
     const title = svgPart("title", {});
     title.textContent = this.shown.alt;
     copy.prepend(title);
+    if (heading || key.length) caption(copy, heading, key);
     return new XMLSerializer().serializeToString(copy);
   }
+}
+
+function caption(svg, heading, key) {
+  const { ink } = look();
+  const words = (text, x, y, size) => {
+    const made = svgPart("text", { x, y, fill: ink, "font-size": size, "font-family": "system-ui, sans-serif" });
+    made.textContent = text;
+    svg.append(made);
+  };
+  const rows = Math.ceil(key.length / KEY_COLUMNS);
+  const side = SIDE + TITLE_HIGH + rows * KEY_HIGH;
+  const left = -(side - SIDE) / 2;
+  svg.setAttribute("viewBox", `${left} ${-TITLE_HIGH} ${side} ${side}`);
+  words(heading, left + 8, -TITLE_HIGH + 20, 14);
+  key.forEach(({ text, mark: { fill, shape } }, i) => {
+    const [x, y] = [left + 16 + ((i % KEY_COLUMNS) * side) / KEY_COLUMNS, SIDE + 8 + KEY_HIGH * Math.floor(i / KEY_COLUMNS)];
+    svg.append(svgPart("path", { d: shape, fill, transform: `translate(${x} ${y})` }));
+    words(text, x + 12, y + 4, 11);
+  });
 }
 
 // Whether a point lies in a closed line, by counting crossings.

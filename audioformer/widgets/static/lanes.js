@@ -3,6 +3,9 @@
 // value(lane, time, share, link), share from 0 at the top to 1 at the bottom.
 import { DASHES, ramp } from "./colours.js";
 
+// Codes are names, not amounts: the rows that correct fine detail are paler, so that they do not look like a louder spectrogram.
+const [PALE, FINE_ROWS] = [150, 0.62];
+
 export const KINDS = {
   wave: { draw: drawWave, value: (lane, time, share, link) => [`amplitude ${waveAt(lane, time, link)}`] },
   image: { draw: drawImage, value: imageValue },
@@ -45,16 +48,17 @@ function waveAt(lane, time, link) {
   return (sound?.samples[Math.round(time * sound.rate)] ?? 0).toFixed(3);
 }
 
-// Rows by columns of colours, made once: one pixel a cell.
-function pixels(lane, name, rows, columns, levels, top, flip) {
+// Rows by columns of colours, made once: one pixel a cell. pale(row): how far its colours go towards grey, 0 to 1.
+function pixels(lane, name, rows, columns, levels, top, flip, pale = () => 0) {
   if (lane.pixels) return lane.pixels;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [columns, rows];
   const picture = new ImageData(columns, rows);
   const colours = ramp(name);
   for (let row = 0; row < rows; row++) {
+    const grey = pale(row);
     for (let column = 0; column < columns; column++) {
-      const colour = colours[Math.round((levels[row * columns + column] * 255) / top)];
+      const colour = colours[Math.round((levels[row * columns + column] * 255) / top)].map((value) => value + (PALE - value) * grey);
       picture.data.set([...colour, 255], 4 * ((flip ? rows - 1 - row : row) * columns + column));
     }
   }
@@ -80,7 +84,7 @@ function drawImage(context, frame) {
 
 // A veil {start_s, step_s, shares}: what has a small share (0 to 1) is covered.
 function drawVeil(context, { veil, width, height, from, to, colours }) {
-  context.fillStyle = colours.ground;
+  context.fillStyle = colours.veil;
   veil.shares.forEach((share, index) => {
     const [left, right] = [index, index + 1].map((at) => ((veil.start_s + at * veil.step_s - from) / (to - from)) * width);
     context.globalAlpha = 0.82 * (1 - share);
@@ -105,7 +109,7 @@ function drawCodes(context, frame) {
   const { lane, width, height, from, to, colours } = frame;
   const [rows, columns] = [lane.codes.length, lane.codes[0].length];
   lane.levels ??= unpack(lane.shades);
-  paste(context, pixels(lane, "cividis", rows, columns, lane.levels, 255, false), lane, frame);
+  paste(context, pixels(lane, "cividis", rows, columns, lane.levels, 255, false, (row) => (row ? FINE_ROWS : 0)), lane, frame);
   const [cell, tall] = [(width * lane.step_s) / (to - from), height / rows];
   const x = (frameNumber) => ((frameNumber * lane.step_s - from) / (to - from)) * width;
   if (lane.marks) drawMarks(context, lane, x, tall, colours);
@@ -182,7 +186,7 @@ function drawLines(context, { lane, width, height, from, to, colours }) {
   const y = (value) => 3 + (height - 6) * (1 - (value - lane.low) / (lane.high - lane.low || 1));
   const x = (index) => ((lane.start_s + index * lane.step_s - from) / (to - from)) * width;
   for (const [value, dash] of [[lane.low, []], [lane.high, []], ...(lane.chance === null ? [] : [[lane.chance, [3, 3]]])]) {
-    context.strokeStyle = dash.length ? colours.warm : colours.grid;
+    context.strokeStyle = dash.length ? colours.soft : colours.grid;
     context.lineWidth = 1;
     context.setLineDash(dash);
     context.beginPath();

@@ -269,8 +269,9 @@ export class LiveView {
     const dropped = Math.ceil(this.lost / (Number(this.find(".af-every").value) * this.rate));
     Object.assign(this.host.dataset, { answers: this.answers, lost: this.lost, dropped, median, p95, work: work_ms });
     if (!this.on) return;
-    const late = `label ${median} ms after its sound (p95 ${p95}; the model needs ${work_ms.toFixed(0)})`;
-    this.say(this.about, `${(this.captured / this.rate).toFixed(0)} s at ${(this.rate / 1000).toFixed(1)} kHz · ${late} · ${this.answers} answers · ${dropped} chunks dropped`);
+    const lost = dropped ? ` · ${dropped} portions lost` : "";
+    this.say(this.about, `${(this.captured / this.rate).toFixed(0)} s heard · an answer ${median} ms after its sound · ${this.answers} answers${lost}`);
+    this.find(".af-pace").title = `95 of 100 answers within ${p95} ms; the model needs ${work_ms.toFixed(0)} ms; ${(this.rate / 1000).toFixed(1)} kHz`;
   }
 
   // --- pictures and sound

@@ -2,7 +2,7 @@
 import { Microphone, PAUSED, reason } from "./microphone.js";
 import { writeWav } from "./player.js";
 
-export const LONGEST_S = 5; // of an example in Teach
+export const LONGEST_S = 30;
 
 export class Recording {
   // left(seconds): how much longer it can go on. done(wav): a WAV file as bytes, or null where nothing was recorded.

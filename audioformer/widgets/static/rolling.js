@@ -1,11 +1,11 @@
 // A picture that rolls by: waveform, log-mel, codes and labels of the last seconds on one time axis, newest on the right.
 // Each lane ends where it is known: the waveform at once, codes and labels when they have come back.
-import { look, ramp } from "./colours.js";
+import { axisFont, look, ramp } from "./colours.js";
 import { unpack } from "./lanes.js";
 
-const LEFT = 64;
-const LANES = [["wave", "Amp.", 0.17], ["mel", "Frequency (Hz)", 0.37], ["codes", "Codebook", 0.3], ["labels", "Label", 0.16]]; // prettier-ignore
-const GAP = 7;
+const LEFT = 46;
+const LANES = [["wave", "Waveform", 0.17], ["mel", "Spectrogram", 0.37], ["codes", "Codes", 0.3], ["labels", "Label", 0.16]]; // prettier-ignore
+const GAP = 20; // above each lane, for its name
 const AXIS = 18;
 
 // Columns of a picture, the latest `kept` of them, in a canvas used round and round.
@@ -79,19 +79,20 @@ export class Rolling {
     this.rows = codes.rows;
     const last = this.labels[this.labels.length - 1];
     while (this.labels.length && this.labels[0].to < time_s - this.keep_s) this.labels.shift();
-    if (!heard || (last && heard.end_s <= last.to)) return null;
+    if (!heard || (last && heard.start_s + heard.end_s <= 2 * last.to)) return null;
     const { said: label, labels: [{ p }] } = heard; // prettier-ignore
     const from = last ? last.to : heard.start_s;
-    if (last?.label === label) [last.to, last.p] = [heard.end_s, p];
-    else this.labels.push({ from, to: heard.end_s, label, p });
+    const to = (heard.start_s + heard.end_s) / 2; // an answer stands at the middle of the stretch that it is about
+    if (last?.label === label) [last.to, last.p] = [to, p];
+    else this.labels.push({ from, to, label, p });
     if (!this.names.includes(label)) this.names.push(label);
     return last?.label === label ? null : this.labels[this.labels.length - 1];
   }
 
   // Boxes of the lanes from top to bottom.
   boxes(height) {
-    const tall = height - AXIS - GAP * LANES.length;
-    let top = 0;
+    const tall = height - AXIS - GAP * LANES.length - 4;
+    let top = GAP - 3;
     return LANES.map(([kind, name, weight]) => {
       const box = { kind, name, top, height: weight * tall };
       top += box.height + GAP;
@@ -138,14 +139,12 @@ export class Rolling {
     context.restore();
     context.save();
     context.fillStyle = colours.soft;
-    context.font = "11.5px system-ui, sans-serif";
-    context.translate(10, top + height / 2);
-    context.rotate(-Math.PI / 2);
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    if (height > 30) context.fillText(height < 6.4 * name.length ? name.slice(0, Math.floor(height / 7)) : name, 0, 0);
+    context.font = axisFont();
+    context.textBaseline = "bottom";
+    context.fillText(name, 0, top - 2);
     context.restore();
-    const rows = Array.from({ length: this.rows }, (_, row) => [1 - (row + 0.5) / this.rows, row + 1]).filter((_, row) => this.rows <= 8 || row % 4 === 0);
+    const every = Math.max(this.rows <= 8 ? 1 : 4, Math.ceil((14 * this.rows) / height)); // as many as there is room for
+    const rows = Array.from({ length: this.rows }, (_, row) => [1 - (row + 0.5) / this.rows, row + 1]).filter((_, row) => row % every === 0);
     if (kind === "codes") this.numbers(context, frame, rows);
     if (kind === "mel") this.numbers(context, frame, this.ticks);
   }
@@ -161,7 +160,7 @@ export class Rolling {
   }
 
   drawLabels(context, { top, height, from, to, colours }, x) {
-    context.font = "12px system-ui, sans-serif";
+    context.font = axisFont();
     context.textBaseline = "middle";
     for (const { from: start, to: end, label, p } of this.labels) {
       if (end < from || start > to) continue;
@@ -174,15 +173,15 @@ export class Rolling {
       context.fillStyle = colour;
       context.fillRect(left, top, 2, height);
       context.fillStyle = colours.ink;
-      const text = `${label} ${(100 * p).toFixed(0)} %`;
-      if (context.measureText(text).width < right - left - 8) context.fillText(text, left + 6, top + height / 2);
+      const text = [`${label} ${(100 * p).toFixed(0)} %`, label].find((one) => context.measureText(one).width < right - left - 6);
+      if (text) context.fillText(text, left + 4, top + height / 2);
     }
   }
 
   // Numbers beside a lane: [share of its height, text].
   numbers(context, { top, height, colours }, ticks) {
     context.fillStyle = colours.soft;
-    context.font = "11px system-ui, sans-serif";
+    context.font = axisFont();
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (const [share, text] of ticks) context.fillText(text, LEFT - 5, top + (1 - share) * height);
@@ -191,13 +190,13 @@ export class Rolling {
 
   axis(context, { width, from, to, colours }, top) {
     context.fillStyle = colours.soft;
-    context.font = "11px system-ui, sans-serif";
+    context.font = axisFont();
     context.textAlign = "center";
     context.textBaseline = "top";
     const step = width / (to - from) < 45 ? 2 : 1;
     for (let time = Math.ceil(from / step) * step; time < to - 0.1; time += step) {
       const x = LEFT + ((time - from) / (to - from)) * width;
-      context.fillRect(x, top - GAP, 1, 4);
+      context.fillRect(x, top - 6, 1, 4);
       context.fillText(`${time} s`, Math.max(x, LEFT + 8), top);
     }
     context.textAlign = "left";

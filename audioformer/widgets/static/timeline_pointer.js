@@ -103,7 +103,7 @@ function putBox(timeline, box, { lane, row, canvas }, low, high, first, last) {
   const tall = canvas.clientHeight / lane.codes.length;
   box.hidden = left + width < 0 || left > canvas.clientWidth;
   Object.assign(box.style, {
-    left: `${left}px`, width: `${width}px`, top: `${row.offsetTop + (low - 1) * tall}px`, height: `${(high - low + 1) * tall}px`,
+    left: `${left}px`, width: `${width}px`, top: `${row.offsetTop + canvas.offsetTop + (low - 1) * tall}px`, height: `${(high - low + 1) * tall}px`,
   });
 }
 

@@ -1,5 +1,5 @@
 // The lanes of a time line on the page: a name, ticks, a canvas and a legend each, and the axis below them all.
-import { DASHES } from "./colours.js";
+import { DASHES, axisFont } from "./colours.js";
 import { part } from "./dom.js";
 import { KINDS } from "./lanes.js";
 
@@ -11,8 +11,9 @@ export function laneRow(lane) {
   row.dataset.lane = lane.id ?? "";
   row.dataset.kind = lane.kind;
   row.style.flexGrow = 100 * lane.weight; // shares of the whole height, whatever they add up to
-  const [name, ticks, canvas] = [part("div", "af-lane-name", lane.name), part("div", "af-ticks"), part("canvas")];
-  name.title = lane.name;
+  const [name, ticks, canvas] = [part("div", "af-lane-name"), part("div", "af-ticks"), part("canvas")];
+  name.append(part("b", "", lane.name), part("span", "", lane.about ? ` ${lane.about}` : ""));
+  name.title = [lane.name, lane.about].filter(Boolean).join(" ");
   for (const [place, text] of lane.ticks ?? []) {
     const tick = part("span", "", text);
     tick.style.bottom = `${place * 100}%`;
@@ -20,10 +21,7 @@ export function laneRow(lane) {
     ticks.append(tick);
   }
   row.append(name, ticks, canvas);
-  const named = lane.lines?.length > 1 || Boolean(lane.legend);
-  if (named) row.append(legend(lane));
-  row.classList.toggle("af-low", Boolean(lane.points)); // where nothing is drawn
-  row.classList.toggle("af-named", named && !lane.points); // the names stand above the lines
+  if (lane.lines?.length > 1 || lane.legend) row.append(legend(lane));
   return { lane, row, canvas };
 }
 
@@ -31,8 +29,6 @@ export function laneRow(lane) {
 export function drawRow({ lane, row, canvas }, frame) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   if (!width || !height) return; // in a hidden room
-  const short = lane.short && height < 6.4 * lane.name.length;
-  row.firstElementChild.textContent = short ? lane.short : lane.name;
   const ticks = [...row.querySelectorAll(".af-ticks span")];
   const every = lane.codes ? Math.ceil((TICK_PX * ticks.length) / height) : 1; // as many names of rows as there is room for
   ticks.forEach((tick, place) => (tick.hidden = place % every > 0));
@@ -55,7 +51,7 @@ function drawAxis(context, { width, from, to, colours }) {
   const wanted = (to - from) / Math.max(2, width / 90);
   const step = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10].find((size) => size >= wanted) ?? 20;
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  context.font = "11px system-ui, sans-serif";
+  context.font = axisFont();
   context.fillStyle = context.strokeStyle = colours.soft;
   context.textBaseline = "top";
   for (let time = Math.ceil(from / step - 1e-6) * step; time <= to + 1e-6; time += step) {

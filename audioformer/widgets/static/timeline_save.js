@@ -1,4 +1,5 @@
 // What a time line saves: its picture, its values, the sound of the selected stretch.
+import { axisFont } from "./colours.js";
 import { writeWav } from "./player.js";
 import { quoted } from "./save.js";
 import { drawLane } from "./timeline_rows.js";
@@ -15,16 +16,11 @@ export function lanesPicture(timeline) {
       context.translate(left, top);
       drawLane(context, { ...frame, lane, width: canvas.clientWidth, height: canvas.clientHeight });
       context.restore();
-      Object.assign(context, { font: "11px system-ui, sans-serif", fillStyle: colours.soft, textBaseline: "alphabetic", textAlign: "right" });
+      Object.assign(context, { font: axisFont(), fillStyle: colours.soft, textBaseline: "alphabetic", textAlign: "right" });
       for (const [place, text] of lane.ticks ?? []) context.fillText(text, left - 6, top + height * (1 - place) + 4);
       if (lane.lines?.length > 1) writeNames(context, lane, left + 6, top + 12, colours);
-      context.save();
-      context.translate(12, top + height / 2);
-      context.rotate(-Math.PI / 2);
-      context.textAlign = "center";
-      context.fillStyle = colours.soft;
-      if (lane.name) context.fillText(lane.name, 0, 0);
-      context.restore();
+      Object.assign(context, { textAlign: "left", fillStyle: colours.ink });
+      context.fillText([lane.name, lane.about].filter(Boolean).join(" "), 0, row.offsetTop + 12);
     }
   };
   return { width: plot.clientWidth, height: plot.clientHeight, alt: timeline.lanes.map((lane) => lane.alt).join(" "), draw };
