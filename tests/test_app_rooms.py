@@ -229,7 +229,7 @@ def test_every_room_fits_a_phone_in_the_dark(browser, address):
         "(name) => [...document.querySelectorAll('#af-rooms [role=tab]')]"
         ".find((tab) => tab.innerText.trim() === name).click()"
     )
-    for room in ("Listen", "Mask", "Attention", "Why", "Map", "Live", "Teach", "Results"):
+    for room in ("Listen", "Mask", "Attention", "Why", "Map", "Sight", "Live", "Teach", "Results"):
         tab.page.evaluate(script, room)
         if room != "Listen":
             answered = "" if room == "Live" else "[data-answer]"

@@ -8,7 +8,7 @@ const TEMPLATE = `
   <div class="af-controls" role="group" aria-label="The scene">
     <button type="button" class="af-play af-run">Play</button>
     <button type="button" class="af-button af-new">Another scene</button>
-    <label>veil <input type="range" class="af-veil" min="0" max="100" value="90" aria-label="How dark the picture is where the sound does not point, percent"></label>
+    <label>veil <input type="range" class="af-veil" min="0" max="100" value="80" aria-label="How dark the picture is where the sound does not point, percent"></label>
     <label>time <input type="range" class="af-time" min="0" max="14" value="0" aria-label="Moment, fifths of a second"><output>0.0 s</output></label>
   </div>
   <div class="af-duo">

@@ -2,7 +2,7 @@
 
     teaching.answers   what an exercise is, and how an answer differs from the right one
     teaching.players   sample, trimmed, listen, show, slider, button, explore, watch, budget
-    teaching.n00_ready ... n16_scale   the exercises and questions of one notebook each
+    teaching.n00_ready ... n17_sight   the exercises and questions of one notebook each
 
 A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
 prints a tick when it is right.

@@ -22,7 +22,7 @@
 # |---|---|---|
 # | **two hours** (a taster) | [00] · [01] · [03] · [06] | 105 |
 # | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 260 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 580 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 615 |
 # | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 185 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
@@ -44,6 +44,7 @@
 # [14]: 14_live.ipynb
 # [15]: 15_your_own_sounds.ipynb
 # [16]: 16_beyond_the_laptop.ipynb
+# [17]: 17_sound_and_sight.ipynb
 
 # %%
 import audioformer as af
@@ -86,6 +87,7 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # | [14] | Can a model listen while the sound is still coming in? | 30 | 01, 09 |
 # | [15] | Can it learn my sounds? | 40 | 09 |
 # | [16] | What changes when there are two million clips? | 40 | 08, 09 |
+# | [17] | Can a machine learn to listen by watching? | 35 | 07 |
 #
 # On the shorter paths some "needs" are left out; what is missing is said in a sentence where it matters.
 #
@@ -117,3 +119,4 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # [14]: 14_live.ipynb
 # [15]: 15_your_own_sounds.ipynb
 # [16]: 16_beyond_the_laptop.ipynb
+# [17]: 17_sound_and_sight.ipynb
