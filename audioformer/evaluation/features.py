@@ -260,7 +260,7 @@ def summarise(frames: Tensor) -> Tensor:
 
     A step leads from a frame to the fourth after it, 53 ms at 75 frames a second: its deviation tells a sound that
     changes fast from one that changes slowly, which have the same mean and deviation. 0 for five frames and fewer.
-    Ours; it brings three points in 100 to a linear layer on ESC-10 and on digits (results/pretraining.md).
+    Ours; it brings two points in 100 to a linear layer on ESC-10 (results/pretraining.md).
     """
     steps = frames[:, STEP:] - frames[:, :-STEP]
     spread = steps.std(1, correction=0) if steps.shape[1] else torch.zeros_like(frames[:, 0])
