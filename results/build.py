@@ -177,7 +177,8 @@ def summary() -> str:
         "Ahead of the classic method by about one standard error over the folds. [Recipes](results/recipes.md)",
         f"Some voices are much harder than others; known speakers {known['value']:.3f}. [Recipes](results/recipes.md)",
         "Synthetic sound only: this says nothing about recordings. [Recipes](results/recipes.md)",
-        "With models and data of this size pre-training shows no gain. [Ablation](results/ablation.md)",
+        "400 steps on few clips: hardly trained, no gain ([ablation](results/ablation.md)). Trained for longer on "
+        "hours of sound, it gains ([pre-training](results/pretraining.md)).",
         f"On one kind of processor; {second[0]} to {second[1]} times on another. [Speed](results/speed.md)",
     ]
     head = ["what", "result", "chance", "classic method", "what to keep in mind"]
