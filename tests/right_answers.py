@@ -12,6 +12,8 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch.nn import functional as F
 
+from audioformer.attention import rotary_table, rotate
+
 
 def nearest(latents, codebook):
     return torch.cdist(latents, codebook).argmin(1)
@@ -207,6 +209,45 @@ def tone(frequency_hz, duration_s, rate_hz, wave=np.sin, level=0.3):
     return level * wave(2 * np.pi * frequency_hz * times)
 
 
+def contrast_both_ways(scores, temperature):
+    own = torch.arange(len(scores))
+    return (F.cross_entropy(scores / temperature, own) + F.cross_entropy(scores.T / temperature, own)) / 2
+
+
+def best_place_loops(sound, places):
+    best = [
+        max(float(F.cosine_similarity(moment, one, dim=0)) for one in row)
+        for moment, row in zip(sound, places, strict=True)
+    ]
+    return sum(best) / len(best)
+
+
+def batch_lists(rows, codebook_size):
+    longest = max(len(row) for row in rows)
+    pad, boa, eoa = codebook_size, codebook_size + 1, codebook_size + 2
+    return [[boa, *row.tolist(), eoa] + [pad] * (longest - len(row)) for row in rows]
+
+
+def attend_sdpa(q, k, v, padding):
+    table = rotary_table(q.shape[1], q.shape[2])
+    return F.scaled_dot_product_attention(rotate(q, table), rotate(k, table), v, attn_mask=~padding[:, None])
+
+
+def hide_clone(tokens, hidden, mask):
+    shown = tokens.clone()
+    shown[hidden] = mask
+    return shown
+
+
+def crossing_backwards(labels, first, second):
+    found = 0
+    for n, a, b in reversed(list(zip(labels, first, second, strict=True))):
+        if b < a:
+            break
+        found = n
+    return found
+
+
 RIGHT = {
     "ready.duration": {"float": lambda n, rate: float(n) / rate, "tensor": lambda n, rate: torch.tensor(n) / rate},
     "ready.tone": {
@@ -330,5 +371,20 @@ RIGHT = {
     },
     "scale.code_bytes": {"formula": lambda seconds, k: 2 * k * math.ceil(75 * seconds)},
     "scale.shard": {"tuple": lambda n, shards, i: (n * i // shards, n * (i + 1) // shards)},
+    "sight.contrast": {"cross_entropy": contrast_both_ways},
+    "sight.mix": {
+        "other algebra": lambda x, w: (x.roll(-1, 0).exp() + w[:, None, None] * (x.exp() - x.roll(-1, 0).exp())).log()
+    },
+    "sight.best_place": {"loops": best_place_loops},
+    "small.codes": {"loops": residual_loops},
+    "small.batch": {"lists": batch_lists},
+    "small.attend": {"torch's own": attend_sdpa},
+    "small.hide": {"clone": hide_clone},
+    "small.loss": {"loops": mask_loss_loops},
+    "small.pooled": {"loop": lambda h, pad: torch.stack([h[b][~pad[b]].mean(0) for b in range(len(h))])},
+    "help.interval": {
+        "numpy": lambda values: (np.mean(values.numpy()), 1.96 * np.std(values.numpy(), ddof=1) / len(values) ** 0.5)
+    },
+    "help.crossing": {"backwards": crossing_backwards},
     "scale.precision": {"loop": lambda truth, scores: precision(scores, truth)},
 }

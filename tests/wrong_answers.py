@@ -10,7 +10,10 @@ import math
 import numpy as np
 import torch
 from right_answers import (
+    attend_sdpa,
+    contrast_both_ways,
     contrast_loops,
+    crossing_backwards,
     integral_at,
     late_loop,
     nearest,
@@ -325,6 +328,58 @@ WRONG = {
         "remainder lost": lambda n, shards, i: (i * (n // shards), (i + 1) * (n // shards)),
         "last one small": lambda n, shards, i: (i * math.ceil(n / shards), min(n, (i + 1) * math.ceil(n / shards))),
         "range": lambda n, shards, i: range(n * i // shards, n * (i + 1) // shards),
+    },
+    "sight.contrast": {
+        "one way": lambda scores, t: F.cross_entropy(scores / t, torch.arange(len(scores))),
+        "times temperature": lambda scores, t: contrast_both_ways(scores, 1 / t),
+        "sum of both": lambda scores, t: 2 * contrast_both_ways(scores, t),
+    },
+    "sight.mix": {
+        "logarithms mixed": lambda x, w: w[:, None, None] * x + (1 - w[:, None, None]) * x.roll(-1, 0),
+        "the clip before": lambda x, w: (
+            w[:, None, None] * x.exp() + (1 - w[:, None, None]) * x.roll(1, 0).exp()
+        ).log(),
+        "energies given back": lambda x, w: w[:, None, None] * x.exp() + (1 - w[:, None, None]) * x.roll(-1, 0).exp(),
+    },
+    "sight.best_place": {
+        "all places": lambda x, y: F.cosine_similarity(x[:, None], y, dim=-1).mean(),
+        "best moment": lambda x, y: F.cosine_similarity(x[:, None], y, dim=-1).amax(0).mean(),
+        "length counts": lambda x, y: (y @ x[:, :, None])[..., 0].amax(1).mean(),
+    },
+    "small.codes": {
+        "no rest": lambda x, books: torch.stack([nearest(x, book) for book in books]),
+        "transposed": lambda x, books: residual_loops(x, books).T,
+    },
+    "small.batch": {
+        "EOA at the end": lambda rows, v: [
+            [v + 1, *row.tolist()] + [v] * (max(map(len, rows)) - len(row)) + [v + 2] for row in rows
+        ],
+        "no marks": lambda rows, v: [row.tolist() + [v] * (max(map(len, rows)) - len(row)) for row in rows],
+    },
+    "small.attend": {
+        "no order": lambda q, k, v, pad: F.scaled_dot_product_attention(q, k, v, attn_mask=~pad[:, None]),
+        "PAD too": lambda q, k, v, pad: attend_sdpa(q, k, v, pad & False),
+    },
+    "small.hide": {
+        "the others": lambda tokens, hidden, mask: torch.where(hidden, tokens, mask),
+        "zero": lambda tokens, hidden, mask: torch.where(hidden, 0, tokens),
+    },
+    "small.loss": {
+        "everywhere": lambda logits, y, mask: F.cross_entropy(logits, y),
+        "sum": lambda logits, y, mask: F.cross_entropy(logits[mask], y[mask], reduction="sum"),
+    },
+    "small.pooled": {
+        "PAD too": lambda h, padding: h.mean(1),
+        "by all positions": lambda h, padding: (h * ~padding[..., None]).sum(1) / h.shape[1],
+    },
+    "help.interval": {
+        "by n": lambda x: (x.double().mean(), 1.96 * x.double().std(correction=0) / len(x) ** 0.5),
+        "no root": lambda x: (x.double().mean(), 1.96 * x.double().std() / len(x)),
+        "of one draw": lambda x: (x.double().mean(), 1.96 * x.double().std()),
+    },
+    "help.crossing": {
+        "ahead once": lambda labels, a, b: next((n for n, x, y in zip(labels, a, b, strict=True) if y >= x), 0),
+        "the other way": lambda labels, a, b: crossing_backwards(labels, b, a),
     },
     "scale.precision": {
         "least first": lambda truth, scores: precision(-scores, truth),

@@ -65,6 +65,7 @@ def by_layer(
     *,
     x: str = "Layer (0: embeddings)",
     first: int = 0,
+    places: Sequence | None = None,
     theme: str = "light",
 ) -> go.Figure:
     """One quantity after the embeddings and after every block, or for each of other numbered things.
@@ -74,6 +75,7 @@ def by_layer(
         label: the quantity, with its unit where it has one.
         x: what is numbered.
         first: number of the first.
+        places: what stands below the values, side by side, where it does not count from `first`.
         theme: "light" or "dark".
 
     Returns:
@@ -83,9 +85,12 @@ def by_layer(
         AudioformerError: values that are not a list of finite numbers.
     """
     n_most = max((len(as_array(line, name, 1)) for name, line in values.items()), default=0)
-    figure = lines(values, list(range(first, first + n_most)), f"{x} %{{x}}<br>%{{y:.3f}}", markers=True)
+    below = list(range(first, first + n_most)) if places is None else [str(place) for place in places]
+    figure = lines(values, below, f"{x} %{{x}}<br>%{{y:.3f}}", markers=True)
     ends = "; ".join(f"{name} from {line[0]:.2f} to {line[-1]:.2f}" for name, line in values.items())
     finish(figure, f"{label} by {x.split(' (')[0].lower()}: {ends}.", x=x, y=label, theme=theme)
-    if n_most <= MOST_TICKS:
+    if places is not None:
+        figure.update_xaxes(type="category")
+    elif n_most <= MOST_TICKS:
         figure.update_xaxes(dtick=1)
     return figure.update_layout(showlegend=len(values) > 1)

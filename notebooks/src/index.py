@@ -22,7 +22,7 @@
 # |---|---|---|
 # | **two hours** (a taster) | [00] · [01] · [03] · [06] | 105 |
 # | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 260 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 615 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 710 |
 # | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 185 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
@@ -45,6 +45,8 @@
 # [15]: 15_your_own_sounds.ipynb
 # [16]: 16_beyond_the_laptop.ipynb
 # [17]: 17_sound_and_sight.ipynb
+# [18]: 18_audioformer_in_300_lines.ipynb
+# [19]: 19_when_does_pretraining_help.ipynb
 
 # %%
 import audioformer as af
@@ -88,6 +90,9 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # | [15] | Can it learn my sounds? | 40 | 09 |
 # | [16] | What changes when there are two million clips? | 40 | 08, 09 |
 # | [17] | Can a machine learn to listen by watching? | 35 | 07 |
+# | | **Capstone** | | |
+# | [18] | Can you build all of it yourself? | 60 | 01 to 09 |
+# | [19] | When does pre-training help? | 35 | 09, 13 |
 #
 # On the shorter paths some "needs" are left out; what is missing is said in a sentence where it matters.
 #
@@ -120,3 +125,5 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # [15]: 15_your_own_sounds.ipynb
 # [16]: 16_beyond_the_laptop.ipynb
 # [17]: 17_sound_and_sight.ipynb
+# [18]: 18_audioformer_in_300_lines.ipynb
+# [19]: 19_when_does_pretraining_help.ipynb
