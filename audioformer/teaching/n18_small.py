@@ -50,7 +50,7 @@ CHECKS = {
     "small.codes": Check(
         lambda: [(_numbers(7, 3), _numbers(2, 5, 3, seed=1)), (_numbers(4, 2), _numbers(3, 4, 2, seed=2))],
         lambda latents, books: quantise(latents[None], books)[0],
-        "As in 01: torch.cdist(rest, book).argmin(1) for each book, then rest = rest - book[codes]; torch.stack the rows.",
+        "As in 01: torch.cdist(rest, book).argmin(1) for each book, then rest = rest - book[codes]; stack the rows.",
         "The nearest entry of each table, for what the tables before it left over.",
     ),
     "small.batch": Check(
@@ -62,7 +62,7 @@ CHECKS = {
     "small.attend": Check(
         _attend_cases,
         _attend,
-        "Turn q and k by their positions: rotate(q, table) takes (S, d) or more. scores = q @ k.transpose(1, 2) / d**0.5; "
+        "Turn q and k by their positions: rotate(q, table) takes (S, d) or more. Scores: q @ k.transpose(1, 2) / d**0.5, "
         "masked_fill(padding[:, None], -torch.inf) before the softmax; then @ v.",
         "04 once more, for a batch: turn, compare, leave PAD out, share, mix.",
     ),

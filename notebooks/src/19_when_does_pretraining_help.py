@@ -47,8 +47,8 @@ work = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 # %% [markdown]
 # ## 1 · A curve of two points, in your head
 #
-# Somebody has ten kinds of sound. With one label each, the pre-trained model is right in 45 of 100 cases and the classic
-# method in 35; with fifty labels each, in 80 and 88.
+# Somebody has ten kinds of sound. With one label each, the pre-trained model is right in 45 of 100 cases and the
+# classic method in 35; with fifty labels each, in 80 and 88.
 #
 # *Predict first: where do the two lines cross, roughly? And which sentence is true: "pre-training helps by ten points"
 # or "pre-training hurts by eight"?*
