@@ -62,7 +62,7 @@ CHECKS = {
     "small.attend": Check(
         _attend_cases,
         _attend,
-        "Turn q and k by their positions: rotate(q, table) takes (S, d) or more. Scores: q @ k.transpose(1, 2) / d**0.5, "
+        "Turn q and k by their positions: rotate(q, table). Scores: q @ k.transpose(1, 2) / d**0.5, "
         "masked_fill(padding[:, None], -torch.inf) before the softmax; then @ v.",
         "04 once more, for a batch: turn, compare, leave PAD out, share, mix.",
     ),
