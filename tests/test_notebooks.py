@@ -109,7 +109,7 @@ def test_every_notebook_keeps_to_the_plan(name):
         assert part in text, part
     asked = [kind for kind, _ in ASKED.findall(text)]
     assert asked.count("quiz") == 3
-    assert 2 <= asked.count("check") <= (6 if name.startswith("17") else 4)
+    assert 2 <= asked.count("check") <= (6 if name.startswith("18") else 4)
     for link in re.findall(r"\]\(([^)]+\.ipynb)\)", text):
         assert (FOLDER / link).is_file(), link
 
