@@ -20,4 +20,5 @@ $AF pretrain "$OUT/fsdd-codes" --method audiovisual --preset digits --held-out-g
 
 # The grid of resolution, batch and mixing, and the controls; the map on sounds and colours that training never had.
 $AF bench sight --digits "$OUT/fsdd-codes" -o "$OUT/grid"
+$AF bench sight --digits "$OUT/fsdd-codes" --checkpoint "$OUT/sight-digits" --speakers theo -o "$OUT/digits"
 $AF bench sight --scenes "$OUT/heard-test-codes" --checkpoint "$OUT/sight-scenes" -o "$OUT/maps"

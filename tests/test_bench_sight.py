@@ -155,11 +155,16 @@ def test_the_benchmark_trains_cells_once_and_measures_a_checkpoint(home, tmp_pat
     monkeypatch.setattr(sight, "SPEAKERS_OUT", 1)
     recipe = ["--method", "audiovisual", "--preset", "test", "--set", "model.picture=scenes", "--set", "sound_s=3"]
     assert main(["pretrain", str(home / "scenes-codes"), *recipe, "-o", str(tmp_path / "model")]) == 0
-    parts = ["bench", "sight", "--digits", str(home / "digits-codes"), "--scenes", str(home / "scenes-codes")]
-    parts += ["--checkpoint", str(tmp_path / "model"), "--steps", "2", "--seeds", "2", "-o", str(tmp_path / "out")]
+    parts = ["bench", "sight", "--scenes", str(home / "scenes-codes"), "--checkpoint", str(tmp_path / "model")]
     capsys.readouterr()
+    assert main([*parts, "-o", str(tmp_path / "maps"), "--json"]) == 0
+    maps = json.loads(capsys.readouterr().out)["rows"]
+    assert "random pixel" in (tmp_path / "maps" / "results.md").read_text()
+    parts = ["bench", "sight", "--digits", str(home / "digits-codes"), "--steps", "2", "--seeds", "2"]
+    parts += ["-o", str(tmp_path / "out")]
     assert main([*parts, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
+    document["rows"] += maps
     cases = [row["case"] for row in document["rows"]]
     assert cases[:2] == ["8 pixels, batch 32", "8 pixels, batch 32, mixed"]
     assert set(sight.CONTROLS) < set(cases)
@@ -171,7 +176,18 @@ def test_the_benchmark_trains_cells_once_and_measures_a_checkpoint(home, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "cells").iterdir()} == cells
     page = (tmp_path / "out" / "results.md").read_text()
     assert "warping and pixels" in page
-    assert "random pixel" in page
+
+
+def test_a_finished_model_of_digits_is_measured_on_chosen_speakers(home, tmp_path, capsys):
+    parts = ["--method", "audiovisual", "--preset", "test", "-o", str(tmp_path / "model")]
+    assert main(["pretrain", str(home / "digits-codes"), *parts]) == 0
+    capsys.readouterr()
+    parts = ["--checkpoint", str(tmp_path / "model"), "--speakers", "speaker 1", "-o", str(tmp_path / "out"), "--json"]
+    assert main(["bench", "sight", "--digits", str(home / "digits-codes"), *parts]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["case"], row["n_seeds"], row["chance"]) == ("model", 1, 0.1)
+    assert main(["bench", "sight", "--scenes", str(home / "scenes-codes"), *parts]) == 2
+    assert "is no model of scenes" in capsys.readouterr().err
 
 
 def test_nothing_to_measure_is_said(tmp_path, capsys):

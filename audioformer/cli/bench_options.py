@@ -276,7 +276,14 @@ def add_sight(benches, run) -> None:
     add("-o", "--output", required=True, metavar="DIR", help="for results; continued if it is there")
     add("--digits", metavar="CORPUS", help="spoken digits, prepared with --frames mel256")
     add("--scenes", metavar="CORPUS", help="sounds of the kinds that are drawn, prepared with --frames mel256")
-    add("--checkpoint", type=words, default=(), metavar="NAME,...", help="models of scenes to measure on --scenes")
+    add(
+        "--checkpoint",
+        type=words,
+        default=(),
+        metavar="NAME,...",
+        help="finished models, measured on --scenes or --digits",
+    )
+    add("--speakers", type=words, metavar="A,B", help="of --digits, that finished models have not heard (default all)")
     add("--seeds", type=at_least_one, default=3, metavar="N", help="seeds; each holds out two speakers (default 3)")
     add("--steps", type=at_least_one, default=60, metavar="N", help="steps of each cell (default 60)")
     add(

@@ -22,9 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from audioformer.audiovisual.config import AudioVisualConfig
+from audioformer.audiovisual.config import FRAME_RATE, AudioVisualConfig
 from audioformer.audiovisual.digits import digit_pictures
 from audioformer.audiovisual.measure import clip_vectors, digit_vectors, judge_map, one_shot, retrieval, shift_auc
+from audioformer.audiovisual.model import AudioVisual
 from audioformer.audiovisual.pretrain import RECIPES, AudioVisualRecipe, Clips, PairContrast, padded_sounds
 from audioformer.audiovisual.scenes import N_BAND_FRAMES
 from audioformer.audiovisual.where import where_from
@@ -77,14 +78,14 @@ def trained(recipe: AudioVisualRecipe, clips: Corpus, steps: int, seed: int, ite
     return task.eval(), last.losses
 
 
-def digits_scores(task: PairContrast, held_out: Corpus, seed: int) -> dict[str, float]:
+def digits_scores(model: AudioVisual, recipe: AudioVisualRecipe, held_out: Corpus, seed: int) -> dict[str, float]:
     """Retrieval both ways and one-shot matching on speakers and writers that training never saw."""
-    sounds = Clips(task.model, held_out, task.config, "test")
-    bands = [sounds.item(i)[0][:, : task.crop] for i in range(len(held_out))]
+    sounds, longest = Clips(model, held_out, recipe, "test"), round(recipe.sound_s * FRAME_RATE)
+    bands = [sounds.item(i)[0][:, :longest] for i in range(len(held_out))]
     spoken = np.array([int(held_out.label_names[label]) for label in sounds.labels])
-    vectors = clip_vectors(task.model, bands).numpy()
+    vectors = clip_vectors(model, bands).numpy()
     pictures, written = digit_pictures("test")
-    seen = digit_vectors(task.model, pictures, task.config.resolution or 8).numpy()
+    seen = digit_vectors(model, pictures, recipe.resolution or 8).numpy()
     scores = retrieval(vectors, spoken, seen, written, seed=seed)
     shots = one_shot([one.numpy() for one in bands], spoken, vectors, seen, seed=seed)
     return scores | {f"one_shot_{name}": value for name, value in shots.items()}
@@ -99,9 +100,25 @@ def measure_digits(recipe: AudioVisualRecipe, corpus: Corpus, steps: int, seed: 
     held_out = corpus.select(groups=out, variants=[0], not_split="test")
     about = {"speakers": out, "steps": steps, "seed": seed, "batch": recipe.train.batch_size, "mix": recipe.mix}
     about |= {"resolution": recipe.resolution, "pairing": recipe.pairing, "spare_same": recipe.spare_same}
-    return (
-        about | {"contrast": losses["contrast"], "accuracy": losses["accuracy"]} | digits_scores(task, held_out, seed)
-    )
+    about |= {"contrast": losses["contrast"], "accuracy": losses["accuracy"]}
+    return about | digits_scores(task.model, task.config, held_out, seed)
+
+
+def measure_digits_of(checkpoint: str, corpus: Corpus) -> dict:
+    """A finished model of digits on speakers that it has not heard, as a record of one cell.
+
+    Raises:
+        AudioformerError: it is no model of digits.
+    """
+    model, about = load_pretrained(checkpoint)
+    if getattr(model.config, "picture", None) != "digits":
+        raise AudioformerError(f"{checkpoint}: is no model of digits; for one of scenes give --scenes CORPUS")
+    recipe = replace(RECIPES["digits"], model=model.config)
+    trained_with = about["recipe"]
+    known = {name: trained_with[name] for name in ("mix", "resolution", "pairing", "spare_same")}
+    known |= {"batch": trained_with["train"]["batch_size"], "cell": Path(checkpoint).name}
+    losses = {name: about["losses"][name] for name in ("contrast", "accuracy")}
+    return known | losses | digits_scores(model, recipe, corpus, 0)
 
 
 def measure_scenes(checkpoint: str, corpus: Corpus, n: int = SCENES_MEASURED) -> dict:
@@ -140,9 +157,8 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
         arguments.digits or (arguments.scenes and arguments.checkpoint),
         "nothing to measure; give --digits CORPUS, or --scenes CORPUS with --checkpoint NAME",
     )
-    rows = []
-    if arguments.digits:
-        corpus = Corpus.open(arguments.digits)
+    rows, corpus = [], Corpus.open(arguments.digits) if arguments.digits else None
+    if corpus is not None and not arguments.checkpoint:
         chosen = cells(arguments.only)
         for seed in range(arguments.seeds):
             items: dict = {}
@@ -152,8 +168,11 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
                 path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
                 record = remembered(path, partial(measure_digits, recipe, corpus, arguments.steps, seed, items))
                 rows.append({"cell": name} | record)
+    elif corpus is not None:
+        unknown = corpus.select(groups=arguments.speakers, variants=[0], not_split="test")
+        rows = [measure_digits_of(checkpoint, unknown) for checkpoint in arguments.checkpoint]
     lines = digits_rows(rows)
-    for checkpoint in arguments.checkpoint or ():
+    for checkpoint in arguments.checkpoint if arguments.scenes else ():
         show(f"{checkpoint}: scenes")
         lines += scenes_rows(measure_scenes(checkpoint, Corpus.open(arguments.scenes)))
     return {"name": "sight", "machine": machine(), "steps": arguments.steps, "rows": lines}
@@ -213,7 +232,7 @@ COLUMNS = {
 def as_markdown(document: dict) -> str:
     """Grid, controls, scenes."""
     digits = [line for line in document["rows"] if line["data"] == "digits"]
-    grid = {(one["resolution"], one["batch"], one["mix"]): one for one in digits if one["case"] not in CONTROLS}
+    grid = {(one["resolution"], one["batch"], one["mix"]): one for one in digits if "pixels" in one["case"]}
     parts = ["# Sound and sight"]
     if grid:
         parts += ["## Resolution, batch, mixing", grid_table(grid)]
@@ -221,7 +240,7 @@ def as_markdown(document: dict) -> str:
         head = ["pairs", "sound to picture R@1", "R@5", "picture to sound R@1", "R@5", "one-shot", "through pairs"]
         names = ["sound_to_picture_r1", "sound_to_picture_r5", "picture_to_sound_r1", "picture_to_sound_r5"]
         names += ["one_shot_direct", "one_shot_through_pairs", "one_shot_classic"]
-        plain = [one for one in digits if one["case"] in CONTROLS or one is grid.get((8, 128, False))]
+        plain = [one for one in digits if "pixels" not in one["case"] or one is grid.get((8, 128, False))]
         lines = [[one["case"], *(_with_spread(one, name) for name in names)] for one in plain]
         chance = ["chance", "0.100", "0.500", "0.100", "0.500", "0.100", "0.100", "0.100"]
         parts += ["## Pairs", markdown_table([*head, "warping and pixels"], [*lines, chance])]
