@@ -58,4 +58,6 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	@$(PIP) --version >/dev/null 2>&1 || "$(PYTHON)" -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) "$(VENV)"
 	$(PIP) install -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
 	$(PIP) install -c constraints.txt -e '.[all]'
+	@$(BIN)/python -c 'from audioformer_app.web.runtime import cached; cached()' 2>/dev/null || \
+	  echo 'left out: onnxruntime-web, for pages of audioformer web: it needs npm and a network' >&2
 	@touch $@

@@ -15,6 +15,7 @@
     app        the layout, and which event has which answer
     guard      the gate in front of Gradio: whose page asks, the password, how much; pages: how many sessions
     serve      port, temporary folder, start
+    web        the page without a server: models as graphs, answers in JavaScript
 
 Run it with `audioformer app`, `make app`, or `python -m audioformer_app`.
 """

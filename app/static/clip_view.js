@@ -48,7 +48,9 @@ class ClipView {
   // Below the time line: changing codes, and the curve of what each codebook adds.
   addTools(send) {
     const tools = this.host.querySelector(".af-tools");
-    const toggle = (label, panel, opened = () => {}) => {
+    const offers = this.read("offers"); // the questions that this page can answer; nothing said: all
+    const toggle = (what, label, panel, opened = () => {}) => {
+      if (offers && !offers.includes(what)) return;
       const button = document.createElement("button");
       Object.assign(button, { type: "button", textContent: label });
       button.setAttribute("aria-expanded", "false");
@@ -69,16 +71,16 @@ class ClipView {
     this.chart = new PlotlyView(this.curve.firstElementChild);
     this.curve.append(this.chart.saveMenu("codebooks"));
     this.chart.onDraw = () => (this.curve.dataset.drawn = this.shown.token);
-    toggle("Each codebook", this.curve, () => send("ask", { what: "curve" }));
+    toggle("curve", "Each codebook", this.curve, () => send("ask", { what: "curve" }));
     this.askCurve = () => !this.curve.hidden && send("ask", { what: "curve" });
     const book = panel("af-book");
     this.book = new CodebookPanel(book, this.timeline, (what, data) => send("ask", { what, ...data }));
-    toggle("Codebook", book, () => this.book.load(this.shown?.n_codebooks ?? 1, true));
+    toggle("codebook", "Codebook", book, () => this.book.load(this.shown?.n_codebooks ?? 1, true));
     const table = panel("af-stability");
     this.stability = new StabilityPanel(table, (what, data) => send("ask", { what, ...data }));
-    toggle("Small changes", table, () => this.stability.load(this.shown?.token));
+    toggle("stability", "Small changes", table, () => this.stability.load(this.shown?.token));
     const edit = panel("af-controls af-edit", EDIT);
-    toggle("Change codes", edit);
+    toggle("change", "Change codes", edit);
     for (const button of edit.querySelectorAll("[data-edit]")) button.addEventListener("click", () => this.change(button.dataset.edit));
     edit.querySelector(".af-undo").addEventListener("click", () => this.changing.send((this.edits = this.edits.slice(0, -1))));
   }

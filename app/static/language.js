@@ -9,6 +9,13 @@ const SIGNS = /^([▶◀●■◐+=≠✓✗×…:,·\s]*)(.*?)(\s*)$/su;
 const COUNTED = /^(.+?)([:,]? +[-−]?\d[\d.,]*(?: ?(?:%|s|dB|kHz|ms))?\.?)$/su; // a word and its number: "dog 90 %"
 const [APART, MOST_KEPT] = [" · ", 4000];
 
+// Beside this script, or, in a page without a server, among the files that it holds.
+async function read(name) {
+  const page = globalThis.audioformerSite;
+  if (page) return JSON.parse(new TextDecoder().decode(await page.file(`scripts/${name}`)));
+  return (await fetch(new URL(name, import.meta.url))).json();
+}
+
 class Language {
   constructor() {
     [this.code, this.exact, this.patterns, this.known, this.missing] = ["en", new Map(), [], new Map(), new Set()];
@@ -17,7 +24,7 @@ class Language {
   }
 
   async choose(code) {
-    const file = code === "en" ? { page: {} } : await (await fetch(new URL(`language_${code}.json`, import.meta.url))).json();
+    const file = code === "en" ? { page: {} } : await read(`language_${code}.json`);
     this.code = code;
     this.exact = new Map(Object.entries(file.page));
     this.patterns = [...this.exact].filter(([from]) => from.includes("{}")).map(([from, to]) => [pattern(from), to]);

@@ -21,7 +21,7 @@ Every verb explains itself: audioformer VERB --help
 """
 FAMILIES = (
     "info classify coding convert get prepare pretrain finetune evaluate push bench synth train_codec check bundle "
-    "serve"
+    "serve web"
 ).split()
 
 

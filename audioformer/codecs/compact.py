@@ -188,7 +188,11 @@ class CompactCodec(BlockCodec):
         return torch.cat([cepstra + to_cepstra, FREE_LEVEL * F.rms_norm(free, free.shape[-1:])], -1)
 
     def synthesise(self, latents: Tensor) -> Tensor:
-        """(B, T, D) latents to (B, T * hop_length) samples: predict log magnitude and direction, then overlap-add.
+        """(B, T, D) latents to (B, T * hop_length) samples: predict a spectrum, then overlap-add."""
+        return spectra.overlap_add(self.spectrum(latents), self.hop_length)
+
+    def spectrum(self, latents: Tensor) -> Tensor:
+        """(B, T, D) latents to (B, T, F) complex: predict log magnitude and direction.
 
         The network gets all latent dimensions on one scale and corrects the log magnitude of the linear path.
         The direction is a point in the complex plane whose length is divided out: unlike an angle it never wraps.
@@ -198,7 +202,7 @@ class CompactCodec(BlockCodec):
         with torch.autocast(latents.device.type, enabled=False):
             log_magnitude = log_magnitude + self.latent_to_log(latents.float())
         length = log_magnitude.clamp_max(6.0).exp() * torch.rsqrt(real.square() + imag.square() + 1e-6)
-        return spectra.overlap_add(torch.complex(length * real, length * imag), self.hop_length)
+        return torch.complex(length * real, length * imag)
 
     def codebooks(self) -> Tensor:
         """(K, V, D) float32."""

@@ -238,11 +238,11 @@ export class LiveView {
     this.find(".af-said").classList.toggle("af-quiet", says.kind !== "sure");
     const about = `${(end_s - start_s).toFixed(1)} s up to ${end_s.toFixed(1)} s${this.checkpoint ? `, says ${this.checkpoint}` : ""}`;
     this.find(".af-about").textContent = [says.remark, about].filter(Boolean).join(" · ");
-    this.find(".af-likely").replaceChildren(...labels.map(({ label: name, p: share }) => {
+    this.find(".af-likely").replaceChildren(...labels.map(({ label: name, p: one }) => {
       const [row, track, bar] = [part("li", ""), part("span", "af-likely-track"), part("i", "")];
-      bar.style.width = `${100 * share}%`;
+      bar.style.width = `${100 * one}%`;
       track.append(bar);
-      row.append(part("span", "", name), track, part("span", "", `${(100 * share).toFixed(1)} %`));
+      row.append(part("span", "", name), track, part("span", "", `${(100 * one).toFixed(1)} %`));
       return row;
     }));
     Object.assign(this.host.dataset, { label, until: end_s.toFixed(3) });

@@ -79,9 +79,8 @@ export class Microphone {
     this.close();
     this.stream = stream;
     const context = (this.context = new AudioContext());
-    const module = URL.createObjectURL(new Blob([CAPTURE], { type: "text/javascript" }));
-    await context.audioWorklet.addModule(module);
-    URL.revokeObjectURL(module);
+    // the script as its own address: of a page that was opened from a disk, browsers load no other kind
+    await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(CAPTURE)}`);
     if (!wanted()) return null; // closed already, or by the next to be opened
     const node = new AudioWorkletNode(context, "af-capture");
     node.port.onmessage = ({ data }) => this.context === context && this.block(data);

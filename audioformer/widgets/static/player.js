@@ -15,6 +15,10 @@ export function readWav(base64) {
 
 // The other way round, for saving. samples: of one channel, or an array of channels; promised: how many its header counts.
 export function writeWav(samples, rate, promised = null) {
+  return new Blob([wavBytes(samples, rate, promised)], { type: "audio/wav" });
+}
+
+export function wavBytes(samples, rate, promised = null) {
   const channels = Array.isArray(samples) ? samples : [samples];
   const [n, width] = [channels[0].length, 2 * channels.length];
   const view = new DataView(new ArrayBuffer(44 + width * n));
@@ -33,7 +37,7 @@ export function writeWav(samples, rate, promised = null) {
   text(36, "data");
   view.setUint32(40, size, true);
   channels.forEach((channel, c) => channel.forEach((value, i) => view.setInt16(44 + width * i + 2 * c, Math.max(-1, Math.min(1, value)) * 32767, true)));
-  return new Blob([view], { type: "audio/wav" });
+  return new Uint8Array(view.buffer);
 }
 
 export class Player {

@@ -1,0 +1,42 @@
+// What a checkpoint's probabilities are worth: the rule of app/answers.py, so that page and app say the same.
+import { words } from "./lanes_data.js";
+
+const SURE = 0.5;
+const NONE = "none of these"; // a class of other sounds
+const TOGETHER = " + "; // between the labels of a scene of several sounds
+const [QUIET_DB, FLOOR_DB] = [-45, -100];
+const percent = (share) => `${(100 * share).toFixed(0)}%`;
+
+// Root mean square, dB of full scale; -100 at least.
+export function levelDb(samples) {
+  const power = samples.reduce((sum, value) => sum + value * value, 0) / Math.max(1, samples.length);
+  return Math.max(FLOOR_DB, 10 * Math.log10(Math.max(power, 1e-12)));
+}
+
+// best: {label, p}, most probable first; truth: what the sound is known to be, or "". Gives {kind, text, detail, remark}.
+export function answer(best, names, multiLabel, level, truth = "") {
+  const [first, share] = [words(best[0].label), percent(best[0].p)];
+  const said = (kind, text, detail, remark) => ({ kind, text, detail, remark });
+  if (level <= FLOOR_DB) return said("silent", "silence", "", "Silence: all its samples are 0, and no label means anything; is the right microphone chosen?.");
+  if (level < QUIET_DB) {
+    const remark = `Very quiet (${level.toFixed(0)} dB of full scale): its label means little; record closer or louder.`;
+    return said("quiet", "too quiet", `${first} ${share}`, remark);
+  }
+  if (first === NONE) return said("unsure", NONE, share, "It was taught other sounds, too, and takes this for one of them.");
+  const likely = best.filter(({ p }) => p >= SURE).map(({ label }) => words(label));
+  if (multiLabel) {
+    const remark = `Any of its ${names.length} sounds can be in it, or none.`;
+    return likely.length ? said("sure", likely.join(", "), "", remark) : said("unsure", "nothing sure", `all below ${percent(SURE)}`, remark);
+  }
+  const remark = choice(first, names.map(words), truth && words(truth));
+  return likely.length ? said("sure", first, share, remark) : said("unsure", "nothing sure", `${first} ${share}, below ${percent(SURE)}`, remark);
+}
+
+// What to make of an answer that had to be one of some classes.
+function choice(best, names, truth) {
+  const must = `It must choose one of its ${names.length} classes`;
+  if (!truth) return `${must}, whatever it hears.`;
+  const sounds = truth.split(TOGETHER);
+  if (!sounds.some((one) => names.includes(one))) return `${must}, and “${truth}” is none of them: no answer can be right.`;
+  return `${must}: ${sounds.includes(best) ? "✓ right" : `✗ wrong, it is ${truth}`}.`;
+}

@@ -1,0 +1,372 @@
+"""The page without a server: its graphs, its JavaScript, the one file in a browser, against what Python computes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+import torch
+from app_page import chromium
+
+import audioformer
+from audioformer import AudioformerError
+from audioformer.audio import load_audio, quietness
+from audioformer.codecs.spectra import log_mel
+from audioformer.files import samples_folder
+from audioformer.tokens import wrap
+from audioformer_app.answers import answer
+from audioformer_app.web import runtime, site
+
+DOG, SEA = (samples_folder() / "audio" / name for name in ("1-900000-A-0.ogg", "2-900006-A-11.ogg"))
+PATIENCE_MS = 240_000  # a machine that does much else at the same time
+
+
+@pytest.fixture(scope="session")
+def clf():
+    return audioformer.load("esc10")
+
+
+@pytest.fixture(scope="session")
+def parts() -> dict[str, bytes]:
+    """All contents of a page: what takes long is done once."""
+    pytest.importorskip("onnxscript", reason='needs onnx: pip install "audioformer[web]"')
+    try:
+        runtime.runtime_files()
+    except AudioformerError as error:
+        pytest.skip(f"{error}")
+    return {name: make() for _, name, make in site.contents("esc10")}
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory):
+    """Runs JavaScript that may import the modules of the page: `data` is given to it, `result` comes back."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("needs Node.js: install it from nodejs.org or your system's packages")
+    folder = tmp_path_factory.mktemp("scripts")
+    for name, text in site.scripts_of(*site.FIRST_SCRIPTS).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "package.json").write_text('{"type": "module"}')
+
+    def run(script: str, data, more: dict[str, bytes] | None = None):
+        for name, content in (more or {}).items():
+            (folder / name).write_bytes(content)
+        (folder / "data.json").write_text(json.dumps(data))
+        (folder / "run.js").write_text(
+            'import fs from "node:fs";\nconst data = JSON.parse(fs.readFileSync("data.json"));\n'
+            f'{script}\nfs.writeFileSync("out.json", JSON.stringify(result));\n'
+        )
+        done = subprocess.run([program, "run.js"], cwd=folder, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads((folder / "out.json").read_text())
+
+    return run
+
+
+def sound(path: Path, seconds: float = 5.0) -> torch.Tensor:
+    """(N,) samples at the codec's rate."""
+    return load_audio(path, 24_000, mono=True).samples[0][: round(seconds * 24_000)]
+
+
+def frames_of(clf) -> dict:
+    return site._about(clf)[0]["codec"]["frames"]
+
+
+def test_transforms_are_those_of_the_library(node, clf):
+    samples = sound(DOG, 2.0)[: 320 * 141]
+    script = """
+    import { Frames, MelPicture } from "./spectra.js";
+    const frames = new Frames(data.frames);
+    const { features, logMel } = frames.analyse(Float32Array.from(data.samples));
+    const sound = frames.synthesise(Float32Array.from(data.real), Float32Array.from(data.imaginary));
+    const picture = new MelPicture(data.picture).of(Float32Array.from(data.samples));
+    const result = { features: [...features], logMel: [...logMel], sound: [...sound], picture: [...picture.values] };"""
+    codec = clf.codec
+    features, mel = (found[0, 1:-1] for found in codec.analyse(samples[None]))
+    from audioformer.codecs.spectra import overlap_add, stft_frames
+
+    spectrum = stft_frames(samples[None], 320)[:, :77]  # an odd number: the last one has no partner
+    about = site._about(clf)[0]
+    found = node(
+        script,
+        {
+            "frames": about["codec"]["frames"],
+            "picture": about["picture"],
+            "samples": samples.tolist(),
+            "real": spectrum.real.flatten().tolist(),
+            "imaginary": spectrum.imag.flatten().tolist(),
+        },
+    )
+    features = features.flatten().numpy()  # of quiet bins, which are the noise of rounding
+    np.testing.assert_allclose(found["features"], features, atol=1e-3)
+    np.testing.assert_allclose(found["logMel"], mel.flatten().numpy(), atol=2e-5)
+    np.testing.assert_allclose(found["sound"], overlap_add(spectrum, 320)[0].numpy(), atol=1e-6)
+    expected = log_mel(samples, 24_000, 1024, 320, 80).numpy() * (20 / np.log(10))
+    np.testing.assert_allclose(found["picture"], expected.flatten(), atol=2e-3)
+
+
+def test_another_rate_sounds_as_the_library_makes_it(node):
+    rng = np.random.default_rng(0)
+    whole = soxr.resample(rng.standard_normal(8_000).astype(np.float32) * 0.1, 8_000, 48_000)  # nothing above 4 kHz
+    for rate in (48_000, 44_100):
+        samples = soxr.resample(whole, 48_000, rate) if rate != 48_000 else whole
+        script = """
+        import { Resampler, resample } from "./resample.js";
+        const samples = Float32Array.from(data.samples);
+        const portions = new Resampler(data.rate, 24000);
+        const found = [];
+        for (let at = 0; at < samples.length; at += 777) found.push(...portions.push(samples.subarray(at, at + 777)));
+        found.push(...portions.push(new Float32Array(0), true));
+        const result = { whole: [...resample(samples, data.rate, 24000)], portions: found };"""
+        found = node(script, {"samples": samples.tolist(), "rate": rate})
+        assert found["portions"] == found["whole"]
+        expected = soxr.resample(samples, rate, 24_000)
+        n = min(len(expected), len(found["whole"]))
+        assert abs(len(expected) - len(found["whole"])) <= 1
+        middle = slice(200, n - 200)
+        difference = np.array(found["whole"])[middle] - expected[middle]
+        assert np.sqrt(np.mean(difference**2)) < 1e-3 * np.sqrt(np.mean(expected[middle] ** 2))
+
+
+def test_page_and_app_say_the_same_of_an_answer(node):
+    cases = [
+        ([("dog", 0.7), ("rain", 0.2)], ["dog", "rain", "crying_baby"], False, level, truth)
+        for level in (-20.0, -50.4, -100.0)
+        for truth in ("", "dog", "crying baby", "piano", "rain + dog", "rain + piano")
+    ]
+    cases += [([("crying_baby", 0.45)], ["crying_baby", "dog"], several, -20.0, "") for several in (True, False)]
+    cases += [([("none_of_these", 0.8)], ["none_of_these", "dog"], False, -20.0, "")]
+    cases += [([("dog", 0.9), ("rain", 0.6)], ["dog", "rain"], True, -20.0, "")]
+    script = """
+    import { answer } from "./answer.js";
+    const result = data.map(([best, ...rest]) => answer(best.map(([label, p]) => ({ label, p })), ...rest));"""
+    for case, found in zip(cases, node(script, cases), strict=True):
+        best, names, several, level, truth = case
+        assert quietness(level) == "" or found["kind"] in ("quiet", "silent")
+        labels, shares = zip(*best, strict=True)
+        assert found == vars(answer(labels, shares, names, several, level, truth))
+
+
+def test_lanes_are_those_of_the_library(node, clf):
+    from audioformer.explain.moments import silent_frames
+    from audioformer.plots.codes import colour_ranks
+    from audioformer.predict import window_starts
+    from audioformer.widgets import lanes
+
+    samples, about = sound(DOG).numpy(), site._about(clf)[0]
+    codes = clf.codec.encode(torch.from_numpy(samples), 24_000)[0].numpy()
+    script = """
+    import * as lanes from "./lanes_data.js";
+    import { MelPicture } from "./spectra.js";
+    import { silentFrames, windowStarts } from "./reading.js";
+    const samples = Float32Array.from(data.samples);
+    const shades = lanes.unpacked(data.shades);
+    const known = [{ label: "dog", start_s: 0.5, end_s: 1 }];
+    const result = {
+      wave: lanes.wave(samples), mel: lanes.mel(samples, new MelPicture(data.picture)),
+      codes: lanes.codes(data.codes, 75, shades, 1024), events: lanes.events(known),
+      silent: silentFrames(samples, 24000, 75, data.codes[0].length),
+      starts: data.sizes.map(([all, window]) => windowStarts(all, window)),
+    };"""
+    sizes = [(100, 40), (750, 375), (30, 40), (1000, 38), (2250, 375)]
+    sent = {"samples": samples.tolist(), "codes": codes.tolist(), "sizes": sizes}
+    found = node(script, {**sent, "shades": about["shades"], "picture": about["picture"]})
+    expected = {
+        "wave": lanes.wave(samples),
+        "codes": lanes.codes(codes, 75.0, colour_ranks(clf.codec.codebooks())),
+        "events": lanes.events([("dog", 0.5, 1.0)]),
+    }
+    for name, lane in json.loads(json.dumps(expected)).items():
+        assert found[name] == lane, name
+    mel = lanes.mel(samples, 24_000)
+    levels = [np.frombuffer(base64.b64decode(lane.pop("data")), np.uint8).astype(int) for lane in (mel, found["mel"])]
+    assert np.abs(levels[0] - levels[1]).max() <= 1
+    for lane in (mel, found["mel"]):
+        lane["ticks"] = [[round(place, 6), text] for place, text in lane["ticks"]]
+        lane["low"], lane["high"] = round(lane["low"], 3), round(lane["high"], 3)
+    assert found["mel"] == mel
+    assert found["silent"] == silent_frames(samples, 24_000, 75.0, codes.shape[1]).tolist()
+    assert found["starts"] == [window_starts(*one) for one in sizes]
+
+
+def test_heads_are_described_as_in_the_library(node):
+    from audioformer.explain.attention import mean_distance, mean_entropy, rollout, shrink
+
+    maps = torch.rand(3, 2, 53, 53, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    script = """
+    import { rollout, shrunk, stats } from "./looking.js";
+    const maps = data.map((layer) => layer.map((map) => Float32Array.from(map.flat())));
+    const small = [...shrunk(maps[0][1], 53, 40)];
+    const result = { rollout: rollout(maps, 53), small, stats: stats(maps[2][0], 53, 1) };"""
+    found = node(script, maps.tolist())
+    np.testing.assert_allclose(found["rollout"], (rollout(maps).mean(0)[1:-1] * 53).numpy(), atol=1e-5)
+    np.testing.assert_allclose(found["small"], shrink(maps[0, 1, 1:-1, 1:-1], 40).flatten().numpy(), atol=1e-6)
+    expected = [mean_distance(maps[2, 0]), mean_entropy(maps[2, 0]).exp(), maps[2, 0, 1:-1, [0, -1]].sum(-1).mean()]
+    np.testing.assert_allclose(list(found["stats"].values()), expected, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_graphs_give_the_codes_sounds_and_logits_of_the_models(parts, clf):
+    onnxruntime = pytest.importorskip("onnxruntime", reason='needs onnxruntime: pip install "audioformer[web]"')
+    encoder, decoder, classifier = (
+        onnxruntime.InferenceSession(parts[f"{name}.onnx"]) for name in ("encoder", "decoder", "classifier")
+    )
+    codec, memory = clf.codec, site._about(clf)[0]["codec"]["memory"]
+    for path in (DOG, SEA):
+        samples = sound(path)
+        features, mel = (found[:, 1:-1].numpy() for found in codec.analyse(samples[None]))
+        inputs = {"features": features, "log_mel": mel, "memory": np.zeros(memory, np.float32)}
+        codes = encoder.run(["codes"], inputs)[0]
+        # stretch by stretch with its memory, all frames but the outer two, which lack a neighbour
+        features, mel = features[:, :200], mel[:, :200]
+        remembered, pieces = inputs["memory"], []
+        for first in (0, 64):
+            piece = slice(first, first + 64 if first == 0 else None)
+            found = encoder.run(None, {"features": features[:, piece], "log_mel": mel[:, piece], "memory": remembered})
+            pieces.append(found[0])
+            remembered = found[1]
+        assert (np.concatenate(pieces, -1) == codes[..., :200]).mean() > 0.999
+        real, imaginary = decoder.run(None, {"codes": codes, "rows": np.array([1.0] * 5 + [0.0] * 3, np.float32)})
+        expected = codec.spectrum(codec.rvq.dequantise(torch.from_numpy(codes[:, :5])))
+        np.testing.assert_allclose(real, expected.real.detach().numpy(), atol=1e-3 * np.abs(real).max())
+        np.testing.assert_allclose(imaginary, expected.imag.detach().numpy(), atol=1e-3 * np.abs(real).max())
+        tokens = wrap(torch.from_numpy(codes)).tokens
+        with torch.no_grad():
+            expected = clf.classifier(tokens)
+        logits, vectors, attention = classifier.run(None, {"tokens": tokens.numpy()})
+        np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-3)
+        np.testing.assert_allclose(vectors, expected.embedding.numpy(), atol=1e-3)
+        np.testing.assert_allclose(attention.sum(-1), 1.0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_page_computes_what_python_computes_whole_and_in_portions(parts, clf, node):
+    """The very script and WebAssembly of the page, in Node.js: codes, logits, and a stream in portions of any size."""
+    script = """
+    import * as ort from "./runtime.js";
+    import { Codec, Stream, joined } from "./codec.js";
+    import { Classifier } from "./reading.js";
+    import { encoding, labelling, session } from "./graphs.js";
+    const site = JSON.parse(fs.readFileSync("site.json"));
+    ort.env.wasm.wasmBinary = fs.readFileSync("runtime.wasm");
+    ort.env.wasm.numThreads = 1;
+    const open = (name) => session(fs.readFileSync(`${name}.onnx`));
+    const codec = new Codec({ encode: encoding(await open("encoder"), site.codec.memory) }, site.codec);
+    const classifier = new Classifier(labelling(await open("classifier")), site.classifier);
+    const result = [];
+    for (const list of data) {
+      const samples = Float32Array.from(list);
+      const codes = await codec.encode(samples);
+      const stream = new Stream(codec);
+      let portions = stream.nothing();
+      for (let at = 0, n = 1; at < samples.length; at += n, n = (n * 7 + 1900) % 15000) {
+        portions = joined(portions, await stream.push(samples.subarray(at, at + n)));
+      }
+      portions = joined(portions, await stream.finish());
+      const { logits, probabilities } = await classifier.classify(codes);
+      const moments = await classifier.moments(codes);
+      const same = JSON.stringify(codes) === JSON.stringify(portions);
+      result.push({ codes, same, logits: [...logits], probabilities, moments });
+    }"""
+    from audioformer.explain.moments import moment_scores
+
+    sounds = [sound(DOG), sound(SEA, 6.01)]
+    more = {name: parts[name] for name in ("encoder.onnx", "classifier.onnx", "runtime.wasm", "site.json")}
+    found = node(script, [one.tolist() for one in sounds], {**more, "runtime.js": parts["scripts/runtime.js"]})
+    for samples, page in zip(sounds, found, strict=True):
+        codes = clf.codec.encode(samples, 24_000)[0]
+        same = torch.tensor(page["codes"]) == codes
+        assert same[0].all()
+        assert same.float().mean() >= 0.999
+        assert page["same"]
+        codes = torch.tensor(page["codes"])
+        expected = clf.classify_codes(codes)
+        np.testing.assert_allclose(page["probabilities"], expected.probabilities.numpy(), atol=1e-4)
+        np.testing.assert_allclose(page["moments"], moment_scores(clf, codes).numpy(), atol=1e-4)
+
+
+def test_another_package_is_refused(tmp_path):
+    (tmp_path / "other.tgz").write_bytes(b"something else")
+    with pytest.raises(AudioformerError, match="another hash"):
+        runtime.runtime_files(tmp_path / "other.tgz")
+    with pytest.raises(AudioformerError, match="cannot be read"):
+        runtime.runtime_files(tmp_path / "missing.tgz")
+
+
+def test_without_a_way_out_it_says_what_to_fetch(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("AUDIOFORMER_OFFLINE", "1")
+    with pytest.raises(AudioformerError, match=rf"--runtime {runtime.PACKAGE}"):
+        runtime.runtime_files()
+    monkeypatch.delenv("AUDIOFORMER_OFFLINE")
+    monkeypatch.setenv("PATH", os.devnull)
+    with pytest.raises(AudioformerError, match="there is no npm"):
+        runtime.runtime_files()
+
+
+def test_a_checkpoint_of_another_method_is_refused():
+    from audioformer_app.web import graphs
+
+    with pytest.raises(AudioformerError, match="method audioformer"):
+        graphs.classifier_graph(audioformer.load("encodecmae-esc10").classifier)
+
+
+@pytest.fixture(scope="session")
+def one_file(parts, tmp_path_factory) -> Path:
+    """The one file, alone in a folder."""
+    folder = tmp_path_factory.mktemp("stick")
+    site.write_one_file(folder, parts)
+    return folder / site.ONE_FILE
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_one_file_works_from_a_disk_without_network(one_file, chromium_path, tmp_path):
+    """By file://, in a folder of its own: it names a dropped dog bark, plays it, and listens to the microphone."""
+    assert one_file.stat().st_size < 45e6
+    bark = load_audio(DOG, 48_000, mono=True).samples[0].numpy()
+    soundfile.write(tmp_path / "bark.wav", bark, 48_000)
+    outside: list[str] = []
+    with chromium(chromium_path, np.tile(bark, 3), tmp_path) as browser:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: outside.append(request.url))
+        page.context.set_offline(True)
+        page.goto(one_file.as_uri())
+        page.wait_for_selector("body[data-clip=clip-1]")  # a sample, so that nothing is empty
+        page.evaluate(
+            """(base64) => {
+              const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+              const dataTransfer = new DataTransfer();
+              dataTransfer.items.add(new File([bytes], "mine.wav"));
+              document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+            }""",
+            base64.b64encode((tmp_path / "bark.wav").read_bytes()).decode(),
+        )
+        page.wait_for_selector("body[data-clip=clip-2]")
+        assert page.locator("#af-verdict .af-top").get_attribute("data-top") == "dog"
+        assert "mine.wav" in page.locator("#af-verdict .af-meta").inner_text()
+        page.locator("#af-view .af-kept", has_text="differs by").wait_for()  # the sound of the codes is there
+        page.click("#af-view .af-play")
+        page.locator("#af-view .af-play[aria-pressed=true]").wait_for()
+        page.click("#af-tab-attention")
+        page.locator("#af-attention .af-room[data-moment]").wait_for()
+        page.click("#af-tab-live")
+        page.click("#af-live .af-listen-live")
+        page.wait_for_selector("#af-live .af-live[data-answers]:not([data-answers='1'])")
+        page.click("#af-live .af-listen-live")
+        page.wait_for_selector("#af-live .af-room[data-frozen]")
+        assert page.locator("#af-live .af-live").get_attribute("data-lost") == "0"
+    assert errors == []
+    assert [url for url in outside if not url.startswith((one_file.as_uri(), "blob:", "data:"))] == []
