@@ -183,8 +183,8 @@ def test_a_file_that_only_the_browser_can_read_is_made_into_wav_there(browser, a
 
 def test_the_projector_switch_makes_letters_large_and_is_remembered(browser, address):
     tab = Tab(browser, address)
-    sizes = "['.af-lane-name', '.af-kept'].map((name) => "
-    "parseFloat(getComputedStyle(document.querySelector(name)).fontSize))"
+    size = "(name) => parseFloat(getComputedStyle(document.querySelector(name)).fontSize)"
+    sizes = f"['.af-lane-name', '.af-kept'].map({size})"
     before = tab.page.evaluate(sizes)
     tab.page.click(".af-projector-switch")
     tab.page.wait_for_selector("#af-side", state="hidden")

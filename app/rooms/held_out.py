@@ -43,8 +43,10 @@ def confusion(held: HeldOut, sure: float) -> dict:
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(automargin=True, tickangle=-40)
     answered, right = held.answered(sure)
-    said = f"With a label from {sure:.0%} on, {answered:.0%} of {len(held.truth)} sounds get one, and {right:.0%} of "
-    "these are right."
+    said = (
+        f"With a label from {sure:.0%} on, {answered:.0%} of {len(held.truth)} sounds get one, "
+        f"and {right:.0%} of these are right."
+    )
     finish(
         figure, f"Confusion matrix of held-out sounds. {said}", x="taken for", y="it is", height=90 + 30 * len(names)
     )
