@@ -13,9 +13,9 @@ from audioformer.files import notebooks_folder
 
 # The notebook of the same topic, for each text of `texts`: `audioformer lab` opens them.
 NOTEBOOKS = {
-    "SIGHT": "10_what_did_it_learn",
-    "SIGHT_HOW": "10_what_did_it_learn",
-    "SIGHT_LIMITS": "10_what_did_it_learn",
+    "SIGHT": "17_sound_and_sight",
+    "SIGHT_HOW": "17_sound_and_sight",
+    "SIGHT_LIMITS": "17_sound_and_sight",
     "SWITCHES": "11_why_this_label",
     "SWITCHES_UNITS": "10_what_did_it_learn",
     "SWITCHES_LIMITS": "11_why_this_label",
