@@ -26,9 +26,19 @@ from audioformer.evaluation.embedding_map import RANDOM
 from audioformer.files import atomic_path, samples_folder
 
 LABELS = (
-    "dog", "rooster", "crying_baby", "rain", "vacuum_cleaner", "speech_vowels",
-    "hand_claps", "thunder", "flute", "bell", "bird_song", "piano",
-)  # fmt: skip
+    "dog",
+    "rooster",
+    "crying_baby",
+    "rain",
+    "vacuum_cleaner",
+    "speech_vowels",
+    "hand_claps",
+    "thunder",
+    "flute",
+    "bell",
+    "bird_song",
+    "piano",
+)
 EACH, LENGTH_S, RATE_HZ, SEED = 25, 3.0, 24_000, 990_000
 PAUSE_S = (0.15, 0.6)  # between two sounds of a clip, shortest and longest
 CODEC, SOUNDS, AHEAD = "compact", "map.npz", "map_ahead.npz"

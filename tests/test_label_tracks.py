@@ -42,9 +42,18 @@ def test_the_files_have_the_columns_that_the_programs_ask_for():
     head, row = raven(moments, "a b.wav", RATE).splitlines()
     assert head.split("\t")[:5] == ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)"]
     assert row.split("\t") == [
-        "1", "Spectrogram 1", "1", "1.000000", "2.500000", "0.0", "12000.0", "a b.wav", "1.000000",
-        "crying baby", "0.7500",
-    ]  # fmt: skip
+        "1",
+        "Spectrogram 1",
+        "1",
+        "1.000000",
+        "2.500000",
+        "0.0",
+        "12000.0",
+        "a b.wav",
+        "1.000000",
+        "crying baby",
+        "0.7500",
+    ]
 
 
 def test_a_sound_planted_in_silence_is_found_where_it_is(tmp_path):

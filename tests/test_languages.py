@@ -50,9 +50,15 @@ def of_python():
     tour = [step[part] for step in TOUR for part in ("title", "text")]
     return [
         *(label for label in labels if label != "Your own sound"),
-        *tabs, *tour, *PLAIN.values(), *QUESTIONS.values(), *DATA.values(),
-        texts.SENTENCE, texts.MICROPHONE, *(name.replace("_", " ") for name in CLASSES),
-    ]  # fmt: skip
+        *tabs,
+        *tour,
+        *PLAIN.values(),
+        *QUESTIONS.values(),
+        *DATA.values(),
+        texts.SENTENCE,
+        texts.MICROPHONE,
+        *(name.replace("_", " ") for name in CLASSES),
+    ]
 
 
 @pytest.mark.parametrize("code", OTHERS)

@@ -36,10 +36,20 @@ def confusion(held: HeldOut, sure: float) -> dict:
     taken = [*names, "none: not sure"]
     figure = go.Figure(
         go.Heatmap(
-            z=share, x=taken, y=names, text=text, texttemplate="%{text}", colorscale="Cividis", zmin=0, zmax=1,
-            showscale=False, hovertemplate="%{y} taken for %{x}: %{text} sounds<extra></extra>", xgap=1, ygap=1,
+            z=share,
+            x=taken,
+            y=names,
+            text=text,
+            texttemplate="%{text}",
+            colorscale="Cividis",
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            hovertemplate="%{y} taken for %{x}: %{text} sounds<extra></extra>",
+            xgap=1,
+            ygap=1,
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(automargin=True, tickangle=-40)
     answered, right = held.answered(sure)

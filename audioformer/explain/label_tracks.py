@@ -23,9 +23,18 @@ from audioformer.explain.moments import moment_scores, silent_frames
 
 THRESHOLD, SHORTEST_S = 0.5, 0.2
 RAVEN_HEAD = (
-    "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)",
-    "Begin File", "File Offset (s)", "Label", "Score",
-)  # fmt: skip
+    "Selection",
+    "View",
+    "Channel",
+    "Begin Time (s)",
+    "End Time (s)",
+    "Low Freq (Hz)",
+    "High Freq (Hz)",
+    "Begin File",
+    "File Offset (s)",
+    "Label",
+    "Score",
+)
 
 
 @dataclass(frozen=True)
