@@ -139,6 +139,18 @@ def test_what_is_hidden_in_silence_does_not_count(shown, offered, codes):
     assert whole["surprise"] == pytest.approx(found.surprise)
 
 
+def test_the_place_shown_first_is_the_loudest_hidden_one(shown, offered):
+    samples = 0.01 * shown.samples
+    frame = 40
+    samples[frame * 320 : (frame + 1) * 320] = 0.9  # planted
+    hidden = torch.zeros(2, 150, dtype=torch.bool)
+    hidden[:, [10, frame, 120]] = True
+    loud = dataclasses.replace(shown, samples=samples)
+    assert mask.look(loud, {"hidden": bits_of(hidden)}, offered)["first_look"] == [1, frame]
+    hidden[0] = False
+    assert mask.look(loud, {"hidden": bits_of(hidden)}, offered)["first_look"] == [2, frame]
+
+
 def test_the_label_is_asked_with_and_without_the_gap(shown, offered, codes):
     everything = bits_of(torch.ones(2, 150, dtype=torch.bool))
     rows = mask.look(shown, {"hidden": everything}, offered)["classes"]["rows"]

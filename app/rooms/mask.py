@@ -22,6 +22,7 @@ from audioformer_app.rooms.sent import bits_of, codes_for, grid_bits, number, on
 
 TOP_K, N_STEPS = 5, 8
 SHOWN_CLASSES = 5
+AUDIBLE = 10 ** (-70 / 20)  # amplitude: louder than digital silence and what a coder leaves of it
 SOUNDS = ("codes", "gap", "oneshot", "steps")
 
 
@@ -35,8 +36,8 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         models: open models.
 
     Returns:
-        dict with `lanes`, `hidden` (bits), `rows`, `frames`, `guesses` (per place), `summary`, `classes`, and the name
-        of the `guesser`.
+        dict with `lanes`, `hidden` (bits), `rows`, `frames`, `guesses` (per place), `first_look` (the place to show
+        first), `summary`, `classes`, and the name of the `guesser`.
 
     Raises:
         AudioformerError: no pre-trained model here, or values out of range.
@@ -46,6 +47,7 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
     row = whole_number(data.get("row", 1), 0, len(codes), "row")
     shown = {"rows": codes.shape[0], "frames": codes.shape[1], "hidden": bits_of(hidden), "ours": guesser.same_frames}
     found = guess(guesser.model, codes, hidden, TOP_K, guesser.window) if hidden.any() else None
+    peak = peaks(analysis, codes.shape[1], guesser.codec.frame_rate)
     grid = lanes.codes(
         codes.numpy(), guesser.codec.frame_rate, guesser.ranks, marks=hidden.numpy() * lanes.HIDDEN, id=None
     )
@@ -56,7 +58,8 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         "duration_s": analysis.duration_s,
         "lanes": ["mel", {**grid, "weight": 0.5}, _surprise(found, codes.shape[1], row, guesser)],
         "guesses": _places(found),
-        "summary": _summary(found, hidden, sounding(analysis, codes.shape[1], guesser.codec.frame_rate), guesser),
+        "first_look": _first_look(found, peak),
+        "summary": _summary(found, hidden, peak > AUDIBLE, guesser),
         "guesser": models.guesser_name,
         "classes": _classes(analysis, codes, hidden, guesser, models),
     }
@@ -139,11 +142,19 @@ def _gap(data: dict, codes: Tensor, guesser: Guesser) -> Tensor:
     return random_gap(codes, ratio, span, seed, guesser.same_frames, guesser.codec.codebook_size)
 
 
-def sounding(analysis: Analysis, n_frames: int, frame_rate: float) -> Tensor:
-    """(T,) bool: frames that are louder than digital silence and what a coder leaves of it, -70 dB of full scale."""
+def peaks(analysis: Analysis, n_frames: int, frame_rate: float) -> Tensor:
+    """(T,) the largest amplitude in each frame."""
     starts = (np.arange(n_frames) / frame_rate * analysis.sample_rate).astype(int).clip(max=len(analysis.samples) - 1)
-    loudest = np.maximum.reduceat(np.abs(analysis.samples), starts)
-    return torch.from_numpy(loudest > 10 ** (-70 / 20))
+    return torch.from_numpy(np.maximum.reduceat(np.abs(analysis.samples), starts))
+
+
+def _first_look(found: Guesses | None, peak: Tensor) -> list[int] | None:
+    """[row (from 1), frame] of the hidden place to show first, the loudest of the first row; None: none is hidden."""
+    if found is None:
+        return None
+    row = int(found.places[:, 0].min())
+    frames = found.places[found.places[:, 0] == row, 1]
+    return [row + 1, int(frames[peak[frames].argmax()])]
 
 
 def _surprise(found: Guesses | None, n_frames: int, row: int, guesser: Guesser) -> dict:

@@ -146,10 +146,8 @@ class MaskRoom extends Room {
     this.showSum(reply.summary, reply.guesser);
     this.showClasses(reply.classes);
     if (!this.places.size) this.showPlace();
-    else if (!this.places.has(this.here)) {
-      const [row, frame] = reply.guesses[Math.floor(reply.guesses.length / (2 * this.rows))];
-      this.timeline.point(row, frame);
-    } else this.showPlace();
+    else if (!this.places.has(this.here)) this.timeline.point(...reply.first_look);
+    else this.showPlace();
   }
 
   get here() {
