@@ -233,7 +233,7 @@ def _boxes(analysis: Analysis, at: Moment, models: Models, block: int = 0, head:
         ("sound", None, "Sound", f"{(at.frame + 0.5) / at.clf.codec.frame_rate:.2f} s", None),
         ("frame", None, "Frame", f"{1000 / at.clf.codec.frame_rate:.1f} ms", None),
         ("codes", None, "Codes", f"{int(column[0])}, …" if n_rows > 1 else str(int(column[0])), None),
-        ("tokens", None, "Tokens", f"{place} of {made.tokens.shape[1]}", None),
+        ("tokens", None, "Tokens", f"no. {place}", None),
         ("vectors", None, "Vector", f"× {made.embedded.shape[1]}", made.embedded[place]),
     ]
     if made.to_join is not None:

@@ -21,7 +21,7 @@ const TEMPLATE = `
     <label>Feed-forward units of block <select class="af-unit-block" aria-label="Block of the units"></select></label>
     <button type="button" class="af-button af-show-units">Show the strongest</button></div>
     <div class="af-unit-board" role="group" aria-label="Units"></div><div class="af-drive" aria-live="polite"></div></section>`;
-const points = (fall) => `${fall >= 0 ? "−" : "+"}${Math.abs(100 * fall).toFixed(Math.abs(fall) < 0.001 ? 2 : Math.abs(fall) < 0.095 ? 1 : 0)}`;
+const points = (fall, fine = false) => `${fall >= 0 ? "−" : "+"}${Math.abs(100 * fall).toFixed(fine && Math.abs(fall) < 0.001 ? 2 : Math.abs(fall) < 0.095 ? 1 : 0)}`;
 const percent = (p) => `${(100 * p).toFixed(0)} %`;
 const KINDS = ["rows", "blocks", "heads", "forward", "units"];
 
@@ -152,7 +152,7 @@ class SwitchesRoom extends Room {
       button.style.setProperty("--share", known && !off ? Math.min(1, Math.sqrt(Math.abs(fall) / scale)) : 0);
       button.classList.toggle("af-helps", known && fall > 0);
       button.classList.toggle("af-old", kind !== "units" && Boolean(this.stale));
-      button.querySelector("small").textContent = off ? "off" : known ? points(fall) : "";
+      button.querySelector("small").textContent = off ? "off" : known ? points(fall, kind === "units") : "";
       button.title = `${say}${off ? ", off" : ""}${known ? `: without it ${points(fall)} points` : ""}`;
       button.setAttribute("aria-label", button.title);
     }
