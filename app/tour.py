@@ -50,15 +50,6 @@ TOUR = [
         "notebook": "06_masked_prediction",
     },
     {
-        "room": "flow",
-        "at": "#af-strip",
-        "title": "From sound to label",
-        "text": "The whole way in one row of boxes, with the numbers of this sound. Click a box to open its "
-        "arithmetic, or walk "
-        "through all of them with Next. Click the time line for another moment.",
-        "notebook": "05_the_encoder",
-    },
-    {
         "room": "attention",
         "at": ".af-room[data-room=attention] .af-pair",
         "title": "Where does it look?",
