@@ -188,8 +188,11 @@ def summary() -> str:
 def sight_tables() -> str:
     """Grid, pairs and maps of sound and sight, and the commands behind them."""
     document = here("sight")
-    tables = sight.as_markdown(document).strip().partition("\n\n")[2]
-    return "\n".join([tables, "", "```console", *(f"$ {command}" for command in document["commands"]), "```"])
+    longer, tables = document["longer"], sight.as_markdown(document).strip().partition("\n\n")[2]
+    grid = sight.grid_table({(one["resolution"], one["batch"], one["mix"]): one for one in longer["rows"]})
+    tables += f"\n\n## The same with {longer['steps']} steps instead of {document['steps']}, 8 pixels\n\n{grid}"
+    commands = [*document["commands"], longer["command"]]
+    return "\n".join([tables, "", "```console", *(f"$ {command}" for command in commands), "```"])
 
 
 TABLES = {
