@@ -362,4 +362,7 @@ quiz("codes.missing_row", answer_3)
 #
 # In the app (`audioformer app`) you can do the same with your own voice: click a code to hear it.
 #
+# **To read.** SoundStream (arXiv 2107.03312) and EnCodec (arXiv 2210.13438): the codecs whose parts these are. Open:
+# which measure agrees with ears?
+#
 # Next, [02](02_residual_quantisation.ipynb): where codebooks come from.

@@ -394,4 +394,7 @@ quiz("quantise.dead", answer_3)
 # - Tables of residuals add up in memory and multiply in what they can say. The price: a rigid pattern, and greed.
 # - Gradients pass the table by a white lie, straight through.
 #
+# **To read.** VQ-VAE (arXiv 1711.00937): codebooks and straight-through; SoundStream (arXiv 2107.03312): residual
+# ones. Open: how much does greed cost a classifier?
+#
 # Next, [03](03_from_codes_to_tokens.ipynb): how the rows of codes become something a transformer can read.

@@ -280,4 +280,7 @@ quiz("tokens.eoa", answer_3)
 # - `padding` travels with the tokens: what is PAD must never change an answer.
 # - Separate, shared, summed: three readings of several rows, with different costs and different blind spots.
 #
+# **To read.** AudioFormer (arXiv 2308.07221): codes as words; BERT (arXiv 1810.04805): where its special tokens come
+# from. Open: is a row the right word?
+#
 # Next, [04](04_attention_by_hand.ipynb): how a position finds out about the others.

@@ -390,4 +390,7 @@ quiz("attention.shifted", answer_3)
 # - It knows no order; turning pairs of features by position gives it distances.
 # - Heads attend side by side; PAD gets a weight of zero. A map of weights is a wiring diagram, not a reason.
 #
+# **To read.** Attention Is All You Need (arXiv 1706.03762); RoFormer (arXiv 2104.09864): positions as angles. Open:
+# what do heads do that look at nothing?
+#
 # Next, [05](05_the_encoder.ipynb): what else happens to a vector in a block.

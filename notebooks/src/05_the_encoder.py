@@ -336,4 +336,7 @@ quiz("encoder.companion", answer_3)
 # - Parameters grow with the square of the width; in small models the table of tokens is a large part.
 # - A clip's vector is the mean over what is real.
 #
+# **To read.** Layer Normalization (arXiv 1607.06450); on where the norm stands (arXiv 2002.04745). Open: is the mean
+# the best single vector of a clip?
+#
 # Next, [06](06_masked_prediction.ipynb): what such an encoder learns before anybody gives it a label.

@@ -411,4 +411,7 @@ quiz("masking.longer", answer_3)
 #   knowing anything: measure where something sounds.
 # - Guessing exact codes is a means: what we want are the vectors that a good guesser must have made.
 #
+# **To read.** BERT (arXiv 1810.04805) and HuBERT (arXiv 2106.07447): guessing what is hidden; MaskGIT (arXiv
+# 2202.04200): surest first. Open: what should be guessed instead of a code?
+#
 # Next, [07](07_contrastive_by_hand.ipynb): a second way to make vectors say something, without labels too.

@@ -397,4 +397,7 @@ quiz("contrast.same_class", answer_3)
 # - Chance is $\log(BN - 1)$, the floor $\log(N - 1)$. A plateau at 0.693 with three rows is success.
 # - The contrast knows clips, not classes. Labels have to say the rest.
 #
+# **To read.** Contrastive predictive coding (arXiv 1807.03748) and supervised contrast (arXiv 2004.11362): the loss.
+# Open: which clips should count as wrong?
+#
 # Next, [08](08_pretrain_one.ipynb): a loss on many clips, with a training loop that can be stopped and resumed.

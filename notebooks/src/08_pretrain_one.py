@@ -325,4 +325,7 @@ quiz("pretrain.held_out", answer_3)
 # - Read a loss against chance *and* against the frequencies; below those there is context.
 # - Same seed, same step, same numbers: stopping costs nothing.
 #
+# **To read.** HuBERT (arXiv 2106.07447) and BEATs (arXiv 2212.09058): the same at full size. Open: how do you know
+# early that a run is worth its week?
+#
 # Next, [09](09_fine_tune.ipynb): now the labels.

@@ -473,4 +473,7 @@ quiz("finetune.rows", answer_3)
 # - Chance, a classic method and a fresh model are part of the result, and so is the interval.
 # - Choose on other clips than you test on, and run more than one seed before you rank anything.
 #
+# **To read.** AudioFormer (arXiv 2308.07221): FT1 and FT2; AST (arXiv 2104.01778): a strong rival. Open: what would
+# make the contrast help?
+#
 # Next, [10](10_what_did_it_learn.ipynb): a score says *that* it works. What is it that was learnt?

@@ -375,4 +375,7 @@ quiz("learnt.rival", answer_3)
 # - Neighbours can be heard and counted; count them against chance *and* against something that has learnt nothing.
 # - A map leaves most out. Say how much.
 #
+# **To read.** Attention flow and rollout (arXiv 2005.00928); Attention is not Explanation (arXiv 1902.10186), and the
+# answer (arXiv 1908.04626). Open: when may one trust a map?
+#
 # Next, [11](11_why_this_label.ipynb): from pictures to tests.

@@ -517,4 +517,7 @@ quiz("why.elsewhere", answer_3)
 #   such as loudness.
 # - An explanation is about the model, not about the sound.
 #
+# **To read.** Integrated gradients (arXiv 1703.01365); sanity checks (arXiv 1810.03292); deletion and insertion
+# (arXiv 1806.07421). Open: what does it mean to take a sound away?
+#
 # Next, [12](12_encodecmae.ipynb): another way to learn from hidden frames.

@@ -376,4 +376,6 @@ quiz("autoencoder.kept", answer_3)
 # - Left out means cheap: half of the frames are a quarter of the pairs.
 # - Guessing well is not the goal, and easy gaps and leaks make it look better than it is.
 #
+# **To read.** EnCodecMAE (arXiv 2309.07391); masked autoencoders (arXiv 2111.06377). Open: how much do latents leak?
+#
 # Next, [13](13_fair_comparison.ipynb): one ruler for both.

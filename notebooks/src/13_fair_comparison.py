@@ -373,4 +373,6 @@ quiz("rulers.heard", answer_3)
 # - Torn recordings and repeated looks make everybody look good. Ask how a number was made before you ask how high it
 #   is.
 #
+# **To read.** HEAR (arXiv 2203.03022): the ruler. Open: which task would tell models apart that all solve these?
+#
 # Next, [14](14_live.ipynb): no folds, no second try, a microphone.

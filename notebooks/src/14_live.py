@@ -376,4 +376,7 @@ quiz("live.window", answer_3)
 # - A label is about a window: its length is how slow and how sure it is.
 # - Sound is never dropped, answers may be; measure the slow end.
 #
+# **To read.** EnCodec (arXiv 2210.13438): a codec made for streams. Open: what is a label worth that comes half a
+# second late?
+#
 # Next, [15](15_your_own_sounds.ipynb): classes that you name yourself.

@@ -476,4 +476,7 @@ quiz("own.more", answer_3)
 # - Test on another day. Print the interval. Listen to the mistakes.
 # - It always answers. Give it a class for the rest.
 #
+# **To read.** LoRA (arXiv 2106.09685): learning little of much; Model Cards (arXiv 1810.03993): what to write beside
+# it. Open: when should it say nothing?
+#
 # Next, [16](16_beyond_the_laptop.ipynb): when it is not fifty recordings, but two million.
