@@ -224,8 +224,8 @@ listen(scene.sounds[0], RATE, title=scene.scene.things[0].kind)
 show(plots.sight.film(scene.frames, scene.maps[0], every=3))
 
 # %% [markdown]
-# Below each frame, bright: where the sound of that moment points. *Predict first: what happens to the map when another
-# thing's sound is played to the same picture?*
+# Below each frame, bright: the pixels that make the picture fit the sound (gradient times input, as in notebook 11).
+# *Predict first: what happens to the map when another thing's sound is played to the same picture?*
 
 # %%
 listen(scene.sounds[1], RATE, title=scene.scene.things[1].kind)
@@ -327,5 +327,8 @@ quiz("sight.false_negatives", answer_3)
 # - Which pair belongs together is all that is told. Shuffled, nothing is learnt.
 # - Keep a vector for each place, and the same contrast learns where a sound is.
 # - Doubt: the kind alone explains most of it. Ask with two of a kind.
+#
+# **To read.** Wang et al. (arXiv 2104.12807): this method, at full size. Objects that sound (arXiv 1712.06651): a
+# vector for each place. Open: how would a model learn *when* from pictures of real things?
 #
 # Back to [the index](index.ipynb), or play with it in the app's room *Sight*: `audioformer app`.
