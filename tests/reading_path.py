@@ -124,6 +124,8 @@ def jobs(folder: Path) -> dict[str, Callable[[], object]]:
         runs.append(out)
 
     def finetune() -> None:
+        if not runs:
+            pretrain()
         corpus = af.Corpus.open(folder / "codes")
         model, _ = af.load_pretrained(runs[0], expect=corpus.codec)
         recipe = replace(af.finetune_preset("test"), method="ft2", train=short, crop_s=0.5, min_crop_s=0.5)
