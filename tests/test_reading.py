@@ -528,3 +528,10 @@ def test_every_format_and_coding_of_libsndfile_comes_whole(tmp_path, form, subty
     part = load_audio(path, start_s=0.05, duration_s=0.1)
     assert part.notes == ()
     assert float((part.samples - found.samples[:, start : start + n]).abs().max()) < 0.02
+
+
+def test_a_refusal_names_nothing_but_the_file(tmp_path):
+    (tmp_path / "notes.wav").write_bytes(b"not audio at all")
+    says = r"^notes\.wav: not a readable sound file \(Format not recognised\); use"
+    with pytest.raises(AudioformerError, match=says):
+        load_audio(tmp_path / "notes.wav")

@@ -155,6 +155,7 @@ def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
         head: its first bytes.
         reason: what libsndfile said.
     """
+    reason = str(getattr(reason, "error_string", reason)).rstrip(".")  # without the address of an opened part
     if (media := media_format(head)) is not None and media[1] in KNOWN:
         return AudioformerError(
             f"{path.name}: not a readable sound file: is {media[0]} that is damaged, "
