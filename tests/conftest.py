@@ -134,10 +134,12 @@ def address(tmp_path_factory: pytest.TempPathFactory):
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which tests needed a second run, and which were left out, why, and how to have them."""
-    again = [report.nodeid for report in terminalreporter.stats.get("rerun", [])]
+    again = terminalreporter.stats.get("rerun", [])
     if again:
         terminalreporter.section("failed once and ran again: look at them")
-        terminalreporter.line("\n".join(again))
+    for report in again:
+        terminalreporter.line(f"{report.nodeid}: {report.longreprtext.strip().splitlines()[-1]}")
+        terminalreporter.line("\n".join(line for line in report.longreprtext.splitlines() if line.startswith(("E  ", ">"))))
     left_out: dict[str, Counter[str]] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)
