@@ -187,7 +187,7 @@ def test_a_frozen_stretch_goes_to_another_room_while_the_microphone_stays_on(lis
     listening.page.mouse.move(canvas["x"] + canvas["width"] * 0.75, y, steps=3)
     listening.page.mouse.up()
     start, end = map(float, re.search(r"([\d.]+)-([\d.]+) s", listening.text(".af-frozen .af-status")).groups())
-    listening.until_new(lambda: listening.page.click(".af-send [data-to=Attention]"))
+    listening.until_new(lambda: listening.page.click(".af-send [data-to=attention]"))
     listening.page.wait_for_selector(".af-room[data-room=attention][data-answer]")
     name, length = re.match(r"live ([\d.]+-[\d.]+) s · ([\d.]+) s", listening.text(".af-meta")).groups()
     assert float(length) == pytest.approx(end - start, abs=0.02)
@@ -209,7 +209,7 @@ def test_what_is_heard_is_what_is_coded(tab):
     tab.page.wait_for_function(f"old => document.querySelector('{LIVE}').dataset.frozen !== old", arg=old)
     link = "globalThis.audioformerLinks.get('{}').lanes.get('codes').codes"
     live = np.array(tab.page.evaluate(link.format("live")))
-    tab.until_new(lambda: tab.page.click(".af-send [data-to=Listen]"))
+    tab.until_new(lambda: tab.page.click(".af-send [data-to=listen]"))
     clip = np.array(tab.page.evaluate(link.format("clip")))
     assert live.shape[1] > 60
     assert 0 <= clip.shape[1] - live.shape[1] <= 2  # the last frame or two are not sure yet while one listens
