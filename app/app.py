@@ -323,7 +323,8 @@ def _connect(page: Page, part: dict) -> None:
     _on(part["picker"].pick, page.pick, asked, _shows(part), **show)
     given = [part["state"], part["audio"], *_chosen(part)]
     _on(part["audio"].change, page.drop, given, _shows(part, "audio"), **show)
-    changed = {name: part[name] for name in ("state", "verdict")}
-    _on(part["sure"].release, page.threshold, [part["state"], part["sure"]], changed, **QUIET)
+    changed = {name: part[name] for name in ("message", "state", "verdict")}
+    # the number comes as it was sent: Gradio's own check of it leaves a traceback in the log
+    _on(part["sure"].release, page.threshold, [part["state"], part["sure"]], changed, preprocess=False, **QUIET)
     for name in LISTENERS:
         _on(part[name].input, page.choose(name), asked, _shows(part, name), **show)

@@ -167,9 +167,12 @@ class Page:
             now = self.turns.shown.get(page) or now
             if now is None:
                 return {}
-            made = replace(now, sure=number(sure, 0.0, 1.0, "threshold"))
+            try:
+                made = replace(now, sure=number(sure, 0.0, 1.0, "threshold"))
+            except AudioformerError as error:
+                return {"message": cards.message_card(explain(error), now)}
             self.turns.shown[page] = made
-        return {"state": made, "verdict": cards.verdict_card(made)}
+        return {"message": "", "state": made, "verdict": cards.verdict_card(made)}
 
     def sure(self, page: str) -> float:
         """The probability that a page has chosen."""

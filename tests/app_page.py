@@ -20,7 +20,7 @@ import pytest
 import soundfile
 from app_weights import make_weights
 
-WAIT_MS = 30_000  # a loaded machine is slow, not wrong
+WAIT_MS = 120_000  # a loaded machine is slow, not wrong
 # a browser's own words about files it cannot play, and Gradio's about an unused hook and about a box it has just closed
 EXPECTED_CONSOLE = (
     "Waveform load error",

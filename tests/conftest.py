@@ -88,7 +88,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if {"chromium_path", "address", "served"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("browser")
-            item.add_marker(pytest.mark.flaky(reruns=1))  # a busy machine may draw a page late; named in the summary
+            item.add_marker(pytest.mark.flaky(reruns=2))  # a busy machine may draw a page late; named in the summary
         if config.pluginmanager.hasplugin("xdist") and not item.get_closest_marker("notebook"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
@@ -139,7 +139,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("failed once and ran again: look at them")
     for report in again:
         terminalreporter.line(f"{report.nodeid}: {report.longreprtext.strip().splitlines()[-1]}")
-        terminalreporter.line("\n".join(line for line in report.longreprtext.splitlines() if line.startswith(("E  ", ">"))))
+        terminalreporter.line(
+            "\n".join(line for line in report.longreprtext.splitlines() if line.startswith(("E  ", ">")))
+        )
     left_out: dict[str, Counter[str]] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[-1] if isinstance(report.longrepr, tuple) else str(report.longrepr)

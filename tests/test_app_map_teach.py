@@ -278,7 +278,7 @@ def test_somebody_teaches_two_tones(tab, tones, tmp_path, capsys):
     page = tab.page
     page.click("button[role=tab]:has-text('Teach')")
     page.wait_for_function(f"document.querySelectorAll('{TEACH} .af-start option').length > 0")
-    assert page.is_disabled(f"{TEACH} .af-teach")
+    page.wait_for_selector(f"{TEACH} .af-teach:disabled")
     page.fill(f"{TEACH} .af-class-name >> nth=0", "<b>low</b>")
     page.fill(f"{TEACH} .af-class-name >> nth=1", "high")
     for number, name in enumerate(("low", "high")):

@@ -123,11 +123,11 @@ def test_06_slider_draws_again_where_it_is_put(browser, lab, tmp_path):
     area = notebook.page.locator(".jp-OutputArea:has-text('How long may a gap be')").first
     area.locator(".widget-slider, .widget-inline-hbox").first.scroll_into_view_if_needed()
     handle = area.locator(".noUi-handle").first
-    told = area.locator("text=/gaps of \\d+ frames/").first
-    assert "gaps of 1 frames" in told.inner_text()
+    told = area.locator("text=/hidden frames: \\d+ long/").first
+    assert "hidden frames: 1 long" in told.inner_text()
     handle.focus()
     handle.press("ArrowRight")
-    area.locator("text=gaps of 3 frames").wait_for()
+    area.locator("text=hidden frames: 3 long").wait_for()
     assert area.locator(".js-plotly-plot, .plotly-graph-div").count() >= 1
     notebook.page.screenshot(path=tmp_path / "lab06.png")
     assert (tmp_path / "lab06.png").stat().st_size > 30_000

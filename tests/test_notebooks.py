@@ -258,7 +258,7 @@ def test_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
         config = figure["config"]
         assert [config[name] for name in ("showSendToCloud", "displaylogo", "responsive")] == [False] * 3
     assert n_sounds >= 1
-    assert len(figures) + n_sounds >= 5
+    assert len(figures) + n_sounds >= 3
     assert mute(outputs) == []
     computed = [float(number) for number in re.findall(r"\d+\.\d+", printed + sources(path, "code"))]
     for number in quoted(path):
