@@ -120,7 +120,7 @@ assert sum(line[-1] for line in means.values()) > sum(line[0] for line in means.
 
 # %% exercise="interval"
 def my_interval(values):
-    """(n,) scores of several draws -> (mean, half width), two numbers."""
+    """(n,) scores of several draws -> (mean, half width: 1.96 deviations over the root of n), two numbers."""
     values = torch.as_tensor(values, dtype=torch.float64)
     return values.mean(), 1.96 * values.std() / len(values) ** 0.5
 
