@@ -27,17 +27,16 @@ from audioformer.audiovisual.towers import STRIDE, PictureTower, SoundTower, Sta
 from audioformer.codec import Codec
 from audioformer.config import EncoderConfig
 from audioformer.data.frames import sound_frames
-from audioformer.encodecmae.frames import FrameBatch, collate_frames
-from audioformer.encodecmae.masking import gap_mask
+from audioformer.encodecmae.frames import FrameBatch, FrameReader, collate_frames
 from audioformer.encoder import EncoderOutput
 from audioformer.errors import AudioformerError
-from audioformer.model import AudioFormer, Backbone, mean_pool
+from audioformer.model import AudioFormer, mean_pool
 
 DB_PER_NEPER = 4.343  # of energies
 MOST_FRAMES = 22_500  # five minutes at once
 
 
-class AudioVisual(Backbone):
+class AudioVisual(FrameReader):
     """The sound tower, which everything after pre-training reads; with heads, the other towers and the shared space.
 
     Args:
@@ -119,17 +118,6 @@ class AudioVisual(Backbone):
     def collate(self, clips: Sequence) -> FrameBatch:
         """Clips as `inputs` or `read` give them, to one padded batch."""
         return collate_frames([torch.as_tensor(clip).float() for clip in clips])
-
-    def hide_some(
-        self, batch: FrameBatch, share: float, span: int, row_share: float, generators: Sequence[torch.Generator]
-    ) -> FrameBatch:
-        """The batch without a share of its frames; there are no rows to leave out."""
-        del row_share
-        return batch.hide(gap_mask(batch.lengths, share, span, generators)) if share else batch
-
-    def frame_padding(self, padding: Tensor) -> Tensor:
-        """(B, T) bool, True = beyond the clip's end."""
-        return padding
 
     def sound_vectors(self, bands: Tensor, padding: Tensor | None = None) -> Tensor:
         """(B, F, 1, E) unit vectors of sounds: one for a clip, or for scenes one for each frame of the picture."""

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from audioformer.encodecmae.masking import gap_mask
 from audioformer.errors import AudioformerError
+from audioformer.model import Backbone
 
 
 @dataclass
@@ -66,3 +68,18 @@ def collate_frames(clips: Sequence) -> FrameBatch:
     longest = max(clip.shape[1] for clip in clips)
     padding = torch.arange(longest) >= torch.tensor([[clip.shape[1]] for clip in clips])
     return FrameBatch(torch.stack([F.pad(clip, (0, longest - clip.shape[1])) for clip in clips]), padding)
+
+
+class FrameReader(Backbone):
+    """What the models share that read frames of numbers, each frame a position: no BOA, no EOA, no rows."""
+
+    def hide_some(
+        self, batch: FrameBatch, share: float, span: int, row_share: float, generators: Sequence[torch.Generator]
+    ) -> FrameBatch:
+        """The batch without a share of its frames; there are no rows to leave out."""
+        del row_share
+        return batch.hide(gap_mask(batch.lengths, share, span, generators)) if share else batch
+
+    def frame_padding(self, padding: Tensor) -> Tensor:
+        """(B, T) bool, True = beyond the clip's end."""
+        return padding

@@ -23,12 +23,11 @@ from audioformer.audio import Waveform
 from audioformer.codec import Codec
 from audioformer.data.frames import sound_frames
 from audioformer.encodecmae.config import EncodecMAEConfig
-from audioformer.encodecmae.frames import FrameBatch, collate_frames
-from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
+from audioformer.encodecmae.frames import FrameBatch, FrameReader, collate_frames
+from audioformer.encodecmae.masking import pack_visible, unpack_visible
 from audioformer.encodecmae.transformer import DualTransformer, Positions, xavier
 from audioformer.encoder import EncoderOutput
 from audioformer.errors import AudioformerError
-from audioformer.model import Backbone
 
 MEL_MEAN, MEL_STD = -6.12, 4.82  # of the mel256 input, as the authors standardise it
 MASKED_SHARE = 0.9  # of the loss that hidden frames make; the authors'
@@ -106,7 +105,7 @@ class VisibleEncoder(nn.Module):
             )
 
 
-class EncodecMAE(Backbone):
+class EncodecMAE(FrameReader):
     """Encoder of visible frames, decoder, one softmax per codebook row.
 
     Args:
@@ -198,17 +197,6 @@ class EncodecMAE(Backbone):
         if self.config.frames == "quantised":
             return collate_frames([torch.as_tensor(clip)[: self.config.n_codebooks].long() for clip in clips])
         return collate_frames([torch.as_tensor(clip).float() for clip in clips])
-
-    def hide_some(
-        self, batch: FrameBatch, share: float, span: int, row_share: float, generators: Sequence[torch.Generator]
-    ) -> FrameBatch:
-        """The batch without a share of its frames; there are no rows to leave out."""
-        del row_share
-        return batch.hide(gap_mask(batch.lengths, share, span, generators)) if share else batch
-
-    def frame_padding(self, padding: Tensor) -> Tensor:
-        """(B, T) bool, True = beyond the clip's end."""
-        return padding
 
     def decode(self, frames: Tensor, target_mask: Tensor, padding: Tensor | None = None) -> Tensor:
         """Encode what is visible, put zeros where something is hidden, decode.
