@@ -296,9 +296,10 @@ def test_a_click_on_a_code_asks_for_it_and_plays_the_answer(page, widget):
 
 
 def test_arrow_keys_play_the_sound_around_each_code_at_once(page):
+    page.evaluate("[...audioformerLinks.values()][0].point({ row: 2, frame: 75 })")
     page.focus(".af-plot")
     page.keyboard.press("Shift+ArrowRight")
-    assert page.get_attribute(".af-timeline", "data-cut") == "85"
+    page.wait_for_selector(".af-timeline[data-cut='85']", state="attached")
     assert link(page, "player.last.start") == pytest.approx(85.5 / 75 - 0.03, abs=1e-6)
     assert link(page, "player.last.seconds") == pytest.approx(0.06, abs=1e-6)
 
