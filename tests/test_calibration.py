@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from audioformer.checkpoint import find_checkpoint
 from audioformer.classify import load
+from audioformer.data.datasets.base import AudioDataset, Clip
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.calibration import calibration_error, fit_temperature, roc_area, sharpened, surprise_at
+from audioformer.evaluation.evaluate import calibrate
+from audioformer.evaluation.held_out import add_held_out, read_held_out
 from audioformer.evaluation.scores import add_calibration
 
 
@@ -61,3 +65,29 @@ def test_a_checkpoint_takes_its_temperature_up(tmp_path):
     about = json.loads((tmp_path / "mine" / "config.json").read_text())
     assert about["calibration"]["temperature"] == 2.0
     assert "## Calibration" in (tmp_path / "mine" / "README.md").read_text()
+
+
+def test_held_out_probabilities_count_and_stay_in_step(tmp_path):
+    """A model that has learnt all clips by heart is calibrated by what models said that had not."""
+    rng = np.random.default_rng(1)
+    n, names = 200, load("esc10").label_names
+    labels = np.arange(n) % len(names)
+    logits = rng.normal(size=(n, len(names))) + 1.2 * np.eye(len(names))[labels]
+    sure = np.exp(3 * logits) / np.exp(3 * logits).sum(1, keepdims=True)  # three times too sure of themselves
+    folder = tmp_path / "mine"
+    shutil.copytree(find_checkpoint("esc10"), folder)
+    (folder / "held_out.json").unlink(missing_ok=True)
+    clips = [{"id": f"c{i}", "truth": int(labels[i]), "probabilities": sure[i]} for i in range(n)]
+    add_held_out(folder, clips, names, "audioformer evaluate x --held-out mine")
+    known = tuple(Clip(f"c{i}", tmp_path / "never read.wav", (names[t],)) for i, t in enumerate(labels))
+    dataset = AudioDataset("folder", tmp_path, known, tuple(names))
+    temperature, measures = calibrate(load(folder), dataset, held_out=read_held_out(folder))
+    assert temperature == pytest.approx(fit_temperature(sure, labels), rel=0.02)
+    assert 2 < temperature < 5
+    assert measures["error after"] < 0.6 * measures["error before"]
+    add_calibration(folder, temperature, measures, "audioformer evaluate x --calibrate")
+    held = read_held_out(folder)
+    np.testing.assert_allclose(held.probabilities, sharpened(sure, temperature), atol=1e-3)
+    more = replace(dataset, clips=(*known, replace(known[0], id="new")))
+    with pytest.raises(AudioformerError, match="1 of 201 clips, first new"):
+        calibrate(load(folder), more, held_out=held)

@@ -32,7 +32,8 @@ def add_verbs(verbs) -> None:
     parser.add_argument("--choose-thresholds", action="store_true", help=about)
     about = (
         "measure nothing: fit the temperature under which probabilities mean what they say, and divide the "
-        "checkpoint's last layer by it; give a validation part, neither trained nor tested on"
+        "checkpoint's last layer by it; give a validation part, neither trained nor tested on. If the checkpoint has a "
+        "held_out.json (--held-out), what that says of the clips counts"
     )
     parser.add_argument("--calibrate", action="store_true", help=about)
     about = "with --calibrate: sounds of other kinds, in sub-folders; how well they are told apart"
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> Result:
     """Evaluate."""
     from audioformer.data.datasets import open_dataset
     from audioformer.evaluation.evaluate import calibrate, choose_thresholds, evaluate
+    from audioformer.evaluation.held_out import add_held_out, read_held_out
 
     dataset, classifier = open_chosen(arguments), open_classifier(arguments)
     started = time.monotonic()
@@ -59,7 +61,8 @@ def run(arguments: argparse.Namespace) -> Result:
             return _choose(arguments, choose_thresholds(classifier, dataset, progress.count))
         if arguments.calibrate:
             foreign = open_dataset("folder", arguments.foreign) if arguments.foreign else None
-            return _calibrate(arguments, *calibrate(classifier, dataset, foreign, progress.count))
+            held_out = read_held_out(arguments.checkpoint)
+            return _calibrate(arguments, *calibrate(classifier, dataset, foreign, progress.count, held_out))
         held_out = arguments.held_out
         report = evaluate(classifier, dataset, progress.count, arguments.codings, clip_by_clip=bool(held_out))
     for clip, sentences in report["notes"].items():
@@ -71,8 +74,6 @@ def run(arguments: argparse.Namespace) -> Result:
     seconds = round(time.monotonic() - started, 3)
     document = {**report, "checkpoint": classifier.name, **settings, "seconds": seconds, "command": _command(arguments)}
     if held_out:
-        from audioformer.evaluation.held_out import add_held_out
-
         n = add_held_out(held_out, document.pop("clips"), classifier.label_names, f"{_command(arguments)} --held-out")
         note(f"{n} clips in held_out.json of {held_out}")
     if arguments.record:

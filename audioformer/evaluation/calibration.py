@@ -15,6 +15,7 @@ import numpy as np
 from audioformer.errors import AudioformerError
 
 N_BINS = 10
+N_PARTS = 5  # for the error after calibration
 LOWEST, HIGHEST, N_TRIED = 0.1, 10.0, 401  # temperatures, evenly spread in their logarithm
 TINY = 1e-12
 
@@ -48,6 +49,18 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
         raise AudioformerError(f"{len(labels)} clips are too few to calibrate on; give at least 20 held-out ones")
     tried = np.exp(np.linspace(np.log(LOWEST), np.log(HIGHEST), N_TRIED))
     return float(min(tried, key=lambda t: surprise_at(sharpened(probabilities, t), labels)))
+
+
+def sharpened_by_others(probabilities: np.ndarray, labels: np.ndarray, n_parts: int = N_PARTS) -> np.ndarray:
+    """(n, C) probabilities, each clip's under the temperature that is fitted on the other parts: no clip judges itself.
+
+    Raises:
+        AudioformerError: too few clips, see `fit_temperature`.
+    """
+    after, part = np.empty_like(probabilities), np.arange(len(labels)) % n_parts
+    for own in (part == k for k in range(n_parts)):
+        after[own] = sharpened(probabilities[own], fit_temperature(probabilities[~own], labels[~own]))
+    return after
 
 
 def surprise_at(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -18,8 +18,15 @@ from audioformer.audio import quietness
 from audioformer.classify import AudioClassifier
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.errors import AudioformerError
-from audioformer.evaluation.calibration import calibration_error, fit_temperature, roc_area, sharpened
+from audioformer.evaluation.calibration import (
+    calibration_error,
+    fit_temperature,
+    roc_area,
+    sharpened,
+    sharpened_by_others,
+)
 from audioformer.evaluation.codings import codings_of, predict_codings
+from audioformer.evaluation.held_out import HeldOut
 from audioformer.metrics import (
     SEGMENT_S,
     best_thresholds,
@@ -131,40 +138,58 @@ def calibrate(
     dataset: AudioDataset,
     foreign: AudioDataset | None = None,
     progress: Callable[[int, int], None] | None = None,
+    held_out: HeldOut | None = None,
 ) -> tuple[float, dict]:
     """The temperature of a classifier's last layer, and how well it knows what it knows.
 
     Args:
         classifier: with one label a clip.
-        dataset: clips of its classes, neither trained nor tested on.
+        dataset: clips of its classes, neither trained nor tested on, or those of `held_out`.
         foreign: clips of other kinds, for the area under the ROC curve of the highest probability; None leaves it out.
         progress: called with (clips done, clips in all).
+        held_out: what models of the same recipe said of these clips that had not learnt from them (`held_out.json`);
+            the classifier itself, which may have, is not asked then.
 
     Returns:
-        Temperature, and {"n", "error before", "error after", "known from", "roc area"}: expected calibration errors,
-        the probability that 95 of 100 sounds of the classes reach, and that area.
+        Temperature, and {"n", "error before", "error after", "known from", "roc area"}: expected calibration errors
+        (the second under temperatures fitted on the other clips), the probability that 95 of 100 sounds of the classes
+        reach, and that area; with it "foreign below", the share of the foreign clips that do not reach it.
 
     Raises:
-        AudioformerError: several labels a clip, no class in common, or too few clips.
+        AudioformerError: several labels a clip, no class in common, too few clips, or one that is not in `held_out`.
     """
     if classifier.multi_label or dataset.multi_label:
         raise AudioformerError("calibration needs one label a clip; choose thresholds where clips have several")
     known = _shared(classifier, dataset)
     clips = [clip for clip in dataset if clip.labels[0] in known]
-    probabilities, _ = _predict(classifier, clips, known, progress)
+    probabilities = _held_out_of(held_out, clips) if held_out else _predict(classifier, clips, known, progress)[0]
     labels = np.array([known[clip.labels[0]] for clip in clips])
     temperature = fit_temperature(probabilities, labels)
     after = sharpened(probabilities, temperature)
+    known_from = float(np.quantile(after.max(1), 0.05))
     measures = {
         "n": len(clips),
         "error before": calibration_error(probabilities, labels),
-        "error after": calibration_error(after, labels),
-        "known from": float(np.quantile(after.max(1), 0.05)),
+        "error after": calibration_error(sharpened_by_others(probabilities, labels), labels),
+        "known from": known_from,
     }
     if foreign is not None:
         others = sharpened(_predict(classifier, list(foreign), known, progress)[0], temperature)
-        measures |= {"n_foreign": len(foreign), "roc area": roc_area(after.max(1), others.max(1))}
+        area, below = roc_area(after.max(1), others.max(1)), float((others.max(1) < known_from).mean())
+        measures |= {"n_foreign": len(foreign), "roc area": area, "foreign below": below}
     return temperature, measures
+
+
+def _held_out_of(held_out: HeldOut, clips: list[Clip]) -> np.ndarray:
+    """(n, C) what `held_out.json` says of clips."""
+    places = {name: place for place, name in enumerate(held_out.ids)}
+    missing = [clip.id for clip in clips if clip.id not in places]
+    if missing:
+        raise AudioformerError(
+            f"{len(missing)} of {len(clips)} clips, first {missing[0]}, are not in held_out.json; add them with "
+            "`audioformer evaluate --held-out`, or calibrate on those alone that are"
+        )
+    return held_out.probabilities[[places[clip.id] for clip in clips]]
 
 
 def _shared(classifier: AudioClassifier, dataset: AudioDataset) -> dict[str, int]:

@@ -11,15 +11,17 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from audioformer.checkpoint import find_checkpoint
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.calibration import sharpened
 from audioformer.files import atomic_path
 
 FILE = "held_out.json"
-DIGITS = 4  # of a probability
+DIGITS = 4  # of a probability that count, be it ever so small
 N_BINS = 10
 
 
@@ -32,12 +34,14 @@ class HeldOut:
         probabilities: (n, C).
         truth: (n,) true classes.
         commands: that measured them.
+        ids: n.
     """
 
     label_names: tuple[str, ...]
     probabilities: np.ndarray
     truth: np.ndarray
     commands: tuple[str, ...]
+    ids: tuple[str, ...] = ()
 
     @property
     def right(self) -> np.ndarray:
@@ -88,7 +92,8 @@ def read_held_out(checkpoint: str | os.PathLike) -> HeldOut | None:
             raise ValueError(f"{probabilities.shape} probabilities of {len(names)} classes")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AudioformerError(f"{path}: damaged ({error}); measure it again, see `audioformer evaluate`") from error
-    return HeldOut(names, probabilities, truth, tuple(kept["commands"]))
+    ids = tuple(str(clip["id"]) for clip in kept["clips"])
+    return HeldOut(names, probabilities, truth, tuple(kept["commands"]), ids)
 
 
 def add_held_out(checkpoint: str | os.PathLike, clips: list[dict], label_names, command: str) -> int:
@@ -115,11 +120,24 @@ def add_held_out(checkpoint: str | os.PathLike, clips: list[dict], label_names, 
         )
     path = folder / FILE
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"clips": [], "commands": []}
-    new = {clip["id"]: {**clip, "probabilities": np.round(clip["probabilities"], DIGITS).tolist()} for clip in clips}
-    every = [clip for clip in kept["clips"] if clip["id"] not in new] + list(new.values())
-    commands = list(dict.fromkeys([*kept["commands"], command]))
-    lines = ",\n  ".join(json.dumps(clip) for clip in every)
-    head = json.dumps({"labels": list(label_names), "commands": commands})[:-1]
+    new = {clip["id"] for clip in clips}
+    every = [clip for clip in kept["clips"] if clip["id"] not in new] + list(clips)
+    _write(path, label_names, list(dict.fromkeys([*kept["commands"], command])), every)
+    return len(every)
+
+
+def sharpen_held_out(folder: Path, temperature: float) -> None:
+    """Keep `held_out.json`, if there is one, in step with a last layer that was divided by a temperature."""
+    held = read_held_out(folder)
+    if held is not None:
+        every = zip(held.ids, held.truth.tolist(), sharpened(held.probabilities, temperature), strict=True)
+        clips = [{"id": name, "truth": truth, "probabilities": own} for name, truth, own in every]
+        _write(folder / FILE, held.label_names, held.commands, clips)
+
+
+def _write(path: Path, label_names, commands, clips: list[dict]) -> None:
+    rounded = ({**clip, "probabilities": [float(f"{p:.{DIGITS}g}") for p in clip["probabilities"]]} for clip in clips)
+    lines = ",\n  ".join(map(json.dumps, rounded))
+    head = json.dumps({"labels": list(label_names), "commands": list(commands)})[:-1]
     with atomic_path(path) as temporary:
         temporary.write_text(f'{head}, "clips": [\n  {lines}\n]}}\n', encoding="utf-8")
-    return len(every)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from audioformer.checkpoint import find_checkpoint, load_checkpoint, save_checkpoint
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.held_out import sharpen_held_out
 from audioformer.files import atomic_path
 from audioformer.finetune import classifier_card
 
@@ -63,7 +64,7 @@ def add_thresholds(checkpoint: str | os.PathLike, thresholds: dict[str, float], 
 
 
 def add_calibration(checkpoint: str | os.PathLike, temperature: float, found: dict, command: str) -> None:
-    """Divide the last layer by a temperature, and keep how that was found; a second time multiplies.
+    """Divide the last layer by a temperature, `held_out.json` with it, and keep how that was found; twice multiplies.
 
     Args:
         checkpoint: folder or bundled name of a classifier.
@@ -82,6 +83,7 @@ def add_calibration(checkpoint: str | os.PathLike, temperature: float, found: di
     before = config.get("calibration", {}).get("temperature", 1.0)
     config["calibration"] = {"temperature": before * temperature, **found, "command": command}
     save_checkpoint(folder, state, config, classifier_card(config))
+    sharpen_held_out(folder, temperature)
 
 
 def _open(checkpoint: str | os.PathLike) -> tuple[Path, dict]:
