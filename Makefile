@@ -8,6 +8,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.audioformer-set-up
+APP_STAMP := $(VENV)/.audioformer-app-set-up
 # what `make test` runs; the rest needs a browser, kernels of notebooks, a fresh virtual environment, or simply long
 QUICK := smoke or not (slow or browser or notebook or install)
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 10
@@ -24,7 +25,7 @@ help: ## list the commands
 
 setup: $(STAMP) ## install everything into .venv, once
 
-app: $(STAMP) ## serve the app on http://127.0.0.1:7860
+app: $(APP_STAMP) ## serve the app on http://127.0.0.1:7860
 	$(BIN)/audioformer app $(ARGS)
 
 test: $(STAMP) ## run the quick tests, after every change (under 4 minutes)
@@ -49,14 +50,19 @@ clean: ## remove build leftovers and caches; .venv, runs and data stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
 	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
 
+# What the app needs, two thirds of everything, in half of the time.
 # torch goes first, alone and by exact version: then no other package can pull in another build of it.
-$(STAMP): pyproject.toml setup.py constraints.txt
+$(APP_STAMP): pyproject.toml setup.py constraints.txt
 	@command -v "$(PYTHON)" >/dev/null || { \
 	  echo 'audioformer needs Python >= 3.10, and there is no $(PYTHON): install one or name it, make setup PYTHON=python3.12' >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	  echo 'audioformer needs Python >= 3.10, and $(PYTHON) is older: install one or name it, make setup PYTHON=python3.12' >&2; exit 1; }
 	@$(PIP) --version >/dev/null 2>&1 || "$(PYTHON)" -m venv $(if $(wildcard $(VENV)/pyvenv.cfg),--clear) "$(VENV)"
 	$(PIP) install -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(TORCH)
+	$(PIP) install -c constraints.txt -e '.[app,phones]'
+	@touch $@
+
+$(STAMP): $(APP_STAMP)
 	$(PIP) install -c constraints.txt -e '.[all]'
 	@$(BIN)/python -c 'from audioformer_app.web.runtime import cached; cached()' 2>/dev/null || \
 	  echo 'left out: onnxruntime-web, for pages of audioformer web: it needs npm and a network' >&2
