@@ -283,6 +283,51 @@ def test_a_microphone_that_is_taken_away_is_said_at_once(browser, address):
     tab.close()
 
 
+RECORDERS = {  # room: (button that records, where it says something)
+    "Listen": (".af-record-own", ".af-own-sound .af-card-said"),
+    "Teach": (".af-pupil .af-record >> nth=0", ".af-pupil .af-card-said >> nth=0"),
+}
+KEPT_STREAM = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
+    async function (wish) { return (window.stream = await ask.call(this, wish)); }; })();"""
+
+
+@pytest.mark.parametrize("room", RECORDERS)
+def test_a_recorder_too_says_what_is_to_be_known_and_when_its_microphone_is_taken_away(browser, address, room):
+    record, said = RECORDERS[room]
+    tab = Tab(browser, address, init_script=KEPT_STREAM + SETTINGS, permissions=["microphone"])
+    tab.page.click(f"button[role=tab]:has-text('{room}')")
+    tab.page.click(record)
+    tab.page.wait_for_selector("[aria-pressed=true].af-record")
+    tab.page.wait_for_function("(window.stream?.getTracks() ?? []).length > 0")
+    place = tab.page.locator(said)
+    place.get_by_text("gives 8 kHz").wait_for()
+    assert tab.page.locator(".af-device option").count() > 1  # there is a choice
+    tab.page.wait_for_timeout(700)  # a recording takes its time
+    tab.page.evaluate("stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+    place.get_by_text("The microphone was taken away while it recorded.").wait_for()
+    tab.page.wait_for_selector("[aria-pressed=false].af-record")
+    sound = ".af-file:has-text('recording')" if room == "Listen" else ".af-pupil .af-example"
+    tab.page.wait_for_selector(sound, state="attached")  # what was heard before is there
+    assert "taken away" in place.inner_text()
+    tab.close()
+
+
+def test_a_microphone_that_falls_silent_without_any_event_is_noticed(listening):
+    listening.page.evaluate(
+        """async () => {
+            window.paused = contexts.findLast((one) => one.state === 'running');
+            paused.onstatechange = null;
+            await paused.suspend();
+        }"""
+    )
+    says(listening, "No sound comes from the microphone")
+    answered = told(listening, "answers")
+    listening.page.evaluate("paused.resume()")
+    answers(listening, 2)
+    assert int(told(listening, "answers")) > int(answered)
+    assert status(listening) == ""
+
+
 # --- the codebook view
 
 

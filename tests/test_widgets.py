@@ -635,21 +635,52 @@ def test_a_recorder_that_could_not_save_is_refused(kinds, rest, says, tmp_path):
         record(tmp_path, kinds, **rest)
 
 
-def test_press_speak_and_it_is_a_file(page, data_recorder, tmp_path):
+# a microphone that hears a tone, and gives 8 kHz
+HANDS_FREE = """() => {
+    navigator.mediaDevices.enumerateDevices = async () => [{ kind: "audioinput", deviceId: "one", label: "One" }];
+    navigator.mediaDevices.getUserMedia = async () => {
+        const device = new AudioContext();
+        const voice = new OscillatorNode(device, { frequency: 440 }), out = device.createMediaStreamDestination();
+        voice.connect(out);
+        voice.start();
+        window.track = out.stream.getTracks()[0];
+        track.getSettings = () => ({ sampleRate: 8000 });
+        return out.stream;
+    };
+}"""
+
+
+@pytest.fixture
+def speaking(page):
+    """A page on which a widget may listen to that microphone."""
     tab = page.context.browser.new_page(viewport={"width": 900, "height": 400})
     complaints = []
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.route("http://localhost/", lambda route: route.fulfill(body="<main></main>", content_type="text/html"))
     tab.goto("http://localhost/")
-    tab.evaluate("""() => {
-        navigator.mediaDevices.getUserMedia = async () => {
-            const device = new AudioContext();
-            const voice = new OscillatorNode(device, { frequency: 440 }), out = device.createMediaStreamDestination();
-            voice.connect(out);
-            voice.start();
-            return out.stream;
-        };
-    }""")
+    tab.evaluate(HANDS_FREE)
+    yield tab
+    assert complaints == []
+    tab.close()
+
+
+def test_what_is_said_of_a_microphone_stays_beside_what_the_kernel_says(speaking):
+    speaking.evaluate(RENDER, [modules.bundle("own_sound.js"), modules.style(), ""])
+    speaking.click(".af-own-sound .af-play")
+    status = speaking.locator(".af-own-sound .af-status")
+    status.get_by_text("gives 8 kHz, as hands-free headsets do").wait_for()
+    speaking.wait_for_function("document.querySelector('.af-own-sound .af-play').textContent.includes('29 s')")
+    speaking.evaluate("track.dispatchEvent(new Event('ended'))")
+    speaking.wait_for_function("sent.length === 1")  # what was heard before is on its way
+    assert re.search("8 kHz.* taken away while it recorded.* on its way", status.inner_text())
+    take = speaking.evaluate("sent[0].take")
+    speaking.evaluate("take => model.set('reply', JSON.stringify({ take, said: 'It is here.' }))", take)
+    status.get_by_text("It is here.").wait_for()
+    assert re.search("8 kHz.* taken away while it recorded", status.inner_text())
+
+
+def test_press_speak_and_it_is_a_file(speaking, data_recorder, tmp_path):
+    tab = speaking
     tab.evaluate(RENDER, [modules.bundle("record.js"), modules.style(), data_recorder.value])
     tab.select_option(".af-kind", "door bell")
     tab.click(".af-record .af-play")
@@ -657,10 +688,8 @@ def test_press_speak_and_it_is_a_file(page, data_recorder, tmp_path):
     data_recorder.event = tab.evaluate("sent[0]")
     tab.evaluate("reply => model.set('reply', reply)", data_recorder.reply)
     tab.wait_for_selector(".af-record audio:not([hidden])")
-    assert "Saved door bell/first day 1.wav" in tab.text_content(".af-status")
+    assert re.search("gives 8 kHz.* Saved door bell/first day 1.wav", tab.text_content(".af-status"))
     samples, rate = soundfile.read(tmp_path / "my sounds" / "door bell" / "first day 1.wav")
     assert len(samples) / rate == pytest.approx(0.5, abs=0.1)
     assert np.abs(samples).max() > 0.3
     tab.screenshot(path=tmp_path / "record.png")
-    assert complaints == []
-    tab.close()

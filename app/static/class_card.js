@@ -142,7 +142,7 @@ export class ClassCard {
     this.recorders.now = null;
     this.record.textContent = "● Record";
     this.record.setAttribute("aria-pressed", "false");
-    if (wav) this.bring([new File([wav], `recording ${this.examples.length + 1}.wav`, { type: "audio/wav" })]);
+    if (wav) this.does.bring([new File([wav], `recording ${this.examples.length + 1}.wav`, { type: "audio/wav" })]);
   }
 }
 

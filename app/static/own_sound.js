@@ -11,7 +11,8 @@ export function mount({ element }) {
   said.setAttribute("role", "alert");
   const record = button("● Record", `Click to start and to stop; up to ${LONGEST_S} s`, () => toggle(), "af-button af-record af-record-own");
   const open = button("Open a file", "Or drop one on the box below", () => document.querySelector(BOX)?.click());
-  host.append(record, open, new MicrophoneChoice().host, said);
+  const choice = new MicrophoneChoice();
+  host.append(record, open, choice.host, said);
   let now = null;
 
   const idle = () => {
@@ -33,6 +34,7 @@ export function mount({ element }) {
     try {
       await now.start();
       record.setAttribute("aria-pressed", "true");
+      choice.fill(now.microphone.device);
     } catch (error) {
       idle();
       said.append(part("span", "", error.message));

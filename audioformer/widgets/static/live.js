@@ -13,7 +13,6 @@ const BACKLOG_S = 20; // more than this waiting: the oldest is let go, counted a
 const RESEND_MS = 20000; // an answer that was lost, not one that is late
 const ALONE_S = 600; // nobody touched anything for so long
 const MOST_TOLD = 40; // lines of the history
-const DEAF_MS = 3000; // without a block of sound
 const PAGE = `
   <div class="af-bar" role="group" aria-label="Listen">
     <button type="button" class="af-play af-listen-live" aria-pressed="false"><span aria-hidden="true">●</span> <span>Listen</span></button>
@@ -178,7 +177,6 @@ export class LiveView {
   // --- portions and answers
 
   tick() {
-    if (!this.waiting && performance.now() - this.arrived > DEAF_MS) this.paused(true);
     if (performance.now() - this.touched > ALONE_S * 1000) return this.stop("Stopped: nobody touched anything for ten minutes.");
     const late = this.sent !== null && performance.now() - this.sent.at > RESEND_MS;
     const enough = this.captured - this.acked >= Number(this.find(".af-every").value) * this.rate;

@@ -20,6 +20,7 @@ const CAPTURE = `registerProcessor("af-capture", class extends AudioWorkletProce
 const CHOSEN = "audioformer-microphone"; // deviceId of the one chosen last in this browser
 const REMEMBERED = { chosen: null }; // where nothing may be stored, as in some notebooks
 const LOW_HZ = 16000; // a microphone below this rate is spoken of
+const DEAF_MS = 3000; // without a block of sound
 export const PAUSED = "No sound comes from the microphone: a call, a locked screen, another program or its own switch holds it. It goes on when that ends.";
 const REASONS = {
   NotAllowedError: "The browser was not allowed to listen: allow the microphone for this page.",
@@ -50,9 +51,9 @@ export const reason = (error) => REASONS[error.name] ?? error.message;
 
 export class Microphone {
   // block(samples): the next 1024 samples; ended(): the device was taken away; paused(on): no sound comes for now, as the
-  // system wants (a call, a locked screen, a switch on the device), or it comes again.
+  // system wants (a call, a locked screen, a switch on the device) or without any word of it, or it comes again.
   constructor({ block, ended, paused = () => {} }) {
-    Object.assign(this, { block, ended, paused, context: null, stream: null, cancel: null });
+    Object.assign(this, { block, ended, paused, context: null, stream: null, cancel: null, deaf: false });
     document.addEventListener("visibilitychange", () => this.wake());
   }
 
@@ -83,15 +84,23 @@ export class Microphone {
     await context.audioWorklet.addModule(`data:text/javascript,${encodeURIComponent(CAPTURE)}`);
     if (!wanted()) return null; // closed already, or by the next to be opened
     const node = new AudioWorkletNode(context, "af-capture");
-    node.port.onmessage = ({ data }) => this.context === context && this.block(data);
+    node.port.onmessage = ({ data }) => this.context === context && this.came(data);
+    this.arrived = performance.now();
+    this.watch = setInterval(() => this.deaf || performance.now() - this.arrived < DEAF_MS || this.paused((this.deaf = true)), DEAF_MS / 10);
     context.createMediaStreamSource(stream).connect(node).connect(context.destination); // what it gives out is silence
     for (const track of stream.getTracks()) {
       track.onended = () => this.stream === stream && this.ended();
       track.onmute = track.onunmute = () => this.stream === stream && this.changed();
     }
-    await context.resume();
     context.onstatechange = () => this.context === context && this.changed();
+    this.wake(); // not waited for: where there is no way out for sound, some browsers never say that it runs
     return context.sampleRate;
+  }
+
+  came(samples) {
+    this.arrived = performance.now();
+    if (this.deaf) this.paused((this.deaf = false));
+    this.block(samples);
   }
 
   // The chosen microphone, or any other where that one is gone.
@@ -142,6 +151,8 @@ export class Microphone {
   }
 
   close() {
+    clearInterval(this.watch);
+    this.deaf = false;
     this.stream?.getTracks().forEach((track) => track.stop());
     this.context?.close();
     this.stream = this.context = null;

@@ -24,8 +24,8 @@ export function mount({ element, read, watch, send }) {
   Object.assign(player, { controls: true, hidden: true });
   bar.append(choice.host, player);
   host.append(said);
-  let [recording, going, take] = [null, null, 0];
-  const say = (text) => (said.textContent = text);
+  let [recording, going, take, remarks] = [null, null, 0, []];
+  const say = (text) => (said.textContent = [...remarks, text].join(" ")); // what is to be known of the microphone stays
 
   const push = () => {
     const { text, at, name } = going;
@@ -55,7 +55,9 @@ export function mount({ element, read, watch, send }) {
   record.addEventListener("click", async () => {
     if (recording) return recording.finish();
     const left = (seconds) => (record.textContent = `■ Stop (${seconds.toFixed(0)} s)`);
-    const begun = (recording = new Recording({ left, done: recorded, say, longest: RECORDED_S }));
+    const remark = (text) => say("", remarks.push(text));
+    const begun = (recording = new Recording({ left, done: recorded, say: remark, longest: RECORDED_S }));
+    remarks = [];
     say("");
     try {
       await begun.start();
@@ -65,7 +67,10 @@ export function mount({ element, read, watch, send }) {
       say(error.message);
     }
   });
-  file.addEventListener("change", () => file.files.length && bring(file.files[0]));
+  file.addEventListener("change", () => {
+    remarks = [];
+    if (file.files.length) bring(file.files[0]);
+  });
   watch("reply", () => {
     const reply = JSON.parse(read("reply") || "null");
     if (reply?.take !== take || !going) return;

@@ -17,7 +17,7 @@ const PAGE = `
 export class RecordView {
   // about: { kinds, days, seconds, counts }; send(name, data) to Python, whose replies come to answer().
   constructor(host, about, send) {
-    Object.assign(this, { host, seconds: about.seconds, send, blocks: null });
+    Object.assign(this, { host, seconds: about.seconds, send, blocks: null, remarks: [] });
     host.classList.add("af-live", "af-record");
     host.innerHTML = PAGE; // fixed text
     for (const [name, values] of [[".af-kind", about.kinds], [".af-day", about.days]]) {
@@ -26,7 +26,7 @@ export class RecordView {
     this.microphone = new Microphone({
       block: (samples) => this.block(samples),
       ended: () => this.fail("The microphone was taken away."),
-      paused: (on) => on && this.say(PAUSED),
+      paused: (on) => this.say(on ? PAUSED : this.going),
     });
     this.choice = new MicrophoneChoice();
     this.find(".af-bar").append(this.choice.host);
@@ -43,6 +43,7 @@ export class RecordView {
     const button = this.find(".af-play");
     button.disabled = true;
     try {
+      this.remarks = [];
       this.rate = await this.microphone.start();
     } catch (error) {
       if (!error.cancelled) this.fail(reason(error));
@@ -53,7 +54,9 @@ export class RecordView {
     this.choice.fill(this.microphone.device);
     Object.assign(this, { blocks: [], captured: 0 });
     this.show("■", "Stop");
-    this.say(`Recording ${this.seconds} seconds …`);
+    this.going = `Recording ${this.seconds} seconds …`;
+    this.remarks = await this.microphone.remarks();
+    if (this.blocks) this.say(this.going);
   }
 
   block(samples) {
@@ -108,7 +111,7 @@ export class RecordView {
   }
 
   say(text) {
-    this.find(".af-status > [role=status]").textContent = text;
+    this.find(".af-status > [role=status]").textContent = [...this.remarks, text].join(" "); // of the microphone first
   }
 }
 

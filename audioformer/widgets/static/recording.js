@@ -41,7 +41,10 @@ export class Recording {
     const done = this.done;
     this.done = null;
     this.microphone.stop();
-    if (!this.length || !this.rate) return done(null);
+    if (!this.length || !this.rate) {
+      this.say("Nothing was recorded.");
+      return done(null);
+    }
     const samples = new Float32Array(this.length);
     let at = 0;
     for (const block of this.blocks) {
