@@ -79,7 +79,9 @@ export class Listening {
     const end_s = Math.min(this.frames / this.frameRate, this.n / codec.rate);
     const level_db = levelDb(this.between(start_s, end_s));
     const labels = order.slice(0, TOP).map((c) => ({ label: lanes.words(classifier.labels[c]), p: probabilities[c] }));
-    const heard = { start_s, end_s, level_db, labels, answer: answer(labels, classifier.labels, classifier.multi_label, level_db) };
+    const says = answer(labels, classifier.labels, classifier.multi_label, level_db);
+    const said = ["silent", "quiet"].includes(says.kind) ? says.text : labels[0].label;
+    const heard = { start_s, end_s, level_db, labels, said, answer: says };
     this.history = [...this.history.filter((one) => one.end_s < end_s), heard];
     return heard;
   }
@@ -150,13 +152,14 @@ export class Listening {
   }
 }
 
-// {label, start_s, end_s} of the stretches over which the first label stayed the same; the five commonest labels.
-function stretches(history) {
+// {label, start_s, end_s} of the stretches over which an answer stayed the same; the five commonest. An answer stands at
+// the middle of the stretch that it is about, and holds from the one before it.
+export function stretches(history) {
   const found = [];
-  for (const { labels, start_s, end_s } of history) {
-    const last = found[found.length - 1];
-    if (last?.label === labels[0].label) last.end_s = end_s;
-    else found.push({ label: labels[0].label, start_s: last?.end_s ?? start_s, end_s });
+  for (const { said: label, start_s, end_s } of history) {
+    const [last, middle] = [found[found.length - 1], (start_s + end_s) / 2];
+    if (last?.label === label) last.end_s = middle;
+    else found.push({ label, start_s: last?.end_s ?? start_s, end_s: middle });
   }
   const length = {};
   for (const { label, start_s, end_s } of found) length[label] = (length[label] ?? 0) + end_s - start_s;
