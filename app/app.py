@@ -56,7 +56,8 @@ def page_options() -> dict:
         "theme": theme(),
         "css": modules.style()
         + "".join((STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "tour.css", "flow.css")),
-        "head": (STATIC / "head.html").read_text(encoding="utf-8"),
+        "head": (STATIC / "head.html").read_text(encoding="utf-8")
+        + f"<script>{(STATIC / 'stream.js').read_text(encoding='utf-8')}</script>",
     }
 
 
