@@ -26,7 +26,9 @@ from audioformer.audiovisual.pretrain import RECIPES, AudioVisualRecipe, PairCon
 from audioformer.audiovisual.scenes import KINDS
 from audioformer.checkpoint import load_checkpoint
 from audioformer.cli import main
+from audioformer.codecs import load_codec
 from audioformer.codecs.compact_files import save_compact
+from audioformer.data.corpus import Corpus
 from audioformer.errors import AudioformerError
 from audioformer.recipes import TrainConfig
 from audioformer.train import train
@@ -187,11 +189,22 @@ def test_scenes_are_told_apart_and_a_view_of_codes_joins_in():
     assert torch.allclose(soft, best, atol=1e-5)
 
 
+def test_fine_scenes_are_drawn_finer_and_coarse_ones_are_averaged():
+    for resolution, size in ((0, 32), (50, 50), (8, 32)):
+        config = recipe(steps=1, batch=4, model={"picture": "scenes"}, sound_s=3.0, resolution=resolution)
+        pictures = made(config, knocks()).batch(0)["picture"]
+        assert pictures.shape == (4, 15, 3, size, size)
+        if resolution == 8:
+            assert torch.equal(pictures[..., ::4, ::4].repeat_interleave(4, -1).repeat_interleave(4, -2), pictures)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"mix": True, "model": {"codes": True}}, "codes are names and cannot be mixed"),
+        ({"mix": True, "model": {"picture": "waveform"}}, "only bands and pictures can"),
         ({"resolution": 3}, "resolution=3 must divide"),
+        ({"resolution": 50}, "resolution=50 must divide"),
         ({"pairing": "shufled"}, "nearest: shuffled"),
         ({"temperature": 0.0}, "temperature=0.0"),
         ({"model": {"picture": "none"}}, "leaves a single view"),
@@ -245,6 +258,23 @@ def test_the_command_line_trains_it_and_all_that_follows_reads_it(spoken, tmp_pa
     encoder = open_encoder(tmp_path / "run")
     assert encoder(torch.randn(2, 24_000)).shape == (2, 75, 16)
     assert encoder.every_layer(torch.randn(1, 24_000)).shape == (1, 2, 75, 16)
+
+
+def test_a_waveform_is_the_other_view_of_its_bands(spoken):
+    """The codes of a clip are decoded, and the stretch is that of the bands; two sounds are told apart by them."""
+    corpus = Corpus.open(spoken / "mel")
+    config = recipe(steps=30, batch=10, model={"picture": "waveform"})
+    task = made(replace(config, model=replace(config.model, codebook_size=16, n_codebooks=2)), corpus)
+    index, codec = 3, load_codec(str(spoken / "codec"))
+    item = corpus[index]
+    whole = codec.decode(torch.as_tensor(item.codes)[None].long())[0, 0]
+    hop = codec.hop_length
+    stretch = task.learned.wave(index, slice(2, 12), 20)
+    assert torch.allclose(stretch[: 10 * hop], whole[2 * hop : 12 * hop], atol=1e-5)
+    assert stretch[10 * hop :].tolist() == [0] * 10 * hop
+    records = list(train(task, task.config.train))
+    assert records[-1].losses["contrast"] < task.chance["contrast"] - 0.3
+    assert task.views(task.batch(0))["waveform"].shape == (10, 1, 1, 16)
 
 
 @pytest.mark.parametrize(

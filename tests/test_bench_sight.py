@@ -178,6 +178,32 @@ def test_the_benchmark_trains_cells_once_and_measures_a_checkpoint(home, tmp_pat
     assert "warping and pixels" in page
 
 
+def test_a_model_is_trained_for_each_resolution_of_scenes_once(home, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sight, "MODEL", replace(sight.MODEL, channels=2, d_model=8, shared_width=8))
+    monkeypatch.setattr(sight, "SCENE_RESOLUTIONS", (50, 8))
+    monkeypatch.setattr(sight, "SCENE_BATCH", 4)
+    corpus = str(home / "scenes-codes")
+    parts = ["bench", "sight", "--scenes", corpus, "--learn-from", corpus, "--steps", "2", "--seeds", "2"]
+    assert main([*parts, "-o", str(tmp_path), "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["rows"]
+    assert (first["resolution"], second["resolution"], first["n_seeds"]) == (50, 8, 2)
+    assert first["chance"] == pytest.approx(np.pi * scenes.REACH**2, rel=0.1)  # of pixels, fine or coarse
+    assert "pointing_std" in first
+    assert (tmp_path / "results.md").read_text().count("| 50 |") == 1
+    cells = {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()}
+    assert len(cells) == 4
+    assert main([*parts, "-o", str(tmp_path), "--json"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cells").iterdir()} == cells
+
+
+def test_places_stand_where_their_pixels_are_in_fine_pictures_too():
+    """A tower's place i is about the pixels around 4 i, whatever the size of the picture."""
+    for size in (32, 50):
+        places = np.zeros((1, -(-size // 4), -(-size // 4)))
+        places[0, 5, 2] = 1
+        assert np.unravel_index(measure.enlarged(places, size)[0].argmax(), (size, size)) == (20, 8)
+
+
 def test_a_finished_model_of_digits_is_measured_on_chosen_speakers(home, tmp_path, capsys):
     parts = ["--method", "audiovisual", "--preset", "test", "-o", str(tmp_path / "model")]
     assert main(["pretrain", str(home / "digits-codes"), *parts]) == 0

@@ -14,7 +14,8 @@ from audioformer.errors import check_names, require, require_counts
 PICTURES = {
     "digits": "a handwritten digit, one frame of 8 x 8 pixels, grey",
     "scenes": "15 frames of moving objects, 3 seconds, in colour",
-    "none": "no picture: two views of the sound alone",
+    "waveform": "no picture: the waveform of the same sound, as the codec gives it back",
+    "none": "no picture: two views of the sound alone, bands and codes",
 }
 N_BANDS = 64  # log-mel bands that the sound tower reads: the 256 of a corpus, four by four
 FRAME_RATE = 75.0  # of the bands, Hz

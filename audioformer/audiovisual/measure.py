@@ -22,6 +22,7 @@ from audioformer.audiovisual.model import AudioVisual
 from audioformer.audiovisual.scenes import BANDS_PER_FRAME, FRAMES_PER_S, Scene
 
 N_CEPSTRA, TOGETHER = 13, 64
+PLACE = 4  # pixels from a place to the next
 
 
 @torch.no_grad()
@@ -159,11 +160,11 @@ def warped_distances(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) 
 def enlarged(maps: np.ndarray, size: int) -> np.ndarray:
     """(F, p, p) to (F, S, S), linear between the pixels that places are about.
 
-    Each of the tower's two strides of 2 begins at the first pixel: place i is about the pixels around S / p * i.
+    Each of the tower's two strides of 2 begins at the first pixel: place i is about the pixels around 4 i.
     """
     from scipy.ndimage import map_coordinates
 
-    where = np.arange(size) * maps.shape[-1] / size
+    where = np.arange(size) / PLACE
     rows, columns = np.meshgrid(where, where, indexing="ij")
     return np.stack([map_coordinates(one, (rows, columns), order=1, mode="nearest") for one in maps])
 

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from audioformer.audio import Waveform
 from audioformer.audiovisual.config import AudioVisualConfig
-from audioformer.audiovisual.towers import STRIDE, PictureTower, SoundTower, Standardise, pooled_bands
+from audioformer.audiovisual.towers import STRIDE, PictureTower, SoundTower, Standardise, WaveTower, pooled_bands
 from audioformer.codec import Codec
 from audioformer.config import EncoderConfig
 from audioformer.data.frames import sound_frames
@@ -55,7 +55,10 @@ class AudioVisual(FrameReader):
         if not heads:
             return
         self.shared["sound"] = self._to_shared(config.d_model)
-        if config.picture != "none":
+        if config.picture == "waveform":
+            self.waves = WaveTower(config)
+            self.shared["waveform"] = self._to_shared(self.waves.width)
+        elif config.picture != "none":
             self.pictures = PictureTower(config)
             self.shared["picture"] = self._to_shared(self.pictures.width)
         if config.codes:
@@ -140,6 +143,10 @@ class AudioVisual(FrameReader):
         places = self.pictures(pictures)
         places = places.mean(2, keepdim=True) if self.config.n_frames == 1 else places
         return F.normalize(self.shared["picture"](places), dim=-1)
+
+    def wave_vectors(self, waves: Tensor) -> Tensor:
+        """(B, N) samples to (B, 1, 1, E) unit vectors."""
+        return F.normalize(self.shared["waveform"](self.waves(waves).mean(1)), dim=-1)[:, None, None]
 
     def code_vectors(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
         """(B, K, S) codes to (B, F, 1, E) unit vectors, as `sound_vectors`."""

@@ -10,7 +10,7 @@ class AudioVisualMethod(Method):
 
     name = "audiovisual"
     about = "brings sounds near the pictures that belong to them"
-    presets = ("digits", "scenes", "sound", "test")
+    presets = ("digits", "scenes", "sound", "waveform", "test")
 
     def config_class(self):
         """AudioVisualConfig."""

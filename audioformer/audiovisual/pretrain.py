@@ -14,14 +14,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audioformer.audiovisual.config import FRAME_RATE, AudioVisualConfig
 from audioformer.audiovisual.contrast import TEMPERATURE, mix_pictures, mix_sounds, mixing_weights, views_loss
 from audioformer.audiovisual.digits import PAIRINGS, DigitPairs, coarser
 from audioformer.audiovisual.model import AudioVisual
-from audioformer.audiovisual.scenes import SIZE, ScenePairs
+from audioformer.audiovisual.scenes import FINE_SIZE, SIZE, ScenePairs
 from audioformer.checkpoint import save_checkpoint
+from audioformer.codec import require_fingerprint
+from audioformer.codecs import load_codec
 from audioformer.data.batches import CodeSampler, batch_indices, random_crop, require_clips
 from audioformer.encodecmae.frames import FrameBatch
 from audioformer.errors import AudioformerError, check_names, require
@@ -32,6 +34,7 @@ from audioformer.train import Task
 
 PICTURE_SEED, FLOOR = 15485863, -15.94  # of what is drawn; the log of no energy
 MEASURED = 64  # clips told apart at once in validation
+SECOND_TOWER = {"digits": " and a picture tower", "scenes": " and a picture tower", "waveform": " and a waveform tower"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class AudioVisualRecipe:
     temperature: float = TEMPERATURE
     mix: bool = False  # mix each example with another, one weight for sound and picture
     pairing: str = "digit"  # how a recording of a digit gets its picture: digits.PAIRINGS
-    resolution: int = 0  # pixels a side that are left of a picture; 0 = all
+    resolution: int = 0  # pixels a side that are left of a picture; 0 = all; 50 = scenes are drawn finer
     spare_same: bool = False  # clips of the same class are no negatives; uses labels
     sound_s: float = 3.0  # stretch of a clip, seconds
 
@@ -52,10 +55,16 @@ class AudioVisualRecipe:
         check_names([self.pairing], list(PAIRINGS), "the list of pairings")
         require(0 < self.temperature <= 1, f"temperature={self.temperature} must lie above 0 and up to 1; try 0.1")
         require(self.sound_s > 0, f"sound_s={self.sound_s} must be above 0 seconds")
-        require(not (self.mix and self.model.codes), "mix=true: codes are names and cannot be mixed; leave one out")
+        seen = self.model.picture in ("digits", "scenes") and not self.model.codes
+        require(not self.mix or seen, "mix=true: codes are names and cannot be mixed; only bands and pictures can")
         full = {"digits": 8, "scenes": SIZE}.get(self.model.picture, 1)
         fits = self.resolution == 0 or (self.resolution > 0 and full % self.resolution == 0)
+        fits = fits or (self.model.picture == "scenes" and self.resolution == FINE_SIZE)
         require(fits, f"resolution={self.resolution} must divide the picture's {full} pixels a side, or be 0")
+
+    def look(self, pictures: np.ndarray) -> np.ndarray:
+        """Pictures (..., S, S) of scenes as they are seen: with fewer pixels where `resolution` says so."""
+        return coarser(pictures, self.resolution) if 0 < self.resolution < pictures.shape[-1] else pictures
 
     def to_dict(self) -> dict:
         """Plain values, ready for JSON."""
@@ -70,6 +79,7 @@ RECIPES = {
     ),
     # no picture: log-mel bands and codes of the same sound, the audio-only cousin (arXiv 2103.06508)
     "sound": AudioVisualRecipe(AudioVisualConfig(picture="none", codes=True), _DIGITS),
+    "waveform": AudioVisualRecipe(AudioVisualConfig(picture="waveform"), _DIGITS, sound_s=0.64),
     "test": AudioVisualRecipe(
         AudioVisualConfig(channels=2, d_model=16, n_layers=1, shared_width=8, n_codebooks=2),
         TrainConfig(n_steps=4, batch_size=4, save_every=2),
@@ -162,6 +172,8 @@ class PairContrast(Task):
         if "codes" in batch:
             codes = batch["codes"].to(device)
             views["codes"] = self.model.code_vectors(codes.tokens, codes.padding)
+        if "waveform" in batch:
+            views["waveform"] = self.model.wave_vectors(batch["waveform"].to(device))
         if "picture" in batch:
             views["picture"] = self.model.picture_vectors(batch["picture"].to(device))
         return views
@@ -218,6 +230,7 @@ class Clips:
     ):
         self.model, self.clips, self.config = model, clips, config
         self._items = {} if items is None else items
+        self._waves, self._codec = {}, None
         matrix = getattr(clips, "label_matrix", None)
         self.labels = np.zeros(len(clips), int) if matrix is None or not matrix.size else matrix.argmax(1)
         names, kind = getattr(clips, "label_names", ()), config.model.picture
@@ -226,7 +239,8 @@ class Clips:
             self.pairs = DigitPairs(digits, part, config.pairing, config.resolution or 8)
         elif kind == "scenes":
             kinds = [names[label] if names else "?" for label in self.labels]
-            self.pairs = ScenePairs(kinds, lambda index: self.item(index)[0].numpy(), part != "train")
+            size = max(SIZE, config.resolution)
+            self.pairs = ScenePairs(kinds, lambda index: self.item(index)[0].numpy(), part != "train", size)
         else:
             self.pairs = None
 
@@ -237,6 +251,18 @@ class Clips:
             item = self.clips[index]
             self._items[index] = (self.model.inputs(item), torch.as_tensor(item.codes))
         return self._items[index]
+
+    def wave(self, index: int, span: slice, crop: int) -> Tensor:
+        """(N,) samples of a stretch of a clip, as its codes decode, with silence behind it up to `crop` frames."""
+        if self._codec is None:
+            self._codec = load_codec(self.clips.codec["name"])
+            require_fingerprint(self._codec, self.clips.codec["fingerprint"], "the corpus")
+        if index not in self._waves:
+            with torch.no_grad():
+                self._waves[index] = self._codec.decode(self.item(index)[1][None].long())[0].mean(0)
+        hop = self._codec.hop_length
+        stretch = self._waves[index][span.start * hop : span.stop * hop]
+        return nn.functional.pad(stretch, (0, crop * hop - len(stretch)))
 
     def batch(self, chosen: Sequence[int], rngs: Sequence[np.random.Generator], crop: int) -> dict:
         """Views of these clips; what is random comes from `rngs`, one a clip.
@@ -258,10 +284,11 @@ class Clips:
             size, rows = self.config.model.codebook_size, self.config.model.n_codebooks
             clips = [codes[:rows, span] for (_, codes), span in zip(items, spans, strict=True)]
             batch["codes"] = collate(clips, size)
+        if self.config.model.picture == "waveform":
+            batch["waveform"] = torch.stack([self.wave(i, span, crop) for i, span in zip(chosen, spans, strict=True)])
         if self.pairs is not None:
             pictures = self.pairs.draw(chosen, rngs)
-            if self.config.model.picture == "scenes" and self.config.resolution:
-                pictures = coarser(pictures, self.config.resolution)
+            pictures = self.config.look(pictures) if self.config.model.picture == "scenes" else pictures
             batch["picture"] = torch.from_numpy(np.ascontiguousarray(pictures, dtype=np.float32))
         return batch
 
@@ -285,10 +312,10 @@ def audiovisual_card(about: dict) -> str:
     """Model card, from config.json."""
     model, chance = about["model"], about["chance"].get("contrast", 0)
     losses = "\n".join(f"| {name} | {value:.3f} |" for name, value in about["losses"].items())
-    seen = {"digits": "handwritten digits", "scenes": "drawn scenes", "none": "no pictures"}[model["picture"]]
+    seen = {"digits": "handwritten digits", "scenes": "drawn scenes"}.get(model["picture"], "no pictures")
     return (
         f"# Sound and sight: {seen}\n\nA sound tower{' and a code tower' if model['codes'] else ''}"
-        f"{' and a picture tower' if model['picture'] != 'none' else ''}, trained so that what belongs together comes "
+        f"{SECOND_TOWER.get(model['picture'], '')}, trained so that what belongs together comes "
         "near each other (Wang et al. 2021, arXiv 2104.12807, in small).\n\n"
         f"Trained on {about['n_clips']} clips for {about['steps']} steps ({about['seconds']:.0f} s).\n\n"
         f"| last training step | nats (chance {chance:.3f}) or share |\n|---|---|\n{losses}\n\n"

@@ -127,6 +127,27 @@ class SoundTower(nn.Module):
         return layers
 
 
+class WaveTower(nn.Module):
+    """Samples to a vector a frame: four convolutions, whose strides make the hop of the codec (320).
+
+    The other view of an audio-only contrast, as Wang and van den Oord have it (2021, arXiv 2103.06508).
+
+    Args:
+        config: channels.
+    """
+
+    def __init__(self, config: AudioVisualConfig):
+        super().__init__()
+        c, layers = config.channels, []
+        for n_in, n_out, stride in ((1, c, 5), (c, 2 * c, 4), (2 * c, 4 * c, 4), (4 * c, 8 * c, 4)):
+            layers += [nn.Conv1d(n_in, n_out, 2 * stride, stride, stride // 2), nn.GroupNorm(1, n_out), nn.ReLU()]
+        self.layers, self.width = nn.Sequential(*layers), 8 * c
+
+    def forward(self, waves: Tensor) -> Tensor:
+        """(B, N) samples to (B, about N / 320, 8 channels)."""
+        return self.layers(waves[:, None]).transpose(1, 2)
+
+
 class Standardise(nn.Module):
     """Each channel with mean 0 and deviation 1 over the batch; in use over what was seen in training.
 

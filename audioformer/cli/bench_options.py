@@ -268,7 +268,7 @@ def add_sight(benches, run) -> None:
         "Sound and sight. Digits: small towers trained for cells of resolution x batch x mixing and for controls, "
         "measured on speakers and writers held out, beside chance and a classic rival (warping and pixels). Scenes: "
         "does a checkpoint's map point at the thing that is heard, in colours that training never showed, beside "
-        "motion? Finished cells stay: the same command continues."
+        "motion? Or small models of scenes, one for each resolution. Finished cells stay: the same command continues."
     )
     example = "audioformer bench sight --digits runs/fsdd-codes -o runs/sight"
     parser = add_verb(benches, "sight", run, about, example)
@@ -283,6 +283,7 @@ def add_sight(benches, run) -> None:
         metavar="NAME,...",
         help="finished models, measured on --scenes or --digits",
     )
+    add("--learn-from", metavar="CORPUS", help="train a small model of scenes for each resolution on these sounds")
     add("--speakers", type=words, metavar="A,B", help="of --digits, that finished models have not heard (default all)")
     add("--seeds", type=at_least_one, default=3, metavar="N", help="seeds; each holds out two speakers (default 3)")
     add("--steps", type=at_least_one, default=60, metavar="N", help="steps of each cell (default 60)")

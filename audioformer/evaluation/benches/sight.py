@@ -2,11 +2,13 @@
 
     audioformer bench sight --digits runs/fsdd-codes -o runs/sight --steps 100
     audioformer bench sight --scenes runs/heard-codes --checkpoint sight-scenes -o runs/sight
+    audioformer bench sight --scenes runs/heard-test-codes --learn-from runs/heard-codes -o runs/sight --steps 150
 
 Digits: small towers are trained anew for cells of resolution x batch x mixing, and for the controls; a seed holds
 out two of the six speakers, so that three seeds hold out all. Writers 12 to 14 are never trained on. All cells take the
 same number of steps: a larger batch sees more. Scenes: a finished checkpoint is measured on other sounds, in colours
-that training never shows. Finished cells stay: the same command continues.
+that training never shows; or small models are trained for each resolution of the pictures. Finished cells stay: the
+same command continues.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from audioformer.start import load_pretrained
 from audioformer.train import train
 
 RESOLUTIONS, BATCHES, SPEAKERS_OUT = (8, 4, 2), (32, 128, 512), 2
+SCENE_RESOLUTIONS, SCENE_BATCH = (50, 32, 16, 8), 16  # of pictures of scenes: pixels a side
 GRID = [(resolution, batch, mix) for resolution in RESOLUTIONS for batch in BATCHES for mix in (False, True)]
 CROSS = [cell for cell in GRID if cell[0] == 8 or cell[1] == 128]  # every batch at 8 pixels, every resolution at 128
 CONTROLS = {  # beside the cell of 8 pixels, 128 clips, no mixing
@@ -64,6 +67,16 @@ def cells(only: Sequence[str] | None = None) -> dict[str, AudioVisualRecipe]:
         plain = AudioVisualRecipe(MODEL, TrainConfig(batch_size=128), resolution=8, sound_s=CROP_S)
         found |= {name: replace(plain, **changes) for name, changes in CONTROLS.items()}
     return found
+
+
+def scene_cells() -> dict[str, AudioVisualRecipe]:
+    """Name to recipe: small models of scenes, one for each resolution."""
+    model = replace(MODEL, picture="scenes")
+    settings = TrainConfig(batch_size=SCENE_BATCH)
+    return {
+        f"scenes of {size} pixels": AudioVisualRecipe(model, settings, temperature=0.03, resolution=size)
+        for size in SCENE_RESOLUTIONS
+    }
 
 
 def trained(recipe: AudioVisualRecipe, clips: Corpus, steps: int, seed: int, items: dict) -> tuple[PairContrast, dict]:
@@ -121,19 +134,36 @@ def measure_digits_of(checkpoint: str, corpus: Corpus) -> dict:
     return known | losses | digits_scores(model, recipe, corpus, 0)
 
 
-def measure_scenes(checkpoint: str, corpus: Corpus, n: int = SCENES_MEASURED) -> dict:
-    """The map of a checkpoint on scenes in colours that training never shows, sounds as the corpus has them."""
+def measure_scenes_of(checkpoint: str, corpus: Corpus) -> dict:
+    """A finished model of scenes, as `measure_scenes`.
+
+    Raises:
+        AudioformerError: it is no model of scenes.
+    """
     model, about = load_pretrained(checkpoint)
     if getattr(model.config, "picture", None) != "scenes":
         raise AudioformerError(
             f"{checkpoint}: is no model of scenes; train one with --method audiovisual --preset scenes"
         )
-    recipe = replace(RECIPES["scenes"], model=model.config)
+    recipe = replace(RECIPES["scenes"], model=model.config, resolution=about["recipe"]["resolution"])
+    measured = measure_scenes(model, recipe, corpus)
+    return {"checkpoint": Path(checkpoint).name, "steps": about.get("steps"), **measured}
+
+
+def measure_scene_cell(recipe: AudioVisualRecipe, clips: Corpus, corpus: Corpus, steps: int, seed: int) -> dict:
+    """Train one model of scenes on `clips` and measure it on `corpus`."""
+    task, losses = trained(recipe, clips, steps, seed, {})
+    about = {"steps": steps, "seed": seed, "resolution": recipe.resolution, "contrast": losses["contrast"]}
+    return about | measure_scenes(task.model, recipe, corpus)
+
+
+def measure_scenes(model: AudioVisual, recipe: AudioVisualRecipe, corpus: Corpus, n: int = SCENES_MEASURED) -> dict:
+    """The map of a model on scenes in colours that training never shows, sounds as the corpus has them."""
     clips, judged, bands, shown = Clips(model, corpus, recipe, "test"), [], [], []
     for i in range(min(n, len(corpus))):
         scene, _ = clips.pairs.scene(i, np.random.default_rng([77, i]))
         heard = padded_sounds([clips.item(i)[0][:, :N_BAND_FRAMES]], N_BAND_FRAMES, True).tokens
-        frames = scene.frames()
+        frames = recipe.look(scene.frames(clips.pairs.size))
         picture = torch.from_numpy(frames)[None]
         with torch.no_grad():
             places = model.sound_map(heard, picture)[0].numpy()
@@ -146,16 +176,15 @@ def measure_scenes(checkpoint: str, corpus: Corpus, n: int = SCENES_MEASURED) ->
     means |= {f"hard_{name}": float(np.mean([one[name] for one in hard])) for name in judged[0]} if hard else {}
     error = float(np.std([one["pointing"] for one in judged]) / max(1, len(judged)) ** 0.5)
     auc = shift_auc(model, torch.stack(bands), torch.from_numpy(np.stack(shown)))
-    sizes = {"n": len(judged), "n_hard": len(hard), "pointing_error": error, "steps": about.get("steps")}
-    return {"checkpoint": Path(checkpoint).name, "shift_auc": auc, **means, **sizes}
+    return {"shift_auc": auc, **means, "n": len(judged), "n_hard": len(hard), "pointing_error": error}
 
 
 def run(arguments: argparse.Namespace, show: Say) -> dict:
     """Train and measure what is missing; the table of everything."""
     folder = Path(arguments.output)
     require(
-        arguments.digits or (arguments.scenes and arguments.checkpoint),
-        "nothing to measure; give --digits CORPUS, or --scenes CORPUS with --checkpoint NAME",
+        arguments.digits or (arguments.scenes and (arguments.checkpoint or arguments.learn_from)),
+        "nothing to measure; give --digits CORPUS, or --scenes CORPUS with --checkpoint NAME or --learn-from CORPUS",
     )
     rows, corpus = [], Corpus.open(arguments.digits) if arguments.digits else None
     if corpus is not None and not arguments.checkpoint:
@@ -164,8 +193,7 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
             items: dict = {}
             for name, recipe in chosen.items():
                 show(f"seed {seed}: {name}")
-                decides = json.dumps([recipe.to_dict(), corpus.info.clips_hash, arguments.steps, seed])
-                path = folder / "cells" / f"{hashlib.sha256(decides.encode()).hexdigest()[:24]}.json"
+                path = _cell(folder, recipe.to_dict(), corpus.info.clips_hash, arguments.steps, seed)
                 record = remembered(path, partial(measure_digits, recipe, corpus, arguments.steps, seed, items))
                 rows.append({"cell": name} | record)
     elif corpus is not None:
@@ -174,8 +202,44 @@ def run(arguments: argparse.Namespace, show: Say) -> dict:
     lines = digits_rows(rows)
     for checkpoint in arguments.checkpoint if arguments.scenes else ():
         show(f"{checkpoint}: scenes")
-        lines += scenes_rows(measure_scenes(checkpoint, Corpus.open(arguments.scenes)))
+        lines += scenes_rows(measure_scenes_of(checkpoint, Corpus.open(arguments.scenes)))
+    if arguments.scenes and arguments.learn_from:
+        lines += resolution_rows(scene_records(arguments, folder, show))
     return {"name": "sight", "machine": machine(), "steps": arguments.steps, "rows": lines}
+
+
+def _cell(folder: Path, *decides) -> Path:
+    """Where the record of a cell lies, named after what decides it."""
+    digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+    return folder / "cells" / f"{digest[:24]}.json"
+
+
+def scene_records(arguments: argparse.Namespace, folder: Path, show: Say) -> list[dict]:
+    """A record of each resolution of scenes and each seed: trained on one corpus, measured on the other."""
+    learnt, heard = Corpus.open(arguments.learn_from), Corpus.open(arguments.scenes)
+    records = []
+    for seed in range(arguments.seeds):
+        for name, recipe in scene_cells().items():
+            show(f"seed {seed}: {name}")
+            hashes = [corpus.info.clips_hash for corpus in (learnt, heard)]
+            path = _cell(folder, recipe.to_dict(), hashes, arguments.steps, seed)
+            measure = partial(measure_scene_cell, recipe, learnt, heard, arguments.steps, seed)
+            records.append({"cell": name} | remembered(path, measure))
+    return records
+
+
+def resolution_rows(records: list[dict]) -> list[dict]:
+    """A line for each resolution of scenes: means and deviations over seeds."""
+    lines = []
+    for name in dict.fromkeys(record["cell"] for record in records):
+        own = [record for record in records if record["cell"] == name]
+        means = {key: float(np.mean([one[key] for one in own])) for key in SCENE_MEASURES}
+        spreads = {f"{key}_std": deviation([one[key] for one in own]) for key in SCENE_MEASURES}
+        about = {key: own[0][key] for key in ("resolution", "steps", "n")}
+        rival = max(means["motion"], means["motion_with_sound"])
+        more = {"data": "resolutions", "n_seeds": len(own), **about, "chance": means["area"], **means, **spreads}
+        lines.append(row(name, means["pointing"], "share", rival, **more))
+    return lines
 
 
 def digits_rows(records: list[dict]) -> list[dict]:
@@ -218,6 +282,7 @@ MEASURES = ("sound_to_picture_r1", "sound_to_picture_r5", "picture_to_sound_r1",
     "contrast",
     "accuracy",
 )
+SCENE_MEASURES = ("pointing", "hard_pointing", "iou", "shift_auc", "motion", "motion_with_sound", "one_of", "area")
 COLUMNS = {
     "case": "case",
     "ours": "ours",
@@ -255,7 +320,21 @@ def as_markdown(document: dict) -> str:
             for one in scenes
         ]
         parts += ["## Scenes", markdown_table(head, lines)]
+    if ladder := [line for line in document["rows"] if line["data"] == "resolutions"]:
+        parts += ["## Scenes by resolution", resolution_table(ladder)]
     return "\n\n".join(parts) + "\n"
+
+
+def resolution_table(ladder: list[dict]) -> str:
+    """What small models of scenes find, by pixels a side."""
+    head = ["pixels a side", "pointing", "a silent thing of the same kind", "IoU", "shift, AUC"]
+    names = ("pointing", "hard_pointing", "iou", "shift_auc")
+    lines = [
+        [str(one["resolution"]), *(_with_spread(one, name) for name in names)]
+        + [number(one[key]) for key in ("motion", "motion_with_sound", "one_of", "chance")]
+        for one in ladder
+    ]
+    return markdown_table([*head, "motion", "motion with loudness", "one of the things", "random pixel"], lines)
 
 
 def grid_table(grid: dict[tuple, dict]) -> str:
