@@ -26,7 +26,7 @@ from audioformer.codecs import load_codec
 from audioformer.errors import AudioformerError
 from audioformer.methods import read_config
 from audioformer.predict import CodesPrediction, join_windows, predict_codes, window_starts
-from audioformer.reading.sound import to_full_scale
+from audioformer.reading.sound import log_notes, to_full_scale
 
 SCAN_BATCH = 2  # windows at a time: more are no faster on a CPU, and several threads share them out better
 
@@ -118,7 +118,10 @@ class AudioClassifier:
         Raises:
             AudioformerError: unusable file or waveform.
         """
-        return self._read(as_waveform(sound, sample_rate, self.codec.sample_rate))
+        waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
+        if isinstance(sound, str | os.PathLike):
+            log_notes(sound, waveform.notes)
+        return self._read(waveform)
 
     def _read(self, waveform: Waveform) -> Tensor:
         """(K, T) or (F, T) of a waveform from `as_waveform`."""

@@ -639,6 +639,31 @@ def test_measurements_that_return_numbers_log_what_is_missing(tmp_path, caplog):
     ]
 
 
+def test_what_returns_numbers_alone_logs_what_is_missing_of_its_files(tmp_path, caplog):
+    """Codes and vectors of a file, label tracks, the listening log of a codec, and the benchmarks of files."""
+    from app_weights import make_weights
+
+    from audioformer.classify import load
+    from audioformer.evaluation.benches.codec import bench_codec
+    from audioformer.evaluation.listening_log import ListeningLog
+    from audioformer.explain.label_tracks import label_track
+
+    path = sound(tmp_path / "a.wav", 1.0)
+    path.write_bytes(path.read_bytes()[:-2000])
+    _, (checkpoint, *_), _ = make_weights(tmp_path / "weights")
+    classifier = load(checkpoint)
+    for read in (
+        lambda: classifier.codes(path),
+        lambda: classifier.embed(path),
+        lambda: label_track(classifier, path),
+        lambda: ListeningLog(tmp_path / "run", [path]),
+        lambda: bench_codec(classifier.codec, [path]),
+    ):
+        caplog.clear()
+        read()
+        assert any("1000 of 8000 samples (0.12 s) are missing" in message for message in caplog.messages)
+
+
 def test_an_archive_is_to_be_unpacked(tmp_path):
     (tmp_path / "set.zip").write_bytes(b"PK")
     with pytest.raises(AudioformerError, match="is a file, a data set is a folder; unpack it first; expected"):

@@ -133,10 +133,12 @@ def _write_labels(arguments: argparse.Namespace, classifier, file: str) -> list[
     """The label track of a file; returns its moments."""
     from dataclasses import asdict
 
+    from audioformer.audio import load_audio
     from audioformer.explain.label_tracks import audacity, label_track, raven
     from audioformer.files import atomic_path
 
-    moments, path = label_track(classifier, file, arguments.threshold), Path(arguments.labels)
+    sound = load_audio(file, classifier.codec.sample_rate, mono=True)  # what is missing of it was said
+    moments, path = label_track(classifier, sound, arguments.threshold), Path(arguments.labels)
     if not path.suffix:
         path = path / f"{Path(file).stem}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ from audioformer.codecs.distances import mel_distance
 from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, writable_folder
+from audioformer.reading.sound import log_notes
 
 WINDOW, HOP, N_MELS = 1024, 240, 80  # of the pictures, samples and bands
 MAX_POINTS = 500  # of a loss curve
@@ -55,6 +56,8 @@ class ListeningLog:
     def __init__(self, folder: str | os.PathLike, files: Sequence[str | os.PathLike], max_s: float = 5.0):
         self.folder, self.listen = writable_folder(folder), Path(folder) / "listen"
         self.sounds = {Path(file).stem: load_audio(file, mono=True, duration_s=max_s) for file in files}
+        for name, sound in self.sounds.items():
+            log_notes(name, sound.notes)
         if not files or len(self.sounds) < len(files):
             raise AudioformerError(
                 f"{len(files)} files to listen to with {len(self.sounds)} names; give at least one, no name twice"

@@ -16,10 +16,11 @@ from os import PathLike
 
 import numpy as np
 
-from audioformer.audio import load_audio
-from audioformer.classify import AudioClassifier
+from audioformer.audio import Waveform
+from audioformer.classify import AudioClassifier, as_waveform
 from audioformer.errors import AudioformerError
 from audioformer.explain.moments import moment_scores, silent_frames
+from audioformer.reading.sound import log_notes
 
 THRESHOLD, SHORTEST_S = 0.5, 0.2
 RAVEN_HEAD = (
@@ -54,12 +55,14 @@ class Moment:
     score: float
 
 
-def label_track(classifier: AudioClassifier, file: str | PathLike, threshold: float = THRESHOLD) -> list[Moment]:
+def label_track(
+    classifier: AudioClassifier, sound: str | PathLike | Waveform, threshold: float = THRESHOLD
+) -> list[Moment]:
     """The moments of a sound file.
 
     Args:
         classifier: of `audioformer.load`.
-        file: up to 2 hours.
+        sound: a file, up to 2 hours; what is missing of it goes to the log "audioformer". Or an open one.
         threshold: probability from which a moment gets a label, above 0 and up to 1.
 
     Returns:
@@ -70,7 +73,9 @@ def label_track(classifier: AudioClassifier, file: str | PathLike, threshold: fl
     """
     if not 0 < threshold <= 1:
         raise AudioformerError(f"threshold={threshold:g} must lie above 0 and up to 1; try {THRESHOLD}")
-    waveform = load_audio(file, classifier.codec.sample_rate, mono=True)
+    waveform = as_waveform(sound, None, classifier.codec.sample_rate)
+    if not isinstance(sound, Waveform):
+        log_notes(sound, waveform.notes)
     scores = moment_scores(classifier, classifier.codes(waveform)).numpy()
     rate = classifier.codec.frame_rate
     silent = silent_frames(waveform.samples[0].numpy(), waveform.sample_rate, rate, len(scores))

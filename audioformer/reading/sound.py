@@ -6,7 +6,9 @@ result; floats on another scale are brought to full scale. What the user must kn
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +149,9 @@ def check_rate(sample_rate: int, name: str) -> None:
             f"{name}: sample_rate={sample_rate!r} must be a whole number of Hz in {MIN_RATE_HZ}-{MAX_RATE_HZ}; if "
             "that is not the true rate, give the samples as an array with the true one"
         )
+
+
+def log_notes(name: object, notes: Iterable[str]) -> None:
+    """What is missing of a sound or was changed, to the log "audioformer": where what is returned cannot hold it."""
+    for sentence in notes:
+        logging.getLogger("audioformer").warning("%s: %s", name, sentence)

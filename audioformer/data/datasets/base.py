@@ -7,7 +7,6 @@ one fixed order, never follow a path out of the data set's folder, and explain w
 from __future__ import annotations
 
 import csv
-import logging
 import os
 import re
 import unicodedata
@@ -19,6 +18,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from audioformer.audio import Waveform, load_audio
 from audioformer.errors import AudioformerError
 from audioformer.reading.files import SOUND_ENDINGS, other_files, said_of_others, sound_files
+from audioformer.reading.sound import log_notes
 
 Event = tuple[str, float, float]  # label, onset_s, offset_s
 
@@ -71,8 +71,7 @@ def load_told(clip: Clip) -> Waveform:
     What is missing of it goes to the log "audioformer": for measurements that return numbers.
     """
     sound = clip.load(mono=True)
-    for sentence in sound.notes:
-        logging.getLogger("audioformer").warning("%s: %s", clip.id, sentence)
+    log_notes(clip.id, sound.notes)
     return sound
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from audioformer.classify import AudioClassifier
 from audioformer.classify import load as load_classifier
 from audioformer.data.datasets import AudioDataset, open_dataset
+from audioformer.data.datasets.base import load_told
 from audioformer.data.effects import add_noise, band_limit, low_rate, shift
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches import machine, row
@@ -63,7 +64,7 @@ def measure(classifier: AudioClassifier, dataset: AudioDataset, say: Say) -> lis
         raise AudioformerError(f"{dataset.root}: no clip has a label that {classifier.name} knows; nothing to measure")
     labels: dict[str, list[str]] = {}
     for done, clip in enumerate(clips, 1):
-        sound = clip.load(mono=True)
+        sound = load_told(clip)
         for name, samples in changed(sound.samples[0].numpy(), sound.sample_rate).items():
             found = classifier.classify(samples, top_k=1, sample_rate=sound.sample_rate)
             labels.setdefault(name, []).append(found.labels[0])

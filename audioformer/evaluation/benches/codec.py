@@ -32,6 +32,7 @@ from audioformer.evaluation.benches.codec_classification import ClassifierTest, 
 from audioformer.evaluation.benches.opus import opus_rates, through_opus
 from audioformer.metrics import perplexity
 from audioformer.reading.files import sound_files
+from audioformer.reading.sound import log_notes
 
 MEL, WAVE = range(2)
 PEER_KBPS = 12  # the peer in the table
@@ -86,7 +87,9 @@ def _distance_rows(codec: Codec, files: Sequence[Path], max_s: float, show: Call
     speeds = []
     codec.decode(codec.encode(torch.zeros(codec.sample_rate), codec.sample_rate))  # the first time is slower
     for done, path in enumerate(files, 1):
-        clip = load_audio(path, codec.sample_rate, mono=True).samples[0, : round(max_s * codec.sample_rate)]
+        sound = load_audio(path, codec.sample_rate, mono=True)
+        log_notes(path.name, sound.notes)
+        clip = sound.samples[0, : round(max_s * codec.sample_rate)]
         ladder, spent_s = _ladder(codec, clip)
         ours.append(ladder)
         speeds.append(len(clip) / codec.sample_rate / spent_s)
@@ -133,6 +136,7 @@ def code_counts(codec: Codec, files: Sequence[Path], show: Callable[[str], None]
     counts = np.zeros((codec.n_codebooks, codec.codebook_size), np.int64)
     for done, path in enumerate(files, 1):
         sound = load_audio(path, mono=True)
+        log_notes(path.name, sound.notes)
         for k, codes in enumerate(codec.encode(sound.samples[0], sound.sample_rate)[0].cpu().numpy()):
             counts[k] += np.bincount(codes, minlength=codec.codebook_size)
         show(f"codes: {done} of {len(files)} files")
