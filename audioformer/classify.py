@@ -118,10 +118,7 @@ class AudioClassifier:
         Raises:
             AudioformerError: unusable file or waveform.
         """
-        waveform = as_waveform(sound, sample_rate, self.codec.sample_rate)
-        if isinstance(sound, str | os.PathLike):
-            log_notes(sound, waveform.notes)
-        return self._read(waveform)
+        return self._read(log_notes(sound, as_waveform(sound, sample_rate, self.codec.sample_rate)))
 
     def _read(self, waveform: Waveform) -> Tensor:
         """(K, T) or (F, T) of a waveform from `as_waveform`."""

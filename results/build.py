@@ -2,6 +2,7 @@
 
     python results/build.py            write them
     python results/build.py --check    fail when a page is not what the stored results say
+    python results/build.py --sight RUNS    take in the results of scripts/train_sight.sh, then write
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->`; NAME is a key of `TABLES`. The text around tables is
 written by hand.
@@ -185,14 +186,63 @@ def summary() -> str:
     return table(head, [[*row, svm, note] for row, svm, note in zip(rows, classic, notes, strict=True)])
 
 
+SIGHT = {  # what `scripts/train_sight.sh` leaves in its folder of runs, and the command of each
+    "grid": "audioformer bench sight --digits runs/fsdd-codes -o runs/grid",
+    "digits": "audioformer bench sight --digits runs/fsdd-codes --checkpoint sight-digits --speakers theo "
+    "-o runs/digits",
+    "maps": "audioformer bench sight --scenes runs/heard-test-codes --checkpoint sight-scenes -o runs/maps",
+    "resolutions": "audioformer bench sight --scenes runs/heard-test-codes --learn-from runs/heard-codes --steps 100 "
+    "-o runs/resolutions",
+    "longer": "audioformer bench sight --digits runs/fsdd-codes --steps 150 --only cross -o runs/longer",
+}
+TOWERS = "statistics,log-mel,runs/fresh,sight-digits,sight-scenes"
+SIGHT_PROBES = {
+    "probe-esc10": f"audioformer bench probe --esc10 ESC-10 --features {TOWERS} --probes linear --no-speed "
+    "-o runs/probe-esc10",
+    "probe-digits": f"audioformer bench probe --digits FSDD --folds 5 --features {TOWERS} --probes linear --no-speed "
+    "-o runs/probe-digits",
+    "probe-scenes": f"audioformer bench probe --scenes SCENES --features {TOWERS} --probes linear --no-speed "
+    "-o runs/probe-scenes",
+    "sound-only": "audioformer bench probe --digits FSDD --folds 5 --features $(echo "
+    "runs/{digits,waveform,sound}-{0,1,2} | tr ' ' ,) --probes linear --seeds 1 --no-speed -o runs/sound-only",
+}
+
+
+def take_sight(runs: Path) -> None:
+    """Store what is there of SIGHT and SIGHT_PROBES in a folder of runs; what is not there stays as it was stored."""
+    path, documents = HERE / "sight.json", here("sight")
+    for name, command in (SIGHT | SIGHT_PROBES).items():
+        if (found := runs / name / "results.json").is_file():
+            documents[name] = {**read(found), "command": command}
+    path.write_text(json.dumps(documents, indent=1) + "\n", encoding="utf-8")
+
+
 def sight_tables() -> str:
     """Grid, pairs and maps of sound and sight, and the commands behind them."""
-    document = here("sight")
-    longer, tables = document["longer"], sight.as_markdown(document).strip().partition("\n\n")[2]
-    grid = sight.grid_table({(one["resolution"], one["batch"], one["mix"]): one for one in longer["rows"]})
-    tables += f"\n\n## The same with {longer['steps']} steps instead of {document['steps']}, 8 pixels\n\n{grid}"
-    commands = [*document["commands"], longer["command"]]
-    return "\n".join([tables, "", "```console", *(f"$ {command}" for command in commands), "```"])
+    documents = here("sight")
+    once = [documents[name] for name in ("grid", "digits", "maps", "resolutions") if name in documents]
+    parts = [sight.as_markdown({"rows": [row for one in once for row in one["rows"]]}).strip().partition("\n\n")[2]]
+    if "longer" in documents:
+        longer = documents["longer"]
+        grid = sight.grid_table({(one["resolution"], one["batch"], one["mix"]): one for one in longer["rows"]})
+        steps = f"{longer['steps']} steps instead of {documents['grid']['steps']}"
+        parts.append(f"## The same with {steps}, 8 pixels\n\n{grid}")
+    commands = [f"$ {documents[name]['command']}" for name in SIGHT if name in documents]
+    return "\n".join(["\n\n".join(parts), "", "```console", *commands, "```"])
+
+
+def sight_probes() -> str:
+    """What the sound towers give a linear layer, and what other views make of a tower."""
+    documents, lines, commands = here("sight"), [], []
+    for name in SIGHT_PROBES:
+        for row in documents.get(name, {"rows": []})["rows"]:
+            data = f"{row['data']}: {row['unit']}, {row['n_folds']} held out in turn, seeds {row['n_seeds']}"
+            spread = None if row["seed_std"] is None else f"{row['seed_std']:.3f}"
+            lines.append([data, f"`{row['features']}`", f"{row['ours']:.3f}", spread, f"{row['chance']:.3f}"])
+        if name in documents:
+            commands.append(f"$ {documents[name]['command']}")
+    head = ["data", "vectors", "score", "± seeds", "chance"]
+    return "\n".join([table(head, lines), "", "```console", *commands, "```"])
 
 
 TABLES = {
@@ -212,6 +262,7 @@ TABLES = {
     "growth": growth,
     "codec": codec,
     "sight": sight_tables,
+    "sight_probes": sight_probes,
 }
 
 
@@ -233,4 +284,6 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
+    if "--sight" in sys.argv[1:]:
+        take_sight(Path(sys.argv[sys.argv.index("--sight") + 1]))
     sys.exit(main("--check" in sys.argv[1:]))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from app_page import Tab, box_of, drop, start, stop
+from test_reading import phone
 
 from audioformer import load
 from audioformer.checkpoint import bundled_names
@@ -178,6 +179,20 @@ def test_a_file_that_only_the_browser_can_read_is_made_into_wav_there(browser, a
         assert re.search(r"memo\.wav · [01]\.\d\d s", tab.text(".af-meta"))
         tab.until_new(lambda: tab.page.click(".af-tile >> nth=1"))
         tab.until_new(lambda: tab.page.click(".af-tile >> nth=0"))
+    tab.close()
+
+
+def test_a_browser_that_changes_samples_against_fingerprinting_is_told(browser, address, tmp_path):
+    """Brave's and Firefox's protection: a buffer gives other samples back than it was given."""
+    noised = """const read = AudioBuffer.prototype.getChannelData;
+        AudioBuffer.prototype.getChannelData = function (n) {
+            return read.call(this, n).map((value) => value * 1.0001);
+        };"""
+    tab = Tab(browser, address, init_script=noised)
+    token = tab.page.get_attribute(".af-clip", "data-token")
+    tab.page.set_input_files("#af-input input[type=file]", phone(tmp_path / "memo.webm", "webm", "libopus"))
+    tab.page.get_by_text("memo.webm: the browser's protection against fingerprinting changes what a page").wait_for()
+    assert tab.page.get_attribute(".af-clip", "data-token") == token
     tab.close()
 
 

@@ -55,9 +55,7 @@ class ListeningLog:
 
     def __init__(self, folder: str | os.PathLike, files: Sequence[str | os.PathLike], max_s: float = 5.0):
         self.folder, self.listen = writable_folder(folder), Path(folder) / "listen"
-        self.sounds = {Path(file).stem: load_audio(file, mono=True, duration_s=max_s) for file in files}
-        for name, sound in self.sounds.items():
-            log_notes(name, sound.notes)
+        self.sounds = {Path(one).stem: log_notes(one, load_audio(one, mono=True, duration_s=max_s)) for one in files}
         if not files or len(self.sounds) < len(files):
             raise AudioformerError(
                 f"{len(files)} files to listen to with {len(self.sounds)} names; give at least one, no name twice"

@@ -73,9 +73,7 @@ def label_track(
     """
     if not 0 < threshold <= 1:
         raise AudioformerError(f"threshold={threshold:g} must lie above 0 and up to 1; try {THRESHOLD}")
-    waveform = as_waveform(sound, None, classifier.codec.sample_rate)
-    if not isinstance(sound, Waveform):
-        log_notes(sound, waveform.notes)
+    waveform = log_notes(sound, as_waveform(sound, None, classifier.codec.sample_rate))
     scores = moment_scores(classifier, classifier.codes(waveform)).numpy()
     rate = classifier.codec.frame_rate
     silent = silent_frames(waveform.samples[0].numpy(), waveform.sample_rate, rate, len(scores))

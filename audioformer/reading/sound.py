@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audioformer.errors import AudioformerError
 from audioformer.reading.files import FORMATS
 from audioformer.reading.reader import ALL, BLOCK, SoundReader
+
+if TYPE_CHECKING:
+    from audioformer.audio import Waveform
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
 MAX_SAMPLES = 1 << 30  # 4 GiB as float32
@@ -151,7 +154,14 @@ def check_rate(sample_rate: int, name: str) -> None:
         )
 
 
-def log_notes(name: object, notes: Iterable[str]) -> None:
-    """What is missing of a sound or was changed, to the log "audioformer": where what is returned cannot hold it."""
-    for sentence in notes:
-        logging.getLogger("audioformer").warning("%s: %s", name, sentence)
+def log_notes(source: object, waveform: Waveform) -> Waveform:
+    """Where what is returned of a file cannot hold a word: what is missing of it or was changed, to the log.
+
+    Args:
+        source: file or name; what is no name was open before, and its notes are in its owner's hands.
+        waveform: what came of it; returned.
+    """
+    if isinstance(source, str | os.PathLike):
+        for sentence in waveform.notes:
+            logging.getLogger("audioformer").warning("%s: %s", source, sentence)
+    return waveform

@@ -70,9 +70,7 @@ def load_told(clip: Clip) -> Waveform:
 
     What is missing of it goes to the log "audioformer": for measurements that return numbers.
     """
-    sound = clip.load(mono=True)
-    log_notes(clip.id, sound.notes)
-    return sound
+    return log_notes(clip.id, clip.load(mono=True))
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,7 @@ def _distance_rows(codec: Codec, files: Sequence[Path], max_s: float, show: Call
     speeds = []
     codec.decode(codec.encode(torch.zeros(codec.sample_rate), codec.sample_rate))  # the first time is slower
     for done, path in enumerate(files, 1):
-        sound = load_audio(path, codec.sample_rate, mono=True)
-        log_notes(path.name, sound.notes)
+        sound = log_notes(path, load_audio(path, codec.sample_rate, mono=True))
         clip = sound.samples[0, : round(max_s * codec.sample_rate)]
         ladder, spent_s = _ladder(codec, clip)
         ours.append(ladder)
@@ -135,8 +134,7 @@ def code_counts(codec: Codec, files: Sequence[Path], show: Callable[[str], None]
     """(K, V) int64: how often each entry of each codebook occurs in recordings, coded whole."""
     counts = np.zeros((codec.n_codebooks, codec.codebook_size), np.int64)
     for done, path in enumerate(files, 1):
-        sound = load_audio(path, mono=True)
-        log_notes(path.name, sound.notes)
+        sound = log_notes(path, load_audio(path, mono=True))
         for k, codes in enumerate(codec.encode(sound.samples[0], sound.sample_rate)[0].cpu().numpy()):
             counts[k] += np.bincount(codes, minlength=codec.codebook_size)
         show(f"codes: {done} of {len(files)} files")
