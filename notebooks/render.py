@@ -17,6 +17,7 @@ import html
 import importlib.util
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -135,8 +136,10 @@ def for_hosting(notebook, stills: list[str]) -> str:
             if PLOTLY in data:
                 output.data = nbformat.from_dict({"image/png": left.pop(0), "text/plain": alternative(data[PLOTLY])})
             elif "<audio" in data.get("text/html", ""):
+                picture = re.search('src="data:image/png;base64,([^"]+)"', data["text/html"])
                 output.data = nbformat.from_dict(
                     {"text/plain": "♪ (a sound: open the notebook or its page to hear it)"}
+                    | ({"image/png": picture[1]} if picture else {})
                 )
     return nbformat.writes(copy) + "\n"
 

@@ -122,6 +122,17 @@ def test_every_exercise_and_question_is_asked_in_one_notebook():
     assert sorted(name for kind, name in asked if kind == "quiz") == sorted(teaching.QUIZ)
 
 
+@pytest.mark.parametrize(("call", "known"), [("predict", "PREDICTIONS"), ("reveal", "PREDICTIONS"), ("ears", "EARS")])
+def test_every_prediction_and_listening_test_has_its_place_in_the_notebook_of_its_number(call, known):
+    places = [
+        (found, path.stem[:2])
+        for path in (FOLDER / "src").glob("[0-9]*.py")
+        for found in re.findall(rf'^{call}\(\s*"([\w.]+)"', path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert sorted(found for found, _ in places) == sorted(getattr(teaching, known))
+    assert all(found.startswith(number) for found, number in places)
+
+
 def test_blanking_keeps_signature_docstring_and_names(builder):
     solved = 'import x\n\n\ndef f(a, b=2):\n    """What f does."""\n    c = a + b\n    return c\n\n\nanswer = "b"'
     assert builder.blank(solved) == 'import x\n\n\ndef f(a, b=2):\n    """What f does."""\n    ...\n\n\nanswer = ...'
@@ -268,8 +279,12 @@ def test_runs_from_top_to_bottom(name, folder, tmp_path, monkeypatch):
         )
     troubles = [o for o in outputs if o.get("name") == "stderr" or o["output_type"] == "error"]
     assert troubles == []
-    left = [path.name for path in tmp_path.iterdir()]
-    assert left == (["my classifier"] if name.startswith("15") else [])  # what a learner takes home, and nothing else
+    asked = [one for one in teaching.PREDICTIONS if one.startswith(name[:2])]
+    answers = teaching.predictions.read(tmp_path / "my answers.json")["predictions"]
+    assert sorted(answers) == (sorted(asked) if folder else [])
+    assert all("truth" in one for one in answers.values())
+    left = {path.name for path in tmp_path.iterdir()} - {"my answers.json"}
+    assert left == ({"my classifier"} if name.startswith("15") else set())  # what a learner takes home, no more
     if left:
         assert load(tmp_path / "my classifier").label_names == ["clock_tick", "crying_baby", "dog", "rain"]
         assert (tmp_path / "my classifier" / "README.md").is_file()
@@ -437,6 +452,34 @@ def test_listen_keeps_the_level(monkeypatch):
         teaching.listen(torch.zeros(10))
 
 
+def pixels(html):
+    """(lines, columns) of the picture below a player, 0 dark to 255 bright."""
+    import zlib
+
+    png = base64.b64decode(re.search('base64,([^"]+)"', html)[1])
+    width, height = (int.from_bytes(png[place : place + 4], "big") for place in (16, 20))
+    packed = png[png.index(b"IDAT") + 4 :]
+    return np.frombuffer(zlib.decompressobj().decompress(packed), np.uint8).reshape(height, width + 1)[:, 1:]
+
+
+def test_below_a_player_stands_what_it_plays():
+    """Low below, high above, in time with the player; a quiet sound is dark."""
+    from audioformer.teaching.sound_picture import spectrogram_html
+
+    time_s = torch.arange(24_000) / 24_000
+    low, high = (0.3 * torch.sin(2 * torch.pi * hz * time_s) for hz in (200, 6000))
+    html = spectrogram_html(torch.cat([low, high]), 24_000)
+    picture = pixels(html)
+    assert picture.shape[0] == 64
+    assert 200 <= picture.shape[1] <= 301
+    quarter = picture.shape[1] // 4
+    assert picture[:, quarter].argmax() > 56
+    assert 8 < picture[:, 3 * quarter].argmax() < 20
+    assert "2.00 s, from 0 to 12 kHz" in html
+    assert pixels(spectrogram_html(low / 100, 24_000)).max() < picture[:, quarter].max() - 100
+    assert pixels(spectrogram_html(torch.zeros(100), 8000)).max() == 0
+
+
 @pytest.fixture
 def displayed(monkeypatch):
     """What was put into the notebook."""
@@ -450,7 +493,7 @@ def test_a_slider_draws_at_its_start_and_wherever_it_comes_to_rest(displayed, mo
     monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)
     drawn = []
     teaching.slider("How far?", range(1, 5), drawn.append, start=2)
-    assert capsys.readouterr().out == "How far?\n"
+    assert capsys.readouterr().out == f"How far?\n{teaching.players.AGAIN}\n"
     choice = displayed[0].children[0]
     assert choice.options == (1, 2, 3, 4)
     for value in (4, 1):
@@ -480,7 +523,7 @@ def test_a_button_does_nothing_until_it_is_pressed(displayed, monkeypatch, capsy
     monkeypatch.setenv("AUDIOFORMER_RENDERER", "png")
     teaching.button("Run it", done.clear)
     assert (len(done), len(displayed)) == (2, 1)
-    assert capsys.readouterr().out == "(a button in the notebook: Run it)\n"
+    assert capsys.readouterr().out == f"{teaching.players.AGAIN}\n(a button in the notebook: Run it)\n"
 
 
 def test_a_watched_run_that_is_stopped_gives_what_was_done_and_says_so(monkeypatch, capsys):

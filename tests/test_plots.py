@@ -395,6 +395,53 @@ def test_a_light_figure_can_be_read_in_a_dark_notebook(monkeypatch):
     assert dark.layout.paper_bgcolor is None
 
 
+@pytest.mark.parametrize(
+    ("settings", "theme"),
+    [
+        ('{\n  // "theme": "JupyterLab Dark",\n  "theme": "JupyterLab Light"\n}', "light"),
+        ('{\n    // Theme\n    "theme": "JupyterLab Dark"\n}', "dark"),
+        ('{\n  "theme": "JupyterLab Dark High Contrast"\n}', "dark"),
+        ('{\n  "theme": "JupyterLab Dark",\n  "adaptive-theme": true\n}', "light"),
+        (None, "light"),
+    ],
+)
+def test_a_figure_follows_the_theme_of_jupyterlab(settings, theme, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(go.Figure, "show", lambda figure, **_: shown.append(figure))
+    monkeypatch.setattr(plots.theme, "renderer", lambda: "plotly_mimetype")
+    monkeypatch.delenv("AUDIOFORMER_RENDERER", raising=False)
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path))
+    if settings:
+        (tmp_path / "@jupyterlab" / "apputils-extension").mkdir(parents=True)
+        file = tmp_path / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+        file.write_text(settings, encoding="utf-8")
+    assert plots.theme.notebook_theme() == theme
+    hidden = np.array([[True, False, True], [False, True, True]])
+    plots.show(plots.masking.hidden_codes(hidden, 75.0, ~hidden))
+    asked = plots.masking.hidden_codes(hidden, 75.0, ~hidden, theme=theme)
+    assert shown[0].layout.paper_bgcolor == plots.theme.GROUND[theme]
+    assert shown[0].layout.template.layout.font.color == asked.layout.template.layout.font.color
+    assert shown[0].layout.template.layout.colorway == asked.layout.template.layout.colorway
+    assert shown[0].data[0].colorscale == asked.data[0].colorscale
+    assert json.loads(shown[0].to_json())["data"] == json.loads(asked.to_json())["data"]
+
+
+def test_predictions_of_people_stand_beside_the_truth_and_ears_beside_a_measure():
+    figure = plots.predictions.against_truth(["a", "b"], [0.3, 0.9], [0.1, 0.05], [0.35, 0.2])
+    inside, outside, diagonal = figure.data
+    assert (list(inside.text), list(outside.text)) == (["a"], ["b"])
+    assert list(diagonal.x) == list(diagonal.y) == [0, 1]
+    heard = plots.predictions.by_ear(["1 row", "8 rows"], [8.0, 3.0], [6, 3], [6, 6], label="Difference (dB)")
+    mark = heard.data[0]
+    assert list(mark.y) == [1.0, 0.5]
+    assert mark.y[0] - mark.error_y.arrayminus[0] == pytest.approx(0.61, abs=0.01)
+    assert "guessing gives 50%" in heard.layout.meta["alt"]
+    with pytest.raises(AudioformerError, match="must agree"):
+        plots.predictions.by_ear(["1 row"], [8.0, 3.0], [6, 3], [6, 6], label="")
+    with pytest.raises(AudioformerError, match="must agree"):
+        plots.predictions.against_truth(["a"], [0.3, 0.9], [0.1, 0.05], [0.35, 0.2])
+
+
 def test_show_explains_an_unknown_renderer(monkeypatch):
     monkeypatch.setenv("AUDIOFORMER_RENDERER", "hologram")
     with pytest.raises(AudioformerError, match="unset AUDIOFORMER_RENDERER"):

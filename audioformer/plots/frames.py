@@ -11,10 +11,7 @@ import plotly.graph_objects as go
 from audioformer.errors import AudioformerError
 from audioformer.plots.audio import TIME
 from audioformer.plots.codes import grid
-from audioformer.plots.theme import as_array, finish, palette
-
-COVER = {"light": "#8a8f98", "dark": "#5b6470"}
-BLANK = {"light": "#f3f4f6", "dark": "#20262e"}
+from audioformer.plots.theme import BLANK, COVER, as_array, finish, palette
 
 
 def hidden_frames(

@@ -10,10 +10,9 @@ import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
 from audioformer.plots.codes import grid
-from audioformer.plots.theme import as_array, flat_steps, palette
+from audioformer.plots.theme import SHOWN, as_array, flat_steps, palette
 
 STATES = ("shown", "hidden", "guessed", "missed")
-SHOWN = {"light": "#c9d6e2", "dark": "#33475b"}
 
 
 def hidden_codes(target_mask, frame_rate: float, correct=None, *, theme: str = "light") -> go.Figure:

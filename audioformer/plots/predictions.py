@@ -1,4 +1,4 @@
-"""Pictures of a prediction: the most probable labels, and how their scores move along the clip.
+"""Pictures of predictions: a model's most probable labels, its scores along a clip; a learner's, beside the truth.
 
 Shapes: C classes, T frames.
 """
@@ -11,8 +11,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from audioformer.errors import AudioformerError
+from audioformer.metrics import wilson_interval
 from audioformer.plots.audio import TIME
 from audioformer.plots.theme import as_array, finish, lines, same_length
+
+MOST_NAMES = 24  # marks, beyond which their names would cover each other
 
 
 def top_labels(
@@ -72,6 +75,96 @@ def top_labels(
         figure.add_vline(x=chance, annotation_text=f"chance {chance:.0%}", annotation_position="bottom right")
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
     return figure.update_xaxes(range=[0, 1])
+
+
+def against_truth(names: Sequence[str], share, within, truth, *, theme: str = "light") -> go.Figure:
+    """Predictions made before a measurement, beside what was measured; on the diagonal they agree.
+
+    Args:
+        names: (P,) what was predicted.
+        share: (P,) predictions, 0 to 1.
+        within: (P,) half the range around each prediction in which the truth was expected.
+        truth: (P,) measured shares, 0 to 1.
+        theme: "light" or "dark".
+
+    Returns:
+        Figure with the predictions whose range holds the truth, the others, and the diagonal.
+
+    Raises:
+        AudioformerError: lengths disagree.
+    """
+    share, within, truth = (
+        as_array(values, name, 1) for values, name in ((share, "share"), (within, "within"), (truth, "truth"))
+    )
+    for values, name in ((share, "share"), (within, "within"), (truth, "truth")):
+        same_length(len(names), len(values), "names", name)
+    inside = abs(share - truth) <= within + 1e-9
+    places = np.where(truth.argsort().argsort() % 2, "bottom center", "top center")  # names of neighbours, apart
+    figure = go.Figure()
+    for label, chosen, symbol in (("range holds the truth", inside, "circle"), ("range misses it", ~inside, "x")):
+        figure.add_scatter(
+            x=share[chosen],
+            y=truth[chosen],
+            error_x={"type": "data", "array": within[chosen], "thickness": 1.2, "width": 3},
+            mode="markers+text" if len(names) <= MOST_NAMES else "markers",
+            text=[name for name, one in zip(names, chosen, strict=True) if one],
+            textposition=places[chosen].tolist(),
+            marker={"size": 9, "symbol": symbol},
+            name=label,
+            hovertemplate="%{text}<br>predicted %{x:.2f}, measured %{y:.2f}<extra></extra>",
+        )
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line={"dash": "dot"}, name="agree", hoverinfo="skip")
+    alt = f"{len(names)} predictions beside what was measured; the ranges of {inside.sum()} hold the truth."
+    finish(figure, alt, x="Predicted (0 to 1)", y="Measured (0 to 1)", theme=theme, height=420)
+    return figure.update_xaxes(range=[-0.05, 1.05]).update_yaxes(range=[-0.05, 1.1])
+
+
+def by_ear(names: Sequence[str], measure, right, n, *, label: str, theme: str = "light") -> go.Figure:
+    """How often each degree of a change was heard in a blind test, over a measure of that change.
+
+    Args:
+        names: (P,) of the degrees.
+        measure: (P,) of each, for instance decibel.
+        right: (P,) answers that were right.
+        n: (P,) answers.
+        label: the measure, with its unit.
+        theme: "light" or "dark".
+
+    Returns:
+        Figure with a mark and a 95 % interval for each degree, and the level of guessing.
+
+    Raises:
+        AudioformerError: lengths disagree.
+    """
+    measure, right, n = (as_array(v, k, 1) for v, k in ((measure, "measure"), (right, "right"), (n, "n")))
+    for values, name in ((measure, "measure"), (right, "right"), (n, "n")):
+        same_length(len(names), len(values), "names", name)
+    share, edges = right / n, np.array([wilson_interval(*both) for both in zip(right, n, strict=True)])
+    figure = go.Figure(
+        go.Scatter(
+            x=measure,
+            y=share,
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": edges[:, 1] - share,
+                "arrayminus": share - edges[:, 0],
+                "width": 4,
+            },
+            mode="markers+text",
+            text=list(names),
+            textposition="middle right",
+            marker={"size": 9},
+            customdata=np.stack([right, n], 1),
+            hovertemplate="%{text}<br>%{customdata[0]} of %{customdata[1]} right<extra></extra>",
+        )
+    )
+    parts = ", ".join(f"{name} {one:.0%}" for name, one in zip(names, share, strict=True))
+    finish(figure, f"Right in a blind test: {parts}; guessing gives 50%.", x=label, y="Right (0 to 1)", theme=theme)
+    figure.add_hline(y=0.5, line_dash="dot", annotation_text="guessing", annotation_position="bottom left")
+    span = max(float(np.ptp(measure)), 1e-3)
+    figure.update_xaxes(range=[measure.min() - 0.15 * span, measure.max() + 0.4 * span])
+    return figure.update_yaxes(range=[-0.05, 1.1])
 
 
 def frame_scores(

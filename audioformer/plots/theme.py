@@ -7,11 +7,14 @@ a plotly template given to each figure, never registered globally, so other peop
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io as pio
 
 from audioformer.errors import AudioformerError
 
@@ -21,6 +24,10 @@ SOUND_SCALE, CODE_SCALE = "Viridis", "Cividis"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 MAX_WRITTEN = 12  # columns of a matrix, beyond which numbers in the cells cannot be read
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+GROUND = {"light": "#ffffff", "dark": "#111111"}  # of a figure in a notebook: JupyterLab's own
+SHOWN = {"light": "#c9d6e2", "dark": "#33475b"}  # a code that is not hidden
+COVER = {"light": "#8a8f98", "dark": "#5b6470"}  # over a frame that is left out
+BLANK = {"light": "#f3f4f6", "dark": "#20262e"}  # where there is nothing to see
 INK = {"light": ("#1f2933", "#52606d", "#d9e0e7"), "dark": ("#e6ebf0", "#a3b1bf", "#2f3b47")}  # text, axes, grid
 
 
@@ -178,10 +185,40 @@ def renderer() -> str | None:
     return "plotly_mimetype" if shell is not None and hasattr(shell, "kernel") else None
 
 
+def notebook_theme() -> str:
+    """Whether JupyterLab is "light" or "dark" now, as its settings of this user say; elsewhere "light".
+
+    A lab that follows the system's own theme does not say which it is, and counts as light.
+    """
+    home = os.environ.get("JUPYTER_CONFIG_DIR") or Path.home() / ".jupyter"
+    folder = os.environ.get("JUPYTERLAB_SETTINGS_DIR") or Path(home) / "lab" / "user-settings"
+    file = Path(folder) / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+    if renderer() != "plotly_mimetype" or os.environ.get("AUDIOFORMER_RENDERER") or not file.is_file():
+        return "light"
+    text = file.read_text(encoding="utf-8", errors="replace")
+    chosen = re.search(r'^\s*"theme"\s*:\s*"([^"]*)"', text, re.MULTILINE)  # not in a comment
+    follows = re.search(r'^\s*"adaptive-theme"\s*:\s*true', text, re.MULTILINE)
+    return "dark" if chosen and "dark" in chosen[1].lower() and not follows else "light"
+
+
+def in_dark(figure: go.Figure) -> go.Figure:
+    """A finished light figure in the colours of the dark look.
+
+    Args:
+        figure: made with theme="light"; stays as it is.
+    """
+    pairs = [(one["light"], one["dark"]) for one in (GROUND, SHOWN, COVER, BLANK)]
+    pairs += [*zip(OKABE_ITO, ON_DARK, strict=True), *zip(INK["light"], INK["dark"], strict=True)]
+    exchange, text = dict(pairs), figure.to_json()
+    text = re.sub("|".join(re.escape(f'"{light}"') for light in exchange), lambda m: f'"{exchange[m[0][1:-1]]}"', text)
+    return pio.from_json(text, skip_invalid=True)
+
+
 def show(figure: go.Figure) -> None:
     """Show a figure in a notebook with our configuration; the only function here with a visible effect.
 
-    Nothing here knows whether the notebook is light or dark, so a figure with dark ink gets a white ground of its own.
+    A figure with dark ink gets the ground that fits it: white, or where JupyterLab is dark now (`notebook_theme`)
+    light ink on JupyterLab's black. So it can be read after the theme is changed, too.
 
     Args:
         figure: any plotly figure.
@@ -190,7 +227,8 @@ def show(figure: go.Figure) -> None:
         AudioformerError: AUDIOFORMER_RENDERER names a renderer plotly does not have.
     """
     if figure.layout.paper_bgcolor is None and figure.layout.template.layout.font.color == INK["light"][0]:
-        figure.update_layout(paper_bgcolor="#ffffff")
+        figure.update_layout(paper_bgcolor=GROUND["light"])
+        figure = in_dark(figure) if notebook_theme() == "dark" else figure
     chosen = renderer()
     # JupyterLab resizes figures by itself; one that also follows its frame shrinks to nothing when the theme is changed
     config = plot_config() | ({"responsive": False} if chosen == "plotly_mimetype" else {})

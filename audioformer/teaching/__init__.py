@@ -1,8 +1,11 @@
 """What the notebooks need besides the library: checks of exercises, hints, a quiz, sounds and sliders in place.
 
-    teaching.answers   what an exercise is, and how an answer differs from the right one
-    teaching.players   sample, trimmed, listen, show, slider, button, explore, watch, budget
-    teaching.n00_ready ... n17_sight   the exercises and questions of one notebook each
+    teaching.answers       what an exercise is, and how an answer differs from the right one
+    teaching.players       sample, trimmed, sounding, listen, show, slider, button, explore, watch, budget
+    teaching.sound_picture the spectrogram below each player
+    teaching.predictions   predict, reveal, calibration; hand_in and room for a whole room of people
+    teaching.blind         ears, a blind listening test
+    teaching.n00_ready ... n19_help   the exercises and questions of one notebook each
 
 A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
 prints a tick when it is right.
@@ -21,23 +24,34 @@ from torch import Tensor
 from audioformer.errors import AudioformerError
 from audioformer.files import notebooks_folder
 from audioformer.teaching.answers import Check, difference, skeleton
-from audioformer.teaching.players import budget, button, explore, listen, sample, show, slider, trimmed, watch
+from audioformer.teaching.blind import EARS, ears
+from audioformer.teaching.players import budget, button, explore, listen, sample, show, slider, sounding, trimmed, watch
+from audioformer.teaching.predictions import PREDICTIONS, calibration, hand_in, predict, reveal, room
 
 __all__ = [
     "CHECKS",
+    "EARS",
+    "PREDICTIONS",
     "QUIZ",
     "Check",
     "budget",
     "button",
+    "calibration",
     "check",
     "difference",
+    "ears",
     "explore",
+    "hand_in",
     "hint",
     "listen",
+    "predict",
     "quiz",
+    "reveal",
+    "room",
     "sample",
     "show",
     "slider",
+    "sounding",
     "trimmed",
     "use",
     "watch",

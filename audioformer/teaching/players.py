@@ -14,6 +14,7 @@ from pathlib import Path
 from audioformer.audio import Waveform, load_audio, to_batch
 from audioformer.errors import AudioformerError
 from audioformer.files import samples_folder
+from audioformer.teaching.sound_picture import spectrogram_html
 
 
 def sample(label: str = "dog", number: int = 1) -> Path:
@@ -66,17 +67,30 @@ def trimmed(label: str = "dog", number: int = 1, sample_rate: int = 24_000) -> W
         True
     """
     whole = load_audio(sample(label, number), sample_rate, mono=True)
+    return replace(whole, samples=sounding(whole.samples, sample_rate))
+
+
+def sounding(samples, sample_rate: int):
+    """The part of a clip that `trimmed` keeps: from a tenth of a second before its first sound on.
+
+    Args:
+        samples: (1, N) tensor.
+        sample_rate: Hz.
+
+    Returns:
+        (1, M) tensor, M <= N; digital silence stays whole.
+    """
     piece = sample_rate // 50
-    levels = whole.samples[0, : whole.samples.shape[1] // piece * piece].view(-1, piece).square().mean(1)
-    loud = (levels > levels.max() / 1000).nonzero()[:, 0]
+    levels = samples[0, : samples.shape[1] // piece * piece].view(-1, piece).square().mean(1)
+    loud = (levels >= levels.max() / 1000).nonzero()[:, 0]
     first, last = int(loud[0]) * piece - sample_rate // 10, int(loud[-1] + 1) * piece + sample_rate // 5
-    return replace(whole, samples=whole.samples[:, max(0, first) : last])
+    return samples[:, max(0, first) : last]
 
 
 def listen(sound, sample_rate: int | None = None, title: str = "") -> None:
-    """Put a player into the notebook.
+    """Put a player into the notebook, and below it a small spectrogram for who cannot hear it.
 
-    The level is kept: a quiet sound stays quiet, so that sounds can be compared.
+    The level is kept: a quiet sound stays quiet and looks dark, so that sounds can be compared.
 
     Args:
         sound: Waveform, or samples (N,), (C, N) or (1, C, N).
@@ -92,7 +106,12 @@ def listen(sound, sample_rate: int | None = None, title: str = "") -> None:
     samples = to_batch(sound, sample_rate, rate or 0)[0, 0].clamp(-1, 1)
     for line in ([title] if title else []) + list(getattr(sound, "notes", ())):
         print(line)
-    display(Audio(samples.numpy(), rate=rate, normalize=False))
+
+    class Player(Audio):
+        def _repr_html_(self) -> str:
+            return super()._repr_html_() + spectrogram_html(samples, rate)
+
+    display(Player(samples.numpy(), rate=rate, normalize=False))
 
 
 def show(figure) -> None:
@@ -100,6 +119,9 @@ def show(figure) -> None:
     from audioformer import plots
 
     plots.show(figure)
+
+
+AGAIN = "(A broken link, or no reaction, after a restart? Run the cells above, then this one.)"
 
 
 def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
@@ -129,6 +151,7 @@ def slider(question: str, values: Sequence, draw: Callable, start=None) -> None:
     from IPython.utils.capture import capture_output
     from ipywidgets import Layout, Output, SelectionSlider, VBox
 
+    print(AGAIN)
     choice = SelectionSlider(
         options=values, value=values[0] if start is None else start, continuous_update=False, layout=Layout(width="60%")
     )
@@ -164,6 +187,7 @@ def button(label: str, work: Callable[[], None]) -> None:
     from IPython.display import display
     from ipywidgets import Button, Layout, Output, VBox
 
+    print(AGAIN)
     press, below = Button(description=label, layout=Layout(width="auto")), Output()
 
     def pressed(_press) -> None:
@@ -204,6 +228,7 @@ def explore(sound, **options) -> None:
 
     from audioformer.widgets import timeline
 
+    print(AGAIN)
     display(timeline(sound, **options))
 
 

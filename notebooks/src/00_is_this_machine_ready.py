@@ -29,7 +29,7 @@ from audioformer.cli import main
 from audioformer.cli.check import as_text
 from audioformer.files import samples_folder
 from audioformer.install.readiness import examine
-from audioformer.teaching import check, hint, listen, quiz, sample, show, slider, trimmed
+from audioformer.teaching import check, hint, listen, predict, quiz, reveal, sample, show, slider, trimmed
 from audioformer.tokens import wrap
 
 import os
@@ -88,6 +88,23 @@ listen(trimmed("dog"), title="a dog")
 # %% [markdown]
 # No sound? Check the volume and the output of the computer before you blame the notebook: the player's line must move.
 #
+# *Predict first* stands before many cells. Some of these predictions are kept, in a file `my answers.json` beside the
+# notebook that nobody else reads: a share from 0 to 1, and, if you like, `within=0.2`: the truth lies no further away
+# than that, you think, four times out of five. At the end of the day a picture shows how well you know what you know.
+# The first one: a dog barks twice in a clip of five seconds. In which share of it does hardly anything sound?
+
+# %% exercise="prediction"
+quiet = 0.5
+# %%
+predict("00.quiet", quiet)
+
+# %%
+whole = af.load_audio(sample("dog"), 24_000, mono=True).samples[0]
+show(plots.audio.waveform(whole.numpy(), 24_000))
+level = torch.stack([piece.square().mean() for piece in whole.split(480)])  # of each 20 ms
+reveal("00.quiet", (level < level.max() / 1000).float().mean())  # 30 dB below the loudest
+
+# %% [markdown]
 # ## 4 · Can you move a slider?
 #
 # Each slider stands under a question. Move it to both ends: nothing can break.

@@ -28,7 +28,7 @@ import audioformer as af
 from audioformer import plots
 from audioformer.codecs.spectra import log_mel, mel_filters
 from audioformer.rvq import ResidualVQ
-from audioformer.teaching import check, explore, hint, listen, quiz, show, trimmed, use
+from audioformer.teaching import check, ears, explore, hint, listen, predict, quiz, reveal, show, trimmed, use
 
 import torch
 from torch.testing import assert_close
@@ -228,12 +228,19 @@ check("codec.n_frames", my_n_frames)
 # %% [markdown]
 # ## 5 · What does it cost?
 #
-# One code out of 1024 takes $\log_2 1024 = 10$ bits. With 8 codebooks and 75 frames a second:
+# One code out of 1024 takes $\log_2 1024 = 10$ bits, and there are 8 codebooks and 75 frames a second. A sample of a
+# WAV file takes 16 bits. *Predict first: the bits of the codes, as a share of the bits of the samples.*
+
+# %% exercise="prediction"
+rate = 0.1
+# %%
+predict("01.rate", rate)
 
 # %%
 print(8 * 10 * 75, "bit/s by hand;", codec.bandwidth_kbps(8) * 1000, "bit/s says the library")
 pcm = 16 * waveform.sample_rate
 print("16-bit samples need", pcm, "bit/s:", round(pcm / (8 * 10 * 75)), "times as much")
+reveal("01.rate", 8 * 10 * 75 / pcm)
 
 # %% [markdown]
 # ### Exercise 4 · The bit rate of any codec
@@ -283,6 +290,19 @@ show(plots.codes.error_by_codebooks(differences, range(1, 9), label="difference"
 # The first codebooks bring the most. But be careful with the number: in silence, where both sounds are far below what
 # anyone hears, a few decibel still count as much as in the middle of a bark. Compare it with your ears: where does it
 # disagree with them? Measuring the quality of a sound is an open research question.
+#
+# Ears are measured blind: who knows which is which hears what he expects. A is the recording, B what some of the rows
+# keep of it, X one of the two. *Predict first: with how many rows will you begin to guess?*
+
+# %%
+ROWS = (1, 2, 4, 8)
+versions = {f"{k} of 8 rows": codec.decode(codes[:k], n_samples=len(samples)) for k in ROWS}
+measure = {f"{k} of 8 rows": differences[k - 1] for k in ROWS}
+ears("01.rows", waveform, versions, measure, 24_000)
+
+# %% [markdown]
+# After the last round your ears stand over the curve's decibels, with an interval: twelve rounds say little, so run the
+# cell again tomorrow; the answers add up. Do your ears and the decibels put the versions in the same order?
 
 # %% [markdown]
 # ## 7 · One code, heard

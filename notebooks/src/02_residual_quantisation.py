@@ -26,7 +26,7 @@
 import audioformer as af
 from audioformer import plots
 from audioformer.rvq import ResidualVQ, nearest
-from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
+from audioformer.teaching import check, ears, hint, listen, predict, quiz, reveal, show, slider, trimmed
 
 import torch
 from torch.testing import assert_close
@@ -273,8 +273,13 @@ for codebook in codec.codebooks():
 show(plots.codes.error_by_codebooks(left_db, range(1, 9), label="left over"))
 
 # %% [markdown]
-# And the greed? For a dozen frames and the first two rows, all $1024^2$ pairs can be tried. *Predict first: for how
-# many of the twelve is there a better pair than the one found?*
+# And the greed? For a dozen frames and the first two rows, all $1024^2$ pairs can be tried. *Predict first: for which
+# share of the twelve is there a better pair than the one found?*
+
+# %% exercise="prediction"
+better_pair = 0.3
+# %%
+predict("02.better_pair", better_pair)
 
 # %%
 few, (first, second) = latents[:: len(latents) // 12][:12], codec.codebooks()[:2]
@@ -283,6 +288,7 @@ best = torch.cdist(few, pairs).min(1).values
 rest = few - first[torch.cdist(few, first).argmin(1)]
 greedy = torch.cdist(rest, second).min(1).values
 print(int((greedy > best * 1.001).sum()), "of 12 have a better pair")
+reveal("02.better_pair", (greedy > best * 1.001).float().mean())
 print(f"what is left over could be {1 - (best / greedy).mean():.0%} shorter")
 
 # %% [markdown]
@@ -345,6 +351,22 @@ def hear(n_codebooks):
 
 
 slider("From which number of rows on do you no longer hear a difference?", range(1, 9), hear, 1)
+
+# %% [markdown]
+# Are you sure? Whoever moves the slider knows what it says. Blind, with A all eight rows, B fewer, and X one of the
+# two; beside it, how much of the latents is left over after so many rows:
+
+# %%
+FEWER = (2, 4, 6, 7)
+versions = {f"{k} of 8 rows": codec.decode(rooster[:k]) for k in FEWER}
+ears(
+    "02.rows",
+    codec.decode(rooster),
+    versions,
+    {f"{k} of 8 rows": left_db[k - 1] for k in FEWER},
+    codec.sample_rate,
+    "Left over (dB)",
+)
 
 # %% [markdown]
 # ## Quiz

@@ -23,7 +23,7 @@
 # %%
 import audioformer as af
 from audioformer import plots
-from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
+from audioformer.teaching import check, hint, listen, predict, quiz, reveal, show, slider, trimmed
 from audioformer.tokens import collate, special_ids, unwrap, wrap
 
 import torch
@@ -167,8 +167,13 @@ for label, codes, again in zip(stretches, coded, unwrap(batch), strict=True):
     listen(codec.decode(again), codec.sample_rate, f"{label}, out of the batch again")
 
 # %% [markdown]
-# How much of the table is PAD depends on how different the lengths are. *Predict first: with one long clip among short
-# ones, how much of the table can be wasted?*
+# How much of the table is PAD depends on how different the lengths are. *Predict first: three clips of half a second
+# beside one of four seconds. Which share of the table is wasted?*
+
+# %% exercise="prediction"
+waste = 0.5
+# %%
+predict("03.waste", waste)
 
 
 # %%
@@ -179,10 +184,14 @@ def draw_waste(short_s):
     names = ["short 1", "short 2", "short 3", "long"]
     show(plots.tokens.strip(mixed.tokens[:, 0], codec.codebook_size, names))
     print(f"{mixed.padding.float().mean():.0%} of the positions are PAD")
+    return mixed.padding.float().mean()
 
 
 lengths_s = [0.1, 0.5, 1.0, 2.0, 3.0, 4.0]
 slider("How long must the three short clips be (s) until less than a quarter is wasted?", lengths_s, draw_waste, 0.5)
+
+# %%
+reveal("03.waste", draw_waste(0.5))
 
 # %% [markdown]
 # In training the kit reads stretches of at most a few seconds, not whole recordings: one long clip cannot make the

@@ -24,7 +24,7 @@
 import audioformer as af
 from audioformer import plots
 from audioformer.attention import SelfAttention, rotary_table, rotate
-from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed
+from audioformer.teaching import check, hint, listen, predict, quiz, reveal, show, slider, trimmed
 from audioformer.tokens import wrap
 
 import torch
@@ -309,7 +309,20 @@ with torch.no_grad():
 print(len(attention), "blocks of", attention[0].shape[2], "heads")
 
 # %% [markdown]
-# *Predict first: in a first block, where will most positions look: at themselves, at neighbours, or far away?*
+# *Predict first: in the first block, which share of all weight goes to places no further than three positions away?
+# Evenly spread it would be about a tenth.*
+
+# %% exercise="prediction"
+near = 0.5
+# %%
+predict("04.near", near)
+
+# %%
+place = torch.arange(tokens.shape[2])
+steps = (place[:, None] - place).abs().float()
+by_block = [(block[0, 0] * (steps <= 3)).sum(-1).mean().item() for block in attention]
+print("by block", [round(share, 2) for share in by_block], " evenly", round((steps <= 3).float().mean().item(), 2))
+reveal("04.near", by_block[0])
 
 
 # %%
@@ -323,8 +336,6 @@ names = [f"{b + 1}.{h + 1}" for b in range(len(attention)) for h in range(attent
 slider("Block.head: which heads look at neighbours, which far away, which at BOA or EOA?", names, draw_head)
 
 # %%
-place = torch.arange(tokens.shape[2])
-steps = (place[:, None] - place).abs().float()
 reach = {}
 for h in range(attention[0].shape[2]):
     reach[f"head {h + 1}"] = [(a[0, 0, h] * steps).sum(1).mean().item() for a in attention]

@@ -26,7 +26,7 @@ from audioformer import plots
 from audioformer.explain.fill import fill, guess, random_gap
 from audioformer.losses import masked_code_loss, mlm_chance
 from audioformer.masking import mask_positions, mask_tokens
-from audioformer.teaching import check, hint, listen, quiz, show, slider, trimmed, use
+from audioformer.teaching import check, ears, hint, listen, predict, quiz, reveal, show, slider, trimmed, use
 from audioformer.tokens import wrap
 
 import math
@@ -171,6 +171,16 @@ show(plots.masking.hidden_codes(mask, codec.frame_rate, filled == codes))
 # *Predict first: guessing blindly gets one code in 1024 right. What share does the model get right in row 1? In the
 # last row?*
 
+# %% exercise="prediction"
+row_1 = 0.4
+# %%
+predict("06.row1", row_1)
+
+# %% exercise="prediction"
+last_row = 0.05
+# %%
+predict("06.last_row", last_row)
+
 
 # %%
 def share_right(filling, codes, mask):
@@ -178,8 +188,10 @@ def share_right(filling, codes, mask):
     return [(filling[k] == codes[k])[mask[k]].float().mean().item() for k in range(len(codes))]
 
 
-print("by row:", [f"{share:.1%}" for share in share_right(filled, codes, mask)])
-print(f"chance {1 / 1024:.1%}")
+right_by_row = share_right(filled, codes, mask)
+print("by row:", [f"{share:.1%}" for share in right_by_row], f" chance {1 / 1024:.1%}")
+reveal("06.row1", right_by_row[0])
+reveal("06.last_row", right_by_row[-1])
 
 # %%
 told = guess(model, codes, mask)
@@ -272,6 +284,14 @@ def off_db(filling):
 
 for name, filling in versions.items():
     print(f"{name:24} {off_db(filling):.2f} dB")
+
+# %% [markdown]
+# And your own ears, blind: A with nothing hidden, B with gaps that were filled, X one of the two.
+
+# %%
+fillings = {name: codec.decode(filling) for name, filling in versions.items()}
+off = {name: off_db(filling) for name, filling in versions.items()}
+ears("06.gaps", codec.decode(codes), fillings, off, codec.sample_rate, "Off (dB)")
 
 # %% [markdown]
 # One choice of gaps is one experiment. *Predict first: with twelve other choices, how often is the model nearer than

@@ -29,7 +29,7 @@ from audioformer.files import samples_folder
 from audioformer.optim import schedule_factor
 from audioformer.pretrain import MaskedModelling, mlm_loss
 from audioformer.recipes import PretrainConfig, pretrain_preset
-from audioformer.teaching import budget, button, check, hint, listen, quiz, sample, show, slider, watch
+from audioformer.teaching import budget, button, check, hint, listen, predict, quiz, reveal, sample, show, slider, watch
 from audioformer.train import train
 
 import math
@@ -62,11 +62,17 @@ print(len(learn), "clips to learn from,", len(held_out), "held out")
 listen(af.load_audio(sample("siren")), title="one of them")
 
 # %% [markdown]
-# *Predict first: row 1 of these clips, all codes together. How many different codes, out of 1024, do they use?*
+# *Predict first: row 1 of these clips, all codes together. Which share of its 1024 different codes do they use?*
+
+# %% exercise="prediction"
+in_use = 0.5
+# %%
+predict("08.codes_in_use", in_use)
 
 # %%
 counts = learn.code_counts()
 print([int((row > 0).sum()) for row in counts], "codes in use, by row")
+reveal("08.codes_in_use", (counts[0] > 0).mean())
 
 # %% [markdown]
 # ## 2 · What can be known without looking?

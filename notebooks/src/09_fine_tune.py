@@ -35,7 +35,7 @@ from audioformer.metrics import wilson_interval
 from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
 from audioformer.start import init_from_codebooks
-from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, watch
+from audioformer.teaching import budget, button, check, hint, listen, predict, quiz, reveal, show, slider, watch
 from audioformer.train import train
 
 import math
@@ -80,7 +80,13 @@ for clip in list(sounds)[:3]:
 # ## 2 · The classic rival
 #
 # No network: means and deviations of a log-mel picture (notebook 01), and a **support vector machine**, which draws the
-# border between two classes where it leaves most room to both.
+# border between two classes where it leaves most room to both. *Predict first: which share of the test clips will it
+# name rightly?*
+
+# %% exercise="prediction"
+rival = 0.7
+# %%
+predict("09.classic", rival)
 
 # %%
 in_fold_5 = [clip for clip in sounds if clip.fold == 5]
@@ -89,6 +95,7 @@ svm = fit_svm(dataset_features(others), [clip.labels[0] for clip in others])
 classic = accuracy(svm, dataset_features(in_fold_5), [clip.labels[0] for clip in in_fold_5])
 scores = {"chance": 1 / len(CLASSES), "classic": classic}
 print({name: round(score, 3) for name, score in scores.items()})
+reveal("09.classic", classic)
 
 # %% [markdown]
 # Remember this number. A method that does not beat it has no excuse for its millions of multiplications.
@@ -163,7 +170,13 @@ def fine_tune(method, start, seed=SEED):
 
 
 # %% [markdown]
-# *Predict first: which will be better, with or without pre-training on so few clips?*
+# *Predict first: which will be better, with or without pre-training on so few clips? And which share will the one with
+# pre-training (FT1) name rightly?*
+
+# %% exercise="prediction"
+ours = 0.7
+# %%
+predict("09.ours", ours)
 
 # %%
 torch.manual_seed(SEED)
@@ -171,6 +184,7 @@ found = {"from scratch": fine_tune("ft1", af.AudioFormer(shape))}
 
 # %%
 found["FT1"] = fine_tune("ft1", pretrained)
+reveal("09.ours", found["FT1"]["accuracy"])
 
 # %% [markdown]
 # Only the linear layer may learn (a **probe**): how much is in the vectors already? *Predict first: more or less than

@@ -29,7 +29,7 @@ from audioformer.evaluation.features import open_encoder
 from audioformer.explain.attention import attention_maps, mean_distance, mean_entropy, rollout, shrink
 from audioformer.explain.codebook import entry_map
 from audioformer.metrics import chance, retrieval_at_k
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import budget, check, hint, listen, predict, quiz, reveal, sample, show, slider, sounding
 from audioformer.widgets import sound_map
 
 import tempfile
@@ -224,7 +224,13 @@ print({name: one.shape for name, one in found.items()})
 # %% [markdown]
 # *Predict first: `pretrained` has never been told a label. A clip's nearest neighbour (by cosine): how often is it of
 # the same class? Chance is about one in ten. And with the log-mel picture, which has learnt nothing at all?*
-#
+
+# %% exercise="prediction"
+neighbour = 0.5
+# %%
+predict("10.neighbour", neighbour)
+
+# %% [markdown]
 # ### Exercise 3 · How often is the nearest of the same class?
 
 
@@ -242,6 +248,7 @@ check("learnt.neighbours", my_neighbours)
 
 # %%
 purity = {name: retrieval_at_k(one, truth, k=1) for name, one in found.items()}
+reveal("10.neighbour", purity["pretrained"])
 order = sorted(purity, key=purity.get, reverse=True)
 blind = chance("accuracy", truth)
 SAME = "Nearest is of the same class"
@@ -253,11 +260,11 @@ show(plots.predictions.top_labels(order, [purity[n] for n in order], chance=blin
 
 # %%
 query = int(np.flatnonzero(truth == sounds.label_index("crying_baby"))[0])
-listen(clips[query], 24_000, "asked for: crying baby")
+listen(sounding(clips[query], 24_000), 24_000, "asked for: crying baby")
 for name in ("log-mel", "pretrained", "esc10"):
     unit = found[name] / np.linalg.norm(found[name], axis=1, keepdims=True)
     nearest = int(np.argsort(-(unit @ unit[query]))[1])
-    listen(clips[nearest], 24_000, f"nearest by {name}: {sounds[nearest].labels[0]}")
+    listen(sounding(clips[nearest], 24_000), 24_000, f"nearest by {name}: {sounds[nearest].labels[0]}")
 
 # %% [markdown]
 # *Predict first: from layer to layer of the pre-trained model, do neighbours get better?*

@@ -38,7 +38,7 @@ from audioformer.explain.faithfulness import (
 from audioformer.explain.gradients import integrated_gradients, log_odds, token_vectors
 from audioformer.explain.occlusion import hidden_probabilities, occlusion
 from audioformer.masking import mask_positions
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import budget, check, hint, listen, predict, quiz, reveal, sample, show, slider
 from audioformer.tokens import wrap
 
 import tempfile
@@ -340,7 +340,12 @@ print(f"loudness   {curves(clf, codes, block_order(loud, BLOCK), label, BLOCK).g
 # ### Hear the evidence
 #
 # *Predict first: a quarter of the clip, chosen by the map that did best. Would you still say it is this label? Would
-# the model?*
+# the model? Which probability does it give the label?*
+
+# %% exercise="prediction"
+evidence = 0.6
+# %%
+predict("11.evidence", evidence)
 
 # %%
 best = max(tested, key=lambda way: tested[way].gain)
@@ -351,6 +356,7 @@ for title, frames in {f"the evidence of {best}": kept, "the clip without it": ~k
 # %%
 gaps = [(~kept).expand(codes.shape), kept.expand(codes.shape)]
 alone, rest = hidden_probabilities(clf, codes, gaps)[:, label].tolist()
+reveal("11.evidence", alone)
 print(f"{name}: whole {whole[label]:.1%}, evidence alone {alone:.1%}, without it {rest:.1%}")
 
 # %% [markdown]

@@ -33,7 +33,20 @@ from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visibl
 from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe, mae_recipe
 from audioformer.explain.fill import fill
 from audioformer.files import samples_folder
-from audioformer.teaching import budget, button, check, hint, listen, quiz, show, slider, trimmed, watch
+from audioformer.teaching import (
+    budget,
+    button,
+    check,
+    hint,
+    listen,
+    predict,
+    quiz,
+    reveal,
+    show,
+    slider,
+    trimmed,
+    watch,
+)
 from audioformer.train import train
 
 import math
@@ -211,13 +224,20 @@ print({name: round(done[-1].losses[name], 2) for name in ("masked", "visible")},
 print("after", len(done), "steps,", round(done[-1].seconds), "s")
 
 # %% [markdown]
-# *Predict first: and on fold 5, sounds that it was not trained on?*
+# *Predict first: and on fold 5, sounds that it was not trained on? Which share of the hidden codes does it guess
+# right?*
+
+# %% exercise="prediction"
+right = 0.05
+# %%
+predict("12.right", right)
 
 # %%
 measured = done[-1].validation
 told = {name: round(measured[name], 2) for name in ("masked", "visible")}
 print("held out:", told, "nats; chance", round(task.chance["masked"], 2))
 print(f"hidden codes guessed: {measured['accuracy']:.1%}")
+reveal("12.right", measured["accuracy"])
 
 # %% [markdown]
 # On sounds it was not trained on, such a model may well be *worse* than chance: it is sure of codes that belong to

@@ -31,7 +31,7 @@ from audioformer.evaluation.benches.vectors import ClipVectors
 from audioformer.evaluation.features import moments
 from audioformer.evaluation.probe import probe, score, split_groups
 from audioformer.metrics import wilson_interval
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider
+from audioformer.teaching import budget, check, hint, listen, predict, quiz, reveal, sample, show, slider
 
 import tempfile
 from itertools import product
@@ -259,6 +259,16 @@ targets = np.eye(len(KINDS), dtype=np.int64)[kind_of]
 # %% [markdown]
 # *Predict first: the accuracy with shuffled pieces, and with whole recordings held out?*
 
+# %% exercise="prediction"
+torn = 0.8
+# %%
+predict("13.torn", torn)
+
+# %% exercise="prediction"
+held_out = 0.6
+# %%
+predict("13.whole", held_out)
+
 
 # %%
 def measured(groups, split_seed):
@@ -276,6 +286,8 @@ found = {way: np.mean([measured(groups, seed) for seed in seeds]) for way, group
 shares = list(found.values())
 show(plots.predictions.top_labels(list(found), shares, chance=1 / len(KINDS), what="Accuracy", of=""))
 print({way: round(float(share), 3) for way, share in found.items()}, "mean over", len(seeds), "splits")
+reveal("13.torn", found["pieces shuffled"])
+reveal("13.whole", found["whole recordings"])
 
 # %% [markdown]
 # Same features, same learner, same sounds. The difference is what the learner has recognised of the *recordings*. Many

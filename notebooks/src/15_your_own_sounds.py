@@ -38,7 +38,22 @@ from audioformer.predict import window_starts
 from audioformer.reading.files import other_files, said_of_others
 from audioformer.recipes import FinetuneConfig
 from audioformer.start import load_start
-from audioformer.teaching import budget, check, hint, listen, quiz, sample, show, slider, trimmed, use, watch
+from audioformer.teaching import (
+    budget,
+    calibration,
+    check,
+    hint,
+    listen,
+    predict,
+    quiz,
+    reveal,
+    sample,
+    show,
+    slider,
+    trimmed,
+    use,
+    watch,
+)
 from audioformer.train import train
 from audioformer.widgets import record
 
@@ -226,7 +241,13 @@ print(f"classic: {classic:.2f}, measured on {len(truth)} recordings")
 # change. **From the vectors of `esc10`**: a classifier that knows ten other names is left as it is; only a new last
 # layer is learnt on what it makes of your sounds, which takes seconds.
 #
-# *Predict first: with so few sounds, which of the three starts will be best on the second day?*
+# *Predict first: with so few sounds, which of the three starts will be best on the second day? And which share will the
+# fine-tuned one name rightly?*
+
+# %% exercise="prediction"
+my_share = 0.7
+# %%
+predict("15.mine", my_share)
 
 # %%
 steps = {"n_steps": budget(60, 4), "batch_size": 12, "seed": SEED}
@@ -259,6 +280,7 @@ def share_right(folder):
 
 starts = {name: share_right(f"{run}/{name}") for name in ("fine-tuned", "esc10's vectors")} | {"classic": classic}
 show(plots.predictions.top_labels(list(starts), list(starts.values()), chance=1 / len(KINDS), what="Right", of=""))
+reveal("15.mine", starts["fine-tuned"])
 
 # %% [markdown]
 # Which is ahead, and by how many recordings? Often by one or two, which is nothing. Then other things decide: the
@@ -424,6 +446,19 @@ print(doubts.get(STAND_INS, "The score is about these recordings: one person, tw
 
 # %% [markdown]
 # **Doubt.** The first thing to improve is not the model. Which sound was confused? Record that, elsewhere.
+#
+# ### And how well do you know what you know?
+#
+# All your predictions of the day, beside what was measured. On the dotted line they agree; a range that does not touch
+# it was too narrow.
+
+# %%
+calibration()
+
+# %% [markdown]
+# Most people's ranges are too narrow, and experts' are no exception. If you want to help the room's picture, run
+# `hand_in()` in a cell of its own: it copies these numbers, without your name, into a file of the folder `handed in`.
+# Give it to whoever leads the room; nothing is sent by itself.
 
 # %%
 work.cleanup()

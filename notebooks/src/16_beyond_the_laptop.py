@@ -30,7 +30,7 @@ from audioformer.files import samples_folder
 from audioformer.metrics import average_precision
 from audioformer.pretrain import MaskedModelling
 from audioformer.recipes import PretrainConfig, pretrain_preset
-from audioformer.teaching import budget, check, hint, listen, quiz, show, slider, trimmed
+from audioformer.teaching import budget, check, hint, listen, predict, quiz, reveal, show, slider, trimmed
 
 import math
 import os
@@ -58,8 +58,15 @@ hours = n_clips * CLIP_S / 3600
 print(f"{n_clips:,} clips, {hours:,.0f} hours: {hours / 24:.0f} days of sound")
 
 # %% [markdown]
-# *Predict first: as 16-bit sound at 24 kHz that is how many gigabytes? And as four rows of codes, two bytes a code?*
-#
+# *Predict first: as 16-bit sound at 24 kHz that is how many gigabytes? And four rows of codes, two bytes a code: which
+# share of the sound's size?*
+
+# %% exercise="prediction"
+size = 0.05
+# %%
+predict("16.codes", size)
+
+# %% [markdown]
 # ### Exercise 1 · Bytes of codes
 
 
@@ -77,6 +84,7 @@ gigabytes = {"16-bit sound": round(n_clips * CLIP_S * 24_000 * 2 / 1e9)}
 for name, rows in {"eight rows of codes": 8, "four rows": 4, "one row": 1}.items():
     gigabytes[name] = round(n_clips * math.ceil(75 * CLIP_S) * rows * 2 / 1e9)
 show(plots.layers.parameters(gigabytes, what="gigabytes", of="kept as", whole=False))
+reveal("16.codes", gigabytes["four rows"] / gigabytes["16-bit sound"])
 
 # %% [markdown]
 # Codes fit on a laptop's disk; the sound hardly. That is the practical side of "audio as language": the codec runs

@@ -30,7 +30,7 @@ from audioformer.data.datasets import open_dataset
 from audioformer.data.synth import write_scenes
 from audioformer.evaluation.benches.cells import shipped, shipped_names
 from audioformer.evaluation.benches.vectors import ClipVectors
-from audioformer.teaching import budget, check, hint, listen, quiz, show, slider, use
+from audioformer.teaching import budget, calibration, check, hint, listen, predict, quiz, reveal, show, slider, use
 
 import math
 import tempfile
@@ -96,7 +96,13 @@ def score(way, n_labels, seed):
 
 
 # %% [markdown]
-# *Predict first: with one label of each kind, which way is ahead? And with twenty? Chance is one in ten.*
+# *Predict first: with one label of each kind, which way is ahead? And with twenty? Which share is right with one label
+# of each, by the classic way? Chance is one in ten.*
+
+# %% exercise="prediction"
+one_label = 0.4
+# %%
+predict("19.one_label", one_label)
 
 # %%
 LABELS, SEEDS = budget((1, 2, 5, 10, 20), (1, 2, 5)), range(budget(5, 3))
@@ -107,6 +113,7 @@ for way, line in means.items():
     print(f"{way:17}", dict(zip(LABELS, (round(value, 2) for value in line), strict=True)))
 
 # %%
+reveal("19.one_label", means["classic: log-mel"][0])
 assert sum(line[-1] for line in means.values()) > sum(line[0] for line in means.values()), "more labels, more right"
 
 # %% [markdown]
@@ -218,6 +225,12 @@ print("the last step in labels brought", {way: f"{gain:+.2f}" for way, gain in g
 at_first = means["pre-trained"][0] - means["classic: log-mel"][0]
 print(f"pre-training brings {at_first:+.2f} against the classic way at {LABELS[0]} label of each kind")
 print("chance", 0.1, "and log of ten", round(math.log(10), 2), "nats; audioformer", af.__version__)
+
+# %% [markdown]
+# And the curve of your own predictions, of all notebooks so far: how often did a range hold the truth?
+
+# %%
+calibration()
 
 # %%
 work.cleanup()

@@ -99,7 +99,7 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # ## How they work
 #
 # - *Predict first* means it: say your guess aloud or write it down, then run the cell. A wrong guess is worth more than
-#   three right ones.
+#   three right ones. Some are kept in `my answers.json` beside the notebooks, for a picture at the end of the day.
 # - **Exercises**: replace the dots, run the cell, then the one below it. It says *not yet*, names the first difference,
 #   or gives a ✓. `hint("name")` helps; the answers are in the folder `solutions`.
 # - Nothing you write can break the cells below it: *Run → Run All Cells* always gets to the end.
