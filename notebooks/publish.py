@@ -22,8 +22,10 @@ HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- badges: written by publish.py -->", "<!-- end of badges -->"
 COLAB = "https://colab.research.google.com/github"
 LINK = re.compile(r"(\]\(|^\[[^\]]+\]: )(?!https?:|#)([^)\s]+)")  # a link to a file
-SET_UP = '''# Colab only: installs audioformer with its models and samples (about two minutes)
-%pip install -q "audioformer[notebooks,train] @ git+https://github.com/{repository}"'''
+SET_UP = """# Colab only: installs audioformer with its models and samples (about two minutes), and lets its widgets in
+%pip install -q "audioformer[colab,train] @ git+https://github.com/{repository}"
+from google.colab import output
+output.enable_custom_widget_manager()"""
 
 
 def builder():

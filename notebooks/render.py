@@ -6,7 +6,8 @@
 
 For each notebook: `NN_name.html`, a page that opens offline in any browser, with sounds; its figures move where
 `plotly.min.js` lies beside it and are still pictures elsewhere. And `NN_name.ipynb` with still pictures, which
-code-hosting pages show. The pictures are drawn by a headless Chromium.
+code-hosting pages show. The pictures are drawn by a headless Chromium. The folder is a site: `index.html` links to all
+pages, their sounds are inside them, and nothing is loaded from anywhere else, so that GitHub Pages serves it as it is.
 """
 
 from __future__ import annotations
@@ -144,11 +145,18 @@ def for_hosting(notebook, stills: list[str]) -> str:
     return nbformat.writes(copy) + "\n"
 
 
+def linked(text: str) -> str:
+    """Markdown of a notebook with its links to handouts turned to their pages, which lie beside its own."""
+    return re.sub(r"\]\(handouts/([\w-]+)\.md\)", r"](\1.html)", text)
+
+
 def page(notebook, stills: list[str], title: str) -> str:
     """One HTML page; links go to the other pages."""
     import nbformat
 
     copy, left = nbformat.from_dict(json.loads(json.dumps(notebook))), list(stills)
+    for cell in copy.cells:
+        cell.source = linked(cell.source) if cell.cell_type == "markdown" else cell.source
     for output in (output for cell in copy.cells for output in cell.get("outputs", [])):
         if PLOTLY in output.get("data", {}):
             output.data = nbformat.from_dict({"text/html": _figure(output.data[PLOTLY], left.pop(0))})
@@ -221,6 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
             known = json.loads(record.read_text()) if record.is_file() else {}
             record.write_text(json.dumps(known | {source.stem: identity(source)}, indent=1))
             print(f"{source.stem}: rendered", flush=True)
+    (options.output / ".nojekyll").touch()  # GitHub Pages then serves the files as they are
     for path in sorted((HERE / "handouts").glob("*.md")):
         (options.output / f"{path.stem}.html").write_text(handout(path), encoding="utf-8")
     print(f"{len(old)} of {len(sources)} rendered anew in {options.output}")

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from audioformer.files import notebooks_folder
 FOLDER = notebooks_folder()
 ROOT = FOLDER.parent
 SOURCES = sorted((FOLDER / "src").glob("*.py"))
-PAGES = sorted([FOLDER / "README.md", FOLDER / "INSTRUCTOR.md", *(FOLDER / "handouts").glob("*.md")])
+PAGES = sorted([*FOLDER.glob("*.md"), *(FOLDER / "handouts").glob("*.md")])
 HANDOUTS = {"taster": "two hours", "workshop": "a day", "self-study": "evenings", "method": "only the method"}
 
 
@@ -61,6 +62,54 @@ def test_the_instructor_has_minutes_for_every_section():
         assert re.search(rf"^- {source.stem[:2]}: .+\?$", guide, re.MULTILINE), (
             f"a question for the room after {source.stem}"
         )
+
+
+def script(name):
+    """A script beside the notebooks, as a module."""
+    spec = importlib.util.spec_from_file_location(f"notebooks_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_minutes_are_counted_from_the_notebooks_as_they_are(tmp_path, monkeypatch, capsys):
+    minutes = script("minutes")
+    assert minutes.main(["--check"]) == 0, capsys.readouterr().err
+    shutil.copytree(FOLDER, tmp_path / "notebooks")
+    monkeypatch.setattr(minutes, "HERE", tmp_path / "notebooks")
+    longer = tmp_path / "notebooks" / "src" / "04_attention_by_hand.py"
+    text = longer.read_text(encoding="utf-8")
+    longer.write_text(
+        text.replace("## Recap", "## One more\n#\n# " + "word " * 600 + "\n#\n# ## Recap"), encoding="utf-8"
+    )
+    assert minutes.main(["--check"]) == 1
+    assert "04_attention_by_hand.py" in capsys.readouterr().err
+    assert minutes.main([]) == 0
+    assert minutes.sections(longer)[-1] == ("One more", 5)
+    assert "One more 5" in (tmp_path / "notebooks" / "INSTRUCTOR.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_wrong_answers_is_what_the_checks_say(capsys):
+    from audioformer import teaching
+
+    mistakes = script("mistakes")
+    assert mistakes.main(["--check"]) == 0, capsys.readouterr().err
+    page = mistakes.PAGE.read_text(encoding="utf-8")
+    assert re.findall(r"^## \d\d · (\S+)$", page, re.MULTILINE) == list(mistakes.notebook_of())
+    assert sorted(mistakes.notebook_of()) == sorted(teaching.CHECKS)
+    assert "✓" not in page
+
+
+def test_every_question_for_the_room_has_its_vote_and_every_heading_to_jump_to_exists():
+    guide = (FOLDER / "INSTRUCTOR.md").read_text(encoding="utf-8")
+    from audioformer import teaching
+
+    day = guide.partition("## The day")[2].partition("## With your own data")[0]
+    for name in re.findall(r"`(\d\d\.\w+)`", day):
+        assert name in teaching.PREDICTIONS, name
+    for number, heading in re.findall(r"^\| [\d:]+ \| (\d\d) \| the heading \*([^*]+)\*", day, re.MULTILINE):
+        (source,) = (FOLDER / "src").glob(f"{number}_*.py")
+        assert heading in sections(source)
 
 
 @pytest.mark.parametrize("path", HANDOUTS)
@@ -122,9 +171,9 @@ def test_publishing_writes_badges_and_notebooks_that_install_themselves(publishe
     )
     copy = json.loads((tmp_path / "colab" / "01_from_sound_to_codes.ipynb").read_text(encoding="utf-8"))
     plain = json.loads((FOLDER / "01_from_sound_to_codes.ipynb").read_text(encoding="utf-8"))
-    assert "".join(copy["cells"][1]["source"]).endswith(
-        '"audioformer[notebooks,train] @ git+https://github.com/someone/audioformer"'
-    )
+    set_up = "".join(copy["cells"][1]["source"])
+    assert '"audioformer[colab,train] @ git+https://github.com/someone/audioformer"' in set_up
+    assert set_up.endswith("enable_custom_widget_manager()")  # Colab shows no anywidget otherwise
     rest = copy["cells"][:1] + copy["cells"][2:]
     same = [(a, b) for a, b in zip(rest, plain["cells"], strict=True) if a["cell_type"] == "code"]
     assert all(a["source"] == b["source"] for a, b in same)
@@ -140,6 +189,13 @@ def test_publishing_writes_badges_and_notebooks_that_install_themselves(publishe
     assert "must be OWNER/NAME" in capsys.readouterr().err
 
 
+def test_colab_gets_what_the_notebooks_need_and_keeps_its_own_jupyter():
+    tomllib = pytest.importorskip("tomllib", reason="needs Python 3.11")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    own = {"jupyterlab>=4.6,<5", "ipywidgets>=8.1", "latex2mathml>=3.77"}  # the last for pages, which Colab has none of
+    assert set(extras["notebooks"]) - own == set(extras["colab"])
+
+
 def test_binder_installs_what_the_notebooks_need_with_the_small_torch():
     script = ROOT / "binder" / "postBuild"
     assert script.stat().st_mode & 0o111
@@ -147,6 +203,8 @@ def test_binder_installs_what_the_notebooks_need_with_the_small_torch():
     assert "-c constraints.txt" in text
     assert "whl/cpu" in text
     assert "-e '.[notebooks,train]'" in text
+    (settings,) = re.findall(r"cp -r (\S+)/labconfig", text)
+    assert (ROOT / settings / "labconfig" / "default_setting_overrides.json").is_file()
     assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
     found = subprocess.run(
         ["bash", "-c", f"cd {ROOT} && " + re.search(r"torch=\$\((.*)\)", text)[1]], capture_output=True, text=True

@@ -45,6 +45,15 @@ def test_a_formula_keeps_its_meaning():
     assert formulas_as_mathml("costs 5 $ and 6") == "costs 5 $ and 6"
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_every_link_of_the_site_leads_to_a_page_of_it(source, renderer):
+    pages = {f"{path.stem}.html" for path in [*SOURCES, *(FOLDER / "handouts").glob("*.md")]}
+    text = renderer.linked(prose(source)).replace(".ipynb", ".html")
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"^\[[^\]]+\]: (\S+)$", text, re.MULTILINE)
+    assert links
+    assert {link for link in links if not link.startswith(("https:", "#"))} <= pages
+
+
 @pytest.fixture(scope="module")
 def rendered(renderer, tmp_path_factory, chromium_path):
     """The index, rendered: one figure, one sound."""
@@ -62,8 +71,9 @@ def test_the_notebook_for_code_hosting_holds_pictures_and_nothing_that_moves(ren
     text = (rendered / "index.ipynb").read_text(encoding="utf-8")
     outputs = [output for cell in json.loads(text)["cells"] for output in cell.get("outputs", [])]
     still = [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
-    assert len(still) == 1
-    assert base64.b64decode(still[0]).startswith(b"\x89PNG")
+    assert len(still) == 2  # the figure, and the spectrogram in place of the sound
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in still)
+    assert (rendered / ".nojekyll").is_file()
     assert "Code grid: 8 codebooks" in text
     assert "a sound" in text
     assert "plotly" not in text.lower().replace("plotly_mimetype", "")

@@ -15,12 +15,15 @@ from audioformer.errors import AudioformerError
 from audioformer.plots.theme import SOUND_SCALE, as_array, finish, lines, matrix, same_length
 
 
-def attention_map(weights, names: Sequence[str] | None = None, *, theme: str = "light") -> go.Figure:
+def attention_map(
+    weights, names: Sequence[str] | None = None, *, step_s: float | None = None, theme: str = "light"
+) -> go.Figure:
     """One head's weights: a row for each position that looks, a column for each that is looked at.
 
     Args:
         weights: (S, S), rows sum to 1.
         names: of the positions; None counts them from 0.
+        step_s: seconds from position to position; then both axes are times.
         theme: "light" or "dark".
 
     Returns:
@@ -55,6 +58,10 @@ def attention_map(weights, names: Sequence[str] | None = None, *, theme: str = "
         zmin=0,
         name="attention",
     )
+    if step_s is not None:
+        places = np.round(np.arange(n) * step_s, 4)
+        figure.update_traces(x=places, y=places, hovertemplate="%{y:.2f} s<br>looks at %{x:.2f} s<br>weight %{z:.3f}")
+        return figure.update_xaxes(title_text="Looked at (s)").update_yaxes(title_text="Looking (s)")
     figure.update_traces(x=labels, y=labels)
     kind = None if names is None else "category"  # "1 7" is a name, and plotly would take it for a date
     return figure.update_xaxes(type=kind).update_yaxes(type=kind)

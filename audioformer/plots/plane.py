@@ -14,7 +14,8 @@ from audioformer.errors import AudioformerError
 from audioformer.plots.theme import DASHES, INK, as_array, finish, palette, same_length
 
 X, Y = "First feature", "Second feature"
-SYMBOLS = "circle square diamond cross x triangle-up triangle-down star hexagon bowtie hourglass".split()
+SYMBOLS = "circle square diamond triangle-up triangle-down cross x star".split()
+LINES = (0, 1, 2, 3, 5, 7)  # of the palette; with the symbols, the marks of the map that can be heard (`sound_map`)
 
 
 def entries(points, codebook, codes, *, theme: str = "light") -> go.Figure:
@@ -154,6 +155,7 @@ def points(points, labels: Sequence[str], *, theme: str = "light") -> go.Figure:
     colours, kinds, figure = palette(theme), list(dict.fromkeys(labels)), go.Figure()
     for place, kind in enumerate(kinds):
         numbers = np.flatnonzero([label == kind for label in labels])
+        symbol = SYMBOLS[(place + (len(SYMBOLS) - 1) * (place // len(LINES))) % len(SYMBOLS)]
         name = kind.replace("_", " ")
         figure.add_scatter(
             x=points[numbers, 0],
@@ -161,7 +163,7 @@ def points(points, labels: Sequence[str], *, theme: str = "light") -> go.Figure:
             mode="markers",
             name=name,
             customdata=numbers,
-            marker={"size": 9, "symbol": SYMBOLS[place % len(SYMBOLS)], "color": colours[place % len(colours)]},
+            marker={"size": 9, "symbol": symbol, "color": colours[LINES[place % len(LINES)]]},
             hovertemplate=f"{name}<br>number %{{customdata}}<br>(%{{x:.2f}}, %{{y:.2f}})<extra></extra>",
         )
     alt = f"Map of {len(points)} sounds of {len(kinds)} kinds: {', '.join(kind.replace('_', ' ') for kind in kinds)}."

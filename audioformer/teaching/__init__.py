@@ -25,7 +25,19 @@ from audioformer.errors import AudioformerError
 from audioformer.files import notebooks_folder
 from audioformer.teaching.answers import Check, difference, skeleton
 from audioformer.teaching.blind import EARS, ears
-from audioformer.teaching.players import budget, button, explore, listen, sample, show, slider, sounding, trimmed, watch
+from audioformer.teaching.players import (
+    budget,
+    button,
+    explore,
+    folded,
+    listen,
+    sample,
+    show,
+    slider,
+    sounding,
+    trimmed,
+    watch,
+)
 from audioformer.teaching.predictions import PREDICTIONS, calibration, hand_in, predict, reveal, room
 
 __all__ = [
@@ -41,6 +53,7 @@ __all__ = [
     "difference",
     "ears",
     "explore",
+    "folded",
     "hand_in",
     "hint",
     "listen",

@@ -37,7 +37,7 @@ CHECKS = {
     "scale.code_bytes": Check(
         lambda: [(10.0, 4), (5.0, 8), (0.02, 1)],
         _code_bytes,
-        "75 frames a second, a begun frame counts: math.ceil(75 * duration_s). Times the rows, times 2 bytes.",
+        "75 frames a second, a partial frame counts as one: math.ceil(75 * duration_s). Times the rows, times 2 bytes.",
         "Seconds become frames, frames become codes, codes become bytes.",
     ),
     "scale.shard": Check(

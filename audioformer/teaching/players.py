@@ -114,6 +114,15 @@ def listen(sound, sample_rate: int | None = None, title: str = "") -> None:
     display(Player(samples.numpy(), rate=rate, normalize=False))
 
 
+def folded(title: str, text: str) -> None:
+    """Put a text into the notebook that is closed until its title is clicked."""
+    from html import escape
+
+    from IPython.display import HTML, display
+
+    display(HTML(f"<details><summary>{escape(title)}</summary><pre>{escape(text)}</pre></details>"))
+
+
 def show(figure) -> None:
     """Show a plotly figure where this notebook runs (`audioformer.plots.show`)."""
     from audioformer import plots

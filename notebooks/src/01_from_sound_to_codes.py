@@ -18,7 +18,7 @@
 # 2. turn vectors into codes by hand, and find that the library does the same;
 # 3. hear and measure what each further codebook adds, and what it costs in bits.
 #
-# **Time** about 30 minutes, of which the computer needs less than one. **Needs** nothing from the network.
+# **Time** about 45 minutes, of which the computer needs less than one. **Needs** nothing from the network.
 #
 # Run the cells from top to bottom. Where it says *predict first*, write your guess down before you go on: being wrong
 # on purpose is the fastest way through this notebook.
@@ -59,8 +59,14 @@ show(plots.audio.waveform(samples.numpy(), waveform.sample_rate))
 # %% [markdown]
 # Where the line is flat, the dog is silent. Zoom into a bark until you see single oscillations: how far apart are
 # they, in milliseconds? One divided by that is the pitch of the bark, in hertz. (It wanders; a bark is not a flute.)
-
-# %% [markdown]
+#
+# <details><summary>What we saw</summary>
+#
+# The strongest oscillations are about a millisecond apart: the picture in the next section has its loudest place near
+# 900 hertz. Between the two barks there is only a little noise of the room.
+#
+# </details>
+#
 # ## 2 · The same sound as a picture
 #
 # How much of one frequency is in a sound? Multiply it with a wave of that frequency and add up. Where the two swing
@@ -271,6 +277,13 @@ for n_codebooks in (1, 2, 8):
     listen(decoded, codec.sample_rate, title)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Two short bursts, in the right rhythm, are there with one row already: look at the spectrograms. What the other rows
+# bring is the fine structure, the parallel stripes of the voice.
+#
+# </details>
+#
 # Ears first, numbers second. As a number we take how far the log-mel picture of the decoded sound is from the
 # original's, on average over all its cells.
 
@@ -290,6 +303,13 @@ show(plots.codes.error_by_codebooks(differences, range(1, 9), label="difference"
 # The first codebooks bring the most. But be careful with the number: in silence, where both sounds are far below what
 # anyone hears, a few decibel still count as much as in the middle of a bark. Compare it with your ears: where does it
 # disagree with them? Measuring the quality of a sound is an open research question.
+#
+# <details><summary>What we saw</summary>
+#
+# Often in the pauses: there the number counts a faint hiss that is too quiet to notice. And a bark that is a little
+# too late costs much by this measure and nothing by ear.
+#
+# </details>
 #
 # Ears are measured blind: who knows which is which hears what he expects. A is the recording, B what some of the rows
 # keep of it, X one of the two. *Predict first: with how many rows will you begin to guess?*
@@ -325,6 +345,13 @@ listen(codec.decode(held), codec.sample_rate, f"the column at {moment / codec.fr
 explore(waveform)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# In row 1 often, because row 1 says most of what is heard. In the lower rows hardly: they correct what the rows above
+# left over, and that is something else in every column.
+#
+# </details>
+#
 # A bark is a change in time. A single column has none: it is a colour of sound, not an event. What makes the dog is the
 # *sequence* of codes, and that is what the transformer of the next notebooks will read.
 

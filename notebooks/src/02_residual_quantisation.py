@@ -18,7 +18,7 @@
 # 2. quantise what is left over, and count what that saves;
 # 3. find out where the method is not the best possible, and hear its rows arrive one by one.
 #
-# **Time** about 35 minutes, of which the computer needs less than one. **Needs** notebook 01; nothing from the network.
+# **Time** about 43 minutes, of which the computer needs less than one. **Needs** notebook 01; nothing from the network.
 #
 # In 01 the codebooks were simply there. Here you make them.
 
@@ -156,6 +156,13 @@ def draw_entries(n_entries):
 slider("From which number of entries on does another doubling gain little?", [1, 2, 4, 8, 16, 32, 64], draw_entries, 4)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# A large step from 1 to 4 entries, since there are four clouds. After that each doubling takes the error down by the
+# same factor, about the root of two: in a plane, half the distance needs four times the entries.
+#
+# </details>
+#
 # In a plane, halving the distance takes four times the entries, once the clouds themselves are found. In 48
 # dimensions, the width of the real codec in section 6, it takes $2^{48}$ times: that is why one table is hopeless.
 
@@ -292,6 +299,13 @@ reveal("02.better_pair", (greedy > best * 1.001).float().mean())
 print(f"what is left over could be {1 - (best / greedy).mean():.0%} shorter")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# For a few of the twelve there is a better pair, but it is hardly better: greed costs next to nothing here. Only the
+# first two rows were tried, and only twelve frames.
+#
+# </details>
+#
 # Why does the library not try all combinations? Count them for 8 codebooks and you know. (Some codecs keep the few best
 # candidates of each row instead of one: a beam search, halfway between greed and everything.)
 
@@ -327,6 +341,14 @@ show(plots.layers.parameters(in_use, what="entries in use (perplexity)", of="row
 # Do not trust the height of these bars too much: six clips cannot use 1024 entries evenly, and the rain alone has a
 # vocabulary of its own. Repeat it with one label only. Which rows change most?
 #
+# <details><summary>What we saw</summary>
+#
+# Row 1 has by far the fewest entries at work: many frames share a coarse sketch, and quiet frames take the same few.
+# The lower rows use several hundred. With one label alone all numbers shrink, those of a short sound most: a clip of
+# 50 frames cannot use more than 50 entries.
+#
+# </details>
+#
 # Now your ears. Row by row the sound comes together:
 
 # %%
@@ -353,6 +375,13 @@ def hear(n_codebooks):
 slider("From which number of rows on do you no longer hear a difference?", range(1, 9), hear, 1)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The error falls by less with each row (section 6 drew it). Most of what can be heard changes between one row and
+# four; whether you hear the last ones is for the blind test below.
+#
+# </details>
+#
 # Are you sure? Whoever moves the slider knows what it says. Blind, with A all eight rows, B fewer, and X one of the
 # two; beside it, how much of the latents is left over after so many rows:
 

@@ -18,7 +18,7 @@
 # 2. put clips of different lengths into one table, and keep track of what is real;
 # 3. compare three ways of using several codebook rows, and what each costs.
 #
-# **Time** about 25 minutes. **Needs** notebook 01; nothing from the network.
+# **Time** about 36 minutes. **Needs** notebook 01; nothing from the network.
 
 # %%
 import audioformer as af
@@ -190,6 +190,14 @@ def draw_waste(short_s):
 lengths_s = [0.1, 0.5, 1.0, 2.0, 3.0, 4.0]
 slider("How long must the three short clips be (s) until less than a quarter is wasted?", lengths_s, draw_waste, 0.5)
 
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Three seconds: the three short clips then lack a second each. Three quarters of the table can be lost when three
+# clips are very short, never all of it: the long one is always whole.
+#
+# </details>
+
 # %%
 reveal("03.waste", draw_waste(0.5))
 
@@ -215,6 +223,14 @@ for rows in ("separate", "shared", "summed"):
     counted[rows] = sum(p.numel() for p in model.parameters())
 show(plots.layers.parameters(counted, of="reading", whole=False))
 
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# *Separate* has the most parameters: four encoders, each with its own table. *Shared* has the fewest. *Summed* reads
+# the fewest positions: one sequence instead of four.
+#
+# </details>
+
 # %%
 four_rows = wrap(coded[2][None, :4], codebook_size=1024)
 for rows in counted:
@@ -237,9 +253,30 @@ separate = 4 * (750 + 2) ** 2
 print(f"flattened {flattened:,}, four sequences {separate:,}: {flattened / separate:.1f} times as many")
 
 # %% [markdown]
-# Which way is *better* is another question. Separate rows cannot see each other: row 2 corrects a row 1 it never
-# reads. Summed rows see all at once, but a hidden code may be given away by the others of its frame. Notebook 06 has
-# to take care of that.
+# ### Other names for the same codes
+#
+# *Predict first: every code gets another number, the same everywhere, and the lines of the model's table change places
+# accordingly. What changes in what the model makes of a clip?*
+
+# %%
+model = af.AudioFormer(af.preset("test", n_codebooks=1)).eval()
+one_row = wrap(coded[2][None, :1], codebook_size=1024).tokens
+other_number = torch.cat([torch.randperm(1024), torch.arange(1024, 1028)])  # special tokens keep theirs
+with torch.no_grad():
+    before = model(one_row).hidden
+    table = model.encoders[0].embeddings.tables[0].weight
+    table[other_number] = table.clone()
+    after = model(other_number[one_row]).hidden
+assert_close(after, before)
+print("the same vectors to", (after - before).abs().max().item())
+
+# %% [markdown]
+# Nothing. A code's number is a name: 418 is not more than 417, and a model that is trained after the exchange learns
+# the same. What a code *means* is in its line of the table, and in its neighbours.
+#
+# Which way of reading rows is *better* is another question. Separate rows cannot see each other: row 2 corrects a row
+# 1 it never reads. Summed rows see all at once, but a hidden code may be given away by the others of its frame.
+# Notebook 06 has to take care of that.
 
 # %% [markdown]
 # ## Quiz

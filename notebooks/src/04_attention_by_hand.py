@@ -18,7 +18,7 @@
 # 2. find out that attention does not know order, and give it order by turning vectors;
 # 3. rebuild the library's attention layer from its weights, and look at one that was trained.
 #
-# **Time** about 40 minutes. **Needs** notebook 03; a little linear algebra; nothing from the network.
+# **Time** about 43 minutes. **Needs** notebook 03; a little linear algebra; nothing from the network.
 
 # %%
 import audioformer as af
@@ -93,6 +93,13 @@ show(plots.attention.attention_map(at_once))
 # Read it line by line: each line is one position that looks, and its weights sum to 1. Columns need not: a position
 # can be popular, or be ignored by all. Which one is most popular here?
 #
+# <details><summary>What we saw</summary>
+#
+# Add up the columns: the darkest and the brightest column differ although all lines sum to 1. These vectors are
+# random, so the popularity means nothing; with a trained model it may.
+#
+# </details>
+#
 # ### Exercise 1 · Attention
 
 
@@ -138,6 +145,13 @@ def draw_width(d):
 slider("From which width on does everybody look at one position only?", [1, 4, 16, 64, 256], draw_width, 16)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Without the division a line looks at hardly more than one of eight positions at width 256; with it, at five to seven
+# at every width.
+#
+# </details>
+#
 # A softmax that has decided for one position has no slope left: nothing more can be learnt. That is the reason, not
 # beauty.
 
@@ -208,6 +222,13 @@ for i in range(4):
 show(plots.attention.score_by_distance(range(76), by_pair))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Pair 0 has gone round a dozen times within a second, pair 3 has hardly moved. No single pair tells all distances
+# apart; all four together do.
+#
+# </details>
+#
 # Fast pairs tell neighbours apart, slow ones tell one second from the next: like the hands of a clock.
 #
 # ### Exercise 2 · Turn the pairs
@@ -335,6 +356,15 @@ def draw_head(name):
 names = [f"{b + 1}.{h + 1}" for b in range(len(attention)) for h in range(attention[0].shape[2])]
 slider("Block.head: which heads look at neighbours, which far away, which at BOA or EOA?", names, draw_head)
 
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Some heads have a bright diagonal: they look at neighbours. Others have bright columns, the same few places for
+# everybody. The first two blocks put four to five times an even share of their weight on near places, the last two
+# about half of that. But the heads of one block differ more than the blocks do.
+#
+# </details>
+
 # %%
 reach = {}
 for h in range(attention[0].shape[2]):
@@ -382,7 +412,8 @@ answer_2 = "b"
 quiz("attention.shuffled", answer_2)
 
 # %% [markdown]
-# **Q3.** With rotary positions the same bark comes one second later. The score between two of its frames
+# **Q3.** With rotary positions the same bark comes one second later. In the first block, the score between two of its
+# frames
 #
 # - (a) changes sign
 # - (b) drops

@@ -18,7 +18,7 @@
 # 2. count the parameters of any model on paper;
 # 3. watch a sound's vectors from layer to layer, and make one vector of a whole clip.
 #
-# **Time** about 35 minutes. **Needs** notebook 04; nothing from the network.
+# **Time** about 36 minutes. **Needs** notebook 04; nothing from the network.
 
 # %%
 import audioformer as af
@@ -137,6 +137,13 @@ for norm in ("post", "pre"):
 show(plots.layers.by_layer(spread, "Standard deviation"))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# With "pre" the spread grows from block to block until the norm at the very end takes it back; with "post" it is the
+# same after every block. The weights were made five times as large so that it shows in a fresh model.
+#
+# </details>
+#
 # In "pre" every block adds and nothing is taken back until the norm at the very end. That open path from first to last
 # layer is why deep models are often easier to train this way. In "post" every block starts from clean numbers.
 
@@ -188,6 +195,13 @@ def draw_size(name):
 slider("In which sizes is the table of tokens a large part?", ["test", "tiny", "small", "paper"], draw_size, "tiny")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# In the smallest, where it is most of the model. In the paper's size the feed-forward layers hold two thirds: the
+# table grows with the width, a block with its square.
+#
+# </details>
+#
 # ## 5 · A sound, layer by layer
 #
 # A rooster, through the bundled pre-trained model.
@@ -219,6 +233,13 @@ show(plots.layers.by_layer({"neighbours": near, "40 frames apart": far}, "Mean c
 # If the lines rise together, positions come to resemble each other whatever they hold: each has taken in some of all
 # the others. If they drift apart, the model builds something local. Which is it here, and would noise instead of a
 # rooster look different? (`trimmed("rain")` is one line away.)
+#
+# <details><summary>What we saw</summary>
+#
+# Both lines rise: with every layer the positions resemble each other more, those far apart too. Neighbours were alike
+# from the start, since neighbouring frames of a crow often have the same codes.
+#
+# </details>
 
 # %%
 unit = F.normalize(layers[-1][0, 0], dim=-1)

@@ -18,7 +18,7 @@
 # 2. let a trained model guess, compare it with chance and with a cheap trick, and *hear* its guesses;
 # 3. find out which gaps are easy, and why easy gaps teach little.
 #
-# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebooks 03 and 05.
+# **Time** about 45 minutes, of which the computer needs about one. **Needs** notebooks 03 and 05.
 
 # %%
 import audioformer as af
@@ -94,7 +94,19 @@ def draw_span(span):
 slider("With which length would you still guess a bark from what is left?", [1, 2, 5, 15, 38], draw_span, 1)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The share stays a quarter, so longer gaps are fewer. With single codes hidden every bark is still there in outline;
+# with 38 (half a second) a whole bark can be gone.
+#
+# </details>
+#
 # ## 2 · How surprised are you?
+#
+# (Coming from 03 on a short path? From 04 and 05 you need only this: at each position the model makes a vector of what
+# it read there and around, and from it one number for each of the 1024 codes, the **logits**. Softmax turns them into
+# probabilities: $e$ to the power of each, divided by the sum. `log_softmax` gives their logarithms, and
+# `log_p.gather(1, codes[:, None])` picks one number of each line.)
 #
 # A guess is not one code but a probability for each. If the true code had probability $p$, the **surprise** is
 # $-\log p$. Four codes, and a model that finds the first likely:
@@ -204,6 +216,13 @@ show(plots.layers.by_layer(levels, "Surprise (nats)", x="Codebook (row)", first=
 # noise, and noise cannot be guessed. Some are no better than chance here, or a little worse: who is wrong with
 # conviction does worse than somebody who knows nothing. $e^{\text{surprise}}$ says among how many codes the model is
 # still undecided:
+#
+# <details><summary>What we saw</summary>
+#
+# Row 1 lies far below chance, all other rows close to it. In numbers: for row 1 the model hesitates among a few dozen
+# codes, for the others among several hundred of the 1024.
+#
+# </details>
 
 # %%
 print([round(math.exp(nats)) for nats in surprise], "of 1024")
@@ -286,6 +305,14 @@ for name, filling in versions.items():
     print(f"{name:24} {off_db(filling):.2f} dB")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Random codes are worst by far: they are noise in the gaps. Repeating and the model are near each other, and both keep
+# the rhythm, since what surrounds the gaps is untouched. "Surest first" need not be better than one step: an early
+# mistake is in view of all later guesses.
+#
+# </details>
+#
 # And your own ears, blind: A with nothing hidden, B with gaps that were filled, X one of the two.
 
 # %%
@@ -380,8 +407,14 @@ for label, codes in clips.items():
 # Which of these is hardest, and did you expect it? Think of rain or waves: they never repeat themselves, yet you would
 # call them the most predictable of all. The model is asked for *the* drop, not for rain: a second doubt, and the reason
 # why other methods predict something softer than a code.
-
-# %% [markdown]
+#
+# <details><summary>What we saw</summary>
+#
+# Waves, laughter and the dog are hard, the rooster and the piano easy: a long tone stays what it is, noise and short
+# events do not.
+#
+# </details>
+#
 # ## Quiz
 #
 # **Q1.** The loss is taken at hidden positions only, because

@@ -18,7 +18,7 @@
 # 2. find a sound's neighbours, and count how often they are what you would call them;
 # 3. draw a map of many sounds, and count what the map leaves out.
 #
-# **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 05 and 09.
+# **Time** about 43 minutes, of which the computer needs about one. **Needs** notebooks 05 and 09.
 
 # %%
 import audioformer as af
@@ -131,7 +131,7 @@ small = small / small.sum(-1, keepdim=True)
 def draw_head(number):
     """One head's map, on 64 stretches of the clip."""
     layer, one = divmod(number - 1, n_heads)
-    show(plots.attention.attention_map(small[layer, one]))
+    show(plots.attention.attention_map(small[layer, one], step_s=dog.duration_s / len(small[layer, one])))
     print(f"layer {layer + 1}, head {one + 1}: looks {seconds[layer, one]:.2f} s far on average")
 
 
@@ -139,7 +139,15 @@ HEADS = range(1, n_layers * n_heads + 1)
 slider("Which heads look close by, which at a few places only, wherever they stand?", HEADS, draw_head, 1)
 
 # %% [markdown]
-# Bright columns are places that everybody looks at. Is there something to hear? Where does the bark begin?
+# <details><summary>What we saw</summary>
+#
+# The heads of this model differ by about a tenth of a second in how far they look; those of the untrained one not at
+# all. Some have bright columns: the barks, which everybody looks at.
+#
+# </details>
+#
+# Bright columns are places that everybody looks at. Is there something to hear? Compare with the waveform: it has the
+# same seconds below it.
 
 # %%
 show(plots.audio.waveform(dog.samples[0].numpy(), dog.sample_rate))
@@ -148,7 +156,7 @@ show(plots.audio.waveform(dog.samples[0].numpy(), dog.sample_rate))
 # ## 3 · Through all layers
 #
 # Position 5 of layer 2 looks at position 3, which in layer 1 has looked at position 1: so output 5 holds something of
-# input 1. **Rollout** follows such ways. In each layer a position keeps half of itself (a block *adds* to what is
+# input 1. **Rollout** follows such paths. In each layer a position keeps half of itself (a block *adds* to what is
 # there, notebook 05) and takes the other half from where it looks; the tables of all layers are multiplied.
 #
 # *Predict first: one layer in which both of two positions look at position 0 only. What share of input 0 is in output
@@ -186,6 +194,13 @@ begin = max(0, int((times[most] - 0.25) * 24_000))
 listen(dog.samples[:, begin : begin + 12_000], 24_000, "half a second around it")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# A bark, or the edge of one: what is fetched most is where something happens. That fits the story, and it is still
+# only a picture.
+#
+# </details>
+#
 # **Doubt.** A weight says how much of a place is *fetched*, not what it is good for. A head can look at silence because
 # it has nothing to do. Papers have shown both: attention that can be shuffled without changing the answer (Jain and
 # Wallace, 2019), and attention that cannot (Wiegreffe and Pinter, 2019). Notebook 11 changes the *sound* and watches
@@ -255,8 +270,17 @@ SAME = "Nearest is of the same class"
 show(plots.predictions.top_labels(order, [purity[n] for n in order], chance=blind, what=SAME, of=""))
 
 # %% [markdown]
-# If `log-mel` is close to the top, the classes can be told by their spectrum, and nothing deep was needed. Hear what
-# the models find alike:
+# If `log-mel` is close to the top, the classes can be told by their spectrum, and nothing deep was needed. And `esc10`
+# has an unfair lead: it has learnt the names of some of these ten. Without those classes:
+
+# %%
+known = [i for i, name in enumerate(sounds.label_names) if name in af.load("esc10").label_names]
+foreign = ~np.isin(truth, known)
+print("esc10 knows by name:", [sounds.label_names[i] for i in known])
+print("on the others:", {n: round(retrieval_at_k(one[foreign], truth[foreign], k=1), 2) for n, one in found.items()})
+
+# %% [markdown]
+# Hear what the models find alike:
 
 # %%
 query = int(np.flatnonzero(truth == sounds.label_index("crying_baby"))[0])
@@ -279,8 +303,14 @@ show(plots.layers.by_layer(lines, f"{SAME} (share)"))
 # %% [markdown]
 # Often the best layer is not the last: the last ones are busy with guessing codes. Is that so here, and is the
 # difference larger than luck? (What is one clip more or less worth here?)
-
-# %% [markdown]
+#
+# <details><summary>What we saw</summary>
+#
+# One clip of sixty is worth less than two points, and a share near a half is uncertain by a dozen. Look at how far the
+# layers lie apart before you name a best one.
+#
+# </details>
+#
 # ## 5 · A map
 #
 # Vectors have many numbers, a screen has two. **Principal components** are the plane in which the vectors spread most.
@@ -298,6 +328,13 @@ def draw_map(name):
 slider("In which of these can you tell the most classes apart by eye?", list(found), draw_map, "pretrained")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The plane shows most of the spread of a log-mel picture and less of the trained vectors: the more a model spreads its
+# clips over many directions, the less two of them show. That a map looks tidy says little.
+#
+# </details>
+#
 # The same maps to be heard: step from the spectrum to the trained model, click a mark, draw a loop around some. Do the
 # sounds in the loop have something in common that is not their class?
 

@@ -18,7 +18,7 @@
 # 2. share a label's score out among all codes with integrated gradients, first for two numbers, then for a clip;
 # 3. test such explanations: against the model, against a random order, and against what really happened.
 #
-# **Time** about 40 minutes, of which the computer needs about two. **Needs** notebooks 06, 09 and 10.
+# **Time** about 53 minutes, of which the computer needs about two. **Needs** notebooks 06, 09 and 10.
 
 # %%
 import audioformer as af
@@ -165,6 +165,13 @@ def draw_span(seconds):
 slider("How much must be hidden before the label is in danger?", [0.2, 0.5, 1.0, 2.0], draw_span, 0.5)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Compare stretches that cover one bark with those that cover both: as in the toy of section 1, each bark stands in for
+# the other, so the fall comes with the stretch that hides the two.
+#
+# </details>
+#
 # Rows can be hidden too, for the whole clip. *Predict first: which row costs most?*
 
 # %%
@@ -323,6 +330,13 @@ gains = np.array([one.gain for one in blind])
 print(f"random     {gains.mean():+.2f} (from {gains.min():+.2f} to {gains.max():+.2f})")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Compare each map with the whole range of the random orders, not with their mean: a map inside the range has not shown
+# that it knows anything.
+#
+# </details>
+#
 # A map that is not clearly above the best random order explains nothing here, however convincing it looks. Occlusion
 # has been led astray by the second bark, as in the toy: neither bark is needed while the other is there. Rollout knows
 # no label at all. Does it do well all the same? Then ask what a map would score that simply points at loud places:

@@ -18,7 +18,7 @@
 # 2. train EnCodecMAE, AudioFormer's neighbour, for some seconds, and hear what it guesses;
 # 3. lay the two side by side, and find out what makes one of them look better than it is.
 #
-# **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 06 and 08.
+# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebooks 06 and 08.
 
 # %%
 import audioformer as af
@@ -109,6 +109,13 @@ def draw_gap(gap):
 slider("From which gap on could you no longer say what was there?", [1, 5, 15, 45], draw_gap, 15)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Gaps of one frame are filled by looking at both sides; gaps of 45 frames, more than half a second, swallow a large
+# part of what happens. The share that is hidden stays a half.
+#
+# </details>
+#
 # The encoder never sees a hidden frame. What is visible moves together; five frames of two numbers, frames 1 and 2
 # hidden:
 
@@ -245,14 +252,15 @@ reveal("12.right", measured["accuracy"])
 
 # %% [markdown]
 # A larger one, of the size and recipe of the bundled `encodecmae-tiny`, takes half an hour or more. A button for those
-# who have it; the stop button (■) of the notebook ends it, and pressing again goes on.
+# who have it; the stop button (■) of the notebook ends it, and pressing again goes on, after a
+# restart too: the run is in the folder `my run of 12` beside this notebook.
 
 
 # %%
 def pretrain_for_real():
     """Size and recipe of the bundled model, on the clips of this notebook; goes on where it was stopped."""
     larger = FrameModelling(bundled, learn, corpus.codec, held_out=held_out)
-    watch(train(larger, bundled.train, f"{work.name}/real"), ["masked", "visible"], {"chance": larger.chance["masked"]})
+    watch(train(larger, bundled.train, "my run of 12"), ["masked", "visible"], {"chance": larger.chance["masked"]})
 
 
 bundled = mae_recipe("tiny")
@@ -333,6 +341,13 @@ sides = {"before": moved[max(0, first - 10) : first].flip(0), "after": moved[sto
 show(plots.layers.by_layer(sides, "Change (share of a latent)", x="Frames away from the gap", first=1))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The latents right beside the gap change, and the change fades with the distance. So a visible frame tells something
+# about the hidden one next to it.
+#
+# </details>
+#
 # The latents beside a gap know something of what is in it: the codec looks at more sound than one frame, to both sides.
 # AudioFormer's codes are made of the same latents, so its visible codes leak as well, only less: they are rounded. That
 # is a second reason to hide long gaps, beside the one of notebook 06, and a reason to doubt any comparison of "share

@@ -18,7 +18,7 @@
 # 2. keep only what is needed, and see how long a new sound takes to win the label;
 # 3. find out what a model that is too slow must give up, measure this machine, and listen through a microphone.
 #
-# **Time** about 30 minutes, of which the computer needs less than one. **Needs** notebooks 01 and 09. A microphone is
+# **Time** about 40 minutes, of which the computer needs less than one. **Needs** notebooks 01 and 09. A microphone is
 # nice to have; everything but the last section uses recorded sound.
 
 # %%
@@ -65,9 +65,9 @@ print("the whole: (rows, frames)", tuple(whole.shape), " the chunks:", tuple(nai
 print("hops in a chunk", CHUNK / codec.hop_length)
 
 # %% [markdown]
-# A frame is made every 320 samples, a **hop**; a chunk of a tenth of a second is 7.5 hops. A begun frame counts, so
-# each chunk gives 8: there are too many frames, each later than the last, and that alone is fatal. With chunks of whole
-# frames it does not happen:
+# A frame is made every 320 samples, a **hop**; a chunk of a tenth of a second is 7.5 hops. A partial frame counts as a
+# whole one, so each chunk gives 8: there are too many frames, each later than the last, and that alone is fatal. With
+# chunks of whole frames it does not happen:
 
 # %%
 HOPS = 8 * codec.hop_length
@@ -144,6 +144,12 @@ CHUNKS_MS = [20, 50, 100, 250, 500]
 slider("Short chunks are answered sooner. What do they not improve?", CHUNKS_MS, draw_chunks, 100)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The look-ahead: however short the chunks are, that much sound must still follow a frame before its codes are sure.
+#
+# </details>
+#
 # ## 3 · Not everything for ever
 #
 # A microphone may run all day. Somebody who keeps all of it runs out of memory.
@@ -221,8 +227,14 @@ slider("Which window would you give a smoke alarm, which one a bird counter?", W
 # A long window is slow and steady, a short one quick and jumpy. In between a third label may lead: a window of half a
 # dog and half a rain is like neither. Something else may have struck you: short windows are also *foreign* to this
 # model, which was trained on long ones. How would you tell the two reasons apart?
-
-# %% [markdown]
+#
+# <details><summary>What we saw</summary>
+#
+# Train, or test, a model on short windows: if the jumps stay, they come from the sound, else from the strangeness. For
+# a smoke alarm the short window, for a bird counter the long one, which is wrong less often.
+#
+# </details>
+#
 # ## 5 · Too slow
 #
 # Suppose a chunk comes every half second, and the model needs 0.8 s for an answer. If every chunk gets an answer, in
@@ -274,6 +286,12 @@ def draw_late(work_s):
 slider("From which work time on do the two lines part?", [0.1, 0.4, 0.5, 0.6, 0.8, 2.0], draw_late, 0.8)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# As soon as the work takes longer than a chunk, half a second. Below, the two are the same.
+#
+# </details>
+#
 # Never drop sound, drop answers: a code once missed is missed for good, a label of five seconds ago interests nobody.
 
 # %% [markdown]

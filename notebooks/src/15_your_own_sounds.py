@@ -18,7 +18,7 @@
 # 2. measure it honestly beside two others, see what it confuses, and what it says to a sound it has never met;
 # 3. take it home: a folder beside this notebook, which the app and the command line can use.
 #
-# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebook 09. Your own recordings if you
+# **Time** about 48 minutes, of which the computer needs about one. **Needs** notebook 09. Your own recordings if you
 # have some; until then, bundled and computed sounds stand in for them.
 
 # %%
@@ -350,6 +350,13 @@ unsure = said[doubtful]
 show(plots.predictions.top_labels(unsure.labels, unsure.probabilities, chance=1 / len(KINDS)))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Often a sound that begins late, is quiet, or has something else in it. Such a recording says more about what to
+# record next than the score does.
+#
+# </details>
+#
 # Own recordings are seldom even: 40 dogs, 5 clocks. *Predict first: 40 dogs, all right, 5 clocks, all called dog. The
 # accuracy? Does it say what you would want to know?*
 #
@@ -423,6 +430,12 @@ LEVELS = [0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99]
 slider("Is there a threshold that passes your sounds and stops strangers?", LEVELS, draw_threshold, 0.5)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Usually not: a threshold that stops all strangers stops some of your own sounds, too.
+#
+# </details>
+#
 # If not, that is normal: the probability says *which of these*, not *whether one of these*. A class of other sounds
 # helps more than any threshold, and it should sound like the place where the model will be used.
 #

@@ -72,7 +72,7 @@ predict("16.codes", size)
 
 # %% exercise="bytes"
 def my_code_bytes(duration_s, n_codebooks):
-    """Seconds, rows -> bytes of the codes: 75 frames a second, a begun frame counts, 2 bytes a code."""
+    """Seconds, rows -> bytes of the codes: 75 frames a second, a partial one counts, 2 bytes a code."""
     return math.ceil(75 * duration_s) * n_codebooks * 2
 
 
@@ -210,6 +210,13 @@ print(f"largest gradient {whole.abs().max():.0e}, largest difference {(together 
 # The contrast of notebook 07 is different: its loss is over *pairs*, so processes must show each other their vectors
 # first. *Why would it otherwise be a different loss?*
 #
+# <details><summary>What we saw</summary>
+#
+# Because every process would see only its own clips as negatives: with half of the clips, half of the strangers, and
+# another chance level (notebook 07: it is the logarithm of their number).
+#
+# </details>
+#
 # ## 4 · What would it take, here?
 #
 # A rule of thumb: training costs about 6 multiplications and additions for each parameter and each token. How many a
@@ -222,7 +229,7 @@ started = time.perf_counter()
 for _ in range(budget(10, 3)):
     a @ a
 rate = budget(10, 3) * 2 * 1024**3 / (time.perf_counter() - started)
-print(f"{rate / 1e9:.0f} thousand million operations a second, at best")
+print(f"{rate / 1e9:.0f} GFLOP/s: thousand million operations a second, at best")
 
 # %%
 paper = pretrain_preset("paper")
@@ -255,6 +262,13 @@ MACHINES = [1, 10, 100, 1000, 10_000]
 slider("How many of this machine must you borrow for a result by Friday?", MACHINES, draw_machines, 100)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Hundreds to thousands, for one row of the paper's size. With graphics cards it is a handful: each does the work of
+# many such machines.
+#
+# </details>
+#
 # (The authors had three graphics cards with 16-bit numbers: each does a thousand times as many operations as a laptop's
 # core, or more. Their model's size is not public; `paper` has 12 blocks of width 768, the usual "base". The rule leaves
 # attention out, and nobody reaches "at best".)

@@ -18,7 +18,7 @@
 # 2. train two small towers on a language of ten tones, and see shuffled pairs end at chance;
 # 3. find the thing that sounds in a scene, with a map that nobody drew for the model.
 #
-# **Time** about 35 minutes, of which the computer needs about two. **Needs** notebook 07; nothing from the network.
+# **Time** about 38 minutes, of which the computer needs about two. **Needs** notebook 07; nothing from the network.
 
 # %%
 import audioformer as af
@@ -246,6 +246,12 @@ def draw_scene(seed):
 slider("In which scene does a sound point at the wrong thing?", range(8), draw_scene, 0)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# In some it does, most easily where two things are of one kind: then only *when* they move tells them apart.
+#
+# </details>
+#
 # One scene proves nothing. Many, beside two rivals that have learnt nothing: where most **moves**, and where motion
 # goes with **loudness**. And chance: a random pixel, a random thing.
 
@@ -280,6 +286,12 @@ show(plots.sight.film(scene.frames, maps[0], every=3))
 print("largest cosine", round(float(maps.max()), 2), " of the scene's own sound", round(float(scene.maps[0].max()), 2))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# It points at something, as a classifier names something. A small cosine is the only hint that nothing fits.
+#
+# </details>
+#
 # ## Quiz
 #
 # **Q1.** A batch of 32 scenes, fresh towers. The loss begins near

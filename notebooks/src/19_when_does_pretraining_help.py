@@ -18,7 +18,7 @@
 # 2. put intervals around the curves, and find the place where two of them cross;
 # 3. read the curves of full trainings that were measured once on real recordings, if this installation has them.
 #
-# **Time** about 35 minutes, of which the computer needs about one. **Needs** notebooks 09 and 13.
+# **Time** about 28 minutes, of which the computer needs about one. **Needs** notebooks 09 and 13.
 #
 # In 09 nothing of the method was ahead of the classic rival. That is one point of a curve: one number of labels, one
 # amount of unlabelled sound. Here is the rest of it.
@@ -151,6 +151,13 @@ def draw_labels(n_labels):
 slider("At which number of labels do the intervals no longer touch?", LABELS, draw_labels)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# With one label the intervals are widest, with twenty narrow: which clips get the label is then no longer luck.
+# Whether two ways part is seen at each number on its own.
+#
+# </details>
+#
 # The draws overlap (they come from the same clips), so even these intervals are a little too narrow. And a difference
 # *within* each draw, clip set by clip set, is surer than a comparison of two means: both ways had the same luck.
 #
@@ -215,6 +222,13 @@ for data in dict.fromkeys(row["data"] for row in stored["rows"]):
 # %% [markdown]
 # *Predict first, also without the table: between pre-trained and from scratch, does the gap grow or shrink with more
 # labels? When would you stop pre-training and go out to record?*
+#
+# <details><summary>What we saw</summary>
+#
+# It usually shrinks: with many labels both have learnt what there is to learn. As long as another doubling of labels
+# brings more than pre-training does, go out and record.
+#
+# </details>
 #
 # One more rule of thumb, and it is only that: look at how much the *last doubling* of labels brought, and at how much
 # pre-training brings. Do the cheaper of the two next.

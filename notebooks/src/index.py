@@ -20,10 +20,10 @@
 #
 # | you have | take | minutes at the keyboard |
 # |---|---|---|
-# | **two hours** (a taster) | [00] · [01] · [03] · [06] | 105 |
-# | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 260 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 710 |
-# | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 185 |
+# | **two hours** (a taster; [00] at home) | [01] · [03] · [06] | 126 |
+# | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 335 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 834 |
+# | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 213 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
 #
@@ -67,32 +67,32 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 #
 # | | question | minutes | needs |
 # |---|---|---|---|
-# | [00] | Is this machine ready? | 10 | nothing |
+# | [00] | Is this machine ready? | 27 | nothing |
 # | | **Sound becomes language** | | |
-# | [01] | How does a sound become a few hundred whole numbers? | 30 | Python, a little linear algebra |
-# | [02] | How do eight small tables replace one impossible one? | 35 | 01 |
-# | [03] | How do codes become something a transformer can read? | 25 | 01 |
+# | [01] | How does a sound become a few hundred whole numbers? | 45 | Python, a little linear algebra |
+# | [02] | How do eight small tables replace one impossible one? | 43 | 01 |
+# | [03] | How do codes become something a transformer can read? | 36 | 01 |
 # | | **The reader** | | |
-# | [04] | How does a position find out about the others? | 40 | 03 |
-# | [05] | What happens to a vector on its way through the encoder? | 35 | 04 |
+# | [04] | How does a position find out about the others? | 43 | 03 |
+# | [05] | What happens to a vector on its way through the encoder? | 36 | 04 |
 # | | **Learning** | | |
-# | [06] | What does a model learn by guessing what is hidden? | 40 | 03, 05 |
-# | [07] | Can a clip's own rows teach a model what belongs together? | 40 | 05 |
-# | [08] | What does pre-training look like while it happens? | 30 | 06 |
-# | [09] | How does a model learn our names for sounds, and is it any good? | 40 | 07, 08 |
+# | [06] | What does a model learn by guessing what is hidden? | 45 | 03, 05 |
+# | [07] | Can a clip's own rows teach a model what belongs together? | 44 | 05 |
+# | [08] | What does pre-training look like while it happens? | 29 | 06 |
+# | [09] | How does a model learn our names for sounds, and is it any good? | 48 | 07, 08 |
 # | | **Doubting** | | |
-# | [10] | What did the model learn, and how would you know? | 35 | 05, 09 |
-# | [11] | Why this label, and is the explanation true? | 40 | 06, 09, 10 |
-# | [12] | What if sound goes in, and codes only come out? | 35 | 06, 08 |
-# | [13] | Which features are better, and would you bet on it? | 35 | 09, 10 |
+# | [10] | What did the model learn, and how would you know? | 43 | 05, 09 |
+# | [11] | Why this label, and is the explanation true? | 53 | 06, 09, 10 |
+# | [12] | What if sound goes in, and codes only come out? | 40 | 06, 08 |
+# | [13] | Which features are better, and would you bet on it? | 41 | 09, 10 |
 # | | **Doing** | | |
-# | [14] | Can a model listen while the sound is still coming in? | 30 | 01, 09 |
-# | [15] | Can it learn my sounds? | 40 | 09 |
+# | [14] | Can a model listen while the sound is still coming in? | 40 | 01, 09 |
+# | [15] | Can it learn my sounds? | 48 | 09 |
 # | [16] | What changes when there are two million clips? | 40 | 08, 09 |
-# | [17] | Can a machine learn to listen by watching? | 35 | 07 |
+# | [17] | Can a machine learn to listen by watching? | 38 | 07 |
 # | | **Capstone** | | |
-# | [18] | Can you build all of it yourself? | 60 | 01 to 09 |
-# | [19] | When does pre-training help? | 35 | 09, 13 |
+# | [18] | Can you build all of it yourself? | 67 | 01 to 09 |
+# | [19] | When does pre-training help? | 28 | 09, 13 |
 #
 # On the shorter paths some "needs" are left out; what is missing is said in a sentence where it matters.
 #
