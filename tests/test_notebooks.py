@@ -140,6 +140,17 @@ def test_blanking_keeps_signature_docstring_and_names(builder):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_what_we_saw_is_folded_and_closed_again(name):
+    """What is inside is Markdown only where a blank line follows the title: in JupyterLab, VS Code and pages."""
+    texts = ["".join(cell["source"]) for cell in read(FOLDER / f"{name}.ipynb")["cells"]]
+    folds = [
+        len(re.findall(r"<details><summary>What we saw</summary>\n\n[^<]+\n\n</details>(?=\n\n|$)", t)) for t in texts
+    ]
+    assert sum(folds) >= 1
+    assert [text.count("details>") for text in texts] == [2 * n for n in folds]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_learners_see_no_answer(name):
     learner, solved = (read(FOLDER / folder / f"{name}.ipynb") for folder in ("", "solutions"))
     exercises = 0
