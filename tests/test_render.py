@@ -87,6 +87,7 @@ def test_a_page_opens_offline_with_moving_figures_sounds_and_links(rendered, chr
         browser = engine.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1000, "height": 900})
         page.on("request", lambda request: asked.append(request.url))
+        page.set_default_timeout(120_000)  # a loaded machine is slow, not wrong
         page.goto((rendered / "index.html").as_uri())
         page.wait_for_selector(".figure svg.main-svg", timeout=120_000)
         assert page.locator(".figure [role=img]").first.get_attribute("aria-label").startswith("Code grid")
@@ -104,6 +105,7 @@ def test_a_page_sent_alone_still_has_its_pictures(rendered, chromium_path, tmp_p
     with sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         page = browser.new_page()
+        page.set_default_timeout(120_000)
         page.goto((tmp_path / "alone.html").as_uri())
         assert page.eval_on_selector(".figure img", "image => image.naturalWidth") > 500
         browser.close()
