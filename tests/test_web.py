@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -82,14 +83,15 @@ ort.env.wasm.wasmBinary = fs.readFileSync("runtime.wasm");
 ort.env.wasm.numThreads = 1;
 const open = (name) => session(fs.readFileSync(`${name}.onnx`));
 const codec = new Codec({ encode: encoding(await open("encoder"), site.codec.memory) }, site.codec);
-const classifier = new Classifier(labelling(await open("classifier")), site.classifier);
+const classifier = new Classifier(labelling(await open("classifier"), site.classifier.sizes), site.classifier);
 """
 
 
 @pytest.fixture(scope="session")
 def models(parts, node):
     """Runs JavaScript that has the `codec`, `classifier` and `site` of the page, with its WebAssembly."""
-    more = {name: parts[name] for name in ("encoder.onnx", "classifier.onnx", "runtime.wasm", "site.json")}
+    needed = ("encoder.onnx", "classifier.onnx", "guesser.onnx", "runtime.wasm", "site.json")
+    more = {name: parts[name] for name in needed}
     more["runtime.js"] = parts["scripts/runtime.js"]
     return lambda script, data: node(MODELS + script, data, more)
 
@@ -99,8 +101,14 @@ def sound(path: Path, seconds: float = 5.0) -> torch.Tensor:
     return load_audio(path, 24_000, mono=True).samples[0][: round(seconds * 24_000)]
 
 
+@cache
+def about_of(clf) -> dict:
+    """What the page knows besides the models."""
+    return site._about(clf)[0]
+
+
 def frames_of(clf) -> dict:
-    return site._about(clf)[0]["codec"]["frames"]
+    return about_of(clf)["codec"]["frames"]
 
 
 def test_transforms_are_those_of_the_library(node, clf):
@@ -117,7 +125,7 @@ def test_transforms_are_those_of_the_library(node, clf):
     from audioformer.codecs.spectra import overlap_add, stft_frames
 
     spectrum = stft_frames(samples[None], 320)[:, :77]  # an odd number: the last one has no partner
-    about = site._about(clf)[0]
+    about = about_of(clf)
     found = node(
         script,
         {
@@ -184,7 +192,7 @@ def test_lanes_are_those_of_the_library(node, clf):
     from audioformer.predict import window_starts
     from audioformer.widgets import lanes
 
-    samples, about = sound(DOG).numpy(), site._about(clf)[0]
+    samples, about = sound(DOG).numpy(), about_of(clf)
     codes = clf.codec.encode(torch.from_numpy(samples), 24_000)[0].numpy()
     script = """
     import * as lanes from "./lanes_data.js";
@@ -242,7 +250,10 @@ def test_graphs_give_the_codes_sounds_and_logits_of_the_models(parts, clf):
     encoder, decoder, classifier = (
         onnxruntime.InferenceSession(parts[f"{name}.onnx"]) for name in ("encoder", "decoder", "classifier")
     )
-    codec, memory = clf.codec, site._about(clf)[0]["codec"]["memory"]
+    about = about_of(clf)
+    codec, memory, n = clf.codec, about["codec"]["memory"], about["classifier"]["sizes"]
+    shapes = {"heads": (n["blocks"], n["heads"]), "units": (n["blocks"], n["units"]), "blocks": (n["blocks"],)}
+    gates = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
     for path in (DOG, SEA):
         samples = sound(path)
         features, mel = (found[:, 1:-1].numpy() for found in codec.analyse(samples[None]))
@@ -264,7 +275,7 @@ def test_graphs_give_the_codes_sounds_and_logits_of_the_models(parts, clf):
         tokens = wrap(torch.from_numpy(codes)).tokens
         with torch.no_grad():
             expected = clf.classifier(tokens)
-        logits, vectors, attention = classifier.run(None, {"tokens": tokens.numpy()})
+        logits, vectors, attention, _ = classifier.run(None, {"tokens": tokens.numpy(), **gates})
         np.testing.assert_allclose(logits, expected.logits.numpy(), atol=1e-3)
         np.testing.assert_allclose(vectors, expected.embedding.numpy(), atol=1e-3)
         np.testing.assert_allclose(attention.sum(-1), 1.0, atol=1e-4)
@@ -303,6 +314,79 @@ def test_the_page_computes_what_python_computes_whole_and_in_portions(models, cl
         expected = clf.classify_codes(codes)
         np.testing.assert_allclose(page["probabilities"], expected.probabilities.numpy(), atol=1e-4)
         np.testing.assert_allclose(page["moments"], moment_scores(clf, codes).numpy(), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_page_guesses_and_fills_as_the_library(models, clf):
+    """A gap over the border of two windows, filled at once and in steps; rounding may turn single codes over."""
+    from audioformer.explain.fill import fill_in_steps, guess
+    from audioformer.start import load_pretrained
+
+    model = load_pretrained(site.GUESSER)[0]
+    codes = clf.codec.encode(sound(SEA, 6.0), 24_000)[0]
+    hidden = torch.zeros_like(codes, dtype=torch.bool)
+    hidden[:, 40:50] = hidden[:, 215:225] = True
+    script = """
+    import { Guesser, randomGap } from "./guesses.js";
+    import { guessing } from "./graphs.js";
+    const guesser = new Guesser(guessing(await open("guesser")), site.guesser);
+    const places = await guesser.guess(data.codes, data.hidden, 5);
+    const once = await guesser.fill(data.codes, data.hidden, 1);
+    const steps = await guesser.fill(data.codes, data.hidden, 2);
+    const gap = [...randomGap(8, 450, { ratio: 0.25, span: 5 }, true, Math.random)];
+    const result = { places, once, steps, gap };"""
+    page = models(script, {"codes": codes.tolist(), "hidden": hidden.flatten().int().tolist()})
+    window = site._guesser(clf)[1]["window"]
+    expected = guess(model, codes, hidden, 5, window)
+    assert [[one["row"], one["frame"]] for one in page["places"]] == expected.places.tolist()
+    np.testing.assert_allclose([one["log_p"] for one in page["places"]], expected.log_p, atol=1e-3)
+    np.testing.assert_allclose([one["p"] for one in page["places"]], expected.top_p, atol=1e-3)
+    assert np.mean(np.array([one["rank"] for one in page["places"]]) == expected.rank.numpy()) > 0.98
+    for name, n_steps in (("once", 1), ("steps", 2)):
+        filled, step_of = fill_in_steps(model, codes, hidden, n_steps, window)
+        assert (torch.tensor(page[name]["codes"]) == filled).float().mean() > 0.995
+        assert (torch.tensor(page[name]["steps"]) == step_of.flatten()).float().mean() > 0.995
+    gap = np.array(page["gap"]).reshape(8, 450)
+    assert (gap == gap[0]).all()
+    assert gap[0].sum() == round(0.25 * 450)
+    runs = np.diff(np.flatnonzero(np.diff(np.pad(gap[0], 1))))[::2]
+    assert (runs >= 5).sum() >= len(runs) - 3  # whole runs but for the last one taken, and those at the edges
+
+
+@pytest.mark.slow
+def test_switches_in_the_page_do_what_those_of_the_library_do(models, clf):
+    from audioformer.explain.switches import Off, in_turn, strongest_moments, switched, unit_activations
+
+    codes = clf.codec.encode(torch.cat([sound(DOG), sound(SEA, 1.0)]), 24_000)[0]  # two windows
+    off = {"rows": [1], "blocks": [2], "heads": [[0, 1]], "units": [[1, 5], [1, 6]], "forward": [3]}
+    script = """
+    import { Switching } from "./switching.js";
+    const whole = await classifier.classify(data.codes);
+    const clip = { codes: data.codes, verdict: whole, token: "clip-1" };
+    const room = new Switching({ site, codec, classifier }, { clip });
+    const now = (await room.switched(data.off).classify(data.codes)).probabilities;
+    const turn = await room.turn({ label: 0, rows: [1] });
+    const activity = (await room.activity(data.codes))[1].map((units) => [...units.slice(0, 20)]);
+    const peaks = (await room.peaks()).map((clip) => clip(1, 5));
+    const result = { now, turn, activity, peaks, units: (await room.units({ block: 1, label: 0 })).units };"""
+    page = models(script, {"codes": codes.tolist(), "off": off})
+    n_units = clf.classifier.config.d_ff
+    units = [*map(tuple, off["units"]), *((3, unit) for unit in range(n_units))]
+    less = switched(clf, Off().also(rows=[1], blocks=[2], heads=[(0, 1)], units=units))
+    np.testing.assert_allclose(page["now"], less.classify_codes(codes).probabilities, atol=1e-4)
+    expected = in_turn(clf, codes, 0, Off().also(rows=[1]))
+    assert page["turn"]["probability"] == pytest.approx(expected.probability, abs=1e-4)
+    for name, falls in page["turn"]["falls"].items():
+        np.testing.assert_allclose(falls, getattr(expected, name), atol=1e-4, err_msg=name)
+    active = unit_activations(clf, codes)[1]
+    np.testing.assert_allclose(page["activity"], active[:, :20], atol=1e-3)
+    weight = clf.classifier.backbone.encoders[0].blocks[1].contract.weight.detach()
+    strongest = (active.abs().mean(0) * weight.norm(dim=0)).argmax()
+    assert page["units"][0]["unit"] == int(strongest)
+    coded = [torch.tensor(one["codes"]) for one in about_of(clf)["samples"]]
+    best = strongest_moments(clf, coded, len(coded))
+    expected = best.values[1, 5][best.clips[1, 5].argsort()]
+    np.testing.assert_allclose([one["value"] for one in page["peaks"]], expected, atol=1e-3)
 
 
 @pytest.mark.slow
@@ -398,7 +482,7 @@ def one_file(parts, tmp_path_factory) -> Path:
 @pytest.mark.slow
 @pytest.mark.browser
 def test_the_one_file_works_from_a_disk_without_network(one_file, chromium_path, tmp_path):
-    """By file://, in a folder of its own: it names a dropped dog bark, plays it, and listens to the microphone."""
+    """By file://, in a folder of its own: it names a dropped dog bark, plays it and a filling, and listens."""
     assert one_file.stat().st_size < 45e6
     bark = load_audio(DOG, 48_000, mono=True).samples[0].numpy()
     soundfile.write(tmp_path / "bark.wav", bark, 48_000)
@@ -427,6 +511,17 @@ def test_the_one_file_works_from_a_disk_without_network(one_file, chromium_path,
         page.locator("#af-view .af-kept", has_text="differs by").wait_for()  # the sound of the codes is there
         page.click("#af-view .af-play")
         page.locator("#af-view .af-play[aria-pressed=true]").wait_for()
+        page.click("#af-tab-mask")
+        page.locator("#af-mask .af-sum [data-surprise]").wait_for()
+        page.click("#af-mask [data-sound=steps]")
+        page.wait_for_selector("#af-mask .af-room[data-sound=steps]")
+        assert "of the hidden codes are the true ones" in page.inner_text("#af-mask .af-status")
+        page.wait_for_selector("#af-mask .af-room[data-step='8']")  # it was filled before one's eyes
+        page.click("#af-mask .af-play")
+        page.locator("#af-mask .af-play[aria-pressed=true]").wait_for()
+        page.click("#af-tab-switches")
+        page.locator("#af-switches .af-switch[data-kind=rows]").first.click()
+        page.locator("#af-switches .af-room[data-off='1']").wait_for()
         page.click("#af-tab-attention")
         page.locator("#af-attention .af-room[data-moment]").wait_for()
         page.click("#af-tab-live")
@@ -437,3 +532,20 @@ def test_the_one_file_works_from_a_disk_without_network(one_file, chromium_path,
         assert page.locator("#af-live .af-live").get_attribute("data-lost") == "0"
     assert errors == []
     assert [url for url in outside if not url.startswith((one_file.as_uri(), "blob:", "data:"))] == []
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_weak_browser_is_told_what_can_open_the_page(one_file, chromium_path):
+    weak = {
+        "delete globalThis.DecompressionStream": "too old for it. Any Chrome",
+        "WebAssembly.validate = () => false": "no WebAssembly with SIMD). Any Chrome",
+    }
+    with chromium(chromium_path) as browser:
+        for script, sentence in weak.items():
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.add_init_script(script)
+            page.goto(one_file.as_uri())
+            page.locator("#af-loading", has_text=sentence).wait_for()
+            page.close()

@@ -1,7 +1,7 @@
 """The models as ONNX graphs that a browser can run: codec, classifier, and the model that guesses hidden codes.
 
     features --encoder--> codes --decoder--> spectrum        (windows and Fourier transforms stay in JavaScript)
-    tokens --classifier--> logits, clip vectors, attention
+    tokens, gates --classifier--> logits, clip vectors, attention, activity of the feed-forward units
     tokens --guesser--> logits of every code
 
 torch.onnx traces the very modules that Python runs, so whatever a checkpoint is made of (adapters, time bins, joined
@@ -86,19 +86,74 @@ class Seen(nn.Module):
         return output
 
 
+class Gates:
+    """What is off in this run: factors of (L, H) `heads`, (L, F) `units`, (L,) `blocks`; and what the units said."""
+
+    heads: Tensor
+    units: Tensor
+    blocks: Tensor
+    said: list[Tensor]
+
+
+class Gated(nn.Module):
+    """A linear layer whose inputs go through the gates of one block: those of its heads, or of its units."""
+
+    def __init__(self, linear: nn.Module, gates: Gates, block: int, kind: str, repeats: int):
+        super().__init__()
+        self.linear, self.gates, self.block, self.kind, self.repeats = linear, gates, block, kind, repeats
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, S, I) to (B, S, O)."""
+        if self.kind == "units":
+            self.gates.said.append(x)
+        return self.linear(x * getattr(self.gates, self.kind)[self.block].repeat_interleave(self.repeats))
+
+
+class GatedBlock(nn.Module):
+    """A block that, where its gate is shut, lets everything through as it is; every position then looks at itself."""
+
+    def __init__(self, block: nn.Module, gates: Gates, number: int):
+        super().__init__()
+        self.block, self.gates, self.number = block, gates, number
+        attention = block.attention
+        attention.out = Gated(attention.out, gates, number, "heads", attention.head_dim)
+        block.contract = Gated(block.contract, gates, number, "units", 1)
+
+    def forward(self, hidden: Tensor, table: Tensor, padding, need_weights: bool, positions=None) -> tuple:
+        """As `Block.forward`."""
+        changed, looks = self.block(hidden, table, padding, need_weights, positions)
+        is_on, places = self.gates.blocks[self.number] > 0.5, torch.arange(hidden.shape[1])
+        itself = (places[:, None] == places).to(looks.dtype)
+        return torch.where(is_on, changed, hidden), torch.where(is_on, looks, itself)
+
+
 class Labelling(nn.Module):
-    """Tokens to logits, with the clip's vector and where each head looked."""
+    """Tokens to logits, with the clip's vector, where each head looked, and what each feed-forward unit said.
+
+    Parts can be switched off, as in `explain.switches`; the classifier itself stays as it is.
+    """
 
     def __init__(self, classifier: Classifier):
         super().__init__()
-        self.classifier = copy.copy(classifier)
-        self.classifier._modules = {**classifier._modules, "backbone": Seen(classifier.backbone)}
+        shared = {id(tensor): tensor for tensor in (*classifier.parameters(), *classifier.buffers())}
+        self.classifier, self.gates = copy.deepcopy(classifier, shared), Gates()
+        backbone = self.classifier.backbone
+        for encoder in backbone.encoders:
+            encoder.blocks = nn.ModuleList(GatedBlock(block, self.gates, n) for n, block in enumerate(encoder.blocks))
+        self.classifier.backbone = Seen(backbone)
 
-    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, K, S) int64 to logits (B, C), vectors (B, D) and attention (B, L, H, S, S) of the first row encoded."""
+    def forward(self, tokens: Tensor, heads: Tensor, units: Tensor, blocks: Tensor) -> tuple[Tensor, ...]:
+        """(B, K, S) int64 tokens and gates, 1 = on, 0 = off: (L, H), (L, F), (L,).
+
+        Returns:
+            logits (B, C), vectors (B, D), attention (B, L, H, S, S) of the first row encoded, and (B', L, P, F) of the
+            units after GELU; B' clips, times the rows where each is encoded by itself; P positions after joining.
+        """
+        gates = self.gates
+        gates.heads, gates.units, gates.blocks, gates.said = heads, units, blocks, []
         output = self.classifier(tokens)
         attention = torch.stack([layer[:, 0] for layer in self.classifier.backbone.attention], 1)
-        return output.logits, output.embedding, attention
+        return output.logits, output.embedding, attention, torch.stack(gates.said[: len(blocks)], 1)
 
 
 class Guessing(nn.Module):
@@ -137,14 +192,19 @@ def decoder_graph(codec: CompactCodec) -> bytes:
 
 
 def classifier_graph(classifier: Classifier) -> bytes:
-    """`Labelling` as ONNX: `tokens` to `logits`, `vectors`, `attention`; any number of clips of the same length.
+    """`Labelling` as ONNX: `tokens`, `heads`, `units`, `blocks` to `logits`, `vectors`, `attention`, `activity`.
+
+    It takes any number of clips of the same length.
 
     Raises:
         AudioformerError: a model of another method, which reads something else than codes.
     """
     if not isinstance(classifier.backbone, AudioFormer):
         raise AudioformerError("the page runs classifiers of the method audioformer; choose one such as esc10")
-    return _graph(Labelling(classifier), _tokens(classifier), ["logits", "vectors", "attention"], {"tokens": (0, 2)})
+    c = classifier.config
+    gates = {"heads": (c.n_layers, c.n_heads), "units": (c.n_layers, c.d_ff), "blocks": (c.n_layers,)}
+    inputs = {**_tokens(classifier), **{name: torch.ones(shape) for name, shape in gates.items()}}
+    return _graph(Labelling(classifier), inputs, ["logits", "vectors", "attention", "activity"], {"tokens": (0, 2)})
 
 
 def guesser_graph(model: AudioFormer) -> bytes:

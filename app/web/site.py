@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -20,12 +21,16 @@ from pathlib import Path
 
 import numpy as np
 
+from audioformer.audio import load_audio
 from audioformer.classify import AudioClassifier, load
 from audioformer.codecs import compact
 from audioformer.errors import AudioformerError
 from audioformer.explain.codebook import HOLD_S
+from audioformer.explain.switches import sizes
 from audioformer.files import atomic_path, writable_folder
+from audioformer.model import AudioFormer
 from audioformer.plots.codes import colour_ranks
+from audioformer.start import load_pretrained
 from audioformer.widgets import lanes, modules
 from audioformer_app import samples, settings, texts
 from audioformer_app.answers import words
@@ -39,16 +44,23 @@ RUNTIME_SCRIPT = "runtime.js"
 IMPORT = re.compile(r'^import [^"]*"\./([\w/]+\.js)";$', re.MULTILINE)
 ROOMS = {
     "Listen": "<div id='af-view'><div class='af-listen'></div></div>",
+    "Mask": "<div id='af-mask'><div class='af-room'></div></div>",
+    "Switches": "<div id='af-switches'><div class='af-room'></div></div>",
     "Attention": "<div id='af-attention'><div class='af-room'></div></div>",
     "Live": "<div id='af-live'><div class='af-room'></div></div>",
 }
 HELP = {  # what stands under "What am I looking at?"
     "listen": (texts.PICTURES, texts.CODES, texts.LABEL),
+    "mask": (texts.MASKING, texts.GUESSING, texts.FILLING),
+    "switches": (texts.SWITCHES, texts.SWITCHES_UNITS, texts.SWITCHES_LIMITS),
     "attention": (texts.ATTENTION, texts.ROLLOUT, texts.ATTENTION_LIMITS),
     "live": (texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS),
 }
+STYLES = ("style.css", "flow.css", "tour.css")  # of the app
+GUESSER = "pretrained"
 MOST_SAMPLES = 12
 ONE_FILE = "audioformer.html"
+KEEPER = "offline.js"  # the service worker; it stands beside the page, whose files it keeps
 # what the page may load: itself. WebAssembly and the addresses that it makes for its own scripts count as scripts.
 POLICY = (
     "default-src 'none'; script-src {own} 'unsafe-inline' 'wasm-unsafe-eval' blob: data:; worker-src {own} data: blob:;"
@@ -107,7 +119,11 @@ def contents(
     yield "encoder as a graph", "encoder.onnx", lambda: graphs.encoder_graph(codec)
     yield "decoder as a graph", "decoder.onnx", lambda: graphs.decoder_graph(codec)
     yield "classifier as a graph", "classifier.onnx", lambda: graphs.classifier_graph(classifier.classifier)
+    guesser = _guesser(classifier)
+    if guesser:
+        yield "the model that guesses, as a graph", "guesser.onnx", lambda: graphs.guesser_graph(guesser[0])
     about, sounds = _about(classifier)
+    about["guesser"] = guesser and guesser[1]
     yield "texts", "site.json", json.dumps(about).encode
     for path in sounds:
         yield "samples", f"samples/{path.name}", path.read_bytes
@@ -120,14 +136,17 @@ def contents(
 def write_folder(folder: Path, data: dict[str, bytes]) -> None:
     """A page of many files, for a web host; `data` are its contents by path."""
     shutil.rmtree(folder / "scripts", ignore_errors=True)
-    for name, content in {**data, "index.html": _page("", "site_of_files.js", "'self'").encode()}.items():
+    data = {**data, "index.html": _page(data, "", "site_of_files.js", "'self'").encode()}
+    hashes = {name: hashlib.sha256(content).hexdigest()[:12] for name, content in data.items()}
+    worker = (STATIC / KEEPER).read_text(encoding="utf-8").replace("{{files}}", json.dumps(hashes))
+    for name, content in {**data, KEEPER: worker.encode()}.items():
         _write(folder / name, content)
 
 
 def write_one_file(folder: Path, data: dict[str, bytes]) -> None:
     """The page as one file, `audioformer.html`; `data` are its contents by path."""
     files = "".join(_element(name, content) for name, content in data.items())
-    _write(folder / ONE_FILE, _page(files, "one_file.js", "").encode())
+    _write(folder / ONE_FILE, _page(data, files, "one_file.js", "").encode())
 
 
 def scripts_of(*names: str) -> dict[str, str]:
@@ -154,6 +173,20 @@ def scripts_of(*names: str) -> dict[str, str]:
     return found
 
 
+def _guesser(classifier: AudioClassifier) -> tuple[AudioFormer, dict] | None:
+    """The bundled model that guesses hidden codes, and what the page knows of it; None: it knows other codes."""
+    model, config = load_pretrained(GUESSER)
+    if config["codec"]["fingerprint"] != classifier.codec.fingerprint:
+        return None
+    return model, {
+        "name": GUESSER,
+        "n_codebooks": model.config.n_codebooks,
+        "codebook_size": model.config.codebook_size,
+        "window": round(config.get("recipe", {}).get("crop_s", 5.0) * classifier.codec.frame_rate),
+        "same_frames": model.config.rows == "summed",
+    }
+
+
 def _about(classifier: AudioClassifier) -> tuple[dict, list[Path]]:
     """What the page knows besides the models (`site.json`), and the sound files of its samples."""
     codec, c = classifier.codec, classifier.codec.config
@@ -165,7 +198,13 @@ def _about(classifier: AudioClassifier) -> tuple[dict, list[Path]]:
         "sentence": texts.SENTENCE,
         "tour": [{**step, "readable": False} for step in TOUR],
         "samples": [
-            {"label": one.label, "file": one.path.name, "thumbnail": one.thumbnail, "events": _events(one)}
+            {
+                "label": one.label,
+                "file": one.path.name,
+                "thumbnail": one.thumbnail,
+                "events": _events(one),
+                "codes": codec.encode(load_audio(one.path))[0].tolist(),
+            }
             for one in offered
         ],
         "checkpoint": Path(classifier.name).name,
@@ -194,6 +233,7 @@ def _about(classifier: AudioClassifier) -> tuple[dict, list[Path]]:
             "codebook_size": codec.codebook_size,
             "frame_rate": codec.frame_rate,
             "group": classifier.classifier.config.subsampling,
+            "sizes": {**sizes(classifier), "norms": _norms(classifier)},
         },
         "picture": {
             "sample_rate": codec.sample_rate,
@@ -206,23 +246,33 @@ def _about(classifier: AudioClassifier) -> tuple[dict, list[Path]]:
     return about, [one.path for one in offered]
 
 
+def _norms(classifier: AudioClassifier) -> list[list[float]]:
+    """How long the vector is that each feed-forward unit adds, by block."""
+    layers = [block.contract for block in classifier.classifier.backbone.encoders[0].blocks]
+    weights = [getattr(layer, "linear", layer).weight.detach() for layer in layers]  # an adapter stands around it
+    return [[round(norm, 4) for norm in weight.norm(dim=0).tolist()] for weight in weights]
+
+
 def _events(sample: samples.Sample) -> list[dict]:
     return [{"label": label, "start_s": start, "end_s": end} for label, start, end in sample.events]
 
 
-def _page(files: str, loader: str, own: str) -> str:
-    """The page: `index.html` with its style, tabs, rooms and the script that finds its files."""
+def _page(data: dict[str, bytes], files: str, loader: str, own: str) -> str:
+    """The page: `index.html` with its style, tabs, the rooms that `data` serve, and the script that finds its files."""
+    shown = [name for name in ROOMS if name != "Mask" or "guesser.onnx" in data]
     style = modules.style()
-    style += "".join((settings.STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "tour.css"))
+    style += "".join(
+        (settings.STATIC / name).read_text(encoding="utf-8") for name in ("style.css", "flow.css", "tour.css")
+    )
     tabs = [
         f'<button type="button" role="tab" data-tab-id="{name.lower()}" id="af-tab-{name.lower()}" '
         f'aria-controls="af-room-{name.lower()}">{name}</button>'
-        for name in ROOMS
+        for name in shown
     ]
     rooms = [
         f'<section role="tabpanel" id="af-room-{name.lower()}" aria-labelledby="af-tab-{name.lower()}">'
-        f"{room}{_help(name.lower())}</section>"
-        for name, room in ROOMS.items()
+        f"{ROOMS[name]}{_help(name.lower())}</section>"
+        for name in shown
     ]
     values = {
         "policy": POLICY.format(own=own).replace("  ", " "),

@@ -123,10 +123,15 @@ export async function held(column, codec) {
   return sound.map((value, i) => value * Math.min(1, (i + 0.5) / fade, (sound.length - i - 0.5) / fade));
 }
 
+// A source of numbers from 0 to 1 that a seed decides.
+export function randomFrom(seed) {
+  let state = seed + 1;
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+}
+
 // Numbers 0 to n - 1 in an order that a seed decides.
 function shuffled(n, seed) {
-  let state = seed + 1;
-  const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  const next = randomFrom(seed);
   const order = [...Array(n).keys()];
   for (let i = n - 1; i > 0; i--) {
     const j = Math.floor(next() * (i + 1));

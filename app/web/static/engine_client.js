@@ -1,9 +1,10 @@
 // The worker that runs the models, seen from the page: questions and their answers.
 const GRAPHS = ["encoder", "decoder", "classifier"];
+const LATER = { mask: "guesser" }; // graphs that only one room needs, fetched when it asks for the first time
 
 export class Engine {
   constructor() {
-    Object.assign(this, { questions: new Map(), n: 0, worker: null });
+    Object.assign(this, { questions: new Map(), n: 0, worker: null, brought: {} });
   }
 
   // Brings runtime and models to the worker. Throws a sentence with a way out where the browser cannot run them.
@@ -17,10 +18,25 @@ export class Engine {
     this.worker.onmessage = ({ data }) => this.answered(data);
     this.worker.onerror = (event) => this.broken(event.message || "the worker that runs the models could not be loaded");
     const [runtime, ...graphs] = await Promise.all(["runtime.wasm", ...GRAPHS.map((name) => `${name}.onnx`)].map(file));
-    await this.ask("", "", { site, runtime, models: Object.fromEntries(GRAPHS.map((name, i) => [name, graphs[i]])) });
+    await this.question("", "start", { site, runtime, models: Object.fromEntries(GRAPHS.map((name, i) => [name, graphs[i]])) });
   }
 
-  ask(room, what, data) {
+  async ask(room, what, data) {
+    const graph = LATER[room];
+    if (graph) await (this.brought[graph] ??= this.bring(graph));
+    return this.question(room, what, data);
+  }
+
+  async bring(graph) {
+    try {
+      await this.question("", graph, { model: await globalThis.audioformerSite.file(`${graph}.onnx`) });
+    } catch (error) {
+      delete this.brought[graph]; // the next question tries again
+      throw error;
+    }
+  }
+
+  question(room, what, data) {
     const id = ++this.n;
     return new Promise((resolve, reject) => {
       if (this.failed) return reject(new Error(this.failed));

@@ -29,9 +29,19 @@ export function decoding(graph) {
   };
 }
 
-export function labelling(graph) {
-  return async (batch, dims) => {
-    const { logits, vectors, attention } = await graph.run({ tokens: tensor("int64", batch, dims) });
-    return { logits: logits.data, vectors: vectors.data, attention };
+// Scores (K, S, V) of the first clip.
+export function guessing(graph) {
+  return async (batch, dims) => (await graph.run({ tokens: tensor("int64", batch, dims) })).guesses.data;
+}
+
+// sizes: {blocks, heads, units}; the gates {heads, units, blocks} are all 1 where nothing is switched off. `named`: which
+// outputs are of use.
+export function labelling(graph, { blocks, heads, units }) {
+  const shapes = { heads: [blocks, heads], units: [blocks, units], blocks: [blocks] };
+  const gate = (values, shape) => tensor("float32", values ?? new Float32Array(shape.reduce((a, b) => a * b)).fill(1), shape);
+  return async (batch, dims, gates = {}, named = ["logits", "vectors", "attention"]) => {
+    const open = Object.entries(shapes).map(([name, shape]) => [name, gate(gates[name], shape)]);
+    const found = await graph.run({ tokens: tensor("int64", batch, dims), ...Object.fromEntries(open) }, named);
+    return { ...found, logits: found.logits?.data, vectors: found.vectors?.data };
   };
 }

@@ -25,6 +25,9 @@
   };
   globalThis.audioformerSite = { file: bytesOf, module };
   const begin = async () => {
+    if (!globalThis.DecompressionStream || !HTMLScriptElement.supports?.("importmap")) {
+      throw new Error("this browser is too old for it. Any Chrome or Edge since 2021, Firefox since May 2023 or Safari since 16.4 can open it.");
+    }
     const files = [...document.querySelectorAll('[id^="file:scripts/"][id$=".js"]')];
     await Promise.all(files.map(async ({ id }) => {
       texts.set(id.slice("file:scripts/".length), new TextDecoder().decode(await bytesOf(id.slice("file:".length))));

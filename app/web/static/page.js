@@ -5,10 +5,12 @@ import * as attentionRoom from "./attention_room.js";
 import * as clipView from "./clip_view.js";
 import * as header from "./header.js";
 import * as liveRoom from "./live_room.js";
+import * as maskRoom from "./mask_room.js";
 import { part } from "./parts.js";
 import { SoundSource, decoded } from "./sound_source.js";
 import * as samplePicker from "./sample_picker.js";
 import { Engine } from "./engine_client.js";
+import * as switchesRoom from "./switches_room.js";
 import { verdictCard } from "./verdict.js";
 
 // An element with named values, whose changes are watched; events go to `heard`.
@@ -45,6 +47,8 @@ class Page {
     this.picker = this.part("#af-samples", { value: JSON.stringify(samples), selected: -1 }, (_, { index }) => this.pick(index)).mount(samplePicker);
     this.source = new SoundSource(document.querySelector("#af-input"), (file) => this.take(file));
     this.clip = this.room("listen", clipView, { value: "", offers: ["keep", "hear", "change"] });
+    if (site.guesser) this.room("mask", maskRoom, {});
+    this.room("switches", switchesRoom, {});
     this.room("attention", attentionRoom, {});
     this.room("live", liveRoom, {});
     this.tabs();

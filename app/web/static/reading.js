@@ -12,7 +12,7 @@ export function windowStarts(frames, window) {
 }
 
 // Rounds halves to the even number, as Python does.
-function even(value) {
+export function even(value) {
   const low = Math.floor(value);
   return value - low === 0.5 ? low + (low % 2) : Math.round(value);
 }
@@ -40,10 +40,16 @@ export function softmax(values) {
 }
 
 export class Classifier {
-  // run(tokens, clips, rows, positions): logits, vectors and attention; about: {labels, window, multi_label, n_codebooks,
+  // run(tokens, dims, gates, named): logits, vectors and attention, or what is named; about: {labels, window, multi_label, n_codebooks,
   // codebook_size, frame_rate}.
   constructor(run, about) {
     Object.assign(this, { run, ...about });
+  }
+
+  // What the feed-forward units say in one window, {data, dims: (1, L, P, F)}.
+  async unitsOf(codes, start, length) {
+    const batch = tokens(codes.slice(0, this.n_codebooks), this.codebook_size, start, length);
+    return (await this.run(batch, [1, this.n_codebooks, length + 2], {}, ["activity"])).activity;
   }
 
   async windows(codes, window, hidden = null) {

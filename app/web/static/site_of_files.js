@@ -7,6 +7,15 @@ globalThis.audioformerSite = {
   },
   module: (name) => new URL(`scripts/${name}`, document.baseURI),
 };
-import(globalThis.audioformerSite.module("page.js")).then(({ start }) => start(), () => {
-  document.querySelector("#af-loading").textContent = "The scripts of this page could not be loaded: a web host must serve the folder (python -m http.server), or take the one-file page.";
-});
+// After the first visit the page opens without network, where the browser keeps files: not in its private windows.
+const keptForLater = async () => {
+  await navigator.serviceWorker?.register("offline.js");
+  await navigator.serviceWorker?.ready;
+  document.body.dataset.kept = "yes";
+};
+import(globalThis.audioformerSite.module("page.js")).then(
+  ({ start }) => start().then(keptForLater).catch(() => (document.body.dataset.kept = "no")),
+  () => {
+    document.querySelector("#af-loading").textContent = "The scripts of this page could not be loaded: a web host must serve the folder (python -m http.server), or take the one-file page.";
+  },
+);
