@@ -160,6 +160,10 @@ def _rooms(first_view: str, models: Models) -> tuple[gr.HTML, dict[str, gr.HTML]
         with gr.Tab("Map", id="map"):
             rooms["map"] = room_view("map", elem_classes="af-plain")
             helps["map"] = _help("MAP", "MAP_NEIGHBOURS", "MAP_LIMITS")
+        if models.checkpoints:
+            with gr.Tab("Files", id="files"):
+                rooms["files"] = room_view("files", elem_classes="af-plain")
+                helps["files"] = _help("FILES", "FILES_REVIEW", "FILES_LIMITS")
         if sight.is_here():
             with gr.Tab("Sight", id="sight"):
                 rooms["sight"] = room_view("sight", elem_classes="af-plain")

@@ -23,7 +23,7 @@ from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
 from audioformer_app.answers import SURE
 from audioformer_app.models import ENCODEC, Models
-from audioformer_app.rooms import attention, codebook, edit, flow, mask, results, sight, stability, switches, why
+from audioformer_app.rooms import attention, codebook, edit, files, flow, mask, results, sight, stability, switches, why
 from audioformer_app.rooms import map as sound_map
 from audioformer_app.rooms.sent import number, whole_number
 from audioformer_app.samples import Sample
@@ -69,6 +69,7 @@ ROOMS = {
     "why": why.ANSWERS,
     "map": sound_map.ANSWERS,
     "results": results.ANSWERS,
+    "files": files.ANSWERS,
     "sight": sight.ANSWERS,
 }
 LISTENERS = ("codec", "checkpoint")

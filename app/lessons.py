@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from audioformer.errors import AudioformerError
 from audioformer_app import analysis
@@ -18,6 +16,7 @@ from audioformer_app.models import PLAIN
 from audioformer_app.rooms import examples, teach
 from audioformer_app.rooms.examples import Lesson
 from audioformer_app.rooms.sent import number
+from audioformer_app.uploads import uploaded
 
 MOST_LESSONS, IDLE_S = 64, 3600.0
 
@@ -129,15 +128,3 @@ class Lessons:
             lesson.stop.set()
             self.models.taught.drop(lesson.taught)
         self.kept.drop(key)
-
-
-def uploaded(path) -> Path:
-    """The file of an upload, where it lies: in a folder of its own in Gradio's folder of uploads.
-
-    Raises:
-        AudioformerError: a path that no upload of this app has.
-    """
-    folder, wanted = Path(get_upload_folder()).resolve(), Path(str(path)[:1000])
-    if "\0" in str(path) or wanted.resolve().parent.parent != folder or not wanted.is_file():
-        raise AudioformerError("this file was not uploaded here; drop it again")
-    return wanted

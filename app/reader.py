@@ -13,6 +13,9 @@ from audioformer.files import notebooks_folder
 
 # The notebook of the same topic, for each text of `texts`: `audioformer lab` opens them.
 NOTEBOOKS = {
+    "FILES": "15_your_own_sounds",
+    "FILES_REVIEW": "15_your_own_sounds",
+    "FILES_LIMITS": "13_fair_comparison",
     "SIGHT": "17_sound_and_sight",
     "SIGHT_HOW": "17_sound_and_sight",
     "SIGHT_LIMITS": "17_sound_and_sight",

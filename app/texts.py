@@ -232,6 +232,30 @@ shift ten at a time), Enter plays one; [ and ] set the ends of a stretch, Z zoom
 code.
 """
 
+FILES = """
+#### The table
+Each recording is cut into moments of equal length, and the checkpoint names each one by itself, as it would name a
+short file. **How sure** is the probability of that label. What is silent or too quiet gets no label and stands last.
+The table can be sorted, narrowed to one label, and cut off below a probability.
+"""
+
+FILES_REVIEW = """
+#### The review
+Listen, then press *yes* or *no*; after *no* say what it is. **Least sure first** is the cheapest order to learn from:
+there a corrected label tells the model most. **Like this** sorts by the cosine between the vectors of two moments,
+
+$$ \\cos(h_a, h_b) = \\frac{h_a \\cdot h_b}{\\lVert h_a \\rVert \\, \\lVert h_b \\rVert} $$
+
+so it finds more of what you point at, named or not. **Train again** takes the reviewed moments to Teach.
+"""
+
+FILES_LIMITS = """
+#### What to doubt
+A moment that cuts a sound in two may get another label than the whole. The share of *yes* among the surest moments is
+not the share among all: to measure how often the model is right, review moments as recorded, not the surest. Moments
+of one recording are alike; the data set names the recording as their group, so that a split keeps them together.
+"""
+
 SIGHT = """
 #### Where is the sound?
 Nobody told the model which thing sounds. It has seen many scenes with their sounds and learnt to tell which scene

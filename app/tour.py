@@ -5,7 +5,7 @@ TOUR = [
         "at": "#af-samples",
         "title": "A sound",
         "text": "Everything on this page is about one sound. Record one, open a file, or click a sample. "
-        "This tour takes five minutes; the page stays usable, so try what it says. Escape leaves it.",
+        "This tour takes seven minutes; the page stays usable, so try what it says. Escape leaves it.",
     },
     {
         "room": "listen",
@@ -50,6 +50,21 @@ TOUR = [
         "notebook": "06_masked_prediction",
     },
     {
+        "room": "flow",
+        "at": ".af-room[data-room=flow] .af-walk",
+        "title": "From sound to label, step by step",
+        "text": "Press Next: one moment of this clip is followed from the air to the label, with its own numbers.",
+        "notebook": "05_the_encoder",
+    },
+    {
+        "room": "switches",
+        "at": ".af-room[data-room=switches] .af-board",
+        "title": "Switch parts off",
+        "text": "Click a row, a head or a block: it is off, and the label is asked for again. "
+        "Which part does this label need?",
+        "notebook": "11_why_this_label",
+    },
+    {
         "room": "attention",
         "at": ".af-room[data-room=attention] .af-pair",
         "title": "Where does it look?",
@@ -75,6 +90,20 @@ TOUR = [
         "training. "
         "Click one to hear it, and look where the wrong ones lie.",
         "notebook": "10_what_did_it_learn",
+    },
+    {
+        "room": "files",
+        "at": ".af-room[data-room=files] .af-controls",
+        "title": "Many files, long recordings",
+        "text": "Bring a folder: its moments become a table. Review the least sure ones and train again.",
+        "notebook": "15_your_own_sounds",
+    },
+    {
+        "room": "sight",
+        "at": ".af-room[data-room=sight] .af-controls",
+        "title": "Sound and sight",
+        "text": "Press Play: a model that has watched and listened, without a label, points at what sounds.",
+        "notebook": "17_sound_and_sight",
     },
     {
         "room": "results",

@@ -66,6 +66,22 @@ def test_every_text_of_the_server_is_translated(code):
     assert [text for text in of_python() if tidy(text) not in page(code)] == []
 
 
+def of_flow():
+    """What the room Flow says of its steps, with `{}` for each part that changes."""
+    tree = ast.parse((ROOT / "app" / "rooms" / "flow_words.py").read_text(encoding="utf-8"))
+    values = [value for one in ast.walk(tree) if isinstance(one, ast.Dict) for value in one.values]
+    texts_ = [value.value for value in values if isinstance(value, ast.Constant)]
+    made = [value.values for value in values if isinstance(value, ast.JoinedStr)]
+    texts_ += ["".join(part.value if isinstance(part, ast.Constant) else "{}" for part in parts) for parts in made]
+    return [text for text in texts_ if isinstance(text, str) and text != "{} s"]  # which is a time
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_sentence_of_flow_is_translated(code):
+    assert len(of_flow()) > 30
+    assert [text for text in of_flow() if tidy(text) not in page(code)] == []
+
+
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_translation_loses_a_part_that_changes(code):
     for line, said in page(code).items():

@@ -177,7 +177,7 @@ def _surprise(found: Guesses | None, n_frames: int, row: int, guesser: Guesser) 
     return lanes.lines(
         [("surprise", mean)],
         1 / guesser.codec.frame_rate,
-        name="Nats",
+        name="Surprise",
         unit="nats",
         alt=alt,
         high=top,
@@ -185,7 +185,7 @@ def _surprise(found: Guesses | None, n_frames: int, row: int, guesser: Guesser) 
         points=True,
         digits=2,
         weight=0.5,
-        legend=f"surprise at the truth {rows}; dashed: chance",
+        legend=f"at the true code {rows}; dashed: chance",
     )
 
 

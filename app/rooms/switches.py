@@ -68,8 +68,8 @@ def look(analysis: Analysis, data: dict, models: Models) -> dict:
         [("all on", masked[0]), ("now", masked[1])],
         1 / clf.codec.frame_rate,
         name="Score",
+        unit=name,
         alt=f"Score of {name} over time, with all parts on and now.",
-        legend=f"score of {name}",
         weight=0.4,
     )
     return {

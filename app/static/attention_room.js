@@ -103,6 +103,7 @@ class AttentionRoom extends Room {
 
   // The window's sound, as loud at each moment as the head looks there.
   hear() {
+    if (this.source) return this.source.stop();
     const { samples, rate } = this.link.player.sounds.get("original");
     const { shares, start_s, step_s } = this.timeline.veil;
     const first = Math.round(start_s * rate);
@@ -113,7 +114,13 @@ class AttentionRoom extends Room {
       const share = (shares[Math.max(low, 0)] ?? 0) * (1 - rest) + (shares[Math.min(low + 1, shares.length - 1)] ?? 0) * rest;
       heard[i] *= share;
     }
-    this.link.player.samples(heard, rate);
+    const button = this.find(".af-weighted");
+    this.source = this.link.player.samples(heard, rate);
+    button.textContent = "■ Stop";
+    this.source.onended = () => {
+      this.source = null;
+      button.textContent = "▶ Hear where it looks";
+    };
     this.host.dataset.heard = heard.length;
   }
 }

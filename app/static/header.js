@@ -29,7 +29,7 @@ export function mount({ element, read, watch, send }) {
   host.innerHTML = `
     <svg class="af-logo" viewBox="0 0 32 32" aria-hidden="true"></svg>
     <h1>audioformer</h1><p></p>
-    <button type="button" class="af-pill af-tour-start" title="What there is, in five minutes">Tour</button>
+    <button type="button" class="af-pill af-tour-start" title="What there is, in seven minutes">Tour</button>
     <button type="button" class="af-pill af-projector-switch" aria-pressed="false" title="Large letters, full width, without the left column">Projector</button>
     <button type="button" class="af-pill af-link" title="Copy the address that opens this view" aria-live="polite">Link</button>
     <button type="button" class="af-theme"><span aria-hidden="true">◐</span><span></span></button>`;
@@ -67,7 +67,7 @@ export function mount({ element, read, watch, send }) {
 // What this is, in one sentence, and the tour: on the first visit of a browser.
 function welcome(host, sentence) {
   if (localStorage.getItem(BEEN)) return;
-  const start = part("button", "af-pill af-tour-offer", "New here? Take the tour of five minutes");
+  const start = part("button", "af-pill af-tour-offer", "New here? Take the tour of seven minutes");
   start.type = "button";
   start.addEventListener("click", () => host.querySelector(".af-tour-start").click());
   host.querySelector("p").append(part("span", "", sentence), " ", start);

@@ -51,7 +51,7 @@ export class PlotlyView {
     // a finger scrolls the page; a mouse zooms into time
     const finger = matchMedia("(pointer: coarse)").matches;
     layout.dragmode = finger ? false : "zoom";
-    if (this.host.clientWidth && this.host.clientWidth < 520) layout.legend = { ...layout.legend, font: { size: 9 } };
+    if (this.host.clientWidth && this.host.clientWidth < 520) layout.legend = { ...layout.legend, font: { size: 12 } };
     for (const key of Object.keys(layout)) {
       if (key.startsWith("yaxis")) layout[key] = { ...layout[key], fixedrange: true };
     }

@@ -34,6 +34,8 @@ const TEMPLATE = `
   </div>${OUTCOME}`;
 const KEEP_MS = 400; // between a change and its being kept
 
+const full = (project) => project?.classes.some(({ examples }) => examples.length);
+
 export function mount(page) {
   new TeachRoom(page);
 }
@@ -62,9 +64,22 @@ class TeachRoom {
     this.adding = new Latest((task) => this.send("ask", task), () => this.added({ failed: LATE }));
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
     window.addEventListener("beforeunload", (event) => this.total && this.unsafe && event.preventDefault()); // examples would be lost
+    linked("clip").addEventListener("project", () => this.bring());
     new ResizeObserver(() => this.visit()).observe(this.host);
     this.before = kept.read(); // what this browser kept of an earlier visit
-    this.before.then((project) => project?.classes.some(({ examples }) => examples.length) && this.greet());
+    this.before.then((project) => full(project) && this.greet());
+    this.bring();
+  }
+
+  // Another room has sounds for a lesson, maybe from before this room was there.
+  bring() {
+    const [link, replaces] = [linked("clip"), (there) => !there || window.confirm("Replace the classes that are in Teach?")];
+    const { project } = link;
+    link.project = null;
+    if (!project) return;
+    if (this.before) this.before = this.before.then((kept) => (replaces(full(kept)) ? project : kept));
+    else if (replaces(this.total)) this.restore(project);
+    this.greet();
   }
 
   visit() {

@@ -134,9 +134,9 @@ export class Player {
     this.faded(readWav(base64), 0, null);
   }
 
-  // Samples made in the browser, once.
+  // Samples made in the browser, once; returns the source, which can be stopped.
   samples(samples, rate) {
-    this.faded({ samples, rate }, 0, null);
+    return this.faded({ samples, rate }, 0, null);
   }
 
   faded(sound, from, seconds) {
@@ -151,5 +151,6 @@ export class Player {
     source.connect(gain).connect(context.destination);
     source.start(start, from, length);
     this.last = { start: from, seconds: length };
+    return source;
   }
 }
