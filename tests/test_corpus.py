@@ -456,6 +456,21 @@ def test_what_is_missing_of_a_clip_is_written_down(tmp_path):
     assert corpus.statistics()["with_notes"] == 2
 
 
+def test_what_is_changed_of_a_clip_for_a_codec_of_one_channel_is_written_down_too(tmp_path):
+    data = make_dataset(tmp_path / "data", 20)
+    tone = 0.5 * np.sin(np.arange(4000) / 5)
+    soundfile.write(data[3].path, np.stack([tone, -tone], 1), RATE)
+    soundfile.write(data[5].path, np.stack([tone] * 32, 1), RATE)
+    soundfile.write(data[9].path, 0.004 * tone, RATE)
+    corpus = prepared(data, tmp_path / "corpus")
+    assert corpus.notes["c3"] == [
+        "its two channels are each other's opposite and cancel out; the second was turned over"
+    ]
+    assert corpus.notes["c5"][0].startswith("only the first of its channels is heard")
+    assert corpus.notes["c9"][0].startswith("very quiet (-57 dB of full scale)")
+    assert list(corpus.notes) == ["c3", "c5", "c9"]
+
+
 def test_unreadable_clips_are_left_out_and_named(tmp_path):
     data = make_dataset(tmp_path / "data", 40)
     data[7].path.write_bytes(b"RIFFjunk")

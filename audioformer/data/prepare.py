@@ -223,7 +223,8 @@ class _Run:
 
     def __init__(self, dataset: AudioDataset, codec: Codec, folder: Path, info: CorpusInfo, config, shards: range):
         self.dataset, self.codec, self.folder, self.info, self.shards = dataset, codec, folder, info, shards
-        self.maker = VariantMaker(dataset, codec.sample_rate, info.variants, config, info.seed, info.clip_s)
+        mono = codec.channels == 1
+        self.maker = VariantMaker(dataset, codec.sample_rate, info.variants, config, info.seed, info.clip_s, mono)
         self.total = sum(len(self._clips_of(index)) for index in shards)
         self.done, self.audio_s, self.n_problems, self.started = 0, 0.0, 0, time.perf_counter()
 

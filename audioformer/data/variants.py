@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audioformer.audio import FLOOR_DB, quietness, to_mono
+from audioformer.audio import quietness, to_mono
 from audioformer.data.augment import AugmentConfig, TimeMap, augment_with_times
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.data.effects import mixup
@@ -70,6 +70,7 @@ class VariantMaker:
         config: how to vary; unused for one variant.
         seed: of all chance, together with clip id and variant number.
         clip_s: longest stretch kept, seconds, or None.
+        mono: mix the channels of every clip, for a codec of one channel; what the mixture leaves out is noted.
 
     Attributes:
         notes: what is to be said about the sound of the clip that was varied last.
@@ -83,7 +84,9 @@ class VariantMaker:
         config: AugmentConfig | None,
         seed: int,
         clip_s: float | None,
+        mono: bool = False,
     ):
+        self.mono = mono
         self.dataset, self.sample_rate, self.variants = dataset, sample_rate, variants
         self.config, self.seed, self.clip_s = config, seed, clip_s
         self.notes: tuple[str, ...] = ()
@@ -106,9 +109,8 @@ class VariantMaker:
             AudioformerError: the file cannot be read.
         """
         self.notes = ()
-        wave, content = clip.load(self.sample_rate), Content.of(self.dataset, clip)
-        silence = (quietness(FLOOR_DB),) if wave.level_db <= FLOOR_DB else ()
-        self.notes = wave.notes + silence
+        wave, content = clip.load(self.sample_rate, self.mono), Content.of(self.dataset, clip)
+        self.notes = (*wave.notes, *filter(None, [quietness(wave.level_db)]))
         length = self._limit(wave.samples.shape[1])
         yield 0, wave.samples[:, :length].numpy(), content.moved(TimeMap(1.0, 0.0, length / self.sample_rate))
         mono = to_mono(wave.samples)[0].numpy()
