@@ -212,6 +212,6 @@ def require_fingerprint(codec: Codec, fingerprint: str, what: str) -> None:
     """
     if codec.fingerprint != fingerprint:
         raise AudioformerError(
-            f"{what} belongs to a codec with fingerprint {fingerprint}, but {codec.name} has {codec.fingerprint}: "
-            "their codes mean different sounds; load the codec it was trained on or train again"
+            f"{what} belongs to a codec with fingerprint {fingerprint!a:.40}, but {codec.name} has {codec.fingerprint}"
+            ": their codes mean different sounds; load the codec it was trained on or train again"
         )

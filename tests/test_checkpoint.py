@@ -273,11 +273,14 @@ def test_the_wrong_codec_is_refused_by_name(classifier):
     folder, codec = classifier
     other = tiny_codec(seed=3, name="other")
     with pytest.raises(
-        AudioformerError, match=f"classifier belongs to a codec with fingerprint {codec.fingerprint}, but other has"
+        AudioformerError, match=f"classifier belongs to a codec with fingerprint '{codec.fingerprint}', but other has"
     ):
         load(folder, codec=other)
     with pytest.raises(AudioformerError, match="codec 'tiny' is not known"):
         load(folder)
+    rewrite(folder, codec={"name": "tiny", "fingerprint": "\x1b[31m"})
+    with pytest.raises(AudioformerError, match=r"fingerprint '\\x1b\[31m', but"):  # nothing that colours a terminal
+        load(folder, codec=codec)
 
 
 def test_a_pretrained_model_is_no_classifier_and_the_other_way_round(classifier, tmp_path):

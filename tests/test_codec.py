@@ -181,7 +181,7 @@ def test_fingerprints_tell_codecs_apart(codec):
     assert codec.fingerprint == tiny_codec().fingerprint != other.fingerprint
     require_fingerprint(codec, codec.fingerprint, "this")
     with pytest.raises(
-        AudioformerError, match=f"the model belongs to a codec with fingerprint {other.fingerprint}, but tiny has"
+        AudioformerError, match=f"the model belongs to a codec with fingerprint '{other.fingerprint}', but tiny has"
     ):
         require_fingerprint(codec, other.fingerprint, "the model")
 
