@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tiny import tone
 
+from audioformer.audio import Waveform
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches.changes import PLAIN, changed, measure
 
@@ -24,14 +25,14 @@ class ByLevel:
 class Clip:
     """A tone of 0.3 or, quiet, of 0.01."""
 
+    id = "clip"
+
     def __init__(self, label):
         self.labels, self.level = (label,), {"loud": 0.3, "quiet": 0.01}[label]
 
     def load(self, mono):
         assert mono
-        return type(
-            "Sound", (), {"samples": tone(440, 0.5) / tone(440, 0.5).max() * self.level, "sample_rate": RATE_HZ}
-        )
+        return Waveform(tone(440, 0.5) / tone(440, 0.5).max() * self.level, RATE_HZ, ("cut short",))
 
 
 class Clips(list):
@@ -60,13 +61,14 @@ def test_changes_are_what_their_names_say():
     np.testing.assert_array_equal(later[8880:], samples[:-8880])
 
 
-def test_the_labels_that_stay_and_the_right_ones_are_counted():
+def test_the_labels_that_stay_and_the_right_ones_are_counted(caplog):
     rows = {line["change"]: line for line in measure(ByLevel(), Clips(map(Clip, ["loud", "loud", "quiet"])), print)}
     assert (rows[PLAIN]["ours"], rows[PLAIN]["stays"], rows[PLAIN]["n"]) == (1.0, 1.0, 3)
     quieter = rows["30 dB quieter"]  # both loud ones become quiet
     assert (quieter["ours"], quieter["stays"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
     assert quieter["peer"] == 1.0
     assert rows["0.37 s later"]["stays"] == 1.0
+    assert caplog.messages == ["clip: cut short"] * 3
 
 
 def test_labels_that_nobody_knows_are_refused():
