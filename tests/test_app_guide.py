@@ -183,6 +183,11 @@ def test_link_copies_the_address(browser, address):
     tab.page.click(".af-link")
     tab.page.wait_for_function("document.querySelector('.af-link').textContent === 'Copied'")
     assert tab.page.evaluate("navigator.clipboard.readText()") == tab.page.url
+    tab.page.click("[data-tab-id=mask]")
+    tab.page.wait_for_selector(".af-room[data-room=mask][data-answer]")
+    tab.page.click(".af-clear")  # by hand, like paint: too much for an address
+    tab.page.click(".af-link")
+    tab.page.wait_for_function("document.querySelector('.af-link').textContent === 'Copied, without what you painted'")
     tab.close()
 
 

@@ -132,7 +132,9 @@ export function copies(button) {
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(location.href);
-      button.textContent = document.querySelector(".af-tile.af-on") ? "Copied" : "Copied, without your sound";
+      const painted = document.body.classList.contains("af-in-mask") && linked("clip").says?.mask === null;
+      const copied = painted ? "Copied, without what you painted" : "Copied";
+      button.textContent = document.querySelector(".af-tile.af-on") ? copied : "Copied, without your sound";
     } catch {
       button.textContent = "See address bar";
     }
