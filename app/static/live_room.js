@@ -40,7 +40,7 @@ class LiveRoom {
     bar.setAttribute("aria-label", "Send to a room");
     bar.append(part("span", "", "Send the selected stretch, or all of it, to"));
     for (const [room, tab] of tabs()) {
-      if (room === "live") continue;
+      if (["live", "files"].includes(room)) continue; // neither is about one clip
       const sends = button(tab.textContent.trim(), "", () => this.use(room));
       sends.dataset.to = room;
       bar.append(sends);
