@@ -24,6 +24,7 @@ from audioformer.codecs.spectra import log_mel
 from audioformer.files import samples_folder
 from audioformer.tokens import wrap
 from audioformer_app.answers import answer
+from audioformer_app.samples import list_samples
 from audioformer_app.web import runtime, site
 
 DOG, SEA = (samples_folder() / "audio" / name for name in ("1-900000-A-0.ogg", "2-900006-A-11.ogg"))
@@ -36,13 +37,19 @@ def clf():
 
 
 @pytest.fixture(scope="session")
-def parts() -> dict[str, bytes]:
-    """All contents of a page: what takes long is done once."""
+def exporter():
+    """What makes a page is installed here."""
     pytest.importorskip("onnxscript", reason='needs onnx: pip install "audioformer[web]"')
     try:
         runtime.runtime_files()
     except AudioformerError as error:
         pytest.skip(f"{error}")
+
+
+@pytest.fixture(scope="session")
+def parts(exporter) -> dict[str, bytes]:
+    """All contents of a page: what takes long is done once."""
+    del exporter
     return {name: make() for _, name, make in site.contents("esc10")}
 
 
@@ -93,7 +100,7 @@ def models(parts, node):
     needed = ("encoder.onnx", "classifier.onnx", "guesser.onnx", "runtime.wasm", "site.json")
     more = {name: parts[name] for name in needed}
     more["runtime.js"] = parts["scripts/runtime.js"]
-    return lambda script, data: node(MODELS + script, data, more)
+    return lambda script, data, sent=None: node(MODELS + script, data, {**more, **(sent or {})})
 
 
 def sound(path: Path, seconds: float = 5.0) -> torch.Tensor:
@@ -314,6 +321,45 @@ def test_the_page_computes_what_python_computes_whole_and_in_portions(models, cl
         expected = clf.classify_codes(codes)
         np.testing.assert_allclose(page["probabilities"], expected.probabilities.numpy(), atol=1e-4)
         np.testing.assert_allclose(page["moments"], moment_scores(clf, codes).numpy(), atol=1e-4)
+
+
+def same_codes_and_logits(models, clf, paths: list[Path]) -> None:
+    """The page writes the codes of the library, and its logits for the first window are those of the library.
+
+    A frame of nothing but zeros is a tie between entries, which rounding decides.
+    """
+    hop = clf.codec.hop_length
+    sounds = [sound(path) for path in paths]
+    script = """
+    const result = [];
+    for (const name of data) {
+      const samples = new Float32Array(new Uint8Array(fs.readFileSync(name)).buffer);
+      const codes = await codec.encode(samples);
+      result.push({ codes, logits: [...(await classifier.classify(codes)).logits] });
+    }"""
+    names = [f"{number}.f32" for number in range(len(sounds))]
+    page = models(script, names, {name: one.numpy().tobytes() for name, one in zip(names, sounds, strict=True)})
+    n_same = n_all = 0
+    for path, samples, found in zip(paths, sounds, page, strict=True):
+        codes, expected = torch.tensor(found["codes"]), clf.codec.encode(samples, 24_000)[0]
+        padded = torch.nn.functional.pad(samples, (hop, 3 * hop))
+        sounds_there = padded.unfold(0, 3 * hop, hop).abs().amax(1)[: codes.shape[1]] > 0
+        assert (codes[0] == expected[0])[sounds_there].all(), path
+        n_same, n_all = n_same + int((codes == expected).sum()), n_all + codes.numel()
+        with torch.no_grad():
+            logits = clf.classifier(wrap(codes[None, :, : clf.window]).tokens).logits[0]
+        np.testing.assert_allclose(found["logits"], logits.numpy(), atol=1e-3, err_msg=str(path))
+    assert n_same >= 0.999 * n_all
+
+
+@pytest.mark.slow
+def test_codes_and_logits_of_every_sample_are_those_of_the_library(models, clf):
+    same_codes_and_logits(models, clf, [one.path for one in list_samples()])
+
+
+@pytest.mark.slow
+def test_codes_and_logits_of_real_recordings_are_those_of_the_library(models, clf, data_root):
+    same_codes_and_logits(models, clf, sorted((data_root / "esc10" / "audio").iterdir())[::16][:20])
 
 
 @pytest.mark.slow

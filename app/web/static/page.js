@@ -172,7 +172,9 @@ export async function start() {
     await engine.start(site);
     load.remove();
     document.body.dataset.ready = "yes";
-    if (!location.hash.includes("sample=")) await page.pick(Math.max(0, site.samples.findIndex(({ label }) => label === "dog")));
+    const named = new URLSearchParams(location.hash.slice(1)).get("sample"); // by the address of an earlier visit
+    const first = [site.samples.findIndex(({ file }) => file === named), site.samples.findIndex(({ label }) => label === "dog"), 0];
+    await page.pick(first.find((index) => index >= 0));
     globalThis.audioformerPage = page;
   } catch (error) {
     load.textContent = `The page cannot start: ${error.message}`;
