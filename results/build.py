@@ -175,7 +175,7 @@ def summary() -> str:
     ]
     classic = [cells["esc10", "svm"], cells["digits", "svm"], None, cells["esc10", "svm"], None]
     notes = [
-        "Ahead of the classic method by about one standard error over the folds. [Recipes](results/recipes.md)",
+        "Ahead of the classic method by less than one standard error over the folds. [Recipes](results/recipes.md)",
         f"Some voices are much harder than others; known speakers {known['value']:.3f}. [Recipes](results/recipes.md)",
         "Synthetic sound only: this says nothing about recordings. [Recipes](results/recipes.md)",
         "400 steps on few clips: hardly trained, no gain ([ablation](results/ablation.md)). Trained for longer on "
