@@ -78,6 +78,8 @@ def test_it_tells_synthetic_classes_apart():
 
 def test_a_treatment_is_applied_before_the_vector():
     class Clip:
+        id = "tone"
+
         def load(self, mono: bool):
             assert mono
             return Waveform(tone(500)[None], RATE)
