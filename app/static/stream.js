@@ -57,7 +57,7 @@
               break;
             }
           }
-          if (kind === "close_stream") laidDown = new Promise((done) => setTimeout((down = done), LAID_DOWN_MS));
+          if (kind === "close_stream") laidDown = new Promise((ready) => setTimeout((down = ready), LAID_DOWN_MS));
           paper.enqueue(letters.encode(`${message}\n\n`));
           if (kind === "close_stream") return true;
           await nextTask();

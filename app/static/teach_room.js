@@ -3,35 +3,13 @@ import { ClassCard } from "./class_card.js";
 import { LATE, Latest } from "./latest.js";
 import { put } from "./parts.js";
 import { asFile, bytesOf, fromFile, kept } from "./project.js";
-import { OUTCOME, Outcome, modelAddress } from "./teach_outcome.js";
+import { Outcome, modelAddress } from "./teach_outcome.js";
+import { TEMPLATE } from "./teach_page.js";
 import { asWav } from "./widgets/decode.js";
 import { MicrophoneChoice } from "./widgets/microphone.js";
 import { linked } from "./widgets/link.js";
 import { download } from "./widgets/save.js";
 
-const TEMPLATE = `
-  <p class="af-lead">Name two kinds of sound, bring a few examples of each, and press Teach.</p>
-  <div class="af-controls" role="group" aria-label="How to learn">
-    <label>Learn <select class="af-method" aria-label="What learns"><option value="probe">the last layer (seconds)</option>
-      <option value="ft1">everything (a minute or more)</option></select></label>
-    <label>from <select class="af-start" aria-label="Model to begin with"></select></label>
-    <label>cut long sounds into <select class="af-piece" aria-label="Length of a piece"></select></label>
-    <span class="af-rule"></span>
-    <button type="button" class="af-play af-teach" disabled>Teach</button>
-    <button type="button" class="af-button af-stop" hidden>Enough</button>
-    <output class="af-ready" aria-live="polite"></output>
-  </div>
-  <div class="af-progress" role="status" hidden><span></span><div><i></i></div></div>
-  <div class="af-pupils"></div>
-  <div class="af-controls af-projects" role="group" aria-label="Classes and project">
-    <button type="button" class="af-button af-more">+ Class</button>
-    <button type="button" class="af-button af-none" title="What is none of your classes gets this name instead of one of theirs">+ None of these</button>
-    <span class="af-rule"></span>
-    <button type="button" class="af-button af-save-project" title="Sounds, names and classifier as one file">Save project</button>
-    <button type="button" class="af-button af-open-project">Open project</button>
-    <input type="file" class="af-files af-project-file" accept=".zip" aria-label="Project to open">
-    <button type="button" class="af-button af-anew" title="Forget classes, sounds and classifier, in this browser, too">Start anew</button>
-  </div>${OUTCOME}`;
 const KEEP_MS = 400; // between a change and its being kept
 
 const full = (project) => project?.classes.some(({ examples }) => examples.length);
@@ -77,7 +55,7 @@ class TeachRoom {
     const { project } = link;
     link.project = null;
     if (!project) return;
-    if (this.before) this.before = this.before.then((kept) => (replaces(full(kept)) ? project : kept));
+    if (this.before) this.before = this.before.then((earlier) => (replaces(full(earlier)) ? project : earlier));
     else if (replaces(this.total)) this.restore(project);
     this.greet();
   }

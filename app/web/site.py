@@ -138,7 +138,7 @@ def write_folder(folder: Path, data: dict[str, bytes]) -> None:
     shutil.rmtree(folder / "scripts", ignore_errors=True)
     data = {**data, "index.html": _page(data, "", "site_of_files.js", "'self'").encode()}
     hashes = {name: hashlib.sha256(content).hexdigest()[:12] for name, content in data.items()}
-    worker = (STATIC / KEEPER).read_text(encoding="utf-8").replace("{{files}}", json.dumps(hashes))
+    worker = (STATIC / KEEPER).read_text(encoding="utf-8").replace('"{{files}}"', json.dumps(hashes))
     for name, content in {**data, KEEPER: worker.encode()}.items():
         _write(folder / name, content)
 

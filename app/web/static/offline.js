@@ -1,6 +1,6 @@
 // Keeps the page for visits without network: a service worker, which a web host's page registers. Each file is kept under
 // its name and the hash of its content, so that a new version fetches only what has changed.
-const FILES = {{files}};
+const FILES = "{{files}}"; // each name with its hash, put in by site.py
 const CACHE = "audioformer";
 const place = (name) => new URL(`${name}?${FILES[name]}`, self.registration.scope).href;
 
