@@ -531,19 +531,22 @@ def test_a_damaged_description_is_named(tmp_path, content):
         Corpus.open(tmp_path / "corpus")
 
 
-def test_a_number_of_shards_that_nobody_has_is_not_believed(tmp_path):
-    """Not one shard is looked for: of 10^9 that took hours."""
+def described_anew(tmp_path, changes):
+    """A corpus whose description says something else."""
     prepared(make_dataset(tmp_path / "data", 3), tmp_path / "corpus")
     path = tmp_path / "corpus" / "corpus.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"n_shards": 100_001}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_number_of_shards_that_nobody_has_is_not_believed(tmp_path):
+    """Not one shard is looked for: of 10^9 that took hours."""
+    described_anew(tmp_path, {"n_shards": 100_001})
     with pytest.raises(AudioformerError, match="n_shards is 100001, not a whole number from 1 to 100000"):
         Corpus.open(tmp_path / "corpus")
 
 
 def test_another_format_version_is_refused(tmp_path):
-    prepared(make_dataset(tmp_path / "data", 3), tmp_path / "corpus")
-    path = tmp_path / "corpus" / "corpus.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
+    described_anew(tmp_path, {"version": 99})
     with pytest.raises(AudioformerError, match="format 99, this audioformer reads 1; prepare it again"):
         Corpus.open(tmp_path / "corpus")
 

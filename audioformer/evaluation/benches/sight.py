@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -228,30 +228,31 @@ def scene_records(arguments: argparse.Namespace, folder: Path, show: Say) -> lis
     return records
 
 
+def _over_seeds(records: list[dict], measures: tuple[str, ...], about: tuple[str, ...]) -> Iterator[tuple[str, dict]]:
+    """Each cell's name and what is told of it: number of seeds, what describes it, means and deviations."""
+    for name in dict.fromkeys(record["cell"] for record in records):
+        own = [record for record in records if record["cell"] == name]
+        means = {key: float(np.mean([one[key] for one in own])) for key in measures}
+        spreads = {f"{key}_std": deviation([one[key] for one in own]) for key in measures}
+        yield name, {"n_seeds": len(own), **{key: own[0][key] for key in about}, **means, **spreads}
+
+
 def resolution_rows(records: list[dict]) -> list[dict]:
     """A line for each resolution of scenes: means and deviations over seeds."""
     lines = []
-    for name in dict.fromkeys(record["cell"] for record in records):
-        own = [record for record in records if record["cell"] == name]
-        means = {key: float(np.mean([one[key] for one in own])) for key in SCENE_MEASURES}
-        spreads = {f"{key}_std": deviation([one[key] for one in own]) for key in SCENE_MEASURES}
-        about = {key: own[0][key] for key in ("resolution", "steps", "n")}
-        rival = max(means["motion"], means["motion_with_sound"])
-        more = {"data": "resolutions", "n_seeds": len(own), **about, "chance": means["area"], **means, **spreads}
-        lines.append(row(name, means["pointing"], "share", rival, **more))
+    for name, cell in _over_seeds(records, SCENE_MEASURES, ("resolution", "steps", "n")):
+        rival = max(cell["motion"], cell["motion_with_sound"])
+        more = {"data": "resolutions", "chance": cell["area"], **cell}
+        lines.append(row(name, cell["pointing"], "share", rival, **more))
     return lines
 
 
 def digits_rows(records: list[dict]) -> list[dict]:
     """A line for each cell: means and deviations over seeds."""
     lines = []
-    for name in dict.fromkeys(record["cell"] for record in records):
-        own = [record for record in records if record["cell"] == name]
-        means = {key: float(np.mean([one[key] for one in own])) for key in MEASURES}
-        spreads = {f"{key}_std": deviation([one[key] for one in own]) for key in MEASURES}
-        about = {key: own[0][key] for key in ("batch", "mix", "resolution", "pairing", "spare_same")}
-        score, rival = means["sound_to_picture_r1"], means["one_shot_classic"]
-        more = {"data": "digits", "chance": 0.1, "n_seeds": len(own), **about, **means, **spreads}
+    for name, cell in _over_seeds(records, MEASURES, ("batch", "mix", "resolution", "pairing", "spare_same")):
+        score, rival = cell["sound_to_picture_r1"], cell["one_shot_classic"]
+        more = {"data": "digits", "chance": 0.1, **cell}
         lines.append(row(name, score, "R@1 of ten", rival, **more))
     return lines
 
