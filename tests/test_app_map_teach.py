@@ -17,6 +17,14 @@ from test_reading import phone
 from audioformer.cli import main
 
 PCA = "localStorage.setItem('audioformer-map', 'pca')"  # nothing has to be compiled; UMAP is in test_embedding_map.py
+KEPT_MODEL = """async () => {
+    const opening = indexedDB.open('audioformer', 1);
+    await new Promise((done) => (opening.onsuccess = done));
+    const asked = opening.result.transaction('teach').objectStore('teach').get('project');
+    await new Promise((done) => (asked.onsuccess = done));
+    opening.result.close();
+    return asked.result?.model?.size ?? 0;
+}"""  # bytes of the classifier that this browser keeps
 MAP, TEACH = ".af-room[data-room=map]", ".af-room[data-room=teach]"
 
 
@@ -389,14 +397,8 @@ def test_a_reload_loses_nothing_and_a_project_is_saved_and_opened(browser, addre
     assert re.search(r"It has not learnt from these: \d of 2 right", tab.text(f"{TEACH} .af-held-told"))
     taught = data(tab, TEACH, "taught")
     there = [["low", 3], ["high", 3]]
-    page.wait_for_function("""async () => {
-        const opening = indexedDB.open('audioformer', 1);
-        await new Promise((done) => (opening.onsuccess = done));
-        const asked = opening.result.transaction('teach').objectStore('teach').get('project');
-        await new Promise((done) => (asked.onsuccess = done));
-        opening.result.close();
-        return asked.result?.model?.size > 1000;
-    }""")
+    while not page.evaluate(KEPT_MODEL) > 1000:  # bytes; wait_for_function does not await a promise
+        page.wait_for_timeout(50)
     page.reload()
     page.wait_for_selector(f"{TEACH}[data-taught]", state="attached")  # without a visit to the room
     assert data(tab, TEACH, "taught") != taught

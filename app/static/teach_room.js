@@ -218,8 +218,8 @@ class TeachRoom {
 
   // Classes, sounds and classifier of a project, in place of what is here.
   restore(project) {
+    this.restoring = true; // first: what is kept must not be overwritten by a part of it
     this.clear();
-    this.restoring = true;
     for (const [name, value] of [[".af-start", project.start], [".af-method", project.method], [".af-piece", project.piece]]) put(this.find(name), value);
     for (const { name, none, examples } of project.classes.slice(0, this.limits.classes)) {
       const card = this.addClass(name, none);
