@@ -11,10 +11,9 @@ from tiny import tiny_codec, tone
 from torch.nn import functional as F
 
 from audioformer.classifier import Classifier
+from audioformer.data.frame_batch import collate_frames, gap_mask
 from audioformer.data.frames import kaldi_filters, kaldi_log_mel, sound_frames
 from audioformer.encodecmae.config import MAE_PRESETS, ROW_WEIGHTS, EncodecMAEConfig, mae_preset
-from audioformer.encodecmae.frames import collate_frames
-from audioformer.encodecmae.masking import gap_mask
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.encodecmae.transformer import DualTransformer, sinusoids
 from audioformer.errors import AudioformerError

@@ -26,8 +26,8 @@ from audioformer.audiovisual.config import AudioVisualConfig
 from audioformer.audiovisual.towers import STRIDE, PictureTower, SoundTower, Standardise, WaveTower, pooled_bands
 from audioformer.codec import Codec
 from audioformer.config import EncoderConfig
+from audioformer.data.frame_batch import FrameBatch, FrameReader, collate_frames
 from audioformer.data.frames import sound_frames
-from audioformer.encodecmae.frames import FrameBatch, FrameReader, collate_frames
 from audioformer.encoder import EncoderOutput
 from audioformer.errors import AudioformerError
 from audioformer.model import AudioFormer, mean_pool

@@ -25,7 +25,7 @@ from audioformer.checkpoint import save_checkpoint
 from audioformer.codec import require_fingerprint
 from audioformer.codecs import load_codec
 from audioformer.data.batches import CodeSampler, batch_indices, random_crop, require_clips
-from audioformer.encodecmae.frames import FrameBatch
+from audioformer.data.frame_batch import FrameBatch
 from audioformer.errors import AudioformerError, check_names, require
 from audioformer.methods import Request
 from audioformer.recipes import TrainConfig

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from audioformer.codec import Codec
-from audioformer.encodecmae.masking import GAP, MASK_RATIO, gap_mask
+from audioformer.data.frame_batch import GAP, MASK_RATIO, gap_mask
 from audioformer.encodecmae.model import EncodecMAE
 from audioformer.errors import AudioformerError
 

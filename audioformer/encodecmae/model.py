@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from audioformer.audio import Waveform
 from audioformer.codec import Codec
+from audioformer.data.frame_batch import FrameBatch, FrameReader, collate_frames
 from audioformer.data.frames import sound_frames
 from audioformer.encodecmae.config import EncodecMAEConfig
-from audioformer.encodecmae.frames import FrameBatch, FrameReader, collate_frames
 from audioformer.encodecmae.masking import pack_visible, unpack_visible
 from audioformer.encodecmae.transformer import DualTransformer, Positions, xavier
 from audioformer.encoder import EncoderOutput

@@ -21,9 +21,8 @@ from torch import Tensor
 
 from audioformer.checkpoint import save_checkpoint, weights_hash
 from audioformer.data.batches import CodeSampler, require_clips
+from audioformer.data.frame_batch import GAP, MASK_RATIO, FrameBatch, gap_mask
 from audioformer.encodecmae.config import EncodecMAEConfig, mae_preset
-from audioformer.encodecmae.frames import FrameBatch
-from audioformer.encodecmae.masking import GAP, MASK_RATIO, gap_mask
 from audioformer.encodecmae.model import MASKED_SHARE, EncodecMAE
 from audioformer.encodecmae.second_stage import activations, fit_clusters, nearest_cluster, sample_activations
 from audioformer.errors import AudioformerError, check_names, require

@@ -8,8 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from audioformer.data.frame_batch import gap_mask
 from audioformer.encodecmae.config import mae_preset
-from audioformer.encodecmae.masking import gap_mask, unpack_visible
+from audioformer.encodecmae.masking import unpack_visible
 from audioformer.encodecmae.model import EncodecMAE, mean_where
 from audioformer.teaching.answers import Check, Question
 

@@ -26,10 +26,11 @@ from audioformer import plots
 from audioformer.checkpoint import bundled_names
 from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
+from audioformer.data.frame_batch import gap_mask
 from audioformer.data.frames import sound_frames
 from audioformer.encodecmae.config import ROW_WEIGHTS, mae_preset
 from audioformer.encodecmae.guess import guess_clip, guess_sounds
-from audioformer.encodecmae.masking import gap_mask, pack_visible, unpack_visible
+from audioformer.encodecmae.masking import pack_visible, unpack_visible
 from audioformer.encodecmae.pretrain import FrameModelling, MAERecipe, mae_recipe
 from audioformer.explain.fill import fill
 from audioformer.files import samples_folder

@@ -1,4 +1,7 @@
-"""A batch of clips for a model that reads frames of numbers; its fellow for codes is tokens.TokenBatch.
+"""A batch of clips for a model that reads frames of numbers, and which of its frames are hidden.
+
+For codes, tokens.py and masking.py have the same. Source of the gaps: arXiv 2309.07391 and its authors' published
+settings: half of the frames, in gaps of 15.
 
 Shapes: B clips, K codebook rows, F numbers in a frame, T frames.
 """
@@ -12,9 +15,57 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from audioformer.encodecmae.masking import gap_mask
 from audioformer.errors import AudioformerError
 from audioformer.model import Backbone
+
+MASK_RATIO, GAP = 0.5, 15  # 15 frames are 0.2 s at 75 Hz
+
+
+def gap_mask(
+    lengths: Tensor,
+    ratio: float = MASK_RATIO,
+    gap: int = GAP,
+    generator: torch.Generator | Sequence[torch.Generator] | None = None,
+) -> Tensor:
+    """Choose which frames to hide.
+
+    Gaps start anywhere they fit, each place as likely as any other, and may overlap, until the share is reached. What
+    is too much is shown again from the start of the first gap on: the number of hidden frames is exact.
+
+    Args:
+        lengths: (B,) frames of each clip.
+        ratio: share to hide, between 0 and 1. Rounded down, but one frame is always hidden and one always visible; a
+            clip of a single frame stays visible.
+        gap: frames hidden in one go.
+        generator: source of chance, on the CPU; B of them make each clip's gaps its own, whatever stands beside it;
+            None = PyTorch's global one.
+
+    Returns:
+        (B, T) bool on the CPU, True = hidden, T = max(lengths); False beyond a clip's end.
+
+    Raises:
+        AudioformerError: ratio or gap cannot work.
+
+    Example:
+        >>> gap_mask(torch.tensor([300, 60])).sum(1)
+        tensor([150,  30])
+    """
+    if not 0 < ratio < 1 or gap < 1:
+        raise AudioformerError(
+            f"mask_ratio={ratio} must lie between 0 and 1 and gap={gap} be at least 1; the authors have 0.5 and 15"
+        )
+    hidden = torch.zeros(len(lengths), int(lengths.max()), dtype=torch.bool)
+    own = list(generator) if isinstance(generator, Sequence) else [generator] * len(lengths)
+    for row, length, chance in zip(hidden, lengths.tolist(), own, strict=True):
+        wanted = min(max(int(length * ratio), 1), length - 1)
+        first = None
+        while (n_hidden := int(row.sum())) < wanted:
+            start = int(torch.randint(max(1, length - gap + 1), (), generator=chance))
+            first = start if first is None else first
+            row[start : min(start + gap, length)] = True
+        if first is not None:
+            row[first : first + n_hidden - wanted] = False
+    return hidden
 
 
 @dataclass
