@@ -66,7 +66,7 @@ class FineTuning(Task):
         torch.manual_seed(config.train.seed)
         self.card = card or {}
         self.config, self.label_names, self.multi_label = config, list(label_names), multi_label
-        self.codec, self.held_out, self.start = codec, held_out, weights_hash(model.encoders.state_dict())
+        self.codec, self.held_out, self.start_hash = codec, held_out, weights_hash(model.encoders.state_dict())
         self.classifier = Classifier.from_pretrained(model, len(self.label_names), config.frame_head, config.time_bins)
         backbone = self.classifier.backbone
         if config.method == "ft2" and model.config.rows != "separate":
@@ -195,11 +195,11 @@ class FineTuning(Task):
             return multi_label_metrics(probabilities, self._targets(items).numpy())
         return classification_metrics(probabilities, np.array([self._only_label(item) for item in items]))
 
-    def recipe(self) -> dict:
+    def identity(self) -> dict:
         """What a resumed run must share."""
         config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
         data = {"labels": self.label_names, **self.clips_learned, "codec": self.codec["fingerprint"]}
-        return {**config, **data, "start": self.start}
+        return {**config, **data, "start": self.start_hash}
 
     def export(
         self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None, extra: dict | None = None

@@ -81,7 +81,7 @@ class MaskedModelling(Task):
         torch.manual_seed(config.train.seed)
         self.config, self.codec, self.held_out, self.rows = config, codec, held_out, rows
         self.model = AudioFormer(config.model)
-        self.start = None if start is None else weights_hash(start.state_dict())
+        self.start_hash = None if start is None else weights_hash(start.state_dict())
         if start is not None:
             self.model.load_state_dict(start.state_dict())
         elif config.init_from_codebooks and codebooks is not None:
@@ -140,11 +140,11 @@ class MaskedModelling(Task):
                 sums[name] = sums.get(name, 0.0) + float(value) * len(items) / n
         return sums | {"score": -sums["total"]}
 
-    def recipe(self) -> dict:
+    def identity(self) -> dict:
         """What a resumed run must share."""
         config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
-        rows = None if self.rows is None else list(self.rows)
-        return {**config, "rows": rows, "codec": self.codec["fingerprint"], **self.clips_learned, "start": self.start}
+        data = {"codec": self.codec["fingerprint"], **self.clips_learned, "start": self.start_hash}
+        return {**config, "rows": None if self.rows is None else list(self.rows), **data}
 
     def export(self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None) -> None:
         """Write the pre-trained model as a checkpoint folder."""

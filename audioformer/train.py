@@ -92,7 +92,7 @@ class Task(nn.Module):
         """Metrics on held-out clips, or None."""
         return None
 
-    def recipe(self) -> dict:
+    def identity(self) -> dict:
         """Everything, beside TrainConfig, that decides the numbers, ready for JSON.
 
         A run continues only under the same.
@@ -109,7 +109,7 @@ class Task(nn.Module):
 
     @cached_property
     def clips_learned(self) -> dict:
-        """For `recipe`: which clips are trained on and which held out; needs `.sampler` and `.held_out`."""
+        """For `identity`: which clips are trained on and which held out; needs `.sampler` and `.held_out`."""
         clips = self.sampler.clips
         return {"n_clips": len(clips), "clips": clips_hash(clips), "held_out_clips": clips_hash(self.held_out)}
 
@@ -337,7 +337,7 @@ class _Run:
     def _identity(self) -> str:
         same = SAME_NUMBERS if self.config.patience else (*SAME_NUMBERS, "validate_every")
         settings = {name: value for name, value in asdict(self.config).items() if name not in same}
-        return json.dumps({"train": settings, **self.task.recipe()}, sort_keys=True)
+        return json.dumps({"train": settings, **self.task.identity()}, sort_keys=True)
 
 
 def _speed_up(task: Task, config: TrainConfig) -> None:

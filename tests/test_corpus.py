@@ -244,7 +244,7 @@ def test_a_selection_holds_no_mixture_with_a_clip_it_leaves_out(tmp_path):
     rest = corpus.select(not_groups="g0")
     assert not any(ids & of_g0 for ids in heard(rest))
     assert len(rest) == sum(not ids & of_g0 for ids in heard(corpus))
-    np.testing.assert_array_equal(rest.rows, corpus.select(not_ids=of_g0).rows)
+    np.testing.assert_array_equal(rest.indices, corpus.select(not_ids=of_g0).indices)
     assert all(ids <= {"c1", "c2"} for ids in heard(corpus.select(ids=["c1", "c2"])))
     assert all(ids <= of_g0 for ids in heard(corpus.select(groups="g0")))
     assert len(corpus.select(not_folds=1)) == len(corpus.select(folds=2)) == 20

@@ -219,12 +219,12 @@ def test_what_is_exported_is_the_classifier_with_its_card(tmp_path):
 
 
 def test_the_start_and_the_labels_are_part_of_the_recipe():
-    first = made(recipe()).recipe()
-    assert first == made(recipe()).recipe()
-    assert made(recipe(), names=["a", "b"]).recipe() != first
-    assert made(recipe(), held_out=coded_clips(2)).recipe() != first
+    first = made(recipe()).identity()
+    assert first == made(recipe()).identity()
+    assert made(recipe(), names=["a", "b"]).identity() != first
+    assert made(recipe(), held_out=coded_clips(2)).identity() != first
     other = FineTuning(recipe(), model(d_ff=32), coded_clips(8), NAMES, False, codec_about())
-    assert other.recipe()["start"] != first["start"]
+    assert other.identity()["start"] != first["start"]
 
 
 @pytest.mark.parametrize("name", list(FINETUNE_PRESETS))

@@ -119,8 +119,8 @@ def test_it_goes_on_from_a_given_model(tmp_path):
     for name, value in second.model.state_dict().items():
         assert torch.equal(value, start.state_dict()[name])
     fresh = made(config)
-    assert fresh.recipe()["start"] is None
-    assert second.recipe()["start"] is not None
+    assert fresh.identity()["start"] is None
+    assert second.identity()["start"] is not None
 
 
 def test_embeddings_can_start_from_the_codebooks():

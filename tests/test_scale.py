@@ -103,7 +103,7 @@ def test_what_is_hidden_of_a_clip_does_not_depend_on_the_number_of_processes(nam
             tokens = {"pretrain": batch[1], "encodecmae": batch[2], "finetune": batch[0]}[name]
             tokens, extra = getattr(tokens, "tokens", tokens), 0 if name == "encodecmae" else 2  # BOA and EOA
             lengths = (batch[0].lengths + extra).tolist()
-            for place, own, n in zip(task.sampler.positions(0, rank, world), tokens, lengths, strict=True):
+            for place, own, n in zip(task.sampler.places(0, rank, world), tokens, lengths, strict=True):
                 seen.setdefault(int(place), []).append(own[..., :n])
     assert sorted(seen) == [0, 1, 2, 3]
     for variants in seen.values():

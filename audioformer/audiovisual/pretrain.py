@@ -139,7 +139,7 @@ class PairContrast(Task):
 
     def batch(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> dict:
         """Sounds, pictures and, with codes, codes of one part of a step."""
-        places = self.sampler.positions(micro_step, rank, world)
+        places = self.sampler.places(micro_step, rank, world)
         chosen = batch_indices(len(self.sampler.clips), self.config.train.batch_size, step, self.config.train.seed)
         rngs = [np.random.default_rng([self.config.train.seed, PICTURE_SEED, step, int(place)]) for place in places]
         batch = self.learned.batch(chosen[places], rngs, self.crop)
@@ -189,7 +189,7 @@ class PairContrast(Task):
         losses = {name: float(value) for name, value in found.items()}
         return losses | {"score": -losses["total"]}
 
-    def recipe(self) -> dict:
+    def identity(self) -> dict:
         """What a resumed run must share."""
         config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
         return {"method": "audiovisual", **config, "codec": self.codec["fingerprint"], **self.clips_learned}

@@ -251,7 +251,7 @@ class CodecTraining(Task):
         """What `listening` measures; None without it."""
         return self.listening(self.codec, self.steps_done) if self.listening is not None else None
 
-    def recipe(self) -> dict:
+    def identity(self) -> dict:
         """See `Task`."""
         return {"codec": asdict(self.codec.config), "hours_of_sound": round(self.sampler.hours, 6), "start": self.start}
 

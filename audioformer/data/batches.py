@@ -145,7 +145,7 @@ class CodeSampler:
         self.clips, self.batch_size, self.accumulate = clips, batch_size, accumulate
         self.max_frames, self.min_frames, self.seed = max_frames, min_frames, seed
 
-    def positions(self, micro_step: int = 0, rank: int = 0, world: int = 1) -> np.ndarray:
+    def places(self, micro_step: int = 0, rank: int = 0, world: int = 1) -> np.ndarray:
         """(B,) which places of a step's whole batch are this part's and this process's; every process has as many.
 
         Raises:
@@ -162,8 +162,7 @@ class CodeSampler:
     def generators(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> list[torch.Generator]:
         """Randomness for each of the clips of `draw`: the same wherever and beside whatever a clip is worked on."""
         seeds = [
-            np.random.SeedSequence([self.seed, MASK_SEED, step, int(i)])
-            for i in self.positions(micro_step, rank, world)
+            np.random.SeedSequence([self.seed, MASK_SEED, step, int(i)]) for i in self.places(micro_step, rank, world)
         ]
         return [torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> 1)) for seed in seeds]
 
@@ -174,7 +173,7 @@ class CodeSampler:
             items, and the frames of each to train on; B of both.
         """
         indices = batch_indices(len(self.clips), self.batch_size, step, self.seed)
-        mine = self.positions(micro_step, rank, world)
+        mine = self.places(micro_step, rank, world)
         items = [self.clips[int(indices[i])] for i in mine]
         rngs = [np.random.default_rng([self.seed, CROP_SEED, step, int(i)]) for i in mine]
         lengths = [item.codes.shape[1] for item in items]

@@ -44,7 +44,7 @@ class Corpus(Sequence):
     Attributes:
         info: what the corpus was made of.
         table: Arrow table of all rows.
-        rows: (n,) int64, the rows of `table` in this selection.
+        indices: (n,) int64, the rows of `table` in this selection.
         problems: why a clip could not be read, by its id.
         notes: what of a clip is missing or was changed, by its id.
     """
@@ -53,12 +53,12 @@ class Corpus(Sequence):
         self,
         info: CorpusInfo,
         table,
-        rows: np.ndarray | None = None,
+        indices: np.ndarray | None = None,
         problems: dict[str, str] | None = None,
         notes: dict[str, list[str]] | None = None,
     ):
         self.info, self.table, self.problems, self.notes = info, table, problems or {}, notes or {}
-        self.rows = np.arange(table.num_rows) if rows is None else rows
+        self.indices = np.arange(table.num_rows) if indices is None else indices
 
     @classmethod
     def open(cls, folder: str | os.PathLike, allow_unfinished: bool = False) -> Corpus:
@@ -102,7 +102,7 @@ class Corpus(Sequence):
         return self.info.multi_label
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.indices)
 
     def __iter__(self) -> Iterator[Item]:
         return (self[i] for i in range(len(self)))
@@ -111,7 +111,7 @@ class Corpus(Sequence):
         """The index-th row of this selection; codes are copied out of the file."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
-        row = int(self.rows[index])
+        row = int(self.indices[index])
         known = {name: self._columns[name][row].as_py() for name in _SMALL}
         return Item(
             id=known["id"],
@@ -130,7 +130,7 @@ class Corpus(Sequence):
 
     def codes(self, index: int) -> Tensor:
         """(K, T) int64 codes of one row, without the rest."""
-        row = int(self.rows[index])
+        row = int(self.indices[index])
         codes = self._all_codes[row].astype(np.int64).reshape(self._n_rows_of_codes[row], -1)
         if codes.max(initial=0) >= self.codec["codebook_size"]:
             raise AudioformerError(
@@ -143,7 +143,7 @@ class Corpus(Sequence):
         """(F, T) float32 frames of one row, where the corpus holds them."""
         if self.info.frames is None:
             return None
-        row = int(self.rows[index])
+        row = int(self.indices[index])
         return torch.from_numpy(
             self._all_frames[row].astype(np.float32).reshape(-1, self._columns["n_frames"][row].as_py())
         )
@@ -167,13 +167,13 @@ class Corpus(Sequence):
     def outlines(self) -> Iterator[tuple]:
         """(id, variant, labels, weights) of every row; codes are not read."""
         return zip(
-            *(self._columns[name].take(self.rows).to_pylist() for name in ("id", "variant", "labels", "weights")),
+            *(self._columns[name].take(self.indices).to_pylist() for name in ("id", "variant", "labels", "weights")),
             strict=True,
         )
 
     def column(self, name: str) -> np.ndarray:
         """(n,) values of a column of plain values ("id", "fold", "split", "group", "variant", "n_frames", ...)."""
-        return self._columns[name].to_numpy()[self.rows]
+        return self._columns[name].to_numpy()[self.indices]
 
     def select(
         self,
@@ -210,22 +210,22 @@ class Corpus(Sequence):
         asked = {name: values for name, values in wanted.items() if values is not None}
         keep = np.ones(len(self), bool)
         for name, values in asked.items():
-            keep &= fits(self.table, name.removeprefix("not "), values, not name.startswith("not "))[self.rows]
+            keep &= fits(self.table, name.removeprefix("not "), values, not name.startswith("not "))[self.indices]
         if not keep.any():
             raise AudioformerError(f"no clip of the corpus ({self.info.dataset}) has {asked}; {self._what_there_is()}")
-        return self._with_rows(self.rows[keep])
+        return self._with_indices(self.indices[keep])
 
     def subset(self, indices: Sequence[int]) -> Corpus:
         """Some rows of this selection, in the order given."""
-        return self._with_rows(self.rows[np.asarray(indices, dtype=np.int64)])
+        return self._with_indices(self.indices[np.asarray(indices, dtype=np.int64)])
 
-    def _with_rows(self, rows: np.ndarray) -> Corpus:
-        return Corpus(self.info, self.table, rows, self.problems, self.notes)
+    def _with_indices(self, indices: np.ndarray) -> Corpus:
+        return Corpus(self.info, self.table, indices, self.problems, self.notes)
 
     def _what_there_is(self) -> str:
         parts = []
         for name, title in (("fold", "folds"), ("split", "splits"), ("variant", "variants")):
-            values = sorted({v for v in self._columns[name].take(self.rows).unique().to_pylist() if v is not None})
+            values = sorted({v for v in self._columns[name].take(self.indices).unique().to_pylist() if v is not None})
             if values:
                 parts.append(f"{title} {', '.join(map(str, values))}")
         return "it has " + "; ".join(parts)
@@ -234,7 +234,7 @@ class Corpus(Sequence):
     def label_matrix(self) -> np.ndarray:
         """(n, C) float32: weight of each class in each row; 1 and 0 where nothing was mixed."""
         matrix = np.zeros((len(self), len(self.label_names)), np.float32)
-        labels, weights = (self._columns[name].take(self.rows) for name in ("labels", "weights"))
+        labels, weights = (self._columns[name].take(self.indices) for name in ("labels", "weights"))
         for row, (numbers, shares) in enumerate(zip(labels.to_pylist(), weights.to_pylist(), strict=True)):
             matrix[row, numbers] = shares
         return matrix
@@ -258,7 +258,7 @@ class Corpus(Sequence):
         """Plain numbers for `info` and tables: rows, clips, hours, and rows per class, fold and split."""
         import pyarrow.compute as pc
 
-        numbers = pc.list_flatten(self._columns["labels"].take(self.rows)).to_numpy()
+        numbers = pc.list_flatten(self._columns["labels"].take(self.indices)).to_numpy()
         per_label = np.bincount(numbers, minlength=len(self.label_names)).tolist()
         return {
             "dataset": self.info.dataset,
@@ -270,8 +270,8 @@ class Corpus(Sequence):
             "n_codebooks": self.info.n_codebooks,
             "variants": self.info.variants,
             "per_label": dict(zip(self.label_names, per_label, strict=True)),
-            "per_fold": _counts(self._columns["fold"].take(self.rows)),
-            "per_split": _counts(self._columns["split"].take(self.rows)),
+            "per_fold": _counts(self._columns["fold"].take(self.indices)),
+            "per_split": _counts(self._columns["split"].take(self.indices)),
             "unreadable": len(self.problems),
             "with_notes": len(self.notes),
         }

@@ -38,11 +38,11 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
             )
     names = tuple(dict.fromkeys(name for corpus in corpora for name in corpus.label_names))
     frames = first.frames if all(corpus.info.frames == first.frames for corpus in corpora) else None
-    tables, rows, offset = [], [], 0
+    tables, indices, offset = [], [], 0
     for corpus in corpora:
         table = corpus.table if frames or not corpus.info.frames else corpus.table.drop_columns(["frames"])
         tables.append(relabelled(table, corpus.label_names, names))
-        rows.append(corpus.rows + offset)
+        indices.append(corpus.indices + offset)
         offset += corpus.table.num_rows
     info = replace(
         first,
@@ -56,7 +56,7 @@ def join(corpora: Sequence[Corpus]) -> Corpus:
         {key: value for corpus in corpora for key, value in getattr(corpus, name).items()}
         for name in ("problems", "notes")
     )
-    return Corpus(info, pa.concat_tables(tables), np.concatenate(rows), problems, notes)
+    return Corpus(info, pa.concat_tables(tables), np.concatenate(indices), problems, notes)
 
 
 def relabelled(table, names: tuple[str, ...], new_names: tuple[str, ...]):

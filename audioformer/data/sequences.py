@@ -33,7 +33,7 @@ class TimeSampler(CodeSampler):
 
     def draw(self, step: int, micro_step: int = 0, rank: int = 0, world: int = 1) -> list[list[Tensor]]:
         """For each sequence of one part of one step for one process, its pieces (K, T')."""
-        return [self._sequence(step, int(place)) for place in self.positions(micro_step, rank, world)]
+        return [self._sequence(step, int(place)) for place in self.places(micro_step, rank, world)]
 
     def _sequence(self, step: int, place: int) -> list[Tensor]:
         rng = np.random.default_rng([self.seed, CROP_SEED, step, place])

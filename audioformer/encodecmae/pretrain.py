@@ -205,7 +205,7 @@ class FrameModelling(Task):
         self._take_over(start, codebooks)
         self.teachers = [teacher] if teacher is not None else []  # a list: not part of this module
         self._cluster()
-        self.start = weights_hash(start.state_dict()) if start is not None else None
+        self.start_hash = weights_hash(start.state_dict()) if start is not None else None
         self.chance = {
             name: math.log(size) for name, size in zip(config.model.row_names, config.model.row_sizes, strict=True)
         }
@@ -331,12 +331,12 @@ class FrameModelling(Task):
                 sums[name] = sums.get(name, 0.0) + float(value) * len(items) / n
         return sums | {"score": -sums["masked"]}
 
-    def recipe(self) -> dict:
+    def identity(self) -> dict:
         """What a resumed run must share."""
         config = {name: value for name, value in self.config.to_dict().items() if name != "train"}
         teacher = weights_hash(self.teachers[0].state_dict()) if self.teachers else None
         data = {"codec": self.codec["fingerprint"], **self.clips_learned}
-        return {"method": "encodecmae", **config, **data, "start": self.start, "teacher": teacher}
+        return {"method": "encodecmae", **config, **data, "start": self.start_hash, "teacher": teacher}
 
     def export(self, folder: Path, last: dict | None, weights: dict[str, Tensor] | None) -> None:
         """Write the pre-trained model as a checkpoint folder."""

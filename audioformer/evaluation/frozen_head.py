@@ -113,7 +113,7 @@ class FrozenHead(FineTuning):
         if not len(self.vectors):
             raise AudioformerError("no example has been read yet; go through listen() before training")
         drawn = batch_indices(len(self.vectors), self.config.train.batch_size, step, self.config.train.seed)
-        mine = torch.from_numpy(drawn[self.sampler.positions(micro_step, rank, world)])
+        mine = torch.from_numpy(drawn[self.sampler.places(micro_step, rank, world)])
         return (self.vectors[mine] - self.mean) / self.scale, self.targets[mine]
 
     def forward(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
