@@ -123,6 +123,30 @@ def browser(chromium_path: str, tmp_path_factory: pytest.TempPathFactory):
         yield engine
 
 
+@pytest.fixture(scope="module")
+def offered(tmp_path_factory: pytest.TempPathFactory):
+    """Small seeded weights, as the app offers them; each file its own, for the app keeps what it has loaded."""
+    from app_weights import make_weights
+
+    from audioformer_app.models import Models
+
+    return Models(*make_weights(tmp_path_factory.mktemp("weights")))
+
+
+@pytest.fixture(scope="module")
+def glide(offered, tmp_path_factory: pytest.TempPathFactory):
+    """Two seconds of a falling tone, as the app has looked at them."""
+    import numpy as np
+    import soundfile
+
+    from audioformer_app import analysis
+
+    times_s = np.arange(48_000) / 24_000
+    path = tmp_path_factory.mktemp("sound") / "glide.wav"
+    soundfile.write(path, 0.3 * np.sin(2000 * times_s - 300 * times_s**2), 24_000)
+    return analysis.analyse(analysis.open_clip(path), -1, "small", "animals", offered)
+
+
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory):
     """Address of the app with small seeded weights, in a process of its own."""

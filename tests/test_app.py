@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from app_weights import make_weights
 
 from audioformer import load, load_codec
 from audioformer.audio import Waveform
@@ -28,11 +27,6 @@ from audioformer.widgets import lanes
 from audioformer_app import analysis, answers, cards, handlers, models, samples, serve, settings, turns
 
 RATE_HZ = 24_000
-
-
-@pytest.fixture(scope="module")
-def offered(tmp_path_factory):
-    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
 
 
 @pytest.fixture

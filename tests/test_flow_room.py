@@ -6,18 +6,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from app_weights import make_weights
 
 from audioformer.audio import save_audio
 from audioformer.errors import AudioformerError
 from audioformer.explain.flow import arithmetic
-from audioformer_app import analysis, models
+from audioformer_app import analysis
 from audioformer_app.rooms import flow
-
-
-@pytest.fixture(scope="module")
-def offered(tmp_path_factory):
-    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
 
 
 @pytest.fixture(scope="module", params=["animals", "overlaps"])

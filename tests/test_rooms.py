@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from app_weights import make_weights
 
 from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches.cells import shipped, shipped_names
@@ -23,11 +22,6 @@ from audioformer.metrics import perplexity
 from audioformer_app import analysis, handlers, models
 from audioformer_app.rooms import attention, codebook, edit, mask, results
 from audioformer_app.rooms.sent import bits_of, grid_bits
-
-
-@pytest.fixture(scope="module")
-def offered(tmp_path_factory):
-    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
 
 
 @pytest.fixture(scope="module")

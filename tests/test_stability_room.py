@@ -3,31 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from app_weights import make_weights
 
 from audioformer.audio import save_audio
 from audioformer.errors import AudioformerError
 from audioformer.explain.stability import CHANGES, Change, stability
-from audioformer_app import analysis, models
+from audioformer_app import analysis
 from audioformer_app.rooms import stability as room
 
 
-@pytest.fixture(scope="module")
-def offered(tmp_path_factory):
-    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
-
-
-@pytest.fixture(scope="module")
-def shown(offered, tmp_path_factory):
-    times_s = torch.arange(48_000) / 24_000
-    path = tmp_path_factory.mktemp("sound") / "glide.wav"
-    save_audio(path, 0.3 * torch.sin(2000 * times_s - 300 * times_s**2)[None], 24_000)
-    return analysis.analyse(analysis.open_clip(path), -1, "small", "animals", offered)
-
-
-def test_the_table_is_the_librarys(shown, offered):
-    reply = room.look(shown, {}, offered)
-    found = stability(offered.codec("small"), shown.samples, 24_000)
+def test_the_table_is_the_librarys(glide, offered):
+    reply = room.look(glide, {}, offered)
+    found = stability(offered.codec("small"), glide.samples, 24_000)
     np.testing.assert_allclose([row["stay"] for row in reply["changes"]], found.stay, atol=1e-4)
     assert reply["counted"] == 1
     names = [row["name"] for row in reply["changes"]]
@@ -35,20 +21,20 @@ def test_the_table_is_the_librarys(shown, offered):
     assert names[-3:] == ["320 samples later: one whole frame", "3 dB louder", "noise, 30 dB below it"]
 
 
-def test_what_is_heard_is_what_is_drawn(shown, offered):
+def test_what_is_heard_is_what_is_drawn(glide, offered):
     number = CHANGES.index(Change("moved", 160))
-    reply = room.hear(shown, {"change": number}, offered)
-    changed = stability(offered.codec("small"), shown.samples, 24_000, [CHANGES[number]]).changed[0]
+    reply = room.hear(glide, {"change": number}, offered)
+    changed = stability(offered.codec("small"), glide.samples, 24_000, [CHANGES[number]]).changed[0]
     drawn = np.array(reply["lanes"]["codes"]["codes"])
     there = changed.numpy() >= 0
     np.testing.assert_array_equal(drawn[there], changed.numpy()[there])
-    np.testing.assert_array_equal(drawn[~there], shown.codes[~there])
+    np.testing.assert_array_equal(drawn[~there], glide.codes[~there])
     label = reply["label"]
     p = offered.classifier("animals").classify_codes(torch.from_numpy(drawn)).probabilities
     assert label["probability"] == pytest.approx(float(p.max()), abs=1e-6)
     for wrong in (-1, 99, None, "1"):
         with pytest.raises(AudioformerError):
-            room.hear(shown, {"change": wrong}, offered)
+            room.hear(glide, {"change": wrong}, offered)
 
 
 def test_silence_has_no_shares(offered, tmp_path):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from app_weights import make_weights
 
 from audioformer.errors import AudioformerError
 from audioformer.explain.attention import rollout_frames
@@ -23,16 +22,11 @@ from audioformer.explain.faithfulness import (
 )
 from audioformer.explain.gradients import integrated_gradients
 from audioformer.explain.occlusion import hidden_probabilities, occlusion
-from audioformer_app import analysis, models
+from audioformer_app import analysis
 from audioformer_app.rooms import why
 from audioformer_app.rooms.sent import bits_of
 
 EVENTS = (("dog", 0.5, 1.0), ("unheard of", 0.0, 2.0))
-
-
-@pytest.fixture(scope="module")
-def offered(tmp_path_factory):
-    return models.Models(*make_weights(tmp_path_factory.mktemp("weights")))
 
 
 @pytest.fixture(scope="module")
