@@ -53,6 +53,7 @@ def test_the_figures_are_medians_of_the_distances_of_each_number_of_codebooks(fo
     assert (result["name"], result["n_files"], result["fingerprint"]) == ("codec", 2, codec.fingerprint)
 
 
+@pytest.mark.slow
 def test_on_the_bundled_samples_every_further_codebook_brings_the_sound_closer():
     files = sound_files([samples_folder()])[::6]
     rows = bench_codec(load_codec("compact"), files)["rows"]

@@ -42,6 +42,7 @@ def home(tmp_path_factory):
     return root
 
 
+@pytest.mark.slow
 def test_the_table_holds_every_way_with_every_number_of_labels(home, capsys, monkeypatch):
     monkeypatch.setitem(RATES, "full", (1e-3, 3e-3))
     words = ["bench", "labels", "--digits", str(home / "fsdd"), "--from", str(home / "model"), "-o", str(home / "out")]

@@ -108,7 +108,7 @@ def test_votes():
     assert shares == pytest.approx([2 / 3, 2 / 3])
 
 
-@pytest.mark.parametrize("method", ["pca", "umap"])
+@pytest.mark.parametrize("method", ["pca", pytest.param("umap", marks=pytest.mark.slow)])
 def test_a_map_keeps_clouds_apart_and_comes_out_the_same_again(vectors, method):
     points, shares = project(vectors, method, seed=1)
     assert points.shape == (24, 2)
@@ -119,14 +119,14 @@ def test_a_map_keeps_clouds_apart_and_comes_out_the_same_again(vectors, method):
     np.testing.assert_array_equal(project(vectors, method, seed=1)[0], points)
 
 
-@pytest.mark.parametrize("method", ["pca", "umap"])
+@pytest.mark.parametrize("method", ["pca", pytest.param("umap", marks=pytest.mark.slow)])
 def test_two_or_three_clips_are_no_map(method):
     for n in (2, 3):
         with pytest.raises(AudioformerError, match=f"{n} clips are too few for a map; give at least 4"):
             project(np.eye(n), method)
 
 
-@pytest.mark.parametrize("method", ["pca", "umap"])
+@pytest.mark.parametrize("method", ["pca", pytest.param("umap", marks=pytest.mark.slow)])
 def test_few_or_equal_clips_have_places_that_can_be_drawn(vectors, method):
     line = np.arange(12.0)[:, None] % 3 * [1.0, 2.0, 3.0]  # three kinds of clips, four of each, on one line
     for some in (vectors[:4], vectors[:5], np.full((4, 3), 3.7), np.full((20, 3), 0.0), line):

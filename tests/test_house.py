@@ -185,6 +185,7 @@ def paths(tmp_path_factory):
     return reading_path.jobs(tmp_path_factory.mktemp("jobs"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", reading_path.PATH)
 def test_a_job_is_read_in_few_files(job, paths):
     called, (most_files, most_lines) = reading_path.entered(paths[job]), reading_path.MOST[job]

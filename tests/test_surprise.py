@@ -26,6 +26,7 @@ def mirrored(seed: int) -> torch.Tensor:
     return torch.stack([row, (row + 1) % SIZE])
 
 
+@pytest.mark.slow
 def test_a_trained_model_beats_counting_and_counting_beats_a_fresh_model():
     clips = [mirrored(seed) for seed in range(4)]  # few: known by heart
     model = preset("test", codebook_size=SIZE, n_codebooks=2, rows="summed", dropout=0.0)
