@@ -45,7 +45,7 @@ NOTEBOOKS = {
     "TEACH_LIMITS": "15_your_own_sounds",
     "RESULTS": "13_fair_comparison",
     "RESULTS_RULES": "13_fair_comparison",
-    "RESULTS_LIMITS": "09_fine_tune",
+    "RESULTS_LIMITS": "20_one_idea_at_a_time",
     "LIVE": "14_live",
     "LIVE_WINDOW": "14_live",
     "LIVE_LIMITS": "14_live",

@@ -21,6 +21,7 @@ WORDS, LINES = 120, 20  # read in a minute: prose in a second language, and code
 EXERCISE, QUESTION, PREDICTION, SHOWN = 5.0, 1.0, 0.5, 0.5  # minutes: the last for each player, figure and slider
 START = 2  # minutes until everybody is ready
 QUICK = {"00": 1}  # notebooks that begin at once
+DAY = ("00", "01", "03", "04", "06", "09", "10", "15")  # the notebooks of a workshop
 LARGE = {"18": 8.0}  # minutes of an exercise where it is a whole part of the method
 
 
@@ -76,6 +77,8 @@ def written(text: str, minutes: dict[str, list[tuple[str, int]]]) -> str:
 
     text = re.sub(r"^((?:# )?\| \*\*(?:two hours|a day|evenings|no time)[^\n]*)\| \d+ \|$", of_path, text, flags=re.M)
     text = re.sub(r"^\| (\d\d) \| Start .+ \| \d+ \|$", of_sections, text, flags=re.M)
+    day = str(sum(totals[number] for number in DAY))
+    text = re.sub(r"(?<=Everything would be )\d+(?= minutes)", day, text)
     text = re.sub(
         r"^(\|[^|\n]*\| (\d\d) [A-Z][^|\n]*) \| \d+ \|", lambda r: f"{r[1]} | {totals[r[2]]} |", text, flags=re.M
     )

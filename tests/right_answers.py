@@ -386,5 +386,15 @@ RIGHT = {
         "numpy": lambda values: (np.mean(values.numpy()), 1.96 * np.std(values.numpy(), ddof=1) / len(values) ** 0.5)
     },
     "help.crossing": {"backwards": crossing_backwards},
+    "ablation.gain": {
+        "numpy": lambda ours, theirs, t: (
+            np.mean(ours.numpy() - theirs.numpy()),
+            t * np.std(ours.numpy() - theirs.numpy(), ddof=1) / len(ours) ** 0.5,
+        )
+    },
+    "ablation.by_speaker": {
+        "means first": lambda ours, theirs: ours.mean(1) - theirs.mean(1),
+        "list": lambda ours, theirs: [float((o - t).mean()) for o, t in zip(ours, theirs, strict=True)],
+    },
     "scale.precision": {"loop": lambda truth, scores: precision(scores, truth)},
 }

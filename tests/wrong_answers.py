@@ -381,6 +381,30 @@ WRONG = {
         "ahead once": lambda labels, a, b: next((n for n, x, y in zip(labels, a, b, strict=True) if y >= x), 0),
         "the other way": lambda labels, a, b: crossing_backwards(labels, b, a),
     },
+    "ablation.gain": {
+        "two means": lambda ours, theirs, t: (
+            ours.double().mean() - theirs.double().mean(),
+            t * (ours.double().std() + theirs.double().std()) / len(ours) ** 0.5,
+        ),
+        "by n": lambda ours, theirs, t: (
+            (ours - theirs).double().mean(),
+            t * (ours - theirs).double().std(correction=0) / len(ours) ** 0.5,
+        ),
+        "no root": lambda ours, theirs, t: (
+            (ours - theirs).double().mean(),
+            t * (ours - theirs).double().std() / len(ours),
+        ),
+        "turned round": lambda ours, theirs, t: (
+            (theirs - ours).double().mean(),
+            t * (theirs - ours).double().std() / len(ours) ** 0.5,
+        ),
+    },
+    "ablation.by_speaker": {
+        "by seed": lambda ours, theirs: (ours - theirs).mean(0),
+        "one number": lambda ours, theirs: (ours - theirs).mean(),
+        "turned round": lambda ours, theirs: (theirs - ours).mean(1),
+        "best seed": lambda ours, theirs: ours.max(1).values - theirs.max(1).values,
+    },
     "scale.precision": {
         "least first": lambda truth, scores: precision(-scores, truth),
         "area under another curve": lambda truth, scores: roc_auc_score(truth.numpy(), scores.numpy()),

@@ -5,7 +5,7 @@
     teaching.sound_picture the spectrogram below each player
     teaching.predictions   predict, reveal, calibration; hand_in and room for a whole room of people
     teaching.blind         ears, a blind listening test
-    teaching.n00_ready ... n19_help   the exercises and questions of one notebook each
+    teaching.n00_ready ... n20_ablation the exercises and questions of one notebook each
 
 A check never raises: it says *not yet* while an answer is still `...`, names the first difference when it is wrong, and
 prints a tick when it is right.

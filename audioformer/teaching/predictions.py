@@ -44,6 +44,7 @@ PREDICTIONS = {
     "15.mine": "share of the second day's recordings that your classifier names rightly",
     "16.codes": "size of four rows of codes, as a share of 16-bit sound",
     "19.one_label": "share right with one label of each of ten kinds, by the classic way",
+    "20.lucky": "share of tables of sixteen useless ideas in which at least one seems to help or to hurt",
 }
 
 

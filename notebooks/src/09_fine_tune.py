@@ -18,7 +18,7 @@
 # 2. compare it with chance, with a classic method, and with a model that was never pre-trained;
 # 3. find out how little a few test clips can tell.
 #
-# **Time** about 48 minutes, of which the computer needs one or two. **Needs** notebooks 07 and 08.
+# **Time** about 38 minutes, of which the computer needs one or two. **Needs** notebooks 07 and 08.
 
 # %%
 import audioformer as af
@@ -27,21 +27,17 @@ from audioformer.data.corpus import Corpus, prepare
 from audioformer.data.datasets import open_dataset
 from audioformer.data.synth import write_scenes
 from audioformer.evaluation.baseline import accuracy, dataset_features, fit_svm
-from audioformer.evaluation.benches import cells
-from audioformer.evaluation.benches.ablation_table import reading
 from audioformer.finetune import FineTuning
 from audioformer.losses import cross_entropy, ft2_loss, mpc_floor
 from audioformer.metrics import wilson_interval
 from audioformer.pretrain import MaskedModelling
-from audioformer.recipes import FinetuneConfig, PretrainConfig, finetune_preset
-from audioformer.start import init_from_codebooks
-from audioformer.teaching import budget, button, check, hint, listen, predict, quiz, reveal, show, slider, watch
+from audioformer.recipes import FinetuneConfig, PretrainConfig
+from audioformer.teaching import budget, check, hint, listen, predict, quiz, reveal, show, slider, watch
 from audioformer.train import train
 
 import math
 import tempfile
 
-import numpy as np
 import torch
 from torch.testing import assert_close
 
@@ -316,131 +312,8 @@ print(f"from scratch, seed {SEED}: {before:.2f}, seed {SEED + 1}: {again['accura
 # The authors give it up to ten passes over 20,550 clips. And all these sounds come from one computer program: a score
 # here says little about real dogs.
 #
-# ### On real recordings
-#
-# So here is the comparison as it ought to be: one thing changed at a time, on ESC-10 with each fold held out in turn
-# and on spoken digits with each speaker held out: from everything but the codec, which heard ESC-10 folds 1-3 and five
-# of the six speakers, without labels. It takes hours, so it was measured once and brought along.
-#
-# *Predict first: which of the paper's two ideas, pre-training and the contrast, shows at this size? And what about
-# reading more than one row of codes?*
-
-# %%
-whole = cells.shipped("ablation")
-print(whole["command"])
-show(plots.ablation.ablation(whole["rows"]))
-
-# %%
-for row in whole["rows"]:
-    if row["gain"] is not None:
-        print(f"{row['data']:7}", reading(row))
-
-# %% [markdown]
-# With a model this small neither idea shows: nothing tells pre-trained from scratch on either data set, and FT2 is, if
-# anything, behind FT1. Much weight on the contrast, or a low temperature, is worse on both. On ESC-10 rows 2 and 3
-# alone say less than row 1, and one encoder for all rows is worse than one of its own. Three summed rows are ahead of
-# row 1 there by so little that it does not show. And all of it stays behind the classic rival.
-#
-# Now doubt the words "better" and "worse" above. They count 18 cells on the digits: six speakers, three seeds each. But
-# the three of a speaker are not three new speakers. Count speakers instead, each by the mean over its seeds:
-
-# %%
-for row in whole["rows"]:
-    if row["data"] == "digits" and row["gain"] is not None:
-        versus = next(r for r in whole["rows"] if r["data"] == "digits" and r["row"] == row["versus"])
-        gains = 100 * (np.mean(row["accuracies"], 1) - np.mean(versus["accuracies"], 1))  # one number for each speaker
-        half = (
-            2.57 * gains.std(ddof=1) / len(gains) ** 0.5
-        )  # Student's t of six values: 95 % lie within 2.57 standard errors
-        word = "shows" if abs(gains.mean()) > half else "-"
-        print(
-            f"{row['title'][:32]:32} {gains.mean():+6.1f} ± {half:4.1f}  {word:5}", *[f"{gain:+6.1f}" for gain in gains]
-        )
-
-# %% [markdown]
-# What is left are three losses: the frozen model, much weight on the contrast, the low temperature. FT2 and FT1 are
-# level again, and our own recipe of eight summed rows, "better" above, gains much with two speakers and little with the
-# others. *Two more doubts: with so few folds and seeds the intervals are wide, and "no difference that shows" is not
-# "no difference". And of many rows compared, one will look good by luck: which would you bet on to hold for a seventh
-# speaker?*
-#
-# ## 8 · For real
-#
-# The bundled `esc10` differs in several things, each an answer to what the rows above lack. Before the blocks two
-# convolutions join four frames to one position, as speech recognisers do (`subsampling`): a step costs a quarter, so
-# there is time for many more, on many codings of every clip; and how a sound changes from frame to frame need not be
-# learnt by attention, for which so few clips are not enough. Its card says what it started from and how it was
-# measured; the classic rival's score stands below it:
-
-
-# %%
-def print_scores(model):
-    """What a bundled model's card says of it."""
-    for score in model.about["scores"]:
-        print(f"{score['metric']} {score['value']:.3f}, {score['spread']}, chance {score['chance']:.2f}")
-        print("   ", score["data"])
-
-
-shipped = af.load("esc10")
-print(shipped.about["about"])
-print_scores(shipped)
-rival = next(row["ours"] for row in whole["rows"] if (row["data"], row["row"]) == ("esc10", "svm"))
-print(f"the classic rival {rival:.3f}")
-
-# %% [markdown]
-# *Predict first: what does it say to one of our computed dogs?*
-
-# %%
-dog = next(clip for clip in sounds if "dog" in clip.labels)
-said = shipped.classify(dog.load(mono=True), top_k=5)
-show(plots.predictions.top_labels(said.labels, said.probabilities, chance=0.1))
-
-# %% [markdown]
-# It has learnt from recordings alone (though its codec has heard computed sounds): a computed dog is a visitor from
-# elsewhere. A better test is a recording of your own:
-# notebook [15](15_your_own_sounds.ipynb).
-#
-# And the digits? *Predict first: a mean over positions does not care what comes first. Will that cost more with words
-# or with rain?*
-
-# %%
-digits = af.load("digits")
-print("time bins", digits.about["time_bins"])
-print_scores(digits)
-
-# %% [markdown]
-# A word is its sounds in their order; rain sounds alike from end to end. So the bundled `digits` hears a word in eight
-# stretches of time, by a clock that learns to stand still in pauses. And its embeddings stay what they were at first,
-# the vectors of the codec: a code that no voice in training used still lies beside its neighbours. With these two, and
-# with many more changes of pitch and pace, a small model from scratch tells most digits of voices that it has never
-# heard, where the best row above tells half. *Both were found on the voices of two speakers, by asking what was
-# missing: which number above is therefore a little too good, and which speakers' would you quote?*
-
-# %% [markdown]
-# The recipe of `esc10` is here too, and a button: a fresh model of its shape, all eight rows, on the clips of this
-# notebook. Press it only if you have the time; the stop button (■) of the notebook ends it.
-#
-# *Predict first: will it beat everything above, though it was never pre-trained? And would that be the recipe, or the
-# shape?*
-
-# %%
-*_, record = prepare(sounds, codec, f"{work.name}/all-rows")
-every = Corpus.open(f"{work.name}/all-rows")
-
-
-# %%
-def fine_tune_for_real():
-    """The recipe of the shipped model, on the clips of this notebook."""
-    torch.manual_seed(SEED)
-    fresh = af.AudioFormer(shipped.classifier.config, mlm=False)
-    init_from_codebooks(fresh, codec.codebooks())
-    task = FineTuning(bundled, fresh, every.select(folds=[1, 2, 3, 4]), every.label_names, False, every.codec)
-    watch(train(task, bundled.train), ["mlc"], {"chance": math.log(5)})
-    print(f"right: {task.measure(every.select(folds=[5]))['accuracy']:.2f}; the classic rival {classic:.2f}")
-
-
-bundled = finetune_preset("esc10")
-button(f"Run it for real ({bundled.train.n_steps} steps)", fine_tune_for_real)
+# And one comparison on twenty clips is no answer. Notebook [20](20_one_idea_at_a_time.ipynb) has the whole one: on real
+# recordings, one thing changed at a time, every fold held out in turn, three seeds.
 
 # %%
 work.cleanup()

@@ -21,9 +21,9 @@
 # | you have | take | minutes at the keyboard |
 # |---|---|---|
 # | **two hours** (a taster; [00] at home) | [01] · [03] · [06] | 126 |
-# | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 335 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 834 |
-# | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 213 |
+# | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 325 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 856 |
+# | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 203 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
 #
@@ -47,6 +47,7 @@
 # [17]: 17_sound_and_sight.ipynb
 # [18]: 18_audioformer_in_300_lines.ipynb
 # [19]: 19_when_does_pretraining_help.ipynb
+# [20]: 20_one_idea_at_a_time.ipynb
 
 # %%
 import audioformer as af
@@ -79,7 +80,7 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # | [06] | What does a model learn by guessing what is hidden? | 45 | 03, 05 |
 # | [07] | Can a clip's own rows teach a model what belongs together? | 44 | 05 |
 # | [08] | What does pre-training look like while it happens? | 29 | 06 |
-# | [09] | How does a model learn our names for sounds, and is it any good? | 48 | 07, 08 |
+# | [09] | How does a model learn our names for sounds, and is it any good? | 38 | 07, 08 |
 # | | **Doubting** | | |
 # | [10] | What did the model learn, and how would you know? | 43 | 05, 09 |
 # | [11] | Why this label, and is the explanation true? | 53 | 06, 09, 10 |
@@ -92,7 +93,9 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # | [17] | Can a machine learn to listen by watching? | 38 | 07 |
 # | | **Capstone** | | |
 # | [18] | Can you build all of it yourself? | 67 | 01 to 09 |
+# | | **Which part of it helps?** | | |
 # | [19] | When does pre-training help? | 28 | 09, 13 |
+# | [20] | Which of these ideas helps, and which was lucky? | 32 | 09 |
 #
 # On the shorter paths some "needs" are left out; what is missing is said in a sentence where it matters.
 #
@@ -127,3 +130,4 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # [17]: 17_sound_and_sight.ipynb
 # [18]: 18_audioformer_in_300_lines.ipynb
 # [19]: 19_when_does_pretraining_help.ipynb
+# [20]: 20_one_idea_at_a_time.ipynb

@@ -76,7 +76,7 @@ def reading(line: dict) -> str:
     """A row with a gain in words: a difference counts where 0 lies outside its 95 % interval.
 
     Student's t over the pairs of cells: the seeds of one fold are taken for new measurements; over folds alone, the
-    interval is wider (notebook 09 counts both ways).
+    interval is wider (notebook 20 counts both ways).
 
     Args:
         line: row of the document whose "gain" is not None.
