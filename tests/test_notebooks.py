@@ -151,6 +151,23 @@ def test_what_we_saw_is_folded_and_closed_again(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_predict_first_is_answered_in_a_fold_before_the_next_one(name):
+    texts = "\n\n".join("".join(cell["source"]) for cell in read(FOLDER / f"{name}.ipynb")["cells"])
+    asked = re.split(r"(?<!\()\*(?:Two )?Predict first[:,]", texts.partition("## Quiz")[0])[1:]
+    assert asked
+    unanswered = [part[:60] for part in asked if "<summary>What we saw" not in part]
+    assert unanswered == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_notebook_ends_with_what_to_read_and_an_open_question(name):
+    last = "".join(read(FOLDER / f"{name}.ipynb")["cells"][-1]["source"])
+    _, _, reading = last.partition("**To read.** ")
+    assert re.search(r"arXiv \d{4}\.\d{4,5}", reading)
+    assert re.search(r"Open:\s[^?]+\?", reading)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_learners_see_no_answer(name):
     learner, solved = (read(FOLDER / folder / f"{name}.ipynb") for folder in ("", "solutions"))
     exercises = 0

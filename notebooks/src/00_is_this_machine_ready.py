@@ -118,6 +118,13 @@ level = torch.stack([piece.square().mean() for piece in whole.split(480)])  # of
 reveal("00.quiet", (level < level.max() / 1000).float().mean())  # 30 dB below the loudest
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# By far most of it: two barks are short, and around them is hardly more than the noise of a room. Some of the sound
+# that a recording lasts is waiting.
+#
+# </details>
+#
 # ## 4 · Can you move a slider?
 #
 # Each slider stands under a question. Move it to both ends: nothing can break.
@@ -192,6 +199,12 @@ print(f"{waveform.duration_s:.1f} s of sound in {seconds:.2f} s,", end=" ")
 print(f"{waveform.duration_s / seconds:.0f} times as fast as it plays")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# A small part of five seconds on most computers. There is no right number here: it is this machine's.
+#
+# </details>
+#
 # And one training step of a model of the size that the kit calls "tiny", on four such clips (what the lines mean comes
 # in 03 and 05):
 
@@ -221,6 +234,12 @@ print([round(x, 3) for x in first.tolist()])
 # %% [markdown]
 # `assert_close` is silent when two things are equal and stops when they are not. You will see it wherever we computed
 # something by hand first and then with the library.
+#
+# <details><summary>What we saw</summary>
+#
+# All of them: the same seed, the same numbers. Had one differed, `assert_close` would have stopped the cell.
+#
+# </details>
 #
 # ## Quiz
 #
@@ -269,5 +288,8 @@ quiz("ready.predict", answer_3)
 #
 # - You saw, heard, moved and checked something; the machine knows its own speed.
 # - Every notebook: goals, predictions, cells of a few lines, exercises, a doubt, a quiz.
+#
+# **To read.** Improving reproducibility in machine learning (arXiv 2003.12206): what a result has to come with. Open:
+# what must you know to get somebody else's number again?
 #
 # Next, [01](01_from_sound_to_codes.ipynb): how a sound becomes a few hundred whole numbers.

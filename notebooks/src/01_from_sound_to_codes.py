@@ -50,6 +50,13 @@ print(samples.shape, waveform.sample_rate, "Hz")
 # %%
 print(len(samples) / waveform.sample_rate, "s")
 
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The samples divided by the samples of one second.
+#
+# </details>
+
 # %%
 listen(waveform, title="the clip")
 
@@ -100,6 +107,12 @@ band_hz = plots.audio.band_centres_hz(mel_filters(24_000, 1024, 80).numpy(), 24_
 show(plots.audio.log_mel(picture.numpy(), 320 / 24_000, band_hz))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Something of each: a blob in time, since a bark is short, and in it parallel stripes with a smear over them.
+#
+# </details>
+#
 # Parallel stripes are harmonics: a voiced sound contains multiples of its pitch. A smear over all frequencies is noise,
 # breath or a click. Real barks have both; which part your eyes call "dog" is a question we shall ask a model later.
 
@@ -123,6 +136,12 @@ code = distances.argmin()
 print("squared distances", distances.tolist(), "→ code", code.item())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Entry 1, (4, 0): its squared distance is 2, those of the others are 10 and 18.
+#
+# </details>
+#
 # The entry is not the latent: something is left over, the **residual**. A second codebook, with finer entries, can
 # describe that. This is **residual vector quantisation**:
 #
@@ -178,6 +197,12 @@ def my_residual_codes(latents, codebooks):
 check("rvq.residual_codes", my_residual_codes)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# What is left of it. A later codebook that saw the latent itself would only repeat the first.
+#
+# </details>
+#
 # Stuck? `hint("rvq.residual_codes")` in a cell of its own.
 
 # %% [markdown]
@@ -198,6 +223,12 @@ ranks = plots.codes.colour_ranks(codec.codebooks().numpy())
 show(plots.codes.code_grid(codes.numpy(), codec.frame_rate, ranks=ranks))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The samples divided by 320, rounded up; and eight whole numbers in each column. That is far fewer than the samples.
+#
+# </details>
+#
 # Hover over the grid. Row 1 is the coarse sketch: it changes slowly, and in the pauses hardly at all. The lower rows
 # describe what is left over, and that looks like noise. A similar colour means a similar vector *within a row*; the
 # code numbers themselves mean nothing: 418 is not "more" than 417.
@@ -249,6 +280,12 @@ print("16-bit samples need", pcm, "bit/s:", round(pcm / (8 * 10 * 75)), "times a
 reveal("01.rate", 8 * 10 * 75 / pcm)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# A sixty-fourth. Eight codes of 10 bits, 75 times a second, against 24,000 samples of 16 bits.
+#
+# </details>
+#
 # ### Exercise 4 · The bit rate of any codec
 
 
@@ -321,6 +358,12 @@ measure = {f"{k} of 8 rows": differences[k - 1] for k in ROWS}
 ears("01.rows", waveform, versions, measure, 24_000)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Your ears decide. Where you only guess, about half of your answers are right, and the interval holds a half.
+#
+# </details>
+#
 # After the last round your ears stand over the curve's decibels, with an interval: twelve rounds say little, so run the
 # cell again tomorrow; the answers add up. Do your ears and the decibels put the versions in the same order?
 
@@ -338,6 +381,12 @@ held = codes[:, moment : moment + 1].repeat(1, 38)
 listen(codec.decode(held), codec.sample_rate, f"the column at {moment / codec.frame_rate:.2f} s")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# No: a steady sound with the colour of that moment. A bark needs a beginning and an end.
+#
+# </details>
+#
 # And all of them: click a code to hold it, click the waveform to play from there, drag for a stretch in a loop; arrow
 # keys go from code to code. *Predict first: will codes of one row that have a similar colour sound alike?*
 

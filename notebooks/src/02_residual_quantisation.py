@@ -48,6 +48,13 @@ print(f"one codebook: {2**80:.1e} vectors")
 print(f"eight codebooks: {8 * 1024} vectors, and still {1024**8:.1e} different sums")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Two to the power of 80, which is more than a million million million million. Eight codebooks hold 8192 vectors, and
+# have as many different sums.
+#
+# </details>
+#
 # ## 2 · Where entries come from
 #
 # Six measurements on a line, and a codebook of two entries that somebody put down carelessly at 0 and 5.
@@ -68,6 +75,13 @@ for v in (0, 1):
 print("entries move to", codebook.flatten().tolist())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The entry at 5: it is 2 away, the other one 3. The entries move to 1.5, the middle of 1 and 2, and to 8.25, that of
+# 9, 3, 11 and 10.
+#
+# </details>
+#
 # Once more. The 3 changes sides, because the entries have moved.
 
 # %%
@@ -217,6 +231,12 @@ print("one codebook of 16:", round(error(learned(16)), 3), "with 16 vectors stor
 print("two codebooks of 4:", round(error(two, 2), 3), "with 8 vectors stored")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The single one of 16: its entries may stand anywhere, the sums of two times four may not.
+#
+# </details>
+#
 # The second one stores half as much, and pays for it: its 16 sums are not free, they form the same pattern of 4 around
 # every one of 4 points. With 8 codebooks the saving is the difference between possible and impossible.
 #

@@ -18,7 +18,7 @@
 # 2. put clips of different lengths into one table, and keep track of what is real;
 # 3. compare three ways of using several codebook rows, and what each costs.
 #
-# **Time** about 36 minutes. **Needs** notebook 01; nothing from the network.
+# **Time** about 35 minutes. **Needs** notebook 01; nothing from the network.
 
 # %%
 import audioformer as af
@@ -42,6 +42,14 @@ from torch.testing import assert_close
 # %%
 print(special_ids(10))
 print("MASK of a codebook of 1024:", special_ids(1024).mask)
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# BOA is 11: the codes end at 9, and PAD is 10. MASK comes third after PAD: 1024 codes, PAD 1024, BOA 1025, EOA 1026,
+# MASK 1027.
+#
+# </details>
 
 # %%
 codes = [7, 9, 4]
@@ -94,6 +102,13 @@ print(tuple(batch.tokens.shape), "PADs:", batch.padding.sum().item())
 show(plots.tokens.strip(batch.tokens[:, 0], 10, ["A", "B", "C"]))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Six wide: the longest clip has four codes, and BOA and EOA stand around them. Five PADs: two behind the first clip,
+# three behind the last.
+#
+# </details>
+#
 # By hand, the same table:
 
 # %%
@@ -159,6 +174,12 @@ print("tokens", tuple(batch.tokens.shape), "frames of each clip", batch.lengths.
 show(plots.tokens.strip(batch.tokens[:, 0], codec.codebook_size, list(stretches)))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 152: the longest stretch, two seconds, has 150 codes, with BOA and EOA.
+#
+# </details>
+#
 # `unwrap` goes back. If nothing was lost on the way, the sound is the same.
 
 # %%
@@ -202,6 +223,12 @@ slider("How long must the three short clips be (s) until less than a quarter is 
 reveal("03.waste", draw_waste(0.5))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# About two thirds: each short clip fills an eighth of its line, the long one all of it.
+#
+# </details>
+#
 # In training the kit reads stretches of at most a few seconds, not whole recordings: one long clip cannot make the
 # table wide for all.
 
@@ -271,8 +298,12 @@ assert_close(after, before)
 print("the same vectors to", (after - before).abs().max().item())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
 # Nothing. A code's number is a name: 418 is not more than 417, and a model that is trained after the exchange learns
 # the same. What a code *means* is in its line of the table, and in its neighbours.
+#
+# </details>
 #
 # Which way of reading rows is *better* is another question. Separate rows cannot see each other: row 2 corrects a row
 # 1 it never reads. Summed rows see all at once, but a hidden code may be given away by the others of its frame.

@@ -56,6 +56,12 @@ scores = keys @ query / 2
 print("scores", scores.tolist())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 1, 0 and 1: the first and the third get the same weight.
+#
+# </details>
+#
 # **Softmax** turns scores into shares of 1: $e^{s_i} / \sum_j e^{s_j}$. With $e = 2.718$:
 
 # %%
@@ -71,6 +77,12 @@ print([round(w, 3) for w in weights.tolist()])
 print("the position takes", (weights @ values).item())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 20. The weights of 10 and 30 are alike, so the mixture is in the middle, whatever the weight of 20.
+#
+# </details>
+#
 # ## 2 · Everybody asks everybody
 #
 # Five positions, each with a query, a key and a value of width 4. First as slowly and plainly as possible.
@@ -167,6 +179,12 @@ assert_close(shuffled, naive[order])
 print("the same answers, shuffled")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Nothing but the order: each of them takes exactly what it took before.
+#
+# </details>
+#
 # Attention does not know order. A bark before the rain and a bark after it are the same to it: somebody has to tell it
 # where things stand.
 #
@@ -191,6 +209,12 @@ for m, n in ((2, 5), (0, 3), (1, 4)):
 assert_close(scores[2, 5], torch.tensor(3.0).cos())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# All pairs that are three apart: 0 and 3, 1 and 4.
+#
+# </details>
+#
 # Only the *distance* of two positions counts, never where they are. The library's way to the same arrows:
 
 # %%
@@ -210,6 +234,13 @@ rounds = 2 * torch.pi / rates
 print("full turn", round(2 * torch.pi, 1), "radians; radians a position", [round(r, 4) for r in rates.tolist()])
 print("once round after", [round(r) for r in rounds.tolist()], "positions")
 print("the slowest after", round(rounds[-1].item() / 75), "s")
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# After more than six thousand positions: nearly a minute and a half of codes.
+#
+# </details>
 
 # %%
 table = rotary_table(76, 8)
@@ -342,8 +373,19 @@ predict("04.near", near)
 place = torch.arange(tokens.shape[2])
 steps = (place[:, None] - place).abs().float()
 by_block = [(block[0, 0] * (steps <= 3)).sum(-1).mean().item() for block in attention]
-print("by block", [round(share, 2) for share in by_block], " evenly", round((steps <= 3).float().mean().item(), 2))
+evenly = (steps <= 3).float().mean().item()
+print("by block", [round(share, 2) for share in by_block], " evenly", round(evenly, 2))
 reveal("04.near", by_block[0])
+assert by_block[0] > 2 * evenly
+assert by_block[-1] < by_block[0], "the last block looks further"
+
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Much more than an even share: neighbouring codes say most about each other. Deeper blocks look further.
+#
+# </details>
 
 
 # %%
@@ -360,8 +402,8 @@ slider("Block.head: which heads look at neighbours, which far away, which at BOA
 # <details><summary>What we saw</summary>
 #
 # Some heads have a bright diagonal: they look at neighbours. Others have bright columns, the same few places for
-# everybody. The first two blocks put four to five times an even share of their weight on near places, the last two
-# about half of that. But the heads of one block differ more than the blocks do.
+# everybody. The first blocks put several times an even share of their weight on near places, the last ones less. But
+# look at the heads of one block: they differ, too.
 #
 # </details>
 

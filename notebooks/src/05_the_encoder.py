@@ -70,6 +70,12 @@ assert_close(F.layer_norm(vector, (3,)), by_hand, atol=1e-4, rtol=1e-4)
 assert_close(F.layer_norm(table[3], (3,)), by_hand, atol=1e-4, rtol=1e-4)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Of both the same: about (-1.22, 0, 1.22).
+#
+# </details>
+#
 # How *large* a vector was is gone, which way it pointed stays. (A trained LayerNorm then scales and shifts each feature
 # by numbers it has learnt; fresh ones are 1 and 0.)
 #
@@ -179,6 +185,12 @@ def counts(encoder):
 
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The feed-forward layer, twice as large: $8 D^2$ numbers against $4 D^2$, and a few more.
+#
+# </details>
+#
 # The slider builds each size without filling it with numbers, so that the largest costs no memory.
 
 
@@ -266,6 +278,12 @@ print(mean_pool(hidden, padding).tolist())
 assert_close(mean_pool(hidden, padding), torch.tensor([[2.0, 1.0], [3.0, 1.0]]))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# (2, 1) and (3, 1): the PAD is left out, so the first mean is that of two vectors.
+#
+# </details>
+#
 # ### Exercise 3 · The mean of what is real
 
 
@@ -306,6 +324,13 @@ for label, vector in zip(labels, vectors, strict=True):
     print(f"dog and {label:9} cosine {(vector @ vectors[0]).item():6.3f}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The first line is the dog with itself. Of the others the largest counts; look also how far the second is behind: a
+# few hundredths would say little.
+#
+# </details>
+#
 # Rank them by ear before you believe them: nobody has told this model yet what we would call similar.
 # Notebook 07 pulls vectors apart on purpose; labels come last.
 

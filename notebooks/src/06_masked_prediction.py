@@ -60,6 +60,13 @@ assert_close(masked[0, 0], by_hand)
 print("behind the masks:", batch.tokens[target_mask].tolist())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 9 and 4. The first follows from the pattern before and after it; the second is the last of a pair that could have
+# been anything.
+#
+# </details>
+#
 # AudioFormer's authors hide a quarter of the codes of each row, chosen at random, each on its own.
 #
 # ### Exercise 1 · How many are hidden?
@@ -126,6 +133,12 @@ assert_close(surprise, torch.tensor(4.0).log())
 print(round(surprise.item(), 4), "= log 4. For 1024 codes:", round(mlm_chance(1024), 3))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# log 4: each of the four codes has a quarter. With 1024 codes it is log 1024.
+#
+# </details>
+#
 # This is the number to beat. A loss without its chance level says nothing.
 #
 # ### Exercise 2 · The loss, at hidden positions only
@@ -332,6 +345,12 @@ for seed in range(12):
 print(f"the model is nearer for {nearer} of 12 choices of gaps, repeating for {12 - nearer}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The counts are above. Unless one of the two is ahead in nearly all of the twelve, they are level.
+#
+# </details>
+#
 # So the order above is luck, and gaps of a fifteenth of a second are too short to tell the two apart. Measure more than
 # once before you believe a demonstration, and be most careful where it shows what you hoped for.
 #
@@ -385,6 +404,12 @@ assert by_span[-1, 1] < 0.7 * by_span[0, 1], "and fewer codes of row 1 right"
 print("surprise", [round(nats, 2) for nats in by_span[:, 0].tolist()], "nats for gaps of", SPANS, "frames")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Worse: with each longer gap the surprise grows, and fewer codes of row 1 are right. The cell above checks both.
+#
+# </details>
+#
 # Does the trick keep up with the model in row 1? Then look at what each of them says: the trick names one code and
 # never how sure it is. Put that code at certainty, and a single mistake costs infinitely much; the model's surprise
 # stays below chance. That is why models are compared by their loss, and why a share of codes guessed flatters

@@ -18,7 +18,7 @@
 # 2. compute the contrastive loss (MPC) for one anchor in your head, then for a batch, and find its floor;
 # 3. train with it, and see what it does not know.
 #
-# **Time** about 44 minutes, of which the computer needs about one. **Needs** notebook 05; nothing from the network.
+# **Time** about 43 minutes, of which the computer needs about one. **Needs** notebook 05; nothing from the network.
 
 # %%
 import audioformer as af
@@ -62,6 +62,12 @@ flat = arrows.flatten(0, 1)
 show(plots.contrast.similarity(flat @ flat.T, 3, ["A", "B", "C"], "all"))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Two positives, A2 and A3, and six negatives. B3 and C3 are equally near, 70 degrees to either side.
+#
+# </details>
+#
 # This is how AudioFormer's authors draw it: a line for each anchor, framed the positives (same clip, another row),
 # empty the vector itself, everything else negatives. In their second way of fine-tuning (FT2, section 8), only row 1
 # learns; rows 2 and 3 come from **frozen** encoders, which never change. Their drawing shades the lines of rows 2 and
@@ -104,6 +110,12 @@ perfect = torch.eye(2)[:, None].expand(2, 3, 2)
 assert_close(multi_positive_contrastive_loss(perfect, temperature=1.0), torch.tensor(-math.log(share)))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# $e / (2e + 3)$, a little less than a third. Minus its logarithm is a little more than 1.
+#
+# </details>
+#
 # Perfect vectors, and a loss above 1? Two things are in the way. The first is the temperature: cosines differ by 1 at
 # most, which is little for a softmax. Divided by 0.05 (the authors' first setting), the same difference counts 20.
 
@@ -112,6 +124,12 @@ print("temperature 0.05:", round(multi_positive_contrastive_loss(perfect, temper
 
 # %% [markdown]
 # The second stays: 0.693. *Predict first: where have you seen this number?*
+#
+# <details><summary>What we saw</summary>
+#
+# It is log 2: the surprise of a coin (06), that is, of a choice between two that are equally good.
+#
+# </details>
 #
 # ## 3 · The floor
 #
@@ -147,6 +165,12 @@ for form in ("mean_log", "log_sum", "vs_negatives"):
     print(f"{form:13} loss {loss.item():.4f}  floor {floor:.4f}  chance for 16 clips {chance:.4f}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# `mean_log` alone. In `log_sum` the positives add up what they take, in `vs_negatives` they do not compete.
+#
+# </details>
+#
 # **Chance** is what vectors without any structure give: all candidates equal.
 #
 # ### Exercise 2 · Both levels, for `mean_log`
@@ -257,10 +281,14 @@ print("now at", {f"{clip}1": f"{angle:.0f}°" for clip, angle in zip("ABC", angl
 print("loss", round(losses[0], 2), "→", round(losses[-1], 2), " floor", round(mpc_floor(3), 2))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
 # Each anchor has turned towards its own frozen friends, but none stands between them: A1 stops short of A2 and A3, on
-# the side away from B3, which stands only 20 degrees behind A3 and pushes. The loss has fallen a little and is far from
-# its floor: the floor is for frozen rows that are perfect already. Pull and push at once: that is what the contrast
-# does, and a batch decides who pushes.
+# the side away from B3, which stands only 20 degrees behind A3 and pushes. The loss has fallen a little and is far
+# from its floor: the floor is for frozen rows that are perfect already. Pull and push at once: that is what the
+# contrast does, and a batch decides who pushes.
+#
+# </details>
 
 # %% [markdown]
 # ## 7 · Real clips
@@ -305,7 +333,11 @@ with torch.no_grad():
 print("loss", round(start.item(), 3), " chance", round(mpc_chance(8, 3), 3), " floor", round(mpc_floor(3), 3))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
 # Above chance is possible: whoever is wrong with conviction does worse than somebody who knows nothing.
+#
+# </details>
 
 # %%
 optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=2e-3)
@@ -374,6 +406,12 @@ listen(clips[other], title=clip_names[other])
 print(round(ft2_loss(torch.tensor(2.0), torch.tensor(1.0), alpha=0.8).item(), 4))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 1.8: four fifths of 2 and one fifth of 1.
+#
+# </details>
+#
 # In their table the contrast adds 0.3 to 0.5 points of mAP (mean average precision, 0 to 100: how well the clips of a
 # class stand at the top when all clips are sorted by their score for it): something, not much.
 # `audioformer finetune --method ft2` lets you measure it on your own sounds.

@@ -75,6 +75,13 @@ print([int((row > 0).sum()) for row in counts], "codes in use, by row")
 reveal("08.codes_in_use", (counts[0] > 0).mean())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# It stands above, beside your guess. Silence and steady sounds take the same few codes again and again, and a few
+# minutes of sound cannot use all 1024.
+#
+# </details>
+#
 # ## 2 · What can be known without looking?
 #
 # Somebody who only knows how *frequent* each code is already does better than chance.
@@ -171,6 +178,12 @@ with torch.no_grad():
 print("loss", round(first.item(), 3), " chance", round(math.log(1024), 3))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Close to chance, log 1024: fresh weights find all codes nearly equally likely.
+#
+# </details>
+#
 # And three steps, naively: no schedule, no bookkeeping, always on this one batch. It must fall.
 
 # %%
@@ -231,6 +244,12 @@ assert_close(resumed, uninterrupted)
 print("largest difference", (resumed - uninterrupted).abs().max().item(), "in", len(both), "steps")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# They are the same: `assert_close` has compared all of them, and the largest difference is printed.
+#
+# </details>
+#
 # Crops, masks and dropout of a step follow from (seed, step) alone. That is why a stopped run is not a lost run, and
 # why your numbers are those of your neighbour.
 
@@ -290,6 +309,13 @@ shipped = pretrain_preset("bundled")
 button(f"Run it for real ({shipped.train.n_steps} steps)", pretrain_for_real)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# It may well end below: so few clips can be learnt by heart. That is not a better model. Only sounds that neither of
+# the two has read could tell.
+#
+# </details>
+#
 # With sounds of your own, and to keep the model, in a terminal:
 #
 #     audioformer prepare SOUNDS --dataset folder -o codes

@@ -73,6 +73,13 @@ for clip in list(sounds)[:3]:
 # difference of ten points?*
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# In one case of five. Ten points of twenty test clips are two clips, which can be luck; section 7 counts how many
+# clips it takes.
+#
+# </details>
+#
 # ## 2 · The classic rival
 #
 # No network: means and deviations of a log-mel picture (notebook 01), and a **support vector machine**, which draws the
@@ -94,6 +101,12 @@ print({name: round(score, 3) for name, score in scores.items()})
 reveal("09.classic", classic)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The share is above. With twenty test clips it can only move in steps of five points.
+#
+# </details>
+#
 # Remember this number. A method that does not beat it has no excuse for its millions of multiplications.
 
 # %% [markdown]
@@ -110,6 +123,12 @@ fresh = cross_entropy(torch.zeros(1, 5), torch.tensor([2])).item()
 print(round(fresh, 4), "= log 5 =", round(math.log(5), 4))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# log 5: five classes, all equally likely.
+#
+# </details>
+#
 # ### Exercise 1 · Cross-entropy
 
 
@@ -183,6 +202,12 @@ found["FT1"] = fine_tune("ft1", pretrained)
 reveal("09.ours", found["FT1"]["accuracy"])
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Both shares stand side by side in section 7. One test clip is five points: a lead of one or two clips is no lead.
+#
+# </details>
+#
 # Only the linear layer may learn (a **probe**): how much is in the vectors already? *Predict first: more or less than
 # FT1 has just reached?*
 
@@ -190,6 +215,12 @@ reveal("09.ours", found["FT1"]["accuracy"])
 found["probe"] = fine_tune("probe", pretrained)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Usually less: the vectors of a model so small and so shortly trained say little, and here they may not change.
+#
+# </details>
+#
 # ## 6 · FT2: labels and contrast together
 #
 # The contrast (MPC) is that of notebook 07: the vector of row 1 shall lie near those of rows 2 and 3 of the same clip,
@@ -204,6 +235,12 @@ total = ft2_loss(torch.tensor(1.0), torch.tensor(2.0), usual.alpha).item()
 print("alpha", usual.alpha, " temperature", usual.temperature, " total", round(total, 4))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 1.2: four fifths of 1 and one fifth of 2.
+#
+# </details>
+#
 # ### Exercise 2 · The total loss
 
 
@@ -223,6 +260,12 @@ check("finetune.total", my_total)
 found["FT2"] = fine_tune("ft2", pretrained)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Not to its floor: there were few steps, and the frozen rows of a clip are not alike to begin with (07).
+#
+# </details>
+#
 # Two losses, two chance levels: compare each curve with its own. The contrast begins far *above* chance: vectors of one
 # encoder are more alike than the rows of one clip, and the temperature, 0.05, makes twenty times as much of every
 # difference.
@@ -301,8 +344,12 @@ before = found["from scratch"]["accuracy"]
 print(f"from scratch, seed {SEED}: {before:.2f}, seed {SEED + 1}: {again['accuracy']:.2f}")
 
 # %% [markdown]
-# Two runs of *one* method differ by luck, sometimes by nothing, sometimes by ten points: one pair does not tell which.
-# A difference between methods has to be larger than the spread of several seeds.
+# <details><summary>What we saw</summary>
+#
+# Two runs of *one* method differ by luck, sometimes by nothing, sometimes by ten points: one pair does not tell
+# which. A difference between methods has to be larger than the spread of several seeds.
+#
+# </details>
 #
 # If pre-training did not help here, do not blame it yet: it saw the very clips that the labels then explain, and no
 # others. It pays where there is much unlabelled sound and few labels (notebook 19 measures it). Which experiment would

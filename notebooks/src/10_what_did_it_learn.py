@@ -62,6 +62,12 @@ print("by position", by_hand, " mean", sum(by_hand) / 4)
 print("library", mean_distance(head).item())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Not at all; half a step; half a step; one and a half.
+#
+# </details>
+#
 # ### Exercise 1 · How far a head looks
 
 
@@ -85,6 +91,12 @@ check("learnt.distance", my_distance)
 print([round(mean_entropy(row[None]).exp().item(), 2) for row in head])
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Over 1, 2, 2 and 4: as many as it looks at, where the shares are even.
+#
+# </details>
+#
 # ## 2 · The heads of a trained model
 #
 # The bundled classifier `esc10` listens to a dog. It joins four frames to one position before its first block, so its
@@ -111,6 +123,12 @@ lines = {f"head {h + 1}": seconds[:, h].tolist() for h in range(maps.shape[1])}
 show(plots.layers.by_layer(lines, "Mean distance (s)", x="Layer", first=1))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# No. A line is a head: at one layer the lines lie apart.
+#
+# </details>
+#
 # What would a model without training do? Then it is not learning that you see, but the shape of the thing.
 
 # %%
@@ -120,6 +138,7 @@ untrained = mean_distance(attention_maps(fresh, codes)) / frame_rate
 for name, one in {"trained": seconds, "untrained": untrained}.items():
     spread = one.std(1).mean()
     print(f"{name:10} {one.mean(1).numpy().round(2)} s by layer; heads of a layer differ by {spread:.2f} s")
+assert seconds.std(1).mean() > 3 * untrained.std(1).mean(), "training has made the heads differ"
 
 # %%
 n_layers, n_heads = maps.shape[:2]
@@ -141,12 +160,12 @@ slider("Which heads look close by, which at a few places only, wherever they sta
 # %% [markdown]
 # <details><summary>What we saw</summary>
 #
-# The heads of this model differ by about a tenth of a second in how far they look; those of the untrained one not at
-# all. Some have bright columns: the barks, which everybody looks at.
+# The heads of the trained model differ in how far they look, those of the untrained one hardly. Some have bright
+# columns: places that everybody looks at.
 #
 # </details>
 #
-# Bright columns are places that everybody looks at. Is there something to hear? Compare with the waveform: it has the
+# Is there something to hear at the bright columns? Compare with the waveform: it has the
 # same seconds below it.
 
 # %%
@@ -169,6 +188,12 @@ print("one layer ", rollout(one_layer).tolist())
 print("two layers", rollout(one_layer.expand(2, 1, 2, 2)).tolist())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Half: output 1 keeps half of itself and takes the other half from input 0.
+#
+# </details>
+#
 # ### Exercise 2 · Rollout
 
 
@@ -270,6 +295,12 @@ SAME = "Nearest is of the same class"
 show(plots.predictions.top_labels(order, [purity[n] for n in order], chance=blind, what=SAME, of=""))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# More often than by chance, without a label. How much of that is spectrum alone, the bar of log-mel says.
+#
+# </details>
+#
 # If `log-mel` is close to the top, the classes can be told by their spectrum, and nothing deep was needed. And `esc10`
 # has an unfair lead: it has learnt the names of some of these ten. Without those classes:
 
@@ -361,6 +392,12 @@ for name, one in found.items():
     print(f"{name:14} {kept:.0%} of the true neighbours are neighbours on the map")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The shares are printed. By luck it would be five of all the others; and two numbers cannot keep what hundreds say.
+#
+# </details>
+#
 # A map is a summary with losses. Curved ones (UMAP, t-SNE) keep more neighbours and give up everything else: sizes of
 # islands and the distances between them then mean nothing, and they find islands even in noise.
 #

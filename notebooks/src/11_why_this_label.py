@@ -18,7 +18,7 @@
 # 2. share a label's score out among all codes with integrated gradients, first for two numbers, then for a clip;
 # 3. test such explanations: against the model, against a random order, and against what really happened.
 #
-# **Time** about 53 minutes, of which the computer needs about two. **Needs** notebooks 06, 09 and 10.
+# **Time** about 52 minutes, of which the computer needs about two. **Needs** notebooks 06, 09 and 10.
 
 # %%
 import audioformer as af
@@ -83,6 +83,12 @@ print("one bark ", np.round(falls(one_bark), 2))
 print("two barks", np.round(falls(two_barks), 2))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# One bark: 0.8 where it is, nothing elsewhere. Two: 0.1 at the louder one, nothing at the other.
+#
+# </details>
+#
 # With two barks hardly anything falls: each covers for the other. Occlusion has not lied, it has answered the question
 # that it was asked. Keep this toy in mind.
 #
@@ -145,6 +151,13 @@ show(plots.audio.waveform(dog.numpy(), 24_000))
 show(plots.importance.over_time({"occlusion": found.frames}, codec.frame_rate, "Fall of the probability"))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The points are printed. Where one bark can stand in for the other, neither fall is large; where the model leans on
+# one of them, that one is.
+#
+# </details>
+#
 # Look at the scale first. Are these falls large compared with the probability itself? Remember the toy: with two barks,
 # each covers for the other, so no single block is needed, although both barks together are. Below zero would mean:
 # without this block the model is *surer*.
@@ -180,6 +193,12 @@ show(plots.layers.by_layer(levels, "Fall (points)", x="Codebook (row)", first=1)
 assert found.rows[0] > max(0.5, *found.rows[1:]), "without row 1 the label is gone"
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Row 1, by far. The cell above checks it.
+#
+# </details>
+#
 # Row 1 is the sketch (01), and here nearly all of the evidence. That is one clip: with the bundled rooster, hiding row
 # 1 makes the model *surer*. One clip is a story, a mean over many is a measurement.
 #
@@ -209,8 +228,12 @@ for way in (0.0, 0.5, 1.0):
     print("at", way, "of the way the slope is", slope_of_product(start + way * (end - start)).tolist())
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
 # Halfway the slope is (0.5, 1.5), which is also its mean. Times the way, (3, 1): both get 1.5. Neither could do
 # anything without the other.
+#
+# </details>
 #
 # ### Exercise 2 · The integral
 # Cut the line into `n_steps` equal steps and take the slope in the middle of each.
@@ -276,6 +299,12 @@ print(f"shares add up to {library.codes.sum():.3f}; missing {library.missing:+.4
 assert last - first > 3, "the clip speaks for its label"
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# To the difference of the two log-odds, but for a little that is missing; with more steps it shrinks.
+#
+# </details>
+#
 # **Completeness**: nothing is lost on the way. It is a check of the integral, and of nothing else: any line from any
 # start adds up.
 
@@ -298,6 +327,12 @@ for one, other in (("occlusion", "gradients"), ("occlusion", "rollout"), ("gradi
     print(f"{one:10} {other:10} correlation {both:+.2f}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Those with the largest of the three numbers. But two maps that agree can be wrong in the same way.
+#
+# </details>
+#
 # They cannot all be right. So test them: hide what a map calls important, most important first. If it is right, the
 # probability drops at once (**deletion**). Show only that: it rises at once (**insertion**). And since hiding
 # *anything* hides something, do the same in random order.
@@ -375,6 +410,13 @@ reveal("11.evidence", alone)
 print(f"{name}: whole {whole[label]:.1%}, evidence alone {alone:.1%}, without it {rest:.1%}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Compare the last line: a good map keeps much of the probability in a quarter of the clip, and the rest without it
+# has lost it.
+#
+# </details>
+#
 # You hear silence where the model reads MASK. For it, silence would be a sound like any other; MASK says "I do not
 # know". Which of the two is "taking away"? That is a choice, and other choices give other maps.
 #
@@ -395,6 +437,12 @@ scaled = {model: one / one.abs().max() for model, one in both.items()}
 show(plots.importance.over_time(scaled, codec.frame_rate, "Share (of the largest)"))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# No. It has peaks too, and its shares add up as exactly.
+#
+# </details>
+#
 # It has peaks, and one could tell a story about each of them. If a map hardly changes when the training is thrown away,
 # it shows the sound, not what was learnt.
 
@@ -462,6 +510,12 @@ for way, games in results.items():
     print(f"{way:12} {told}  ({len(games)} events)")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The order is printed. Chance is the share of the frames in which the event sounds.
+#
+# </details>
+#
 # Before you believe the order: how many events are these, and how far would luck alone carry a map?
 
 # %%

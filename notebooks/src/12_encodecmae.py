@@ -18,7 +18,7 @@
 # 2. train EnCodecMAE, AudioFormer's neighbour, for some seconds, and hear what it guesses;
 # 3. lay the two side by side, and find out what makes one of them look better than it is.
 #
-# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebooks 06 and 08.
+# **Time** about 39 minutes, of which the computer needs about one. **Needs** notebooks 06 and 08.
 
 # %%
 import audioformer as af
@@ -88,6 +88,12 @@ bits_a_code = round(math.log2(codec.codebook_size))
 print(32 * latents.shape[0], "bits a frame in the latents,", bits_a_code * codes.shape[0], "in the codes")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The codes take 80 bits, about a twentieth of what the latents take.
+#
+# </details>
+#
 # ## 2 · Half of it, taken away
 #
 # The authors hide half of the frames, in gaps of 15. *Predict first: how long is such a gap, in seconds?*
@@ -97,6 +103,14 @@ n_frames = latents.shape[1]
 hidden = gap_mask(torch.tensor([n_frames]), generator=torch.Generator().manual_seed(SEED))[0]
 show(plots.frames.hidden_frames(latents, hidden, codec.frame_rate, what="Number in the latent"))
 print(f"{hidden.sum()} of {n_frames} frames hidden, in gaps of {15 / codec.frame_rate:.1f} s (some meet)")
+
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Fifteen of 75 frames a second: a fifth of a second.
+#
+# </details>
 
 
 # %%
@@ -159,6 +173,12 @@ print(f"{n_frames**2:,} pairs with all frames, {n_visible**2:,} with the visible
 print(f"that is {n_visible**2 / n_frames**2:.0%}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# A quarter: half of the lines and half of the columns of the table.
+#
+# </details>
+#
 # ## 3 · The loss
 #
 # Every frame is guessed, hidden or not. The loss is nine tenths of the mean over hidden frames and one tenth of that
@@ -171,6 +191,12 @@ print(f"that is {n_visible**2 / n_frames**2:.0%}")
 print(0.9 * 5 + 0.1 * 1)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 4.6: nine tenths of 5 and one tenth of 1.
+#
+# </details>
+#
 # ### Exercise 2 · Hidden and visible
 
 
@@ -232,6 +258,12 @@ print({name: round(done[-1].losses[name], 2) for name in ("masked", "visible")},
 print("after", len(done), "steps,", round(done[-1].seconds), "s")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Usually the visible ones: they are there to be read, and only have to be rounded. How far the two part is printed.
+#
+# </details>
+#
 # *Predict first: and on fold 5, sounds that it was not trained on? Which share of the hidden codes does it guess
 # right?*
 
@@ -248,8 +280,12 @@ print(f"hidden codes guessed: {measured['accuracy']:.1%}")
 reveal("12.right", measured["accuracy"])
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
 # On sounds it was not trained on, such a model may well be *worse* than chance: it is sure of codes that belong to
 # other clips. A few clips and some seconds show the machinery, no more.
+#
+# </details>
 
 # %% [markdown]
 # A larger one, of the size and recipe of the bundled `encodecmae-tiny`, takes half an hour or more. A button for those
@@ -291,8 +327,12 @@ print("hidden codes guessed, by row:", [f"{share:.1%}" for share in guessed.accu
 print(f"chance {1 / codec.codebook_size:.1%}")
 
 # %% [markdown]
-# Nothing right in a row? Either model is small and has never heard such a baby: the bundled one knows computed sounds
-# and spoken digits. A fifth of a second is missing at a time, and surprise falls long before the best guess is right.
+# <details><summary>What we saw</summary>
+#
+# Chance is one in 1024. Nothing right in a row? The model is small, a fifth of a second is missing at a time, and
+# surprise falls long before the best guess is right.
+#
+# </details>
 #
 # *Predict first: with gaps of a fifth of a second filled by guesses, will you still know what it is?*
 
@@ -302,6 +342,13 @@ for name in ("original", "with gaps", "guessed"):
     listen(sounded[name], codec.sample_rate, name)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Probably: half of the sound is untouched, and a siren goes on through a gap. That says more about the sound than
+# about the guesses; listen to the gaps.
+#
+# </details>
+#
 # "Original" went through as many rows of the codec as the model guesses: compare with that, not with the recording.
 
 # %% [markdown]

@@ -67,6 +67,12 @@ print("moments (clips, frames, numbers)", tuple(embeddings.shape), " times", tup
 print([round(t, 2) for t in times_ms[0, :4].tolist()], "ms")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The middle of the frame: half of a seventy-fifth of a second, 6.67 ms.
+#
+# </details>
+#
 # ### Exercise 1 · The times
 # A frame's time is its middle. Wrong by half a frame, and every event is found 7 ms late: small enough to be
 # overlooked, large enough to lose points.
@@ -183,6 +189,13 @@ for name in names:
     print(f"{name:22} {sizes}   linear {linear['ours']:.2f}  knn {knn['ours']:.2f}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The picture has the order for these computed sounds. If what learnt nothing is near the top, do not be surprised:
+# these classes differ in their spectrum.
+#
+# </details>
+#
 # Things to look at before you quote a number from this table: How far apart are two probes on the same features? How
 # many numbers does each model give a clip? How many has it learnt, and from how much sound?
 #
@@ -198,6 +211,12 @@ for name in sorted(linear, key=linear.get, reverse=True):
     print(f"{name:22} {linear[name]:.3f}   {low:.2f} to {high:.2f}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Some twenty points from end to end, and most of the ranking lies inside.
+#
+# </details>
+#
 # The intervals are for one model alone. Two models on the *same* clips can be told apart better: only clips that one
 # gets right and the other wrong say anything. And with the ranking of several models comes another trap: the best of
 # many is the luckiest of many, too.
@@ -219,13 +238,18 @@ print(real["command"])
 show(plots.probes.probes(real["rows"]))
 
 # %% [markdown]
-# Statistics that nobody learnt stay ahead of every frozen model here, most clearly where the speaker is new. Codes, all
-# eight rows of them, are as good as the latents behind them to a linear layer; one row alone is not, and the mlp reads
-# a little more from the latents on digits and scenes. The small transformer adds a little
-# to its codes on recordings and words, and nothing on scenes. `pretrained-rows` is shaped as its authors shape it, an
-# encoder of its own for each row: read one behind another by a linear layer, three rows are the best that was learned
-# here on ESC-10, with three times the numbers a clip and three times the training; other learners read no more from
-# them. The small EnCodecMAE, which was trained for less than an hour, reads worse than the latents that it was given.
+# <details><summary>What we saw</summary>
+#
+# Statistics that nobody learnt stay ahead of every frozen model here, most clearly where the speaker is new. Codes,
+# all eight rows of them, are as good as the latents behind them to a linear layer; one row alone is not, and the mlp
+# reads a little more from the latents on digits and scenes. The small transformer adds a little to its codes on
+# recordings and words, and nothing on scenes. `pretrained-rows` is shaped as its authors shape it, an encoder of its
+# own for each row: read one behind another by a linear layer, three rows are the best that was learned here on
+# ESC-10, with three times the numbers a clip and three times the training; other learners read no more from them. The
+# small EnCodecMAE, which was trained for less than an hour, reads worse than the latents that it was given.
+#
+# </details>
+#
 # *Two doubts: both have heard these speakers, unlabelled, before any was held out. And is this a verdict on the
 # methods, or on an hour of training?* Their authors trained for days, on thousands of hours of sound.
 

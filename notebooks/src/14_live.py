@@ -65,6 +65,12 @@ print("the whole: (rows, frames)", tuple(whole.shape), " the chunks:", tuple(nai
 print("hops in a chunk", CHUNK / codec.hop_length)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Hardly any: there are more frames than in the whole, so each stands at a wrong place.
+#
+# </details>
+#
 # A frame is made every 320 samples, a **hop**; a chunk of a tenth of a second is 7.5 hops. A partial frame counts as a
 # whole one, so each chunk gives 8: there are too many frames, each later than the last, and that alone is fatal. With
 # chunks of whole frames it does not happen:
@@ -107,7 +113,13 @@ assert_close(torch.cat(pieces, -1), whole)
 print("look-ahead:", f"{1000 * codec.look_ahead_s:.1f} ms")
 
 # %% [markdown]
-# None, whatever the chunks. It costs the **look-ahead**: so much sound must have come after a frame before its codes
+# <details><summary>What we saw</summary>
+#
+# None, whatever the chunks are: the cell above compares all of them.
+#
+# </details>
+#
+# It costs the **look-ahead**: so much sound must have come after a frame before its codes
 # are sure.
 #
 # ### Exercise 1 · How many frames are sure?
@@ -261,6 +273,12 @@ check("live.lateness", my_lateness)
 # %% [markdown]
 # *Predict first: after a minute of this, how late is the label?*
 #
+# <details><summary>What we saw</summary>
+#
+# More than half a minute: each of the 120 chunks adds three tenths of a second.
+#
+# </details>
+#
 # The other way: all sound goes into the codes, but the model looks only at the newest window when it is free. Here are
 # the chunks that such a model answers:
 
@@ -316,6 +334,13 @@ for what, values in times.items():
 show(plots.layers.by_layer(times, "Time (ms)", x="Chunk of 0.5 s (number)", first=1))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Yours are printed. On most machines both together take a small part of half a second; if not, labels are given less
+# often.
+#
+# </details>
+#
 # The first one often takes longest (memory is fetched, plans are made). What counts for a user is not the middle but
 # the slow end: people remember the one time it hung. That is why the app shows the 95th percentile.
 

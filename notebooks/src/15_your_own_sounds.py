@@ -128,6 +128,12 @@ for clip in (sounds[0], sounds[-1]):
     print(f"{clip.id}: {original.sample_rate} Hz → {heard.sample_rate} Hz, one channel")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# No: both arrive at 24 kHz with one channel.
+#
+# </details>
+#
 # Every sound is brought to one rate and one channel, so that does not matter. What does: whatever is different between
 # two *classes* besides the sound (a loud room, a cut-off beginning, a file format) is what will be learnt first. Among
 # the stand-ins all the WAVs are from the first day; luckily that goes for every class.
@@ -203,6 +209,12 @@ print(window_starts(100, 40), " and if the clip has 30 frames:", window_starts(3
 
 # %% [markdown]
 #
+# <details><summary>What we saw</summary>
+#
+# At 0, 20, 40 and 60: half overlapping, the last one flush with the end. Thirty frames fit into one window.
+#
+# </details>
+#
 # ### Exercise 1 · Windows
 # The first at 0, the last flush with the end, the others evenly between them: as few as leave no two more than half a
 # window apart.
@@ -235,6 +247,12 @@ classic = accuracy(svm, dataset_features(second_day), truth)
 print(f"classic: {classic:.2f}, measured on {len(truth)} recordings")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The share is above. One recording more or less is a step of it, and there are few: do not read more into it.
+#
+# </details>
+#
 # ## 5 · Two other starts
 #
 # **From a pre-trained model**: `pretrained` has read 28 hours of recordings and no names. Everything in it may
@@ -259,11 +277,18 @@ card = {"title": "My sounds", "limits": f"Learnt from {len(learn)} variants of a
 task = FineTuning(recipe, pretrained, learn, corpus.label_names, False, corpus.codec, card=card)
 
 # %% [markdown]
-# *Predict first: the loss on the sounds that it learns from, at the end? And what does that say about other sounds?*
+# *And the loss on the sounds that it learns from, at the end? What does that say about other sounds?*
 
 # %%
 done = watch(train(task, schedule, f"{run}/fine-tuned"), ["mlc"], {"chance": task.chance["mlc"]})
 print(len(done), "steps in", round(done[-1].seconds), "s")
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Far below chance: it has read these few sounds many times. About other sounds that says nothing.
+#
+# </details>
 
 # %%
 head = quick("probe", len(learn), crop_s=2.0, seed=SEED)
@@ -283,6 +308,12 @@ show(plots.predictions.top_labels(list(starts), list(starts.values()), chance=1 
 reveal("15.mine", starts["fine-tuned"])
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Turn the bars into recordings before you name a winner.
+#
+# </details>
+#
 # Which is ahead, and by how many recordings? Often by one or two, which is nothing. Then other things decide: the
 # classic method needs no network, `esc10`'s vectors seconds, fine-tuning can still learn from more recordings.
 #
@@ -374,6 +405,13 @@ def my_balanced(labels, given, n_classes):
 check("own.balanced", my_balanced)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Forty of forty-five are right, nearly nine tenths, and one class is never named. The mean over the classes is a
+# half, and says so.
+#
+# </details>
+#
 # ### How much of it should learn?
 #
 # Above, every number of the model was free to change for a handful of sounds. Between that and the linear layer alone
@@ -392,6 +430,12 @@ for way in ways["rows"]:
     print(f"{way['case']:8} {way['trainable']:>9,} numbers, right {way['ours']:.2f} ± {way['fold_std']:.2f} over folds")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The way in which all numbers learn, with the longest bar and by far the most numbers.
+#
+# </details>
+#
 # Letting everything learn is ahead; the four that leave most of the model as it is differ by less than the folds do.
 # The price is another: the linear layer alone, a two-thousandth of the numbers, comes within seven points, and whoever
 # learns less needs less memory and forgets less. *Doubt: few steps, one seed, three folds, and rates chosen on a
@@ -408,6 +452,13 @@ siren = mine.classify(sample("siren"), top_k=len(KINDS))
 listen(trimmed("siren"), title="siren")
 show(plots.predictions.top_labels(siren.labels, siren.probabilities, chance=1 / len(KINDS)))
 
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# It names one of its own kinds: it has no other words. How sure it is, the bars say.
+#
+# </details>
 
 # %%
 STRANGERS = [sample(label) for label in ("siren", "piano", "laughter", "helicopter", "flute", "frog")]

@@ -87,6 +87,12 @@ show(plots.layers.parameters(gigabytes, what="gigabytes", of="kept as", whole=Fa
 reveal("16.codes", gigabytes["four rows"] / gigabytes["16-bit sound"])
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# More than nine hundred gigabytes; four rows of codes are an eightieth of that.
+#
+# </details>
+#
 # Codes fit on a laptop's disk; the sound hardly. That is the practical side of "audio as language": the codec runs
 # once.
 #
@@ -110,6 +116,12 @@ def my_shard(n_clips, n_shards, index):
 check("scale.shard", my_shard)
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# 0 to 2, 3 to 5, and 6 to 9: the last one gets what is over.
+#
+# </details>
+#
 # Now for real: the bundled samples in 4 shards for two processes, which take turns: the first does shards 1 and 3. It
 # is killed after shard 1.
 
@@ -139,6 +151,12 @@ except af.AudioformerError as refusal:
     print(str(refusal).replace(work.name, "..."))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# It refuses: it says what is missing, and what to do.
+#
+# </details>
+#
 # Two processes of the operating system, as two machines with one disk would do it. The same command goes on where the
 # killed one stopped:
 
@@ -204,6 +222,12 @@ print("codes to guess in each part", weights.tolist())
 print(f"largest gradient {whole.abs().max():.0e}, largest difference {(together - whole).abs().max():.0e}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The same, but for rounding: sums are formed in another order.
+#
+# </details>
+#
 # The parts weigh by how many codes they had to guess; with parts of unlike length a plain mean would be off. Crops and
 # masks belong to the *place in the batch*, not to the process, so it does not matter how many there are.
 #
@@ -249,6 +273,14 @@ for name, count in n_parameters.items():
     print(f"{name:6} {count / 1e6:6.1f} million parameters: {days:8,.0f} days, {days / 365:5.1f} years here")
 
 
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Years, for the paper's size on one such machine.
+#
+# </details>
+
+
 # %%
 def draw_machines(n):
     """Days for one row of the paper's size, with so many times this machine."""
@@ -289,6 +321,12 @@ library = average_precision(targets.numpy()[:, None], scores.numpy()[:, None])[0
 print("by hand", round(by_hand, 4), " library", round(float(library), 4))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Five sixths: at clip 1 one of one is right, at clip 3 two of three.
+#
+# </details>
+#
 # ### Exercise 3 · Average precision of one class
 
 
@@ -342,6 +380,13 @@ listen(dog, title="the recording")
 THEIRS = {"AudioSet-20K": {"FT1": 44.6, "FT2": 45.1}, "FSD50K": {"FT1": 61.5, "FT2": 62.0}}
 for data, scores in THEIRS.items():
     print(f"{data:13} FT2 - FT1 = {scores['FT2'] - scores['FT1']:+.1f} points")
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# Half a point on both, with one run each.
+#
+# </details>
 
 # %%
 FROM_AUDIOSET = 65.6  # FT1 on FSD50K, started from the model that was fine-tuned on AudioSet-2M
@@ -430,5 +475,7 @@ quiz("scale.claim", answer_3)
 # - At the paper's size a laptop needs years. What a laptop can do is to test ideas.
 # - A number is as good as the way it was chosen. Ask for that first, also of us.
 #
-# That was the last one. [The beginning](index.ipynb) has the paths; your own sounds are in
-# [15](15_your_own_sounds.ipynb).
+# **To read.** AudioFormer (arXiv 2308.07221): the claims of sections 5 and 6; scaling laws (arXiv 2001.08361): what
+# more of everything brings; EAT (arXiv 2401.03497): a rival that counts hours. Open: who runs it again?
+#
+# Next, [17](17_sound_and_sight.ipynb): another teacher than hidden codes. [The beginning](index.ipynb) has the paths.

@@ -80,6 +80,13 @@ for name, one in (("these four", scores), ("all alike", torch.zeros(4, 4))):
     print(f"{name}: loss {loss.item():.3f}, chance {math.log(4):.3f}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# For A: its own picture is 20 degrees off, and d, which is wrong, only 60. With the others the wrong ones are further
+# behind.
+#
+# </details>
+#
 # ## 2 · Ten words that are tones
 #
 # A made-up language: the word for the digit $d$ is a tone, the higher the larger $d$. And 8 x 8 pixels of handwriting,
@@ -146,6 +153,12 @@ levels = {"chance": math.log(32), "ten digits known": math.log(32 / 10)}
 show(plots.training.losses({"pairs": losses, "shuffled": shuffled_losses}, levels))
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# No. It comes down towards the line of *ten digits known*, where the shuffled pairs never get to.
+#
+# </details>
+#
 # It cannot: with ten digits, about three of the 32 pictures show the same digit, and the loss calls two of them wrong.
 # They are **false negatives**. And shuffled pairs stay at chance: there is nothing to be learnt from them. Now words
 # never heard, with pictures by people never seen:
@@ -230,6 +243,14 @@ show(plots.sight.film(scene.frames, scene.maps[0], every=3))
 # %%
 listen(scene.sounds[1], RATE, title=scene.scene.things[1].kind)
 show(plots.sight.film(scene.frames, scene.maps[1], every=3))
+
+
+# %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# It goes to another place, though the picture is the same: what has changed is the sound alone.
+#
+# </details>
 
 
 # %%

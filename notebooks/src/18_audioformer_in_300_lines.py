@@ -276,6 +276,13 @@ print(f"first {first_loss:.2f}, last twenty {last_loss:.2f}, chance {math.log(V)
 assert last_loss < math.log(V) - 0.5, "it must know something: if not, which stage would you look at first?"
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# The first loss is near chance: nothing is known yet. At the end it lies clearly below (the cell checks it) and far
+# above zero.
+#
+# </details>
+#
 # ## 6 · Names
 #
 # ### Exercise 6 · One vector for a clip
@@ -408,6 +415,9 @@ quiz("small.claim", answer_3)
 # - Six functions and three small classes: nothing else is in the method.
 # - Each stage had its check before the next one stood on it; the model ran on your pieces.
 # - A number beside chance, a rival, other seeds and an interval is a result. Alone it is a story.
+#
+# **To read.** AudioFormer (arXiv 2308.07221): what you have just written, at full size; BERT (arXiv 1810.04805),
+# RoFormer (arXiv 2104.09864) and SoundStream (arXiv 2107.03312): its parts. Open: which line could be left out?
 #
 # Next: your own sounds from the first recording to the model card, marked by a rubric:
 # [the second capstone](handouts/capstone.md).

@@ -170,6 +170,13 @@ print("three rows summed against row 1, points by seed:", [round(float(gain), 1)
 print(f"mean {by_seed.mean():.1f}; the first seed alone would have said {by_seed[0]:.1f}")
 
 # %% [markdown]
+# <details><summary>What we saw</summary>
+#
+# By about as much as the gain itself: the first seed alone would have reported twice the mean. By speaker, the slider
+# below shows it.
+#
+# </details>
+#
 # ### Exercise 2 · A gain for each speaker
 
 

@@ -20,10 +20,10 @@
 #
 # | you have | take | minutes at the keyboard |
 # |---|---|---|
-# | **two hours** (a taster; [00] at home) | [01] · [03] · [06] | 126 |
-# | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 325 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 856 |
-# | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 203 |
+# | **two hours** (a taster; [00] at home) | [01] · [03] · [06] | 125 |
+# | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 324 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 852 |
+# | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 201 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
 #
@@ -72,19 +72,19 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # | | **Sound becomes language** | | |
 # | [01] | How does a sound become a few hundred whole numbers? | 45 | Python, a little linear algebra |
 # | [02] | How do eight small tables replace one impossible one? | 43 | 01 |
-# | [03] | How do codes become something a transformer can read? | 36 | 01 |
+# | [03] | How do codes become something a transformer can read? | 35 | 01 |
 # | | **The reader** | | |
 # | [04] | How does a position find out about the others? | 43 | 03 |
 # | [05] | What happens to a vector on its way through the encoder? | 36 | 04 |
 # | | **Learning** | | |
 # | [06] | What does a model learn by guessing what is hidden? | 45 | 03, 05 |
-# | [07] | Can a clip's own rows teach a model what belongs together? | 44 | 05 |
+# | [07] | Can a clip's own rows teach a model what belongs together? | 43 | 05 |
 # | [08] | What does pre-training look like while it happens? | 29 | 06 |
 # | [09] | How does a model learn our names for sounds, and is it any good? | 38 | 07, 08 |
 # | | **Doubting** | | |
 # | [10] | What did the model learn, and how would you know? | 43 | 05, 09 |
-# | [11] | Why this label, and is the explanation true? | 53 | 06, 09, 10 |
-# | [12] | What if sound goes in, and codes only come out? | 40 | 06, 08 |
+# | [11] | Why this label, and is the explanation true? | 52 | 06, 09, 10 |
+# | [12] | What if sound goes in, and codes only come out? | 39 | 06, 08 |
 # | [13] | Which features are better, and would you bet on it? | 41 | 09, 10 |
 # | | **Doing** | | |
 # | [14] | Can a model listen while the sound is still coming in? | 40 | 01, 09 |
