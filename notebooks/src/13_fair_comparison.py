@@ -18,7 +18,7 @@
 # 2. lay one ruler along all of them: same clips, same folds, same simple learner;
 # 3. break the ruler on purpose, in two ways, and see how good everybody looks.
 #
-# **Time** about 41 minutes, of which the computer needs about one. **Needs** notebooks 09 and 10.
+# **Time** about 40 minutes, of which the computer needs about one. **Needs** notebooks 09 and 10.
 
 # %%
 import audioformer as af

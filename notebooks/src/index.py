@@ -22,7 +22,7 @@
 # |---|---|---|
 # | **two hours** (a taster; [00] at home) | [01] · [03] · [06] | 125 |
 # | **a day** (a workshop) | [00] · [01] · [03] · [04] · [06] · [09] · [10] · [15] | 324 |
-# | **evenings** (self-study) | all, in order, one a night, with all exercises | 852 |
+# | **evenings** (self-study) | all, in order, one a night, with all exercises | 851 |
 # | **no time, only the method** | [03] · [06] · [07] · [09] · [16] | 201 |
 #
 # First time here? Run the cell below (Shift + Enter). You should see a picture and hear a dog.
@@ -85,7 +85,7 @@ print(af.load("esc10").classify(dog).labels[0], "says the bundled classifier")
 # | [10] | What did the model learn, and how would you know? | 43 | 05, 09 |
 # | [11] | Why this label, and is the explanation true? | 52 | 06, 09, 10 |
 # | [12] | What if sound goes in, and codes only come out? | 39 | 06, 08 |
-# | [13] | Which features are better, and would you bet on it? | 41 | 09, 10 |
+# | [13] | Which features are better, and would you bet on it? | 40 | 09, 10 |
 # | | **Doing** | | |
 # | [14] | Can a model listen while the sound is still coming in? | 40 | 01, 09 |
 # | [15] | Can it learn my sounds? | 48 | 09 |
