@@ -453,7 +453,7 @@ show(plots.importance.over_time(scaled, codec.frame_rate, "Share (of the largest
 # event sounds?
 
 # %%
-write_scenes(f"{work.name}/scenes", budget(12, 3), seed=SEED, duration_s=10.0, max_events=2)
+write_scenes(f"{work.name}/scenes", budget(12, 2), seed=SEED, duration_s=10.0, max_events=2)
 scenes = open_dataset("esc50", f"{work.name}/scenes")
 listener = af.load("scenes")
 one = scenes[0]
@@ -483,9 +483,10 @@ check("why.precision", my_precision)
 # %%
 def all_maps(codes, label):
     """Four maps of one label: three of this notebook, and the model's own score for every frame."""
+    few = budget(8, 2)  # points of the line: enough for where a map peaks
     return {
-        "occlusion": occlusion(listener, codes, label, 2 * BLOCK).frames,
-        "gradients": integrated_gradients(listener, codes, label, budget(6, 3)).frames,
+        "occlusion": occlusion(listener, codes, label, 2 * BLOCK, rows=False).frames,
+        "gradients": integrated_gradients(listener, codes, label, few, few).frames,
         "rollout": rollout_frames(listener, codes),
         "frame score": torch.as_tensor(listener.frame_probabilities(codes)[:, label]),
     }
@@ -495,12 +496,13 @@ def all_maps(codes, label):
 # *Predict first: put the four in order. Where is chance?*
 
 # %%
-results = {}
+results, drawn = {}, {}
 for clip in scenes:
     read = listener.codes(clip.load(24_000, mono=True))
-    for event in {event for event, *_ in clip.events}:
+    for event in sorted({event for event, *_ in clip.events}):
         truth = sounding(clip.events, event, read.shape[1], listener.codec.frame_rate)
-        for way, importance in all_maps(read, listener.label_names.index(event)).items():
+        drawn[clip.id, event] = all_maps(read, listener.label_names.index(event))
+        for way, importance in drawn[clip.id, event].items():
             results.setdefault(way, []).append(held_against(importance, truth))
 
 # %%
@@ -531,12 +533,11 @@ print(f"19 times out of 20, a map that knows nothing hits {low:.0%} to {high:.0%
 # tell these apart.
 
 # %%
-example = listener.codes(one.load(24_000, mono=True))
 event = one.events[0][0]
-drawn = {way: m / m.abs().max() for way, m in all_maps(example, listener.label_names.index(event)).items()}
+scaled = {way: importance / importance.abs().max() for way, importance in drawn[one.id, event].items()}
 times = [known for known in one.events if known[0] == event]
 rate = listener.codec.frame_rate
-show(plots.importance.over_time(drawn, rate, "Importance (of the largest)", events=times))
+show(plots.importance.over_time(scaled, rate, "Importance (of the largest)", events=times))
 
 # %%
 work.cleanup()

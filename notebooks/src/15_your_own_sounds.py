@@ -300,7 +300,8 @@ print(len(list(train(frozen, frozen.config.train, f"{run}/esc10's vectors"))), "
 # %%
 def share_right(folder):
     """Of the second day's recordings, the share that a checkpoint names rightly."""
-    return np.mean([af.load(folder).classify(clip.path).labels[0] == clip.labels[0] for clip in second_day])
+    model = af.load(folder)
+    return np.mean([model.classify(clip.path).labels[0] == clip.labels[0] for clip in second_day])
 
 
 starts = {name: share_right(f"{run}/{name}") for name in ("fine-tuned", "esc10's vectors")} | {"classic": classic}

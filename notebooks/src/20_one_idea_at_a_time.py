@@ -111,7 +111,7 @@ print("gains", [round(float(gain), 2) for gain in gains], f"mean {gains.mean():.
 # </details>
 #
 # So the interval is put around the *gains*: their mean, and $t$ deviations over the root of $n$ to each side. With few
-# pairs $t$ is larger than the usual 1.96, because the deviation itself is uncertain: Student's $t$.
+# pairs $t$ is larger than the usual two, because the deviation itself is uncertain: Student's $t$.
 #
 # ### Exercise 1 · A gain with its interval
 
