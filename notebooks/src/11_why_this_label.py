@@ -158,9 +158,9 @@ show(plots.importance.over_time({"occlusion": found.frames}, codec.frame_rate, "
 #
 # </details>
 #
-# Look at the scale first. Are these falls large compared with the probability itself? Remember the toy: with two barks,
-# each covers for the other, so no single block is needed, although both barks together are. Below zero would mean:
-# without this block the model is *surer*.
+# Look at the scale first. Are these falls large compared with the probability itself? Remember the toy: where each bark
+# covers for the other, no single block is needed, although both barks together are. Is this model like the toy, or does
+# it want both? Below zero would mean: without this block the model is *surer*.
 #
 # *Predict first: longer stretches, larger falls. From which length on?*
 
@@ -180,8 +180,8 @@ slider("How much must be hidden before the label is in danger?", [0.2, 0.5, 1.0,
 # %% [markdown]
 # <details><summary>What we saw</summary>
 #
-# Compare stretches that cover one bark with those that cover both: as in the toy of section 1, each bark stands in for
-# the other, so the fall comes with the stretch that hides the two.
+# Compare stretches that cover one bark with those that cover both. If the fall of the two together is more than the
+# sum of the single falls, each bark has stood in for the other, as in the toy of section 1.
 #
 # </details>
 #
@@ -373,8 +373,8 @@ print(f"random     {gains.mean():+.2f} (from {gains.min():+.2f} to {gains.max():
 # </details>
 #
 # A map that is not clearly above the best random order explains nothing here, however convincing it looks. Occlusion
-# has been led astray by the second bark, as in the toy: neither bark is needed while the other is there. Rollout knows
-# no label at all. Does it do well all the same? Then ask what a map would score that simply points at loud places:
+# can be led astray by a second bark, as in the toy: was it here? Rollout knows no label at all. Does it do well all the
+# same? Then ask what a map would score that simply points at loud places:
 
 # %%
 energy = dog.square().split(codec.hop_length)  # one piece a frame
