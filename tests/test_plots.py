@@ -202,6 +202,11 @@ def test_top_labels_are_text_and_name_the_chance_level():
     assert (other.layout.xaxis.title.text, other.layout.yaxis.title.text) == ("Accuracy (0 to 1)", "Method")
 
 
+def test_the_word_chance_stands_above_the_bars_where_it_can_be_read():
+    (word,) = plots.predictions.top_labels(["dog", "rain"], [0.6, 0.4], chance=0.1).layout.annotations
+    assert (word.y, word.yref, word.yanchor) == (1, "y domain", "bottom")
+
+
 def test_frame_scores_average_neighbours_of_a_long_clip():
     scores = np.stack([np.arange(10) / 10, np.full(10, 0.2)], 1)
     figure = plots.predictions.frame_scores(scores, 10.0, ["up", "flat"], top_k=1, max_points=5)

@@ -72,7 +72,7 @@ def top_labels(
         height=110 + 34 * len(names),
     )
     if chance:
-        figure.add_vline(x=chance, annotation_text=f"chance {chance:.0%}", annotation_position="bottom right")
+        figure.add_vline(x=chance, annotation_text=f"chance {chance:.0%}", annotation_position="top")
     figure.update_yaxes(autorange="reversed", type="category", automargin=True)
     return figure.update_xaxes(range=[0, 1])
 
