@@ -61,7 +61,8 @@ def answer(
     best, share = words(labels[0]), f"{probabilities[0]:.0%}"
     if quiet := quiet_answer(level_db):
         said, remark = ("silent", "") if quiet == "silence" else ("quiet", f"{best} {share}"), quietness(level_db)
-        return Answer(said[0], quiet, said[1], f"{remark[0].upper()}{remark[1:]}.")
+        end = "" if remark.endswith("?") else "."
+        return Answer(said[0], quiet, said[1], f"{remark[0].upper()}{remark[1:]}{end}")
     if best == NONE:
         return Answer("unsure", NONE, share, "It was taught other sounds, too, and takes this for one of them.")
     likely = [words(name) for name, p in zip(labels, probabilities, strict=True) if p >= sure]

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, writing
-from audioformer.reading.sound import CANCELLED, MOST_MIXED, check_rate, read_sound
+from audioformer.reading.arrays import as_samples, to_mono
+from audioformer.reading.sound import check_rate, read_sound
 
 LOW_RATE_HZ, HIGH_RATE_HZ = 8_000, 48_000  # below and above, what that means for the models is said
 MAX_DURATION_S = 2 * 3600.0
@@ -52,8 +53,9 @@ class Waveform:
 
     @property
     def level_db(self) -> float:
-        """Root mean square of all samples, dB of full scale; -100 at least."""
-        return max(FLOOR_DB, float(10 * self.samples.square().mean().clamp_min(1e-12).log10()))
+        """Root mean square around each channel's mean, which nobody hears; dB of full scale, -100 at least."""
+        heard = self.samples - self.samples.mean(-1, keepdim=True)
+        return max(FLOOR_DB, float(10 * heard.square().mean().clamp_min(1e-12).log10()))
 
 
 def load_audio(
@@ -104,7 +106,7 @@ def quiet_answer(level_db: float) -> str:
 def quietness(level_db: float) -> str:
     """What is to be said about a sound that is too quiet to be named, "" for any other; level_db: of full scale."""
     if level_db <= FLOOR_DB:
-        return "silence: all its samples are 0, and no label means anything; is the right microphone chosen?"
+        return "silence: nothing in it is above -100 dB of full scale, no label means anything; is the microphone on?"
     if level_db < QUIET_DB:
         return f"very quiet ({level_db:.0f} dB of full scale): its label means little; record closer or louder"
     return ""
@@ -171,46 +173,13 @@ def to_batch(waveform, sample_rate: int | None, target_hz: int, channels: int = 
     """
     if isinstance(waveform, Waveform):
         waveform, sample_rate = waveform.samples, waveform.sample_rate
-    samples = torch.as_tensor(waveform)
     if sample_rate is None:
         raise AudioformerError("sample_rate is missing; give it in Hz, e.g. encode(samples, 44100)")
-    if samples.is_complex() or not 1 <= samples.dim() <= 3:
-        raise AudioformerError(
-            f"waveform has shape {tuple(samples.shape)}; expected (N,), (C, N) or (B, C, N) real samples"
-        )
-    if not samples.is_floating_point():
-        samples = _from_integers(samples)
-    samples = samples.to(torch.float32)
-    samples = samples.reshape(*(1,) * (3 - samples.dim()), *samples.shape)
+    samples = as_samples(waveform)
     check_waveform(samples, sample_rate)
     if samples.shape[1] != channels:
         samples = to_mono(samples).expand(-1, channels, -1)
     return resample(samples, sample_rate, target_hz)
-
-
-def to_mono(samples: Tensor) -> Tensor:
-    """The mean of the channels; (..., C, N) to (..., 1, N).
-
-    Of two that cancel out, the second is turned over; of more than eight, the array of microphones, the first is taken.
-    """
-    if samples.shape[-2] > MOST_MIXED:
-        return samples[..., :1, :]
-    mean = samples.mean(-2, keepdim=True)
-    if samples.shape[-2] == 2:
-        power = samples.square().mean((-2, -1), keepdim=True)
-        cancelled = (mean.square().mean(-1, keepdim=True) < CANCELLED * power).expand_as(mean)
-        if cancelled.any():
-            return torch.where(cancelled, (samples[..., :1, :] - samples[..., 1:, :]) / 2, mean)
-    return mean
-
-
-def _from_integers(samples: Tensor) -> Tensor:
-    """Integer PCM of any width to float in [-1, 1)."""
-    if samples.dtype == torch.bool:
-        raise AudioformerError("waveform holds True/False; expected samples as int16 or float")
-    if samples.dtype == torch.uint8:
-        return (samples.to(torch.float32) - 128) / 128
-    return samples.to(torch.float32) / -float(torch.iinfo(samples.dtype).min)
 
 
 def save_audio(path: str | os.PathLike, samples: Tensor, sample_rate: int) -> None:

@@ -43,10 +43,37 @@ def with_chunk(wav: bytes, name: bytes, body: bytes, pad: bool = True) -> bytes:
     return wav[:at] + chunk + wav[at:]
 
 
+def with_data_in_two(wav: bytes) -> bytes:
+    """A WAV whose sound stands in two chunks, with a comment between them."""
+    at = wav.index(b"data")
+    sound = wav[at + 8 :]
+    middle = len(sound) // 4 * 2
+    first, second = (b"data" + struct.pack("<I", len(part)) + part for part in (sound[:middle], sound[middle:]))
+    content = wav[8:at] + first + b"LIST" + struct.pack("<I", 4) + b"INFO" + second
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def with_ds64(rf64: bytes, size: int) -> bytes:
+    """An RF64 whose header says another size of the sound."""
+    return patched(rf64, rf64.index(b"ds64") + 16, struct.pack("<Q", size))
+
+
+def with_count(flac: bytes, n: int) -> bytes:
+    """A FLAC whose header counts other samples."""
+    value = int.from_bytes(flac[18:26], "big") >> 36 << 36 | n
+    return patched(flac, 18, value.to_bytes(8, "big"))
+
+
+def with_two_tracks(first: bytes, second: bytes) -> bytes:
+    """Two Ogg files of equal length page by page in one, as a film with two languages."""
+    others = [patched(page, 14, b"next") for page in pages(second)]
+    both = zip(pages(first), (patched(page, 22, ogg_checksum(page)) for page in others), strict=True)
+    return b"".join(page for pair in both for page in pair)
+
+
 def without_length(flac: bytes) -> bytes:
     """A FLAC written into a pipe: its header does not say how long it is."""
-    value = int.from_bytes(flac[18:26], "big") & ~((1 << 36) - 1)
-    return patched(flac, 18, value.to_bytes(8, "big"))
+    return with_count(flac, 0)
 
 
 def without_counting_frame(mp3: bytes) -> bytes:

@@ -19,12 +19,14 @@ def browser(chromium_path, tmp_path_factory):
         yield engine
 
 
-# what a page has asked for, its stream and its contexts
+# what a page has asked for, its stream and its contexts; browsers name no microphone before one was allowed
 NOTICE = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
         async function (wish) {
             (window.asked ??= []).push(JSON.stringify(wish));
             return (window.stream = await ask.call(this, wish));
         };
+        const list = MediaDevices.prototype.enumerateDevices; MediaDevices.prototype.enumerateDevices =
+        async function () { return window.stream ? list.call(this) : []; };
         window.AudioContext = class extends AudioContext {
             constructor(...all) { super(...all); (window.contexts ??= []).push(this); }
         }; })()"""
@@ -135,12 +137,14 @@ def test_a_microphone_that_the_system_pauses_goes_on_afterwards(listening):
         """async () => {
             const said = [], place = document.querySelector('.af-live .af-status > [role=status]');
             new MutationObserver(() => said.push(place.textContent)).observe(place, { childList: true });
-            const context = contexts.findLast((one) => one.state === 'running');
+            window.context = contexts.findLast((one) => one.state === 'running');
             await context.suspend();
-            while (context.state !== 'running') await new Promise((done) => setTimeout(done, 20));
+            for (let n = 0; n < 500 && context.state !== 'running'; n++)
+                await new Promise((done) => setTimeout(done, 20));
             return said;
         }"""
     )
+    assert listening.page.evaluate("context.state") == "running"
     assert any("No sound comes from the microphone" in one for one in said)
     answers(listening, 2)
     assert status(listening) == ""
@@ -297,7 +301,6 @@ RECORDERS = {  # room: (button that records, where it says something)
     "Listen": (".af-record-own", ".af-own-sound .af-card-said"),
     "Teach": (".af-pupil .af-record >> nth=0", ".af-pupil .af-card-said >> nth=0"),
 }
-# browsers name no microphone before one was allowed
 KEPT_STREAM = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevices.prototype.getUserMedia =
     async function (wish) { return (window.stream = await ask.call(this, wish)); };
     const list = MediaDevices.prototype.enumerateDevices; MediaDevices.prototype.enumerateDevices =

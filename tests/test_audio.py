@@ -243,6 +243,33 @@ def test_to_batch_scales_integers(kind):
     assert batch.flatten().tolist() == pytest.approx([-1.0, 0.0, 1.0], abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale"), [("int64", 2**15), ("int64", 2**23), ("int32", 2**15), ("int32", 2**31), (">i2", 2**15)]
+)
+def test_the_width_of_integers_is_told_by_their_kind_or_the_largest(kind, scale):
+    sine = 0.5 * np.sin(np.arange(1000) / 9)
+    found = to_batch((sine * scale).astype(kind), 24_000, 24_000)
+    np.testing.assert_allclose(found[0, 0].numpy(), sine, atol=2 / 2**15)
+    assert torch.equal(to_batch((sine * scale).astype(kind)[::-1], 24_000, 24_000), found.flip(-1))
+
+
+def test_24_bits_in_the_upper_bytes_of_32_stay_as_quiet_as_they_are():
+    quiet = (np.sin(np.arange(1000)) * 100).astype(np.int32) * 256
+    assert float(to_batch(quiet, 24_000, 24_000).abs().max()) < 2**-16
+
+
+@pytest.mark.parametrize("shape", [(48_000, 2), (100, 1)])
+def test_samples_with_channels_last_are_refused(shape):
+    with pytest.raises(AudioformerError, match=rf"{shape[0]} channels of {shape[1]} samples; samples come last.*\.T"):
+        to_batch(np.zeros(shape), 48_000, 24_000)
+
+
+@pytest.mark.parametrize("given", [np.array([0.1, None]), np.zeros(9, np.uint16), np.array(["a"])])
+def test_what_holds_no_samples_is_refused(given):
+    with pytest.raises(AudioformerError, match="give samples as int16 or float|expected samples as int16 or float"):
+        to_batch(given, 48_000, 24_000)
+
+
 def test_to_batch_resamples_and_knows_a_waveforms_rate():
     wav = Waveform(torch.from_numpy(tone(4410, 44100).T.copy()), 44100)
     assert to_batch(wav, None, 24000).shape == (1, 1, 2400)

@@ -494,6 +494,53 @@ def test_folders_called_train_and_test_are_splits(tmp_path):
     }
 
 
+def test_what_lies_beside_folders_of_splits_is_no_class(tmp_path):
+    for name in ("train/dog/a.wav", "train/cat/b.wav", "test/dog/c.wav", "noise/d.wav"):
+        sound(tmp_path / name)
+    data = open_dataset("folder", tmp_path)
+    assert [clip.split for clip in data] == ["test", "train", "train"]
+    assert data.label_names == ("cat", "dog")
+    assert data.notes == ("1 sound file is left out, for no list and no folder gives a class, e.g. noise/d.wav",)
+
+
+def test_folders_called_fold_are_folds(tmp_path):
+    for name in ("fold1/dog/a.wav", "fold1/cat/b.wav", "Fold_2/dog/c.wav"):
+        sound(tmp_path / name)
+    data = open_dataset("folder", tmp_path)
+    assert {clip.id: (clip.labels, clip.fold) for clip in data} == {
+        "fold1/dog/a.wav": (("dog",), 1),
+        "fold1/cat/b.wav": (("cat",), 1),
+        "Fold_2/dog/c.wav": (("dog",), 2),
+    }
+
+
+def test_links_are_followed_once_and_never_upwards(tmp_path):
+    sound(tmp_path / "elsewhere" / "a.wav")
+    for name in ("set/dog/b.wav", "set/cat/c.wav"):
+        sound(tmp_path / name)
+    os.symlink(tmp_path / "elsewhere", tmp_path / "set" / "dog" / "more")
+    os.symlink(tmp_path / "set", tmp_path / "set" / "cat" / "up")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "set" / "bird")
+    data = open_dataset("folder", tmp_path / "set")
+    assert [clip.id for clip in data] == ["bird/a.wav", "cat/c.wav", "dog/b.wav", "dog/more/a.wav"]
+
+
+def test_one_class_in_two_spellings_is_one_or_named(tmp_path):
+    """Accents composed and decomposed, as Linux and Macs write them; a space at the end; capital letters."""
+    forms = [unicodedata.normalize(form, "café") for form in ("NFC", "NFD")]
+    for name in (*forms, "dog", "dog ", "Cat", "cat"):
+        sound(tmp_path / name / "a.wav")
+    data = open_dataset("folder", tmp_path)
+    assert data.label_names == ("Cat", "caf\u00e9", "cat", "dog")
+    assert len(data) == 6
+    assert data.notes == ("the classes 'Cat' and 'cat' differ in capitals only: spell them alike if they are one",)
+    rows = [[".\\dog\\a.wav", forms[0]], ["cat/a.wav", forms[1]], ["dog /a.wav", "x"]]
+    table(tmp_path / "a.csv", rows, ["filename", "label"])
+    data = open_dataset("folder", tmp_path)
+    assert data.label_names == ("caf\u00e9", "x")
+    assert by_id(data)[".\\dog\\a.wav"].path == tmp_path / "dog" / "a.wav"
+
+
 def test_a_class_may_be_called_test(tmp_path):
     sound(tmp_path / "test" / "a.wav")
     sound(tmp_path / "rest" / "b.wav")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 import struct
 from functools import cache
@@ -15,6 +17,7 @@ from sounds import coded, patched, tone, with_chunk, with_data_size
 
 from audioformer.audio import Waveform, load_audio, to_batch
 from audioformer.errors import AudioformerError
+from audioformer.reading.frames import last_sample
 
 N = 48_000  # samples of the tone, one second
 TELEPHONE = {"GSM610": 8320, "G721_32": 8040, "NMS_ADPCM_16": 8000, "NMS_ADPCM_24": 8000, "NMS_ADPCM_32": 8000}
@@ -40,6 +43,13 @@ def aiff(**counts: int) -> bytes:
     return content
 
 
+def aiff_shifted() -> bytes:
+    """With ten bytes before its sound, as programs leave that lay it on blocks of the disk."""
+    content = aiff(comm=N, ssnd=0)
+    at = content.index(b"SSND") + 8
+    return content[:at] + struct.pack(">II", 10, 0) + bytes(10) + content[at + 8 :]
+
+
 WHOLE = {  # name: (file, samples that must come, what must be said or "")
     "wav, size of the sound too small": (lambda: with_data_size(wav(), 1000), N, "counts 500 of the samples; all"),
     "wav, all sizes too small": (lambda: with_data_size(wav(), 1000, 1036), N, "counts 500 of the samples; all"),
@@ -63,7 +73,23 @@ WHOLE = {  # name: (file, samples that must come, what must be said or "")
     "wav, ID3 before it": (lambda: b"ID3\3\0\0\0\0\0\x0a" + bytes(10) + wav(), N, ""),
     "wav, two joined": (lambda: wav() + wav(), 2 * N, ""),
     "wav, highest byte first": (lambda: coded(endian="BIG"), N, ""),
+    "wav, its sound in two chunks": (lambda: sounds.with_data_in_two(wav()), N, ""),
+    "wav, its size of a sample wrong": (lambda: patched(wav(), 32, b"\1\0"), N, ""),
     "rf64": (lambda: coded(form="RF64"), N, ""),
+    "rf64, called BW64": (lambda: b"BW64" + coded(form="RF64")[4:], N, ""),
+    "rf64, sizes 0: the recorder died": (lambda: sounds.with_ds64(coded(form="RF64"), 0), N, "there is no sound; all"),
+    "rf64, size too small": (lambda: sounds.with_ds64(coded(form="RF64"), 1000), N, "counts 500 of the samples; all"),
+    "rf64, size of terabytes": (lambda: sounds.with_ds64(coded(form="RF64"), 10**12), N, "too many for its size; all"),
+    "flac, count too small": (
+        lambda: sounds.with_count(coded(form="FLAC"), 500),
+        N,
+        "counts 500 of 48000 samples; all",
+    ),
+    "flac, two joined, count too small": (
+        lambda: coded(form="FLAC") + sounds.with_count(coded(form="FLAC"), 500),
+        2 * N,
+        "counts 500 of 48000 samples; all",
+    ),
     "flac, length unknown": (lambda: sounds.without_length(coded(form="FLAC")), N, ""),
     "flac, two joined": (lambda: coded(form="FLAC") * 2, 2 * N, ""),
     "ogg, two joined": (lambda: coded(form="OGG") * 2, 2 * N, ""),
@@ -77,6 +103,7 @@ WHOLE = {  # name: (file, samples that must come, what must be said or "")
     "mp3, all frames alike and not counted": (lambda: sounds.without_counting_frame(music_constant()), 301_824, ""),
     "mp3, frames of all sizes and not counted": (lambda: sounds.without_counting_frame(music()), 301_295, ""),
     "aiff, counts 0: the recorder died": (lambda: aiff(comm=0, ssnd=0), N, "counts 0 of the samples; all"),
+    "aiff, counts 0, its sound shifted": (aiff_shifted, N, "counts 0 of the samples; all"),
     "aiff, size of the sound too small": (lambda: aiff(comm=N, ssnd=1008), N, "counts 500 of the samples; all"),
     "au, size too small": (lambda: patched(coded(form="AU"), 8, struct.pack(">I", 1000)), N, "1000 of 96000 bytes"),
     "au, size unknown": (lambda: patched(coded(form="AU"), 8, b"\xff" * 4), N, ""),
@@ -129,6 +156,42 @@ def test_joined_sounds_are_heard_one_after_the_other(tmp_path):
         np.testing.assert_allclose(found.samples[0].numpy(), np.concatenate([first, second])[:, 0], atol=0.05)
         middle = load_audio(path, start_s=0.75, duration_s=0.5).samples
         np.testing.assert_allclose(middle[0].numpy(), found.samples[0, 36_000:60_000].numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("n", [1, 4096, 5000, 200_000])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "PCM_S8"])
+def test_the_last_frame_of_a_flac_says_how_long_it_is(channels, n, subtype):
+    noise = 0.1 * np.random.default_rng(n).standard_normal((n, channels))
+    for samples in (noise, 0 * noise):
+        content = coded(samples.astype(np.float32), 44_100, "FLAC", subtype)
+        assert last_sample(content, 0, len(content)) == n
+    assert last_sample(content, 0, 60) == 0
+
+
+def test_of_an_rf64_that_was_cut_what_is_missing_is_counted(tmp_path):
+    """Its header promises more than 4 GiB, and only that header does: a size beyond 4 GiB is not an unknown one."""
+    path = file_of(tmp_path, sounds.with_ds64(coded(tone(N, 8000), 8000, "RF64"), 2**32 + 1000) + bytes(1 << 20))
+    there = load_audio(path, max_s=1e6, duration_s=1e4)
+    assert re.search(r"samples .* are missing: the file was cut short", there.notes[0])
+
+
+def test_a_second_sound_track_is_named(tmp_path):
+    both = sounds.with_two_tracks(coded(form="OGG"), coded(tone(hz=880.0), form="OGG"))
+    found = load_audio(file_of(tmp_path, both))
+    assert found.samples.shape == (1, N)
+    assert found.notes == ("it holds 2 sound tracks; only the first was read: export the others as files of their own",)
+    found = load_audio(phone(tmp_path / "a.mkv", "matroska", "libopus", n_tracks=2))
+    assert found.notes == ("it holds 2 sound tracks; only the first was read: export the others as files of their own",)
+
+
+def test_of_joined_mp3s_of_two_kinds_the_other_is_named_and_nothing_else_is_said(tmp_path):
+    noise = 0.1 * np.random.default_rng(0).standard_normal((100_000, 2)).astype(np.float32)
+    found = load_audio(file_of(tmp_path, music_constant() + coded(noise, 44_100, "MP3")))
+    assert len(found.notes) == 1
+    assert "part 2 of 2 that were joined in it is left out: it has 2 channels" in found.notes[0]
+    found = load_audio(file_of(tmp_path, music_constant() + coded(noise[:, 0], 48_000, "MP3")))
+    assert re.search("no MP3 like the rest, so sound may be missing.* cut it in two where another", found.notes[-1])
 
 
 def test_a_joined_sound_of_another_kind_is_named(tmp_path):
@@ -328,6 +391,7 @@ def test_a_macs_hidden_neighbour_does_no_harm(tmp_path):
     assert load_audio(path).samples.shape == (1, 300_000)
 
 
+NOISE = np.random.default_rng(0).uniform(-0.3, 0.3, (5 * N, 1)).astype(np.float32)
 REFUSED = {
     "pointer.wav": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
@@ -344,6 +408,21 @@ REFUSED = {
     "cover.mp3": (b"\x89PNG\r\n\x1a\n" + bytes(50), "is a picture"),
     "begin.wav": (coded()[:30], "is a WAV that is damaged, or ends before its sound begins"),
     "begin.ogg": (coded(form="OGG")[:100], "is an Ogg file that is damaged, or ends before its sound begins"),
+    "begin4.wav": (b"RIFX", "not a readable sound file"),
+    "text.wav": (wav().decode("utf-8", "replace").encode(), "as if it were text, so its sound is lost.*binary mode"),
+    "telephone.wav": (
+        coded(tone(8000, 8000), 8000).decode("utf-8", "replace").encode(),  # its header holds no byte beyond 127
+        "as if it were text",
+    ),
+    "lines.wav": (coded(NOISE).replace(b"\n", b"\r\n"), "as if it were text"),
+    "lines.mp3": (coded(NOISE, form="MP3").replace(b"\n", b"\r\n"), "as if it were text"),
+    "base64.wav": (base64.b64encode(wav()), "is a sound written as text .base64.; decode it"),
+    "address.wav": (b"data:audio/wav;base64," + base64.b64encode(wav()), "written as text .base64.; decode what"),
+    "memo.dss": (b"\2dss" + bytes(range(200)), "a dictation machine's recording .*maker's program"),
+    "neighbour.wav": (b"\0\5\x16\7" + bytes(60), 'what a Mac writes beside a file .*without "._"'),
+    "project.aup3": (b"SQLite format 3\0" + bytes(99), "perhaps a project of Audacity; export the sound"),
+    "array.wav": (b"\x93NUMPY\1\0v\0{}" + bytes(99), "is numbers of NumPy; give them as an array"),
+    "line.ulaw": (bytes(range(1, 200)), "no header that says its rate"),
     "slow.wav": (
         patched(coded(), 24, struct.pack("<I", 1)),
         "sample_rate=1 must be a whole number of Hz in 1000-1000000",
@@ -370,21 +449,45 @@ PHONES = {  # ending: (format of PyAV, codec, what it is called)
 }
 
 
-def phone(path: Path, form: str, codec: str, n: int = N) -> Path:
-    """A phone's recording of a tone."""
+def phone(path: Path, form: str, codec: str, n: int = N, n_tracks: int = 1) -> Path:
+    """A phone's recording of a tone, on one track or on several."""
     av = pytest.importorskip("av", reason="needs PyAV: pip install 'audioformer[phones]'")
     with av.open(str(path), "w", format=form) as file:
-        stream = file.add_stream(codec, rate=48_000, layout="mono")
-        stream.bit_rate = 64_000
-        samples = av.AudioFrame.from_ndarray(tone(n).T.copy(), format="fltp", layout="mono")
-        samples.sample_rate = 48_000
-        resampler = av.AudioResampler(
-            format=stream.format, layout="mono", rate=48_000, frame_size=stream.frame_size or 1024
-        )
-        for frame in [*resampler.resample(samples), *resampler.resample(None)]:
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
+        for stream in [file.add_stream(codec, rate=48_000, layout="mono") for _ in range(n_tracks)]:
+            stream.bit_rate = 64_000
+            samples = av.AudioFrame.from_ndarray(tone(n).T.copy(), format="fltp", layout="mono")
+            samples.sample_rate = 48_000
+            resampler = av.AudioResampler(
+                format=stream.format, layout="mono", rate=48_000, frame_size=stream.frame_size or 1024
+            )
+            for frame in [*resampler.resample(samples), *resampler.resample(None)]:
+                file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
     return path
+
+
+OTHERS = {"ac3": ("ac3", "ac3"), "flv": ("flv", "aac"), "mpg": ("mpeg", "mp2"), "ts": ("mpegts", "aac")}
+
+
+@pytest.mark.parametrize("ending", OTHERS)
+def test_broadcasts_and_films_are_decoded(tmp_path, ending):
+    found = load_audio(phone(tmp_path / f"a.{ending}", *OTHERS[ending]))
+    assert abs(found.samples.shape[1] - N) < 2500
+
+
+def test_a_phones_recording_with_something_before_it_is_decoded(tmp_path):
+    """An ID3 tag, as in pieces of a radio stream; a free stretch, as cameras leave it."""
+    content = phone(tmp_path / "a.aac", "adts", "aac").read_bytes()
+    found = load_audio(file_of(tmp_path, b"ID3\4\0\0\0\0\0\x0a" + bytes(10) + content))
+    assert abs(found.samples.shape[1] - N) < 2500
+    content = phone(tmp_path / "a.m4a", "ipod", "aac").read_bytes()
+    at = content.index(b"stco") + 8
+    n = struct.unpack(">I", content[at : at + 4])[0]
+    places = struct.unpack(f">{n}I", content[at + 4 : at + 4 + 4 * n])
+    content = patched(content, at + 4, struct.pack(f">{n}I", *(place + 8 for place in places)))
+    for name in (b"free", b"wide", b"skip"):
+        found = load_audio(file_of(tmp_path, struct.pack(">I", 8) + name + content))
+        assert abs(found.samples.shape[1] - N) < 2500
 
 
 @pytest.mark.parametrize("ending", PHONES)
@@ -433,6 +536,41 @@ def test_opposite_channels_do_not_become_silence(tmp_path, level):
     batch = to_batch(load_audio(path), None, N)
     np.testing.assert_allclose(batch[0].numpy(), found.samples.numpy(), atol=1e-6)
     assert load_audio(path).notes == ()
+
+
+@pytest.mark.parametrize("signs", [(1, -1, 1, -1), (0.5, -1, 0.5), (0.25, -0.5, 0.25, 0, 0, 0)])
+def test_of_several_channels_that_cancel_out_the_loudest_is_heard(tmp_path, signs):
+    """As balanced lines on a recorder of four tracks."""
+    channels = np.concatenate([sign * tone() for sign in signs], 1)
+    loudest = max(range(len(signs)), key=lambda number: abs(signs[number]))
+    soundfile.write(tmp_path / "a.wav", channels, N, subtype="FLOAT")
+    found = load_audio(tmp_path / "a.wav", mono=True)
+    np.testing.assert_array_equal(found.samples[0].numpy(), channels[:, loudest])
+    assert found.notes == ("its channels cancel out in their mean; only the loudest one is heard",)
+    np.testing.assert_array_equal(to_batch(load_audio(tmp_path / "a.wav"), None, N)[0].numpy(), found.samples.numpy())
+
+
+def test_a_level_off_zero_is_no_sound(tmp_path):
+    """A constant is silence, and a quiet sound beside one is quiet."""
+    for sound, level_db in ((np.full((N, 1), 0.25), -100), (0.25 + 0.001 * tone(), -69)):
+        soundfile.write(tmp_path / "a.wav", sound, N, subtype="FLOAT")
+        assert load_audio(tmp_path / "a.wav").level_db == pytest.approx(level_db, abs=0.1)
+
+
+def test_bytes_stored_as_floats_are_scaled(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.round(128 + 127 * tone()), N, subtype="FLOAT")
+    found = load_audio(tmp_path / "a.wav")
+    np.testing.assert_allclose(found.samples[0].numpy(), tone()[:, 0], atol=0.01)
+    assert found.notes == ("its numbers are 8-bit ones stored as floats; scaled to +-1",)
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.wav")
+        with pytest.raises(AudioformerError, match="is a pipe or a device, not a file; save the sound in a file"):
+            load_audio(tmp_path / "pipe.wav")
+    with pytest.raises(AudioformerError, match="is an address, not a file name; download the sound first"):
+        load_audio("https://example.org/a.wav")
 
 
 def test_ordinary_stereo_is_averaged_as_ever(tmp_path):

@@ -76,7 +76,7 @@ def add(lesson: Lesson, clip: Clip, codec: Codec, piece_s: float = 0.0, take: st
     """
     rate = clip.sample_rate
     pieces, said = _cut(clip.samples, rate, piece_s)
-    loud = [piece for piece in pieces if np.abs(piece).max(initial=0.0) > 0]
+    loud = [piece for piece in pieces if np.ptp(piece) > 0]  # else it is 0, or stands still
     if not loud:
         raise AudioformerError(f"{clip.name}: is silent; is the right microphone chosen?")
     if len(lesson.examples) + len(loud) > MOST_EXAMPLES:

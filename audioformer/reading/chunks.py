@@ -9,11 +9,11 @@ import re
 import struct
 from dataclasses import replace
 
-from audioformer.reading.frames import mp3
+from audioformer.reading.frames import last_sample, mp3
 from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part
 
 MOST_CHUNKS, MOST_PADDING = 10_000, 1 << 16  # of one file; bytes of zeros at its end
-RIFFS = (b"RIFF", b"RIFX", b"RF64")
+RIFFS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 AFTER_SOUND = tuple(
     name.encode().ljust(4)
     for name in (
@@ -37,7 +37,8 @@ class Riff:
                 break
             if name == b"data":
                 if size == UNKNOWN and b"ds64" in self.chunks:
-                    size = struct.unpack("<Q", self.chunks[b"ds64"][8:16])[0] or UNKNOWN
+                    size = int.from_bytes(self.chunks[b"ds64"][8:16], "little")
+                    size = UNKNOWN if size >> 63 else size
                 self.data = (at + 8, size)
                 break
             self.chunks.setdefault(name, bytes(data[at + 8 : at + 8 + min(size, 1 << 16)]))
@@ -49,7 +50,7 @@ class Riff:
                 at += not skip
 
     def _size(self, at: int) -> int:
-        return struct.unpack(self.order + "I", self.bytes[at : at + 4])[0]
+        return int.from_bytes(self.bytes[at : at + 4], "big" if self.order == ">" else "little")
 
     @property
     def holds_mp3(self) -> bool:
@@ -60,10 +61,10 @@ class Riff:
     def per_block(self) -> tuple[int, int]:
         """(bytes, samples a channel) of one block of sound; (0, 0) where they cannot be told from outside."""
         form = self.chunks.get(b"fmt ", b"").ljust(40, b"\0")
-        tag, _, _, _, align, _, _, samples = struct.unpack(self.order + "HHIIHHHH", form[:20])
+        tag, channels, _, _, align, bits, _, samples = struct.unpack(self.order + "HHIIHHHH", form[:20])
         tag = struct.unpack(self.order + "H", form[24:26])[0] if tag == 0xFFFE else tag
         if tag in (1, 3, 6, 7):
-            return align, 1
+            return max(align, channels * -(-bits // 8)), 1
         return (align, samples) if tag in (2, 17, 49) else (0, 0)
 
     def sound(self) -> tuple[int, int, int | None, str]:
@@ -75,7 +76,7 @@ class Riff:
         def count(n_bytes: int) -> int | None:
             return n_bytes // align * samples if align else None
 
-        if size in (0, UNKNOWN) or (size > there and size >= UNKNOWN - 4096):
+        if size == 0 or (size > there and UNKNOWN - 4096 <= size <= UNKNOWN):
             stop = self._before_trailer(start)
             note = "" if size or not there else "its header says that there is no sound; all that is there was read"
             return start, stop, count(stop - start), note
@@ -115,6 +116,18 @@ class Riff:
                 )
         return False
 
+    def go_on(self, at: int) -> bool:
+        """Whether a further chunk of sound stands among those from `at` on; it takes the place of the one before."""
+        for _ in range(MOST_CHUNKS):
+            name, size = bytes(self.bytes[at : at + 4]), self._size(at + 4)
+            if name == b"data" and size and at + 8 < len(self.bytes):
+                self.data = (at + 8, size)
+                return True
+            if name not in AFTER_SOUND:
+                return False
+            at += 8 + size + size % 2
+        return False
+
     def _before_trailer(self, start: int) -> int:
         """End of the sound where its size is not known: before chunks that reach to the very end of the file."""
         first = max(start, len(self.bytes) - (1 << 20))
@@ -144,9 +157,8 @@ class Riff:
 
 def wav(data, at: int) -> Inspection:
     """RIFF, RIFX and RF64, one or several joined."""
-    parts, notes, promised, plain = [], [], 0, at == 0
+    parts, notes, promised, plain, wave = [], [], 0, at == 0, Riff(data, at)
     while True:
-        wave = Riff(data, at)
         if b"fmt " not in wave.chunks or wave.data is None:
             return Inspection()
         start, stop, count, note = wave.sound()
@@ -158,11 +170,13 @@ def wav(data, at: int) -> Inspection:
             return Inspection(share=(stop - start) / size, cause=CUT_SHORT)
         promised = None if count is None or promised is None else promised + count
         wrapped = stop - start >= UNKNOWN and b"ds64" not in wave.chunks
-        plain = plain and not (note or wave.unpadded or wrapped)
+        plain = plain and not (note or wave.unpadded or wrapped or bytes(data[:4]) == b"BW64")
         notes += [note] if note else []
         parts.append(Part(start, stop, wave.header(stop - start)))
         at = next((place for place in (stop, stop + 1) if data[place : place + 4] in RIFFS), 0)
-        if not at or data[at + 8 : at + 12] != b"WAVE":
+        if at and data[at + 8 : at + 12] == b"WAVE":
+            wave = Riff(data, at)
+        elif not wave.go_on(stop + size % 2):
             return Inspection(() if plain else tuple(parts), promised, notes=tuple(notes), cause=CUT_SHORT)
         plain = False
 
@@ -191,18 +205,19 @@ def aiff(data, at: int) -> Inspection:
         if data[comm + 18 : comm + 22].lower() in (b"ulaw", b"alaw"):
             return Inspection(promised=count, cause=CUT_SHORT)
         return Inspection(share=max(there, 0) / (size - 8), cause=CUT_SHORT) if size - 8 > there else Inspection()
-    align = channels * -(-bits // 8)
-    there = (len(data) - at - 16) // max(1, align)
+    align, offset = channels * -(-bits // 8), struct.unpack(">I", data[at + 8 : at + 12])[0]
+    start = at + 16 + offset
+    there = max(0, len(data) - start) // max(1, align)
     if size > 8 and 0 < count and count * align <= size:
         return Inspection(promised=count, cause=CUT_SHORT)
-    head = bytearray(data[: at + 16])
+    head = bytearray(data[: at + 8]) + bytes(8)
     head[comm + 2 : comm + 6], head[at + 4 : at + 8] = (struct.pack(">I", n) for n in (there, 8 + there * align))
     head[4:8] = struct.pack(">I", len(data) - 8)
     notes = (
         f"its header counts {min(count, max(0, size - 8) // max(1, align))} of the samples; all that is there was read",
     )
     return Inspection(
-        (Part(at + 16, at + 16 + there * align, bytes(head)),), max(count, there), notes=notes, cause=CUT_SHORT
+        (Part(start, start + there * align, bytes(head)),), max(count, there), notes=notes, cause=CUT_SHORT
     )
 
 
@@ -308,11 +323,17 @@ def sds(data, at: int) -> Inspection:
 
 def flac(data, at: int) -> Inspection:
     """FLAC files joined end to end, each with its own count of samples (0: written into a pipe)."""
-    starts, total = [at], 0
+    starts, total, parts, notes = [at], 0, [], ()
     while (found := data.find(b"fLaC\0\0\0\x22", starts[-1] + 4)) > 0:  # not by chance: STREAMINFO follows
         starts.append(found)
-    for start in starts:
+    for start, stop in zip(starts, [*starts[1:], len(data)], strict=True):
         count = int.from_bytes(data[start + 21 : start + 26], "big") & (1 << 36) - 1
         total = total + count if count and total is not None else None
-    parts = tuple(Part(start, stop) for start, stop in zip(starts, [*starts[1:], len(data)], strict=True))
-    return Inspection(parts if len(parts) > 1 else (), total, cause=CUT_SHORT)
+        head, there = b"", last_sample(data, start, stop)
+        if 0 < count < there:  # the decoder would stop there, so it is told nothing
+            head = bytes(data[start : start + 21]) + bytes([data[start + 21] & 0xF0, 0, 0, 0, 0])
+            notes += (f"its header counts {count} of {there} samples; all that is there was read",)
+            total = None if total is None else total + there - count
+        parts.append(Part(start + len(head), stop, head))
+    is_plain = len(parts) == 1 and not parts[0].head
+    return Inspection(() if is_plain else tuple(parts), total, notes=notes, cause=CUT_SHORT)

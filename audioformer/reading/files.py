@@ -18,9 +18,12 @@ from audioformer.errors import AudioformerError
 FORMATS = "WAV, FLAC, Ogg or MP3"
 DECODED = ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .bwf .mp2 .mpga .voc .sph .nist"
 DECODED += " .ircam .sf .avr .htk .iff .svx .paf .pvf .sds .sd2 .wve .xi .amb .wave"
-PHONES = ".m4a .mp4 .3gp .3g2 .amr .awb .aac .webm .mka .mkv .wma .mov"
+PHONES = ".m4a .m4b .mp4 .3gp .3g2 .amr .awb .aac .webm .mka .mkv .wma .mov .avi .wv .ape .tta .dsf .ac3 .flv .mpg .qcp"
 SOUND_ENDINGS = tuple(DECODED.split())
 PHONE_ENDINGS = tuple(PHONES.split())  # counted as sounds where PyAV is installed
+
+RAW_ENDINGS = (".raw", ".pcm", ".ul", ".al", ".ulaw", ".alaw", ".sln", ".vox", ".g722", ".g729")  # of switches
+AS_TEXT = "was changed on its way as if it were text, so its sound is lost: copy or download it again, in binary mode"
 
 MPEG4 = "an MPEG-4 recording (m4a, mp4)"
 MEDIA = (  # place, bytes, what it is, FFmpeg's name of the format
@@ -29,6 +32,9 @@ MEDIA = (  # place, bytes, what it is, FFmpeg's name of the format
     (4, b"ftyp", MPEG4, "mov"),
     (4, b"moov", MPEG4, "mov"),
     (4, b"mdat", MPEG4, "mov"),
+    (4, b"free", MPEG4, "mov"),
+    (4, b"skip", MPEG4, "mov"),
+    (4, b"wide", "a QuickTime recording (mov)", "mov"),
     (0, b"#!AMR", "an AMR recording", "amr"),
     (0, b"\xff\xf1", "AAC sound", "aac"),
     (0, b"\xff\xf9", "AAC sound", "aac"),
@@ -39,6 +45,14 @@ MEDIA = (  # place, bytes, what it is, FFmpeg's name of the format
     (0, b"MAC ", "Monkey's Audio sound", "ape"),
     (0, b"TTA1", "True Audio sound", "tta"),
     (0, b"DSD ", "DSD sound", "dsf"),
+    (0, b"\x0bw", "AC-3 sound", "ac3"),
+    (0, b"\x7f\xfe\x80\x01", "DTS sound", "dts"),
+    (0, b"FLV\1", "a Flash film (flv)", "flv"),
+    (0, b".RMF", "RealAudio", "rm"),
+    (0, b"MPCK", "Musepack sound", "mpc8"),
+    (0, b"\0\0\1\xba", "a film (mpg)", "mpeg"),
+    (0, b"G@", "a piece of a broadcast (MPEG transport stream)", "mpegts"),
+    (8, b"QLCM", "a phone's QCP recording", "qcp"),
     (8, b"AVI ", "a film (avi)", "avi"),
     (8, b"WAVE", "a WAV", "wav"),
     (8, b"AIF", "an AIFF", "aiff"),
@@ -61,6 +75,13 @@ OTHERS = (  # first bytes, what it is, what to do
     (b"\xff\xd8\xff", "a picture", "give a sound file"),
     (b"mthd", "MIDI: notes, no sound", "play it into a WAV with a synthesiser"),
     (b"#extm3u", "a list of addresses", "give the sound files themselves"),
+    (b"uklgr", "a sound written as text (base64)", "decode it: base64 -d"),
+    (b"data:audio/", "a sound written as text (base64)", "decode what stands behind the comma: base64 -d"),
+    (b"\x02dss", "a dictation machine's recording (DSS)", "export it as WAV with the maker's program"),
+    (b"\x03ds2", "a dictation machine's recording (DS2)", "export it as WAV with the maker's program"),
+    (b"\x00\x05\x16\x07", "what a Mac writes beside a file (AppleDouble)", 'give the file itself, without "._"'),
+    (b"sqlite format 3", "a data base, perhaps a project of Audacity", "export the sound in it as WAV"),
+    (b"\x93numpy", "numbers of NumPy", "give them as an array with sample_rate"),
 )
 
 
@@ -129,7 +150,13 @@ def said_of_others(others: dict[str, int]) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for where, folders, names in os.walk(folder):
+    seen, start = set(), os.path.realpath(folder)  # links are followed, each place once, and none of them upwards
+    for where, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        if real in seen or start.startswith(os.path.join(real, "")):
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         yield from (Path(where) / name for name in names if not name.startswith("."))
 
@@ -139,8 +166,27 @@ def fits(path: Path, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)
 
 
+def was_text(head: bytes) -> bool:
+    """Whether bytes of a sound were taken for text on their way.
+
+    What is no UTF-8 was replaced by its mark for that, or there is no end of a line (10) without a 13 before it.
+    """
+    lines = head.count(b"\n")
+    return head.count(b"\xef\xbf\xbd") > 64 or (lines > 64 and lines == head.count(b"\r\n"))
+
+
+def after_id3(data) -> int:
+    """Where a file begins behind ID3 tags, which any player may have put before it."""
+    at = 0
+    while data[at : at + 3] == b"ID3" and len(data) > at + 10:
+        size = data[at + 6 : at + 10]
+        at += 10 + sum((byte & 127) << shift for byte, shift in zip(size, (21, 14, 7, 0), strict=True))
+    return at if at < len(data) else 0
+
+
 def media_format(head: bytes) -> tuple[str, str] | None:
     """(what it is, FFmpeg's name) of a recording, by its first bytes; None if it is none that is known here."""
+    head = head[after_id3(head) :]
     for place, magic, what, name in MEDIA:
         if head[place : place + len(magic)] == magic:
             return what, name
@@ -177,7 +223,7 @@ def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
             return AudioformerError(f"{path.name}: not a readable sound file: is {what}; {way_out}")
     if not head.strip(b"\0"):
         return AudioformerError(f"{path.name}: not a readable sound file: holds zeros only; copy or download it again")
-    if path.suffix.lower() in (".raw", ".pcm"):
+    if path.suffix.lower() in RAW_ENDINGS:
         way_out = "has no header that says its rate; give its samples as an array with sample_rate"
         return AudioformerError(f"{path.name}: not a readable sound file: {way_out}")
     return AudioformerError(f"{path.name}: not a readable sound file ({reason}); use {FORMATS}")

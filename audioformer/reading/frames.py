@@ -11,12 +11,15 @@ import zlib
 from dataclasses import dataclass, field
 from functools import cache
 
-from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part
+from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part, several_tracks
+
+OGG_SOUNDS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 
 
 def ogg(data, at: int) -> Inspection:
     """Pages: whether they are whole, whether files were joined, and whether the last one says that it is the last."""
     links, follows_begin, damaged, cut, numbers = [], False, 0, None, {}  # links: [first page, last page, its end]
+    n_tracks, most_tracks = 0, 0
     while 0 <= (at := data.find(b"OggS", at)) <= len(data) - 27:
         stop = at + 27 + data[at + 26] + sum(data[at + 27 : at + 27 + data[at + 26]])
         if stop > len(data) or ogg_checksum(data[at:stop]) != data[at + 22 : at + 26]:
@@ -28,6 +31,10 @@ def ogg(data, at: int) -> Inspection:
             links.append([at, at, stop])
         elif number != numbers.get(serial, number - 1) + 1:
             damaged += 1
+        body = at + 27 + data[at + 26]
+        if begins and bytes(data[body : body + 8]).startswith(OGG_SOUNDS):
+            n_tracks = n_tracks * follows_begin + 1
+            most_tracks = max(most_tracks, n_tracks)
         links[-1][1:], follows_begin, numbers[serial], at = [at, stop], begins, number, stop
     if not links:
         return Inspection()
@@ -48,7 +55,8 @@ def ogg(data, at: int) -> Inspection:
         )
     else:
         open_end = "" if data[links[-1][1] + 5] & 4 else "it has no end mark, so its end may be missing"
-    return Inspection(() if plain else tuple(parts), cause=CUT_SHORT if is_cut else Inspection.cause, open_end=open_end)
+    cause = CUT_SHORT if is_cut else Inspection.cause
+    return Inspection(() if plain else tuple(parts), notes=several_tracks(most_tracks), cause=cause, open_end=open_end)
 
 
 def _last_page(data, start: int) -> bytes:
@@ -79,6 +87,49 @@ def ogg_checksum(page: bytes) -> bytes:
     page = bytes(page[:22]) + bytes(4) + bytes(page[26:])
     value = zlib.crc32(page.translate(BITS_REVERSED), UNKNOWN) ^ UNKNOWN
     return struct.pack("<I", int(f"{value:032b}"[::-1], 2))
+
+
+LAST_BYTES = 1 << 20  # of a FLAC, in which its last frame begins
+
+
+def last_sample(data, start: int, stop: int) -> int:
+    """Samples up to the end of the last frame of a FLAC, by that frame's own header; 0 if there is none."""
+    at, fixed = stop, int.from_bytes(data[start + 8 : start + 10], "big")
+    first, is_last = start + 4, 0
+    while not is_last and first + 4 < stop:  # blocks that are no sound
+        is_last, first = data[first] & 0x80, first + 4 + int.from_bytes(data[first + 1 : first + 4], "big")
+    alike = _rate_and_bits(data[first : first + 4])
+    while (at := data.rfind(b"\xff", max(first, stop - LAST_BYTES), at)) >= 0:
+        head = bytes(data[at : at + 16]).ljust(16, b"\0")
+        if _rate_and_bits(head[:4]) != alike or head[2] >> 4 == 0:
+            continue
+        n_more = max(0, 7 - (head[4] ^ 0xFF).bit_length())  # of the bytes that spell its number as UTF-8 does
+        number = head[4] & 0x7F >> n_more if n_more else head[4]
+        for byte in head[5 : 4 + n_more]:
+            number = number << 6 | byte & 0x3F
+        end, code = 4 + max(1, n_more), head[2] >> 4
+        own = {6: 1, 7: 2}.get(code, 0)  # bytes of a length that stands in no list
+        length = int.from_bytes(head[end : end + own], "big") + 1 if own else 192 if code == 1 else 0
+        length = length or (576 << code - 2 if code < 6 else 256 << code - 8)
+        end += own + {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
+        if _crc8(head[:end]) == head[end]:
+            return (number if head[1] & 1 else number * fixed) + length
+    return 0
+
+
+def _rate_and_bits(head: bytes) -> tuple[int, ...]:
+    """What the frames of one FLAC share: their mark, rate and bits."""
+    return (head[0], head[1], head[2] & 15, head[3] & 15) if len(head) == 4 and head[1] in (0xF8, 0xF9) else ()
+
+
+def _crc8(content: bytes) -> int:
+    """Of the header of a FLAC frame."""
+    value = 0
+    for byte in content:
+        value ^= byte
+        for _ in range(8):
+            value = value << 1 & 0xFF ^ (7 if value & 0x80 else 0)
+    return value
 
 
 MPEG_KBPS = {  # by (MPEG-1, layer)
@@ -135,7 +186,10 @@ def mp3(data, at: int) -> Inspection:
         run, at = runs[-1], at + size
         run.n_frames, run.stop = run.n_frames + 1, at
         run.sizes.add(size - (third >> 1 & 1))
-    lost = f"{passed_over} bytes in it are no MP3, so sound may be missing; copy or download it again"
+    lost = (
+        f"{passed_over} bytes in it are no MP3 like the rest, so sound may be missing; copy or download it again, or "
+        "cut it in two where another sound was joined to it"
+    )
     open_end = f"its last frame is cut, so its end is missing: {CUT_SHORT}" if is_cut else lost if passed_over else ""
     return _mp3_parts(data, runs, samples, in_order and len(runs) == 1, open_end)
 

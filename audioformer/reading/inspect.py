@@ -11,10 +11,13 @@ import mmap
 import struct
 from pathlib import Path
 
+from audioformer.errors import AudioformerError
 from audioformer.reading.chunks import RIFFS, Riff, aiff, au, caf, flac, nist, sds, w64, wav
+from audioformer.reading.files import AS_TEXT, after_id3, was_text
 from audioformer.reading.frames import mp3, ogg
 from audioformer.reading.parts import CUT_SHORT, Inspection, Part
 
+FIRST_BYTES = 1 << 16  # by which a sound that was taken for text is known
 FEW_BYTES = 1 << 26  # a file that is walked from end to end is read in one piece up to this size
 LOOKS = {
     b"RIFF": wav,
@@ -33,13 +36,21 @@ LOOKS = {
 
 
 def inspect(path: Path) -> Inspection:
-    """Look at a file from outside, without decoding anything."""
+    """Look at a file from outside, without decoding anything.
+
+    Raises:
+        AudioformerError: its bytes were taken for text on their way.
+    """
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            at = _after_id3(data)
+            if was_text(data[:FIRST_BYTES]):
+                raise AudioformerError(f"{path.name}: {AS_TEXT}")
+            at = after_id3(data)
             look = next((look for magic, look in LOOKS.items() if data[at : at + len(magic)] == magic), mp3)
             walked = look in (flac, ogg, mp3) and len(data) <= FEW_BYTES
             return look(file.read() if walked else data, at)
+    except AudioformerError:
+        raise
     except (OSError, ValueError, IndexError, struct.error):  # libsndfile will say what it thinks of the file
         return Inspection()
 
@@ -56,12 +67,3 @@ def rebuilt(path: Path) -> Inspection:
             return Inspection((Part(0, len(data)),))
         start, stop, promised, _ = wave.sound()
         return Inspection((Part(start, stop, wave.header(stop - start)),), promised, cause=CUT_SHORT)
-
-
-def _after_id3(data) -> int:
-    """Where the file begins behind ID3 tags, which any player may have put before it."""
-    at = 0
-    while data[at : at + 3] == b"ID3" and len(data) > at + 10:
-        size = data[at + 6 : at + 10]
-        at += 10 + sum((byte & 127) << shift for byte, shift in zip(size, (21, 14, 7, 0), strict=True))
-    return at if at < len(data) else 0

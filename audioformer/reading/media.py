@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from audioformer.errors import AudioformerError
+from audioformer.reading.parts import several_tracks
 
 
 class MediaFile:
@@ -22,6 +23,7 @@ class MediaFile:
         channels: of the first sound track.
         frames: samples a channel that the header promises; None if it does not say.
         problem: what FFmpeg said if it had to stop before the end.
+        notes: sentences for the user.
 
     Raises:
         AudioformerError: no sound track.
@@ -43,7 +45,7 @@ class MediaFile:
         if self._stream.duration:
             duration = float(self._stream.duration * self._stream.time_base)
         self.frames = round(duration * self.samplerate) if duration else None
-        self.problem = ""
+        self.problem, self.notes = "", several_tracks(len(self._container.streams.audio))
 
     def blocks(self) -> Iterator[np.ndarray]:
         """(n, C) float32, in order."""

@@ -10,6 +10,11 @@ CUT_SHORT = "the file was cut short; copy or download it again"
 UNKNOWN = 0xFFFFFFFF  # a size that a program which writes into a pipe cannot know
 
 
+def several_tracks(n: int) -> tuple[str, ...]:
+    """What is to be said of a file with more than one sound track: players play, and the kit reads, the first."""
+    return (f"it holds {n} sound tracks; only the first was read: export the others as files of their own",) * (n > 1)
+
+
 @dataclass(frozen=True)
 class Part:
     """One sound within a file: `head`, then the file's bytes from start to stop, then `tail`."""

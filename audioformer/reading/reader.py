@@ -113,7 +113,8 @@ class SoundReader:
                 raise
             raise refusal(self.path, head, getattr(also, "strerror", None) or also) from also
         self.sample_rate, self.channels, self.frames = self._media.samplerate, self._media.channels, self._media.frames
-        self.format, self.is_float, self.seen = media[1], False, Inspection(open_end=self.seen.open_end)
+        self.format, self.is_float = media[1], False
+        self.seen = Inspection(open_end=self.seen.open_end, notes=self._media.notes)
 
     def _count(self, first: _Forward) -> int | None:
         """Samples a channel of all parts, as far as headers say; None where they do not, or where it cannot be true."""
@@ -127,7 +128,11 @@ class SoundReader:
                 with contextlib.nullcontext(first) if number == 0 else self._open(part) as sound:
                     count += sound.frames
             count = round(count / self.seen.share) if self.seen.share > 0 else count
-        return count if 0 <= count * LEAST_BYTES <= self.path.stat().st_size + 1 else None
+        if 0 <= count * LEAST_BYTES <= self.path.stat().st_size + 1:
+            return count
+        if self.seen.promised is not None:
+            self.notes.append(f"its header counts {count} samples, too many for its size; all that is there was read")
+        return None
 
     def _count_in_log(self, first: _Forward) -> int:
         """Samples a channel that the header of a rare format promises: libsndfile writes down what it finds there."""
@@ -193,6 +198,8 @@ class SoundReader:
                         f"{sound.channels} channels at {sound.samplerate} Hz, the first has {self.channels} at "
                         f"{self.sample_rate}; cut the file in two"
                     )
+                    if self.frames is not None:
+                        self.frames -= sound.frames
                     continue
                 came = 0
                 for block in self._decoded(sound, part, first, n):

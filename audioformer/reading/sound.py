@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
 MAX_SAMPLES = 1 << 30  # 4 GiB as float32
 MOST_IN_A_BYTE = 64  # samples of all channels: of Opus at 6 kbit/s
 MOST_MIXED = 8  # channels of a mixture; more are an array of microphones, whose mean is not what anybody heard
-CANCELLED = 0.01  # of the power: what two channels leave of each other if one is the other upside down
+CANCELLED = 0.01  # of the power: what is left of it in the mean of channels that cancel out
 LOUDEST = 2.0  # of a file of floats, times full scale; beyond, it was written on another scale
 
 
@@ -41,12 +43,14 @@ def read_sound(
         how = "all"
         if mono:
             how = "mean" if sound.channels <= MOST_MIXED and path.suffix.lower() != ".amb" else "first"
-        samples, share = _collect(sound, how, *stretch)
-    notes = [*sound.notes, *MIX_NOTES.get(how if sound.channels > 2 else "", ())]
+        samples, share, loudest = _collect(sound, MIXES[how], *stretch)
+    notes = list(sound.notes)
     if share < CANCELLED:
+        how = "difference" if sound.channels == 2 else "loudest"
+        mix = MIXES.get(how, lambda block: block[:, loudest])
         with SoundReader(path) as again:
-            samples, _ = _collect(again, "difference", *stretch)
-        notes += MIX_NOTES["difference"]
+            samples, _, _ = _collect(again, mix, *stretch)
+    notes += MIX_NOTES[how] if sound.channels > 2 or how == "difference" else ()
     if sound.is_float:
         samples, scaled = to_full_scale(samples)
         notes += scaled
@@ -65,6 +69,10 @@ def _readable_file(path: str | os.PathLike) -> Path:
         path = Path(path)
         if path.is_dir():
             raise AudioformerError(f"{path}: is a folder; give one sound file ({FORMATS})")
+        if re.match(r"(https?|s3|file):/", str(path)):
+            raise AudioformerError(f"{path}: is an address, not a file name; download the sound first, give its name")
+        if path.exists() and not path.is_file():
+            raise AudioformerError(f"{path}: is a pipe or a device, not a file; save the sound in a file first")
         if not path.is_file():
             raise AudioformerError(f"{path}: no such file; check the name")
         if path.stat().st_size == 0:
@@ -78,9 +86,9 @@ def _readable_file(path: str | os.PathLike) -> Path:
 
 
 def _collect(
-    sound: SoundReader, how: str, max_s: float, start_s: float, duration_s: float | None
-) -> tuple[np.ndarray, float]:
-    """(C, N) float32 of an open sound, and how much of the power of two channels their mean keeps.
+    sound: SoundReader, mix: Callable, max_s: float, start_s: float, duration_s: float | None
+) -> tuple[np.ndarray, float, int]:
+    """(C, N) float32 of an open sound, the share of its channels' power that their mean keeps, the loudest channel.
 
     What is too long is refused before reading, or where its header does not say, as soon as it is.
     """
@@ -90,7 +98,7 @@ def _collect(
         raise AudioformerError(f"{name}: ends at {frames / rate:.2f} s, before the clip's start at {start_s:.2f} s")
     n = ALL if duration_s is None else max(1, round(duration_s * rate))
     expected = BLOCK if frames is None else min(frames - first, n)
-    channels = sound.channels if how == "all" else 1
+    channels = sound.channels if mix is MIXES["all"] else 1
     limit = int(min(max_s * rate, MAX_SAMPLES / channels))
     likely = BLOCK + MOST_IN_A_BYTE * sound.path.stat().st_size // sound.channels  # headers may promise anything
     samples, end, power, stays = np.empty((channels, min(expected, limit, likely)), np.float32), 0, 0.0, 0.0
@@ -100,14 +108,15 @@ def _collect(
         if end > samples.shape[1]:  # the header did not say how long it is, or the file is hardly more than a header
             _refuse_beyond(limit, end, rate, name)
             samples = np.concatenate([samples[:, :start], np.empty((channels, min(2 * end, limit)), np.float32)], 1)
-        samples[:, start:end] = MIXES[how](block)
-        if how == "mean" and sound.channels == 2:
+        samples[:, start:end] = mix(block)
+        if mix is MIXES["mean"] and sound.channels > 1:
             mean = samples[0, start:end]
-            power, stays = power + float(np.vdot(block, block)) / 2, stays + float(np.vdot(mean, mean))
+            power, stays = power + np.square(block).sum(0, dtype=np.float64), stays + float(np.vdot(mean, mean))
     if not end:
         reason = "; ".join(sound.notes) or "record or choose a clip of at least one sample"
         raise AudioformerError(f"{name}: holds 0 samples; {reason}")
-    return samples[:, :end], stays / power if power > 0 else 1.0
+    share = stays / np.mean(power) if np.any(power) else 1.0
+    return samples[:, :end], share, int(np.argmax(power))
 
 
 MIXES = {
@@ -119,6 +128,8 @@ MIXES = {
 
 
 MIX_NOTES = {
+    "all": (),
+    "loudest": ("its channels cancel out in their mean; only the loudest one is heard",),
     "mean": ("its channels were averaged to one",),
     "first": ("only the first of its channels is heard: so many microphones, or a sphere of sound, have no mean",),
     "difference": ("its two channels are each other's opposite and cancel out; the second was turned over",),
@@ -138,6 +149,8 @@ def to_full_scale(samples: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     if not LOUDEST < peak < np.inf:
         return samples, ()
     if peak <= 2**31 and (samples == np.round(samples)).all():
+        if 0 <= float(samples.min()) and peak <= 255:
+            return (samples - 128) / 128, ("its numbers are 8-bit ones stored as floats; scaled to +-1",)
         bits = next(bits for bits in (16, 24, 32) if peak <= 2 ** (bits - 1))
         return samples / 2.0 ** (bits - 1), (f"its numbers are {bits}-bit ones stored as floats; scaled to +-1",)
     return samples / peak, (

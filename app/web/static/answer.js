@@ -7,9 +7,10 @@ const TOGETHER = " + "; // between the labels of a scene of several sounds
 const [QUIET_DB, FLOOR_DB] = [-45, -100];
 const percent = (share) => `${(100 * share).toFixed(0)}%`;
 
-// Root mean square, dB of full scale; -100 at least.
+// Root mean square around the mean, which nobody hears; dB of full scale, -100 at least.
 export function levelDb(samples) {
-  const power = samples.reduce((sum, value) => sum + value * value, 0) / Math.max(1, samples.length);
+  const n = Math.max(1, samples.length), mean = samples.reduce((sum, value) => sum + value, 0) / n;
+  const power = samples.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n;
   return Math.max(FLOOR_DB, 10 * Math.log10(Math.max(power, 1e-12)));
 }
 
@@ -17,7 +18,7 @@ export function levelDb(samples) {
 export function answer(best, names, multiLabel, level, truth = "") {
   const [first, share] = [words(best[0].label), percent(best[0].p)];
   const said = (kind, text, detail, remark) => ({ kind, text, detail, remark });
-  if (level <= FLOOR_DB) return said("silent", "silence", "", "Silence: all its samples are 0, and no label means anything; is the right microphone chosen?.");
+  if (level <= FLOOR_DB) return said("silent", "silence", "", "Silence: nothing in it is above -100 dB of full scale, no label means anything; is the microphone on?");
   if (level < QUIET_DB) {
     const remark = `Very quiet (${level.toFixed(0)} dB of full scale): its label means little; record closer or louder.`;
     return said("quiet", "too quiet", `${first} ${share}`, remark);

@@ -270,6 +270,8 @@ def path_inside(folder: Path, name: str, listed_in: Path) -> Path:
         raise AudioformerError(
             f"{listed_in}: file name {name!r} leads out of {folder}; use names relative to that folder"
         )
+    if "\\" in name and not (folder / name).exists():
+        name = "/".join(parts)  # as Windows writes it
     for form in () if name.isascii() else ("NFC", "NFD"):
         spelled = folder / unicodedata.normalize(form, name)
         if spelled.exists() and not (folder / name).exists():

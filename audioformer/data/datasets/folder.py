@@ -2,6 +2,7 @@
 
     ROOT/dog/*.wav, ROOT/rain/*.ogg ...           the folder's name is the label (sub-folders of it count too)
     ROOT/train/dog/*.wav, ROOT/test/dog/*.wav     folders called train, val or test (and the like) are splits
+    ROOT/fold1/dog/*.wav, ROOT/fold2/dog/*.wav    and those called fold1, fold2 are folds
     ROOT/*.csv                                    filename, label[, fold][, split][, group]; several labels: dog;rain
 
 The columns fold (from 1), split (train, val, test) and group (speaker, recording) keep related clips together.
@@ -10,6 +11,9 @@ The columns fold (from 1), split (train, val, test) and group (speaker, recordin
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
+from collections import defaultdict
 from pathlib import Path
 
 from audioformer.data.datasets.base import (
@@ -63,23 +67,43 @@ def open_folder(root: str | os.PathLike, csv: str | None = None, allow_missing: 
 
 
 def _from_sub_folders(root: Path) -> AudioDataset:
-    """Classes are folders; those of folders called train, test and val are classes too, and these are splits."""
+    """Classes are folders; in folders that are called like splits or folds, of which there are several, as well."""
     root = one_level_down(root, lambda folder: len(_folders(folder)) > 1)
     folders, clips = _folders(root), []
-    split_folders = all(folder.name.lower() in SPLIT_FOLDERS and _folders(folder) for folder in folders)
-    for folder in folders:
-        split = SPLIT_FOLDERS[folder.name.lower()] if split_folders else None
-        for own in _folders(folder) if split_folders else [folder]:
+    parts = [(folder, *place) for folder in folders if (place := _split_or_fold(folder.name)) and _folders(folder)]
+    if len(parts) < 2:
+        parts = [(root, None, None)]
+    for place, split, fold in parts:
+        for own in folders if place == root else _folders(place):
             for path in sound_files(own):
                 name = path.relative_to(root).as_posix()
-                clips.append(Clip(name, path, (own.name,), None, split, group=name))
+                label = unicodedata.normalize("NFC", own.name.strip())
+                clips.append(Clip(name, path, (label,), fold, split, group=name))
     if not clips:
         others = said_of_others(other_files(root))
         raise AudioformerError(
             f"{root}: no sound files in its sub-folders; expected {LAYOUT}{'; ' + others if others else ''}"
         )
     names = tuple(sorted({clip.labels[0] for clip in clips}))
-    return AudioDataset("folder", root, tuple(clips), names, notes=left_out(root, [clip.path for clip in clips]))
+    notes = (*left_out(root, [clip.path for clip in clips]), *_spelled_alike(names))
+    return AudioDataset("folder", root, tuple(clips), names, notes=notes)
+
+
+def _split_or_fold(name: str) -> tuple[str | None, int | None] | None:
+    """(split, fold) that a folder's name means; None: it is a class."""
+    if name.lower() in SPLIT_FOLDERS:
+        return SPLIT_FOLDERS[name.lower()], None
+    fold = re.fullmatch(r"fold[ _-]?([1-9]\d?)", name.lower())
+    return (None, int(fold[1])) if fold else None
+
+
+def _spelled_alike(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What is to be said of classes whose names differ in nothing but capital letters."""
+    alike = defaultdict(list)
+    for name in names:
+        alike[name.casefold()].append(name)
+    several = (" and ".join(map(repr, same)) for same in alike.values() if len(same) > 1)
+    return tuple(f"the classes {same} differ in capitals only: spell them alike if they are one" for same in several)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -97,7 +121,8 @@ def _from_csv(root: Path, table: Path, allow_missing: bool) -> AudioDataset:
                 f"{table}: {row['filename']} has split={split!r}; expected one of {', '.join(SPLITS)}"
             )
         fold = whole_number(row["fold"], "fold", table) if row.get("fold") else None
-        labels = tuple(dict.fromkeys(label.strip() for label in row["label"].split(";") if label.strip()))
+        written = unicodedata.normalize("NFC", row["label"]).split(";")
+        labels = tuple(dict.fromkeys(label.strip() for label in written if label.strip()))
         path = path_inside(root, row["filename"], table)
         clips.append(Clip(row["filename"], path, labels, fold, split, row.get("group") or row["filename"]))
     clips, missing = require_files(clips, table, allow_missing)
@@ -105,6 +130,5 @@ def _from_csv(root: Path, table: Path, allow_missing: bool) -> AudioDataset:
     if not names:
         raise AudioformerError(f"{table}: no clip has a label; fill the label column")
     several = any(len(clip.labels) != 1 for clip in clips)
-    return AudioDataset(
-        "folder", root, tuple(clips), names, several, missing, left_out(root, [clip.path for clip in clips], table)
-    )
+    notes = (*left_out(root, [clip.path for clip in clips], table), *_spelled_alike(names))
+    return AudioDataset("folder", root, tuple(clips), names, several, missing, notes)
