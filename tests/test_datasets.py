@@ -503,6 +503,19 @@ def test_what_lies_beside_folders_of_splits_is_no_class(tmp_path):
     assert data.notes == ("1 sound file is left out, for no list and no folder gives a class, e.g. noise/d.wav",)
 
 
+def test_sounds_of_a_split_without_classes_are_no_class(tmp_path):
+    """As in competitions, which keep the labels of the test; as UrbanSound8K, whose labels stand in a list elsewhere."""
+    for name in ("train/dog/a.wav", "train/cat/b.wav", "test/c.wav"):
+        sound(tmp_path / "a" / name)
+    data = open_dataset("folder", tmp_path / "a")
+    assert [(clip.labels, clip.split) for clip in data] == [(("cat",), "train"), (("dog",), "train")]
+    assert data.notes == ("1 sound file is left out, for no list and no folder gives a class, e.g. test/c.wav",)
+    for name in ("audio/fold1/a.wav", "audio/fold2/b.wav"):
+        sound(tmp_path / "b" / name)
+    with pytest.raises(AudioformerError, match="fold1 and fold2 are called like parts .* nothing gives the classes"):
+        open_dataset("folder", tmp_path / "b")
+
+
 def test_folders_called_fold_are_folds(tmp_path):
     for name in ("fold1/dog/a.wav", "fold1/cat/b.wav", "Fold_2/dog/c.wav"):
         sound(tmp_path / name)

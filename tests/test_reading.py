@@ -169,6 +169,26 @@ def test_the_last_frame_of_a_flac_says_how_long_it_is(channels, n, subtype):
     assert last_sample(content, 0, 60) == 0
 
 
+def test_a_flac_with_a_damaged_frame_is_damaged_and_not_cut(tmp_path):
+    content = coded(NOISE, 44_100, "FLAC")
+    first, middle = content.index(b"\xff\xf8", 42), len(content) // 2
+    note = load_audio(file_of(tmp_path, patched(content, middle, bytes(200)))).notes[0]
+    assert re.search(rf"of {5 * N} samples .* are missing: the file is damaged;", note)
+    assert last_sample(patched(content, first + 1, b"\xb8"), 0, len(content)) == 0  # it tells what all have in common
+
+
+def test_words_of_a_file_and_a_tone_of_few_numbers_are_not_taken_for_a_text(tmp_path):
+    """Recorders' words have lines of Windows, songs' letters are lost; a tone repeats the numbers of one wave."""
+    words = b"".join(b"take %d\r\n" % number for number in range(300))
+    silent = with_chunk(coded(0 * tone()), b"iXML", words)
+    song = "\N{REPLACEMENT CHARACTER}".encode() * 2000
+    sung = b"ID3\4\0\0" + bytes((0, 0, len(song) >> 7, len(song) & 127)) + song + music_constant()
+    wave = np.array([0x0A0D, -2, 3, 100] * (N // 4), np.int16)
+    tiny = wav().replace(wav()[44:], wave.tobytes())
+    for content, n in ((silent, N), (sung, 300_000), (tiny, N)):
+        assert load_audio(file_of(tmp_path, content)).samples.shape[1] == n
+
+
 def test_of_an_rf64_that_was_cut_what_is_missing_is_counted(tmp_path):
     """Its header promises more than 4 GiB, and only that header does: a size beyond 4 GiB is not an unknown one."""
     path = file_of(tmp_path, sounds.with_ds64(coded(tone(N, 8000), 8000, "RF64"), 2**32 + 1000) + bytes(1 << 20))

@@ -76,7 +76,7 @@ class Riff:
         def count(n_bytes: int) -> int | None:
             return n_bytes // align * samples if align else None
 
-        if size == 0 or (size > there and UNKNOWN - 4096 <= size <= UNKNOWN):
+        if size in (0, UNKNOWN) or (size > there and UNKNOWN - 4096 <= size < UNKNOWN):
             stop = self._before_trailer(start)
             note = "" if size or not there else "its header says that there is no sound; all that is there was read"
             return start, stop, count(stop - start), note
@@ -336,4 +336,5 @@ def flac(data, at: int) -> Inspection:
             total = None if total is None else total + there - count
         parts.append(Part(start + len(head), stop, head))
     is_plain = len(parts) == 1 and not parts[0].head
-    return Inspection(() if is_plain else tuple(parts), total, notes=notes, cause=CUT_SHORT)
+    cause = CUT_SHORT if there < count else Inspection.cause  # the last frame is there
+    return Inspection(() if is_plain else tuple(parts), total, notes=notes, cause=cause)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ PHONES = ".m4a .m4b .mp4 .3gp .3g2 .amr .awb .aac .webm .mka .mkv .wma .mov .avi
 SOUND_ENDINGS = tuple(DECODED.split())
 PHONE_ENDINGS = tuple(PHONES.split())  # counted as sounds where PyAV is installed
 
+TEXT_BYTES, MANY = 1 << 16, 16  # of a sound, by which it is known that it was taken for text; as many marks of that
 RAW_ENDINGS = (".raw", ".pcm", ".ul", ".al", ".ulaw", ".alaw", ".sln", ".vox", ".g722", ".g729")  # of switches
 AS_TEXT = "was changed on its way as if it were text, so its sound is lost: copy or download it again, in binary mode"
 
@@ -166,13 +168,20 @@ def fits(path: Path, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)
 
 
-def was_text(head: bytes) -> bool:
-    """Whether bytes of a sound were taken for text on their way.
+def was_text(data) -> bool:
+    """Whether a sound was taken for text on its way, by bytes from its middle: words may stand before or behind it.
 
-    What is no UTF-8 was replaced by its mark for that, or there is no end of a line (10) without a 13 before it.
+    What is no UTF-8 was replaced by its mark for that, or there is no end of a line (10) without a 13 before it: many
+    different ones, for in a tone the same few come again and again.
     """
-    lines = head.count(b"\n")
-    return head.count(b"\xef\xbf\xbd") > 64 or (lines > 64 and lines == head.count(b"\r\n"))
+    start = len(data) // 2
+    middle = data[start : start + TEXT_BYTES]
+    if middle.count(b"\xef\xbf\xbd") > max(MANY, len(middle) // 64):
+        return True
+    lines = middle.count(b"\n")
+    if lines <= MANY or lines != middle.count(b"\r\n"):
+        return False
+    return len(set(re.findall(b"(?<=(..))\r\n", middle, re.DOTALL))) > MANY
 
 
 def after_id3(data) -> int:

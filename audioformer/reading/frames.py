@@ -101,7 +101,7 @@ def last_sample(data, start: int, stop: int) -> int:
     alike = _rate_and_bits(data[first : first + 4])
     while (at := data.rfind(b"\xff", max(first, stop - LAST_BYTES), at)) >= 0:
         head = bytes(data[at : at + 16]).ljust(16, b"\0")
-        if _rate_and_bits(head[:4]) != alike or head[2] >> 4 == 0:
+        if not alike or _rate_and_bits(head[:4]) != alike or head[2] >> 4 == 0:
             continue
         n_more = max(0, 7 - (head[4] ^ 0xFF).bit_length())  # of the bytes that spell its number as UTF-8 does
         number = head[4] & 0x7F >> n_more if n_more else head[4]

@@ -17,7 +17,6 @@ from audioformer.reading.files import AS_TEXT, after_id3, was_text
 from audioformer.reading.frames import mp3, ogg
 from audioformer.reading.parts import CUT_SHORT, Inspection, Part
 
-FIRST_BYTES = 1 << 16  # by which a sound that was taken for text is known
 FEW_BYTES = 1 << 26  # a file that is walked from end to end is read in one piece up to this size
 LOOKS = {
     b"RIFF": wav,
@@ -43,7 +42,7 @@ def inspect(path: Path) -> Inspection:
     """
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            if was_text(data[:FIRST_BYTES]):
+            if was_text(data):
                 raise AudioformerError(f"{path.name}: {AS_TEXT}")
             at = after_id3(data)
             look = next((look for magic, look in LOOKS.items() if data[at : at + len(magic)] == magic), mp3)

@@ -69,7 +69,7 @@ def _readable_file(path: str | os.PathLike) -> Path:
         path = Path(path)
         if path.is_dir():
             raise AudioformerError(f"{path}: is a folder; give one sound file ({FORMATS})")
-        if re.match(r"(https?|s3|file):/", str(path)):
+        if re.match(r"(https?|s3|file):[/\\]", str(path)):
             raise AudioformerError(f"{path}: is an address, not a file name; download the sound first, give its name")
         if path.exists() and not path.is_file():
             raise AudioformerError(f"{path}: is a pipe or a device, not a file; save the sound in a file first")
@@ -111,7 +111,8 @@ def _collect(
         samples[:, start:end] = mix(block)
         if mix is MIXES["mean"] and sound.channels > 1:
             mean = samples[0, start:end]
-            power, stays = power + np.square(block).sum(0, dtype=np.float64), stays + float(np.vdot(mean, mean))
+            power = power + np.array([np.vdot(channel, channel) for channel in block.T], np.float64)
+            stays += float(np.vdot(mean, mean))
     if not end:
         reason = "; ".join(sound.notes) or "record or choose a clip of at least one sample"
         raise AudioformerError(f"{name}: holds 0 samples; {reason}")
@@ -121,7 +122,7 @@ def _collect(
 
 MIXES = {
     "all": lambda block: block.T,
-    "mean": lambda block: block.mean(1),
+    "mean": lambda block: sum(block.T) / block.shape[1],  # twenty times as fast as the mean over so short an axis
     "first": lambda block: block[:, 0],
     "difference": lambda block: (block[:, 0] - block[:, 1]) / 2,
 }

@@ -67,12 +67,17 @@ def open_folder(root: str | os.PathLike, csv: str | None = None, allow_missing: 
 
 
 def _from_sub_folders(root: Path) -> AudioDataset:
-    """Classes are folders; in folders that are called like splits or folds, of which there are several, as well."""
+    """Classes are folders; in folders that are called like splits or folds, if there are several, as well."""
     root = one_level_down(root, lambda folder: len(_folders(folder)) > 1)
     folders, clips = _folders(root), []
-    parts = [(folder, *place) for folder in folders if (place := _split_or_fold(folder.name)) and _folders(folder)]
-    if len(parts) < 2:
-        parts = [(root, None, None)]
+    named = [(folder, *place) for folder in folders if (place := _split_or_fold(folder.name))]
+    parts = [part for part in named if _folders(part[0])] if len(named) > 1 else []
+    if named and not parts and len(named) == len(folders) > 1:
+        raise AudioformerError(
+            f"{root}: {named[0][0].name} and {named[1][0].name} are called like parts of a data set, and nothing gives "
+            f"the classes; expected {LAYOUT}"
+        )
+    parts = parts or [(root, None, None)]
     for place, split, fold in parts:
         for own in folders if place == root else _folders(place):
             for path in sound_files(own):
