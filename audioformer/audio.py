@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, writing
@@ -53,9 +54,14 @@ class Waveform:
 
     @property
     def level_db(self) -> float:
-        """Root mean square around each channel's mean, which nobody hears; dB of full scale, -100 at least."""
-        heard = self.samples - self.samples.mean(-1, keepdim=True)
-        return max(FLOOR_DB, float(10 * heard.square().mean().clamp_min(1e-12).log10()))
+        """Of the loudest half second: one bark in a quiet hour is not quiet; dB of full scale, -100 at least.
+
+        Root mean square around each channel's mean, which nobody hears.
+        """
+        heard = (self.samples - self.samples.mean(-1, keepdim=True)).square().mean(0, keepdim=True)
+        n = max(2, min(heard.shape[-1], self.sample_rate // 2))
+        loudest = functional.avg_pool1d(heard, n, n // 2, n // 2).max()
+        return max(FLOOR_DB, float(10 * loudest.clamp_min(1e-12).log10()))
 
 
 def load_audio(

@@ -48,7 +48,7 @@ class Prediction:
         duration_s: length of the sound, seconds.
         checkpoint: name or folder of the model.
         multi_label: True if each class was judged on its own.
-        level_db: root mean square of the sound, dB of full scale.
+        level_db: root mean square of its loudest half second, dB of full scale.
         notes: what its user must know: what of the file is missing, and whether it is too quiet to be named.
     """
 

@@ -39,7 +39,7 @@ class Heard:
         end_s: where it ended: the last frame that was known.
         labels: best first.
         probabilities: theirs, 0 to 1.
-        level_db: root mean square of the window, dB of full scale.
+        level_db: root mean square of its loudest half second, dB of full scale.
     """
 
     start_s: float

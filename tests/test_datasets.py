@@ -504,7 +504,7 @@ def test_what_lies_beside_folders_of_splits_is_no_class(tmp_path):
 
 
 def test_sounds_of_a_split_without_classes_are_no_class(tmp_path):
-    """As in competitions, which keep the labels of the test; as UrbanSound8K, whose labels stand in a list elsewhere."""
+    """As in competitions, which keep the labels of the test; as UrbanSound8K, whose labels are elsewhere."""
     for name in ("train/dog/a.wav", "train/cat/b.wav", "test/c.wav"):
         sound(tmp_path / "a" / name)
     data = open_dataset("folder", tmp_path / "a")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import sounds
+import torch
 from sounds import coded, patched, tone, with_chunk, with_data_size
 
 from audioformer.audio import Waveform, load_audio, to_batch
@@ -656,6 +657,9 @@ def test_levels():
     sine = Waveform(load_tone(), N)
     assert sine.level_db == pytest.approx(-9.03, abs=0.01)
     assert Waveform(sine.samples * 0, N).level_db == -100
+    hour = torch.cat([sine.samples * 0.001] * 60 + [sine.samples[:, : N // 2]], 1)
+    assert Waveform(hour, N).level_db == pytest.approx(-9.03, abs=0.01)  # a bark in a quiet night is no quiet sound
+    assert Waveform(sine.samples[:, :1], N).level_db == -100
 
 
 def load_tone():

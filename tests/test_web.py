@@ -19,7 +19,7 @@ from app_page import chromium
 
 import audioformer
 from audioformer import AudioformerError
-from audioformer.audio import load_audio, quietness
+from audioformer.audio import Waveform, load_audio, quietness
 from audioformer.codecs.spectra import log_mel
 from audioformer.files import samples_folder
 from audioformer.tokens import wrap
@@ -191,6 +191,15 @@ def test_page_and_app_say_the_same_of_an_answer(node):
         assert quietness(level) == "" or found["kind"] in ("quiet", "silent")
         labels, shares = zip(*best, strict=True)
         assert found == vars(answer(labels, shares, names, several, level, truth))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7000, 25_000, 120_001])
+def test_page_and_library_hear_the_same_level(node, n):
+    samples = 0.2 + 0.1 * np.random.default_rng(n).standard_normal(n).astype(np.float32) * (np.arange(n) > n * 0.9)
+    script = """import { levelDb } from "./answer.js";
+        const result = levelDb(new Float32Array(data), 24000);"""
+    expected = Waveform(torch.from_numpy(samples[None].astype(np.float32)), 24_000).level_db
+    assert node(script, samples.tolist()) == pytest.approx(expected, abs=0.01)
 
 
 def test_lanes_are_those_of_the_library(node, clf):

@@ -7,11 +7,17 @@ const TOGETHER = " + "; // between the labels of a scene of several sounds
 const [QUIET_DB, FLOOR_DB] = [-45, -100];
 const percent = (share) => `${(100 * share).toFixed(0)}%`;
 
-// Root mean square around the mean, which nobody hears; dB of full scale, -100 at least.
-export function levelDb(samples) {
-  const n = Math.max(1, samples.length), mean = samples.reduce((sum, value) => sum + value, 0) / n;
-  const power = samples.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n;
-  return Math.max(FLOOR_DB, 10 * Math.log10(Math.max(power, 1e-12)));
+// Of the loudest half second, for one bark in a quiet hour is not quiet: root mean square around the mean, which nobody
+// hears; dB of full scale, -100 at least.
+export function levelDb(samples, rate) {
+  const mean = samples.reduce((sum, value) => sum + value, 0) / Math.max(1, samples.length);
+  const n = Math.max(2, Math.min(samples.length, rate >> 1)), step = n >> 1;
+  let loudest = 1e-12;
+  for (let start = -step; start < samples.length; start += step) {
+    const piece = samples.subarray(Math.max(0, start), start + n);
+    loudest = Math.max(loudest, piece.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n);
+  }
+  return Math.max(FLOOR_DB, 10 * Math.log10(loudest));
 }
 
 // best: {label, p}, most probable first; truth: what the sound is known to be, or "". Gives {kind, text, detail, remark}.

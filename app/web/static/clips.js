@@ -38,7 +38,7 @@ export class Clips {
       ...(events.length ? [lanes.events(events)] : []),
     ];
     const labels = verdict.order.slice(0, TOP).map((c) => ({ label: classifier.labels[c], p: verdict.probabilities[c] }));
-    const says = answer(labels, classifier.labels, classifier.multi_label, levelDb(samples), truth);
+    const says = answer(labels, classifier.labels, classifier.multi_label, levelDb(samples, codec.rate), truth);
     const view = {
       token: this.clip.token, lanes: shown, sounds: { original: wavBase64(samples, codec.rate) },
       hear: [{ name: "original", label: "A · original" }, { name: "kept", label: "B · codes" }],

@@ -77,7 +77,7 @@ export class Listening {
     const { order, probabilities } = await classifier.classify(codes);
     const start_s = (this.frames - codes[0].length) / this.frameRate;
     const end_s = Math.min(this.frames / this.frameRate, this.n / codec.rate);
-    const level_db = levelDb(this.between(start_s, end_s));
+    const level_db = levelDb(this.between(start_s, end_s), this.kit.codec.rate);
     const labels = order.slice(0, TOP).map((c) => ({ label: lanes.words(classifier.labels[c]), p: probabilities[c] }));
     const says = answer(labels, classifier.labels, classifier.multi_label, level_db);
     const said = ["silent", "quiet"].includes(says.kind) ? says.text : labels[0].label;
