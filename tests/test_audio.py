@@ -135,7 +135,7 @@ def test_missing_folder_empty_and_not_audio(tmp_path):
         "no.wav": "no such file; check the name",
         ".": "is a folder; give one sound file",
         "empty.wav": r"empty.wav: the file is empty \(0 bytes\)",
-        "text.wav": "text.wav: not a readable sound file .* use WAV, FLAC, Ogg or MP3",
+        "text.wav": "text.wav: not a readable sound file: is a text that begins .*; download the sound itself",
         "noise.mp3": "noise.mp3: not a readable sound file",
     }
     for name, message in cases.items():

@@ -75,6 +75,8 @@ WHOLE = {  # name: (file, samples that must come, what must be said or "")
     "wav, two joined": (lambda: wav() + wav(), 2 * N, ""),
     "wav, highest byte first": (lambda: coded(endian="BIG"), N, ""),
     "wav, its sound in two chunks": (lambda: sounds.with_data_in_two(wav()), N, ""),
+    "wav, an empty chunk of sound first": (lambda: with_chunk(wav(), b"data", b""), N, ""),
+    "wav, a server's words before it": (lambda: b"HTTP/1.1 200 OK\r\n\r\n" + wav(), N, "19 bytes before its sound"),
     "wav, its size of a sample wrong": (lambda: patched(wav(), 32, b"\1\0"), N, ""),
     "rf64": (lambda: coded(form="RF64"), N, ""),
     "rf64, called BW64": (lambda: b"BW64" + coded(form="RF64")[4:], N, ""),
@@ -91,14 +93,19 @@ WHOLE = {  # name: (file, samples that must come, what must be said or "")
         2 * N,
         "counts 500 of 48000 samples; all",
     ),
+    "flac, other bytes before it": (lambda: bytes(9) + coded(form="FLAC"), N, "9 bytes before its sound were left out"),
     "flac, length unknown": (lambda: sounds.without_length(coded(form="FLAC")), N, ""),
     "flac, two joined": (lambda: coded(form="FLAC") * 2, 2 * N, ""),
     "ogg, two joined": (lambda: coded(form="OGG") * 2, 2 * N, ""),
     "opus, three joined": (lambda: coded(form="OGG", subtype="OPUS") * 3, 3 * N, ""),
+    "ogg, other bytes before it": (lambda: b"x" * 99 + coded(form="OGG"), N, "99 bytes before its sound were left out"),
+    "ogg, a page twice": (lambda: b"".join(page * (1 + (n == 2)) for n, page in enumerate(ogg_pages())), N, ""),
     "ogg, no end mark": (lambda: sounds.without_end_mark(coded(form="OGG")), N, "no end mark"),
     "opus, no end mark": (lambda: sounds.without_end_mark(coded(form="OGG", subtype="OPUS")), N, "no end mark"),
     "mp3": (music, 300_000, ""),
     "mp3, two joined": (lambda: music() * 2, 600_000, ""),
+    "mp3, two joined, words between": (lambda: music() + b"ID3\4\0\0\0\0\1\0" + bytes(128) + music(), 600_000, ""),
+    "mp3, two joined, other words between": (lambda: music() + ape_tag() + music(), 600_000, ""),
     "mp3, old tag at the end": (lambda: music() + b"TAG" + bytes(125), 300_000, ""),
     "mp3, zeros before it": (lambda: bytes(500) + music(), 300_000, ""),
     "mp3, all frames alike and not counted": (lambda: sounds.without_counting_frame(music_constant()), 301_824, ""),
@@ -108,6 +115,8 @@ WHOLE = {  # name: (file, samples that must come, what must be said or "")
     "aiff, size of the sound too small": (lambda: aiff(comm=N, ssnd=1008), N, "counts 500 of the samples; all"),
     "au, size too small": (lambda: patched(coded(form="AU"), 8, struct.pack(">I", 1000)), N, "1000 of 96000 bytes"),
     "au, size unknown": (lambda: patched(coded(form="AU"), 8, b"\xff" * 4), N, ""),
+    "svx, count too small": (lambda: with_number("SVX", b"VHDR", 8), N, "counts 500 of 48000 samples; all"),
+    "avr, count too small": (lambda: with_number("AVR", b"2BIT", 26), N, "counts 500 of 48000 samples; all"),
     "caf, size unknown": (lambda: caf(-1), N, ""),
     "caf, size too small": (lambda: caf(1004), N, "counts 1004 of 96004 bytes"),
 }
@@ -116,6 +125,21 @@ WHOLE = {  # name: (file, samples that must come, what must be said or "")
 def music_constant() -> bytes:
     noise = np.random.default_rng(0).standard_normal(300_000).astype(np.float32) * 0.1
     return coded(noise, 44_100, "MP3", bitrate_mode="CONSTANT", compression_level=0.5)
+
+
+def ogg_pages() -> list[bytes]:
+    return sounds.pages(coded(form="OGG"))
+
+
+def ape_tag() -> bytes:
+    """With a header and an end, and nothing between them."""
+    return b"".join(b"APETAGEX" + struct.pack("<4I8x", 2000, 32, 0, flags) for flags in (0xA0000000, 0x80000000))
+
+
+def with_number(form: str, name: bytes, place: int) -> bytes:
+    """A sound that counts 500 samples of its 48000, so many bytes behind the name of its header."""
+    content = coded(form=form)
+    return patched(content, content.index(name) + place, struct.pack(">I", 500))
 
 
 def caf(size: int) -> bytes:
@@ -215,6 +239,38 @@ def test_of_joined_mp3s_of_two_kinds_the_other_is_named_and_nothing_else_is_said
     assert re.search("no MP3 like the rest, so sound may be missing.* cut it in two where another", found.notes[-1])
 
 
+def test_joined_sounds_of_which_one_is_no_more_than_its_beginning(tmp_path):
+    whole, begin = coded(form="OGG"), coded(form="OGG")[:1000]
+    for content in (begin + whole, whole + begin, whole + begin + whole):
+        found = load_audio(file_of(tmp_path, content))
+        assert found.samples.shape[1] in (N, 2 * N)
+        assert any("cannot be decoded and is left out" in note for note in found.notes)
+
+
+def test_pages_of_a_sound_whose_beginning_is_not_there_are_named(tmp_path):
+    content = coded(form="OGG") + b"".join(ogg_pages()[2:])
+    found = load_audio(file_of(tmp_path, content))
+    assert found.samples.shape == (1, N)
+    assert found.notes == (
+        "1 of its pages is damaged or lost, and the sound there is missing; copy or download it again",
+    )
+
+
+def test_an_mp3_that_begins_within_a_frame_is_told(tmp_path):
+    content = music()
+    found = load_audio(file_of(tmp_path, content[len(content) // 2 :]))
+    assert re.search(r"\d+ bytes in it are no MP3 like the rest, so sound may be missing", found.notes[0])
+
+
+def test_a_voc_comes_in_blocks(tmp_path):
+    pytest.importorskip("av", reason="needs PyAV: pip install 'audioformer[phones]'")
+    sound = bytes(range(100, 200)) * 40
+    first = b"\1" + struct.pack("<I", 4002)[:3] + bytes((131, 0)) + sound
+    second = b"\2" + struct.pack("<I", 4000)[:3] + sound[::-1]
+    content = b"Creative Voice File\x1a" + struct.pack("<3H", 26, 0x010A, 0x1129) + first + second + b"\0"
+    assert load_audio(file_of(tmp_path, content)).samples.shape == (1, 8000)
+
+
 def test_a_joined_sound_of_another_kind_is_named(tmp_path):
     found = load_audio(file_of(tmp_path, coded(form="OGG") + coded(tone(8000, 8000), 8000, "OGG")))
     assert found.samples.shape == (1, N)
@@ -297,7 +353,7 @@ def test_an_ogg_that_only_pyav_opens_is_told_to_be_damaged_too(tmp_path):
     first, second, *others = sounds.pages(content)
     damaged = first + second + b"".join(patched(page, 60, bytes([page[60] ^ 1])) for page in others)
     found = load_audio(file_of(tmp_path, damaged + content))
-    assert "the sound on them is missing" in found.notes[0]
+    assert "the sound there is missing" in found.notes[0]
 
 
 @pytest.mark.parametrize("form", ["WAV", "RF64", "AIFF"])
@@ -315,7 +371,7 @@ def test_a_header_that_promises_gigabytes_takes_none(tmp_path, form):
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29), limits[1]))
     try:
-        found = load_audio(file_of(tmp_path, content), max_s=1000)
+        found = load_audio(file_of(tmp_path, content), max_s=100)  # the promise is longer
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
     assert found.samples.shape == (257, 100)
@@ -442,6 +498,11 @@ REFUSED = {
     "memo.dss": (b"\2dss" + bytes(range(200)), "a dictation machine's recording .*maker's program"),
     "neighbour.wav": (b"\0\5\x16\7" + bytes(60), 'what a Mac writes beside a file .*without "._"'),
     "project.aup3": (b"SQLite format 3\0" + bytes(99), "perhaps a project of Audacity; export the sound"),
+    "missing.wav": (b"404: Not Found", "is a text that begins '404: Not Found'; download the sound itself"),
+    "table.wav": ("\ufefffile,class\n".encode("utf-16-le"), "is a text that begins 'file,class'"),
+    "sounds.wav": (b"a.wav".ljust(257, b"\0") + b"ustar" + bytes(250) + wav(), "is a tar archive; unpack it"),
+    "strange.wav": (patched(wav(), 20, b"\x34\x12"), "in a coding that is not decoded here .(?!.*attribute)"),
+    "wide.wav": (patched(wav(), 22, struct.pack("<H", 2000)), "(gives no possible rate or channels|damaged)"),
     "array.wav": (b"\x93NUMPY\1\0v\0{}" + bytes(99), "is numbers of NumPy; give them as an array"),
     "line.ulaw": (bytes(range(1, 200)), "no header that says its rate"),
     "slow.wav": (
@@ -590,6 +651,9 @@ def test_what_is_no_file_is_named(tmp_path):
         os.mkfifo(tmp_path / "pipe.wav")
         with pytest.raises(AudioformerError, match="is a pipe or a device, not a file; save the sound in a file"):
             load_audio(tmp_path / "pipe.wav")
+    os.symlink("nowhere", tmp_path / "link.wav")
+    with pytest.raises(AudioformerError, match="is a link to what is not here; get the sound itself"):
+        load_audio(tmp_path / "link.wav")
     with pytest.raises(AudioformerError, match="is an address, not a file name; download the sound first"):
         load_audio("https://example.org/a.wav")
 
@@ -693,7 +757,7 @@ def test_every_format_and_coding_of_libsndfile_comes_whole(tmp_path, form, subty
 
 
 def test_a_refusal_names_nothing_but_the_file(tmp_path):
-    (tmp_path / "notes.wav").write_bytes(b"not audio at all")
+    (tmp_path / "notes.wav").write_bytes(b"not audio \x01\x02 at all")
     says = r"^notes\.wav: not a readable sound file \(Format not recognised\); use"
     with pytest.raises(AudioformerError, match=says):
         load_audio(tmp_path / "notes.wav")

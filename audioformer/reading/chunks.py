@@ -161,6 +161,7 @@ def wav(data, at: int) -> Inspection:
     while True:
         if b"fmt " not in wave.chunks or wave.data is None:
             return Inspection()
+        plain &= not (wave.data[1] == 0 and wave.go_on(wave.data[0]))  # an empty chunk, and the sound in another one
         start, stop, count, note = wave.sound()
         if wave.holds_mp3 and not parts:
             inside = mp3(data[:stop], start)
@@ -213,9 +214,8 @@ def aiff(data, at: int) -> Inspection:
     head = bytearray(data[: at + 8]) + bytes(8)
     head[comm + 2 : comm + 6], head[at + 4 : at + 8] = (struct.pack(">I", n) for n in (there, 8 + there * align))
     head[4:8] = struct.pack(">I", len(data) - 8)
-    notes = (
-        f"its header counts {min(count, max(0, size - 8) // max(1, align))} of the samples; all that is there was read",
-    )
+    counted = min(count, max(0, size - 8) // max(1, align))
+    notes = (f"its header counts {counted} of the samples; all that is there was read",) * (counted < there)
     return Inspection(
         (Part(start, start + there * align, bytes(head)),), max(count, there), notes=notes, cause=CUT_SHORT
     )

@@ -56,11 +56,12 @@ MEDIA = (  # place, bytes, what it is, FFmpeg's name of the format
     (0, b"G@", "a piece of a broadcast (MPEG transport stream)", "mpegts"),
     (8, b"QLCM", "a phone's QCP recording", "qcp"),
     (8, b"AVI ", "a film (avi)", "avi"),
+    (0, b"Creative Voice", "a VOC recording", "voc"),
     (8, b"WAVE", "a WAV", "wav"),
     (8, b"AIF", "an AIFF", "aiff"),
     (0, b"OggS", "an Ogg file", "ogg"),
 )
-KNOWN = ("caf", "wav", "aiff", "ogg")  # libsndfile decodes most of them
+KNOWN = ("caf", "wav", "aiff", "ogg", "voc")  # libsndfile decodes most of them
 OTHERS = (  # first bytes, what it is, what to do
     (b"version https://git-lfs", "a pointer of Git LFS, not the sound itself", "run `git lfs pull` where it came from"),
     (b"/annex/objects", "a pointer of git-annex, not the sound itself", "run `git annex get` where it came from"),
@@ -70,9 +71,17 @@ OTHERS = (  # first bytes, what it is, what to do
     (b"{", "a JSON text, perhaps a server's message", "download the sound itself"),
     (b"pk\x03\x04", "a zip archive", "unpack it and give the sounds in it"),
     (b"\x1f\x8b", "a gzip archive", "unpack it and give the sounds in it"),
+    (b"ustar", "a tar archive", "unpack it and give the sounds in it"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it and give the sounds in it"),
     (b"rar!", "a RAR archive", "unpack it and give the sounds in it"),
+    (b"bzh", "a bzip2 archive", "unpack it and give the sounds in it"),
+    (b"\xfd7zxz", "an xz archive", "unpack it and give the sounds in it"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive", "unpack it and give the sounds in it"),
+    (b"\x89hdf", "an HDF5 file: numbers, no sound file", "give them as an array with sample_rate"),
+    (b"book\0\0\0\0mark", "a Mac's link (alias)", "give the file that it leads to"),
+    (b"l\0\0\0\x01\x14\x02\0", "a link of Windows (lnk)", "give the file that it leads to"),
     (b"%pdf", "a PDF", "give a sound file"),
+    (b"gif8", "a picture", "give a sound file"),
     (b"\x89png", "a picture", "give a sound file"),
     (b"\xff\xd8\xff", "a picture", "give a sound file"),
     (b"mthd", "MIDI: notes, no sound", "play it into a WAV with a synthesiser"),
@@ -187,10 +196,16 @@ def was_text(data) -> bool:
 def after_id3(data) -> int:
     """Where a file begins behind ID3 tags, which any player may have put before it."""
     at = 0
-    while data[at : at + 3] == b"ID3" and len(data) > at + 10:
-        size = data[at + 6 : at + 10]
-        at += 10 + sum((byte & 127) << shift for byte, shift in zip(size, (21, 14, 7, 0), strict=True))
+    while size := id3_size(data[at : at + 10]):
+        at += size
     return at if at < len(data) else 0
+
+
+def id3_size(head: bytes) -> int:
+    """Bytes of an ID3 tag, by its first ten; 0 if it is none."""
+    if len(head) < 10 or head[:3] != b"ID3":
+        return 0
+    return 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
 
 
 def media_format(head: bytes) -> tuple[str, str] | None:
@@ -202,6 +217,25 @@ def media_format(head: bytes) -> tuple[str, str] | None:
     return None
 
 
+def other_kind(head: bytes) -> tuple[str, str] | None:
+    """(what it is, what to do) of a file that is no sound, by its first bytes; None if it is none that is known."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    start = b"ustar" if head[257:262] == b"ustar" else start
+    return next(((what, way_out) for magic, what, way_out in OTHERS if start.startswith(magic)), None)
+
+
+def _first_words(head: bytes) -> str:
+    """Of a text; "" if the bytes are none."""
+    coding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    for cut in range(4):  # a letter may take up to four bytes, and the last one may not be whole
+        try:
+            words = " ".join(head[: len(head) - cut].decode(coding).split())
+            return words[:40] if len(words) > 7 and words.isprintable() else ""
+        except UnicodeDecodeError:
+            continue
+    return ""
+
+
 def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
     """Why a file cannot be read, in one true sentence: what it is, and the way out.
 
@@ -211,6 +245,7 @@ def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
         reason: what libsndfile said.
     """
     reason = str(getattr(reason, "error_string", reason)).rstrip(".")  # without the address of an opened part
+    reason = "Format not recognised" if "not a regular file" in reason else reason  # what libsndfile says of some
     if (media := media_format(head)) is not None and media[1] in KNOWN:
         return AudioformerError(
             f"{path.name}: not a readable sound file: is {media[0]} that is damaged, "
@@ -226,10 +261,11 @@ def refusal(path: Path, head: bytes, reason: object) -> AudioformerError:
             f'{path.name}: is {media[0]}, which is decoded where PyAV is installed: pip install "audioformer[phones]"; '
             f'or drop it on the app\'s page, or make a WAV of it: ffmpeg -i "{path.name}" "{path.stem}.wav"'
         )
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for magic, what, way_out in OTHERS:
-        if start.startswith(magic):
-            return AudioformerError(f"{path.name}: not a readable sound file: is {what}; {way_out}")
+    if other := other_kind(head):
+        return AudioformerError(f"{path.name}: not a readable sound file: is {other[0]}; {other[1]}")
+    if words := _first_words(head):
+        way_out = "download the sound itself, or export it as WAV"
+        return AudioformerError(f"{path.name}: not a readable sound file: is a text that begins {words!r}; {way_out}")
     if not head.strip(b"\0"):
         return AudioformerError(f"{path.name}: not a readable sound file: holds zeros only; copy or download it again")
     if path.suffix.lower() in RAW_ENDINGS:

@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass, field
 from functools import cache
 
+from audioformer.reading.files import id3_size
 from audioformer.reading.parts import CUT_SHORT, UNKNOWN, Inspection, Part, several_tracks
 
 OGG_SOUNDS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
@@ -23,13 +24,16 @@ def ogg(data, at: int) -> Inspection:
     while 0 <= (at := data.find(b"OggS", at)) <= len(data) - 27:
         stop = at + 27 + data[at + 26] + sum(data[at + 27 : at + 27 + data[at + 26]])
         if stop > len(data) or ogg_checksum(data[at:stop]) != data[at + 22 : at + 26]:
-            damaged, cut, at = damaged + 1, at if stop > len(data) else None, at + 1
+            damaged, cut, at, follows_begin = damaged + 1, at if stop > len(data) else None, at + 1, False
             continue
         serial, number = data[at + 14 : at + 18], struct.unpack("<I", data[at + 18 : at + 22])[0]
         begins, cut = bool(data[at + 5] & 2), None
         if not links or (begins and not follows_begin):
             links.append([at, at, stop])
-        elif number != numbers.get(serial, number - 1) + 1:
+        elif not begins and serial not in numbers:  # of a sound whose beginning is not there
+            damaged, at = damaged + 1, stop
+            continue
+        elif not begins and number not in (numbers[serial], numbers[serial] + 1):
             damaged += 1
         body = at + 27 + data[at + 26]
         if begins and bytes(data[body : body + 8]).startswith(OGG_SOUNDS):
@@ -50,9 +54,8 @@ def ogg(data, at: int) -> Inspection:
     if is_cut:
         open_end = f"its end is missing, and how long that was cannot be known: {CUT_SHORT}"
     elif damaged:
-        open_end = (
-            f"{damaged} of its pages are damaged or lost, and the sound on them is missing; copy or download it again"
-        )
+        pages = "1 of its pages is" if damaged == 1 else f"{damaged} of its pages are"
+        open_end = f"{pages} damaged or lost, and the sound there is missing; copy or download it again"
     else:
         open_end = "" if data[links[-1][1] + 5] & 4 else "it has no end mark, so its end may be missing"
     cause = CUT_SHORT if is_cut else Inspection.cause
@@ -166,13 +169,15 @@ def mp3(data, at: int) -> Inspection:
     ):  # layers 1 and 2 have no counting frame, and libsndfile counts them well
         return Inspection()
     alike, runs, end, in_order = (data[first + 1] & 0xFE, data[first + 2] & 0x0C), [], len(data), first == at
-    at, samples, passed_over, is_cut, is_gap = first, mpeg_frame(data[first + 1], data[first + 2])[1], 0, False, False
+    passed_over = first - at if data[at:first].strip(b"\0") else 0
+    at, samples, is_cut, is_gap = first, mpeg_frame(data[first + 1], data[first + 2])[1], False, False
     while at + 4 <= end:
         second, third = data[at + 1], data[at + 2]
         size = mpeg_frame(second, third)[0] if data[at] == 255 else 0
         if not size or (second & 0xFE, third & 0x0C) != alike:
-            after = _resync(data, at, alike)
-            if after < end or data[at : at + 3] not in (b"TAG", b"APE", b"LYR", b"ID3"):
+            tag = _tag_size(data, at)
+            after = min(end, at + tag) if tag else _resync(data, at, alike)
+            if not tag and (after < end or data[at : at + 3] not in (b"APE", b"LYR")):
                 passed_over += after - at
             at, is_gap = after, after - at > MOST_PASSED
             continue
@@ -229,6 +234,14 @@ def _first_frame(data, at: int) -> int | None:
         if n == 4 or (n and place == at and ahead >= len(data)):
             return place
     return None
+
+
+def _tag_size(data, at: int) -> int:
+    """Bytes of a tag of words that begins at a place, as between joined files; 0 if there is none."""
+    if data[at : at + 8] == b"APETAGEX" and at + 32 <= len(data):
+        follows = data[at + 23] & 0x20  # else it is the end of one
+        return 32 + (int.from_bytes(data[at + 12 : at + 16], "little") if follows else 0)
+    return 128 if data[at : at + 3] == b"TAG" else id3_size(data[at : at + 10])
 
 
 def _resync(data, at: int, alike: tuple[int, int]) -> int:

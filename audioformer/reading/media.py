@@ -40,7 +40,7 @@ class MediaFile:
         self.samplerate, self.channels = self._stream.rate, self._stream.channels
         if not self.samplerate or not self.channels:
             self._container.close()
-            raise AudioformerError(f"{path.name}: its header gives no rate or no channels; export it again as WAV")
+            raise AudioformerError(f"{path.name}: its header gives no possible rate or channels; export it as WAV")
         duration = (self._container.duration or 0) / av.time_base
         if self._stream.duration:
             duration = float(self._stream.duration * self._stream.time_base)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ BLOCK, SMALL_BLOCK = 1 << 18, 256  # samples decoded at a time; after an error s
 LOOKED_AT = ("WAV", "WAVEX", "RF64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3", "NIST", "W64")  # by reading
 LEAST_BYTES = 1 / 16384  # a sample takes: a promise of more samples than that is none
 ALL = 1 << 60
+UNDECODED = "one of the sounds joined in it cannot be decoded and is left out; copy or download it again"
 MP3_FRAME = 1152  # samples: its lengths, and those of FFmpeg, are those of whole packets
 
 
@@ -66,6 +68,7 @@ class SoundReader:
         sample_rate: Hz.
         channels: C.
         frames: samples a channel that it should hold; None where no header says so.
+        there: samples a channel that can come at most, whatever the header promises.
         is_float: whether its samples are stored as floating-point numbers, which may be on any scale.
         notes: sentences for the user; complete when all blocks were taken.
 
@@ -75,12 +78,13 @@ class SoundReader:
 
     def __init__(self, path: Path):
         self.path, self.seen, self.notes = path, inspect(path), []
-        self._media, self._error, self._first, self._least = None, "", None, ALL
+        self._media, self._error, self._first, self.there = None, "", None, ALL
         try:
             self._first = self._open_plainly()
             first = self._first
             self.sample_rate, self.channels, self.format = first.samplerate, first.channels, first.format
             self.is_float = first.subtype in ("FLOAT", "DOUBLE")
+            self.there = first.frames if len(self.seen.parts) < 2 else ALL
             self.frames = self._count(first)
         except (soundfile.LibsndfileError, RuntimeError, MemoryError, TypeError, OSError) as error:
             self._open_media(error)
@@ -89,10 +93,11 @@ class SoundReader:
         try:
             return self._open(self.seen.parts[0] if self.seen.parts else None)
         except soundfile.LibsndfileError:
-            if self.seen.parts:
+            if len(self.seen.parts) == 1:
                 raise
-            self.seen = rebuilt(self.path)
-            return self._open(self.seen.parts[0])
+            self.notes += [UNDECODED] if self.seen.parts else []
+            self.seen = replace(self.seen, parts=self.seen.parts[1:]) if self.seen.parts else rebuilt(self.path)
+            return self._open_plainly()
 
     def _open(self, part: Part | None) -> _Forward:
         return _Forward(self.path, part)
@@ -111,9 +116,9 @@ class SoundReader:
         except (av.FFmpegError, ValueError, OSError, AttributeError) as also:
             if isinstance(also, AudioformerError):
                 raise
-            raise refusal(self.path, head, getattr(also, "strerror", None) or also) from also
+            raise refusal(self.path, head, getattr(also, "strerror", None) or error) from also
         self.sample_rate, self.channels, self.frames = self._media.samplerate, self._media.channels, self._media.frames
-        self.format, self.is_float = media[1], False
+        self.format, self.is_float, self.there = media[1], False, ALL
         self.seen = Inspection(open_end=self.seen.open_end, notes=self._media.notes)
 
     def _count(self, first: _Forward) -> int | None:
@@ -125,8 +130,9 @@ class SoundReader:
         else:
             count = 0
             for number, part in enumerate(self.seen.parts or (None,)):
-                with contextlib.nullcontext(first) if number == 0 else self._open(part) as sound:
-                    count += sound.frames
+                with contextlib.suppress(soundfile.LibsndfileError):
+                    with contextlib.nullcontext(first) if number == 0 else self._open(part) as sound:
+                        count += sound.frames
             count = round(count / self.seen.share) if self.seen.share > 0 else count
         if 0 <= count * LEAST_BYTES <= self.path.stat().st_size + 1:
             return count
@@ -137,9 +143,14 @@ class SoundReader:
     def _count_in_log(self, first: _Forward) -> int:
         """Samples a channel that the header of a rare format promises: libsndfile writes down what it finds there."""
         log = first.extra_info
-        if count := re.findall(r"(?:Frames|Cols|OneShotHiSamples|Sample Count|Data length) *:? *(\d+)", log):
-            self._least = min(int(count[-1]), first.frames)
-            return first.frames if self.format == "SDS" else max(int(count[-1]), first.frames)
+        if found := re.findall(r"(?:Frames|Cols|OneShotHiSamples|Sample Count|Data length) *:? *(\d+)", log):
+            count = int(found[-1])
+            if self.format.startswith("MAT"):  # other tables may stand behind the sound
+                self.there = min(count, first.frames)
+                return count
+            if count < first.frames and self.format != "SDS":
+                self.notes.append(f"its header counts {count} of {first.frames} samples; all that is there was read")
+            return first.frames if self.format == "SDS" else max(count, first.frames)
         if "truncated" in log:
             self.notes.append("its end is missing, and how long that was cannot be known: the file was cut short")
         return first.frames
@@ -154,7 +165,7 @@ class SoundReader:
 
     def blocks(self, first: int = 0, n: int = ALL) -> Iterator[np.ndarray]:
         """(m, C) float32, up to n samples from the first on; afterwards `notes` say what was not to be had."""
-        came, n_there = 0, min(n, self._least)
+        came, n_there = 0, min(n, max(0, self.there - first))
         for block in self._media_blocks(first) if self._media else self._sound_blocks(first, n):
             block = block[: n_there - came]
             came += len(block)
@@ -190,7 +201,11 @@ class SoundReader:
     def _sound_blocks(self, first: int, n: int) -> Iterator[np.ndarray]:
         """All parts, one after the other; what does not go with the first one is named and left out."""
         for number, part in enumerate(self.seen.parts or (None,)):
-            sound = self._first if number == 0 else self._open(part)
+            try:
+                sound = self._first if number == 0 else self._open(part)
+            except soundfile.LibsndfileError:
+                self.notes.append(UNDECODED)
+                continue
             try:
                 if (sound.samplerate, sound.channels) != (self.sample_rate, self.channels):
                     self.notes.append(

@@ -73,6 +73,8 @@ def _readable_file(path: str | os.PathLike) -> Path:
             raise AudioformerError(f"{path}: is an address, not a file name; download the sound first, give its name")
         if path.exists() and not path.is_file():
             raise AudioformerError(f"{path}: is a pipe or a device, not a file; save the sound in a file first")
+        if path.is_symlink() and not path.exists():
+            raise AudioformerError(f"{path}: is a link to what is not here; get the sound itself, e.g. `git annex get`")
         if not path.is_file():
             raise AudioformerError(f"{path}: no such file; check the name")
         if path.stat().st_size == 0:
@@ -102,7 +104,7 @@ def _collect(
     limit = int(min(max_s * rate, MAX_SAMPLES / channels))
     likely = BLOCK + MOST_IN_A_BYTE * sound.path.stat().st_size // sound.channels  # headers may promise anything
     samples, end, power, stays = np.empty((channels, min(expected, limit, likely)), np.float32), 0, 0.0, 0.0
-    _refuse_beyond(limit, 0 if frames is None else expected, rate, name)
+    _refuse_beyond(limit, 0 if frames is None else min(expected, sound.there - first), rate, name)
     for block in sound.blocks(first, n):
         start, end = end, end + len(block)
         if end > samples.shape[1]:  # the header did not say how long it is, or the file is hardly more than a header
