@@ -516,6 +516,33 @@ def test_sounds_of_a_split_without_classes_are_no_class(tmp_path):
         open_dataset("folder", tmp_path / "b")
 
 
+def test_classes_are_found_below_and_above_and_beside(tmp_path):
+    """An archive with two levels more; splits within the classes; a list beside the folder of its sounds."""
+    for name in ("a/x/y/dog/a.wav", "a/x/y/cat/b.wav", "b/dog/train/a.wav", "b/dog/test/b.wav", "b/cat/train/c.wav"):
+        sound(tmp_path / name)
+    assert open_dataset("folder", tmp_path / "a").label_names == ("cat", "dog")
+    assert [(clip.labels[0], clip.split) for clip in open_dataset("folder", tmp_path / "b")] == [
+        ("cat", "train"),
+        ("dog", "test"),
+        ("dog", "train"),
+    ]
+    for name in ("c/sounds/a.wav", "c/sounds/b.wav", "c/others/c.wav"):
+        sound(tmp_path / name)
+    table(
+        tmp_path / "c" / "list.csv",
+        [["a.wav", "dog|rain", "Training"], ["b.wav", "nan", "validation"]],
+        ["filename", "label", "split"],
+    )
+    data = open_dataset("folder", tmp_path / "c")
+    assert [clip.split for clip in data] == ["train", "val"]
+    assert all(clip.path.is_file() for clip in data)
+    assert data.notes == (
+        "1 sound file is left out, for no list and no folder gives a class, e.g. others/c.wav",
+        "'dog|rain' is taken for the name of one class; separate several with ;",
+        "'nan' is taken for the name of a class; is it an empty cell?",
+    )
+
+
 def test_folders_called_fold_are_folds(tmp_path):
     for name in ("fold1/dog/a.wav", "fold1/cat/b.wav", "Fold_2/dog/c.wav"):
         sound(tmp_path / name)
@@ -596,6 +623,7 @@ SPREADSHEETS = {
     "tabs": b"filename\tlabel\tfold\na.wav\tdog\t1\nb.wav\tcat\t2\n",
     "Excel's first line": b"sep=;\r\nfilename;label;fold\r\na.wav;dog;1\r\nb.wav;cat;2\r\n",
     "UTF-16": "filename\tlabel\tfold\na.wav\tdog\t1\nb.wav\tcat\t2\n".encode("utf-16"),
+    "UTF-16 without its mark": "filename\tlabel\tfold\na.wav\tdog\t1\nb.wav\tcat\t2\n".encode("utf-16-le"),
     "whole numbers as 1.0": b"filename,label,fold\na.wav,dog,1.0\nb.wav,cat,2.0\n",
     "an index column": b",filename,label,fold\n0,a.wav,dog,1\n1,b.wav,cat,2\n",
     "other names of columns": b"File_Name,Category,fold\na.wav,dog,1\nb.wav,cat,2\n",

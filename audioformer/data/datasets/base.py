@@ -173,12 +173,19 @@ def _said_of_windows(path: Path) -> str:
 def one_level_down(root: Path, has: Callable[[Path], bool]) -> Path:
     """The folder itself or, if only one below it has what is looked for, that one.
 
-    Unpacking an archive adds a level.
+    Unpacking an archive adds a level, and often two, of which the first holds nothing else.
     """
-    if has(root):
-        return root
-    below = [folder for folder in root.iterdir() if folder.is_dir() and not folder.name.startswith(".") and has(folder)]
-    return below[0] if len(below) == 1 else root
+    where = root
+    for _ in range(3):
+        if has(where):
+            return where
+        below = [folder for folder in where.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+        if len(found := [folder for folder in below if has(folder)]) == 1:
+            return found[0]
+        if found or len(below) != 1:
+            break
+        where = below[0]
+    return root
 
 
 SPELLINGS = {  # what else a column is called in people's own lists
@@ -250,6 +257,8 @@ def read_csv_rows(path: Path, what: str) -> list[list[str]]:
 def _decoded(content: bytes) -> str:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return content.decode("utf-16")
+    if content[1:2] == b"\0":  # the same without its mark
+        return content.decode("utf-16-le")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -2,7 +2,7 @@
 
     ROOT/dog/*.wav, ROOT/rain/*.ogg ...           the folder's name is the label (sub-folders of it count too)
     ROOT/train/dog/*.wav, ROOT/test/dog/*.wav     folders called train, val or test (and the like) are splits
-    ROOT/fold1/dog/*.wav, ROOT/fold2/dog/*.wav    and those called fold1, fold2 are folds
+    ROOT/fold1/dog/*.wav, ROOT/fold2/dog/*.wav    and those called fold1, fold2 are folds; both below classes, too
     ROOT/*.csv                                    filename, label[, fold][, split][, group]; several labels: dog;rain
 
 The columns fold (from 1), split (train, val, test) and group (speaker, recording) keep related clips together.
@@ -14,6 +14,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from audioformer.data.datasets.base import (
@@ -84,13 +85,16 @@ def _from_sub_folders(root: Path) -> AudioDataset:
                 name = path.relative_to(root).as_posix()
                 label = unicodedata.normalize("NFC", own.name.strip())
                 clips.append(Clip(name, path, (label,), fold, split, group=name))
+    below = [_split_or_fold(clip.path.relative_to(root).parts[1]) for clip in clips] if parts[0][0] == root else [None]
+    if all(below):  # dog/train/*.wav
+        clips = [replace(clip, split=part[0], fold=part[1]) for clip, part in zip(clips, below, strict=True)]
     if not clips:
         others = said_of_others(other_files(root))
         raise AudioformerError(
             f"{root}: no sound files in its sub-folders; expected {LAYOUT}{'; ' + others if others else ''}"
         )
     names = tuple(sorted({clip.labels[0] for clip in clips}))
-    notes = (*left_out(root, [clip.path for clip in clips]), *_spelled_alike(names))
+    notes = (*left_out(root, [clip.path for clip in clips]), *_strange(names))
     return AudioDataset("folder", root, tuple(clips), names, notes=notes)
 
 
@@ -102,13 +106,18 @@ def _split_or_fold(name: str) -> tuple[str | None, int | None] | None:
     return (None, int(fold[1])) if fold else None
 
 
-def _spelled_alike(names: tuple[str, ...]) -> tuple[str, ...]:
-    """What is to be said of classes whose names differ in nothing but capital letters."""
+def _strange(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What is to be said of classes: their names differ in capital letters only, or are perhaps several in one."""
     alike = defaultdict(list)
     for name in names:
         alike[name.casefold()].append(name)
     several = (" and ".join(map(repr, same)) for same in alike.values() if len(same) > 1)
-    return tuple(f"the classes {same} differ in capitals only: spell them alike if they are one" for same in several)
+    notes = [f"the classes {same} differ in capitals only: spell them alike if they are one" for same in several]
+    if odd := [name for name in names if re.search(r"[,|\[\]]", name)]:
+        notes.append(f"{odd[0]!r} is taken for the name of one class; separate several with ;")
+    if empty := [name for name in names if name.lower() in ("nan", "#n/a", "null")]:
+        notes.append(f"{empty[0]!r} is taken for the name of a class; is it an empty cell?")
+    return tuple(notes)
 
 
 def _folders(root: Path) -> list[Path]:
@@ -119,8 +128,13 @@ def _folders(root: Path) -> list[Path]:
 
 def _from_csv(root: Path, table: Path, allow_missing: bool) -> AudioDataset:
     clips = []
-    for row in read_csv(table, ("filename", "label"), "a data set"):
+    rows = read_csv(table, ("filename", "label"), "a data set")
+    sounds = one_level_down(
+        root, lambda folder: any(path_inside(folder, row["filename"], table).is_file() for row in rows[:9])
+    )
+    for row in rows:
         split = row.get("split") or None
+        split = SPLIT_FOLDERS.get((split or "").lower(), split)
         if split is not None and split not in SPLITS:
             raise AudioformerError(
                 f"{table}: {row['filename']} has split={split!r}; expected one of {', '.join(SPLITS)}"
@@ -128,12 +142,12 @@ def _from_csv(root: Path, table: Path, allow_missing: bool) -> AudioDataset:
         fold = whole_number(row["fold"], "fold", table) if row.get("fold") else None
         written = unicodedata.normalize("NFC", row["label"]).split(";")
         labels = tuple(dict.fromkeys(label.strip() for label in written if label.strip()))
-        path = path_inside(root, row["filename"], table)
+        path = path_inside(sounds, row["filename"], table)
         clips.append(Clip(row["filename"], path, labels, fold, split, row.get("group") or row["filename"]))
     clips, missing = require_files(clips, table, allow_missing)
     names = tuple(sorted({label for clip in clips for label in clip.labels}))
     if not names:
         raise AudioformerError(f"{table}: no clip has a label; fill the label column")
     several = any(len(clip.labels) != 1 for clip in clips)
-    notes = (*left_out(root, [clip.path for clip in clips], table), *_spelled_alike(names))
+    notes = (*left_out(root, [clip.path for clip in clips], table), *_strange(names))
     return AudioDataset("folder", root, tuple(clips), names, several, missing, notes)
