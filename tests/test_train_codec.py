@@ -181,6 +181,16 @@ def test_a_share_of_the_crops_is_varied_and_the_others_stay_what_they_were(tmp_p
     torch.testing.assert_close(sampler.batch(24, RATE, np.random.default_rng(5)), plain)
 
 
+def test_a_file_that_cannot_be_read_is_named_with_its_folder_and_the_way_out(tmp_path):
+    save_audio(tmp_path / "dog" / "a.wav", tone(1000, 0.5), RATE)
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.wav").write_bytes(b"<html>")
+    with pytest.raises(
+        AudioformerError, match=r"cat.a\.wav: not a readable .* is a web page.*or leave it out: --exclude"
+    ):
+        CropSampler([tmp_path], RATE)
+
+
 def test_files_can_be_left_out_by_name(tmp_path):
     for name in ("1-a.wav", "4-a.wav", "4-b.wav"):
         save_audio(tmp_path / name, tone(440), RATE)

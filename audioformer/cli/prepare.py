@@ -172,6 +172,6 @@ def _summary(arguments: argparse.Namespace, record) -> Result:
     if corpus.notes:
         clip, sentences = next(iter(corpus.notes.items()))
         example = f"{printable(clip)}: {sentences[0]}"
-        text += f"; something of {len(corpus.notes)} clips is missing or was changed, e.g. {example}"
+        text += f"; of {len(corpus.notes)} of them something is missing or was changed, e.g. {example}"
     more = {"label_names": list(corpus.label_names), "problems": corpus.problems, "notes": corpus.notes}
     return Result(document | numbers | more, text)

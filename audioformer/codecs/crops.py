@@ -6,12 +6,13 @@ Shapes: B crops, N samples.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from audioformer.audio import load_audio
+from audioformer.audio import Waveform, load_audio
 from audioformer.data.augment import AugmentConfig, augment
 from audioformer.errors import AudioformerError
 from audioformer.reading.files import other_files, said_of_others, sound_files
@@ -33,7 +34,7 @@ class CropSampler:
         notes: what is missing of which file, and which files are no sounds.
 
     Raises:
-        AudioformerError: a folder is missing or holds no sound.
+        AudioformerError: a folder is missing or holds no sound; a file cannot be read.
     """
 
     def __init__(self, folders: list[str | os.PathLike], sample_rate: int, exclude: tuple[str, ...] = ()):
@@ -46,7 +47,7 @@ class CropSampler:
                 raise AudioformerError(
                     f"{folder}: holds no sound files after leaving out {list(exclude)}; give another folder"
                 )
-            waveforms = [load_audio(path, sample_rate, mono=True) for path in files]
+            waveforms = [self._load(path) for path in files]
             self.folders.append([waveform.samples[0] for waveform in waveforms])
             for path, waveform in zip(files, waveforms, strict=True):
                 self.notes += [f"{path}: {note}" for note in waveform.notes]
@@ -73,6 +74,13 @@ class CropSampler:
         peak = np.abs(crops).max(1, keepdims=True) + 1e-9
         gain = np.minimum(10 ** (rng.uniform(-15, 9, (size, 1)) / 20), 0.98 / peak)
         return torch.from_numpy((crops * gain).astype(np.float32))
+
+    def _load(self, path: Path) -> Waveform:
+        try:
+            return load_audio(path, self.sample_rate, mono=True)
+        except AudioformerError as error:
+            problem = str(error).removeprefix(f"{path}: ").removeprefix(f"{path.name}: ")
+            raise AudioformerError(f"{path}: {problem}; or leave it out: --exclude {path.name!r}") from error
 
     def _varied(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
         longer = self._crop(int(n_samples * VARIED.speed[1]) + 1, rng)

@@ -279,20 +279,20 @@ class _Run:
                         problem = problems[clip.id] = str(error)
                         self.n_problems += 1
                     self.done += 1
-                    self._refuse_if_hopeless(problem)
+                    self._refuse_if_hopeless(clip, problem)
                     yield self._record(clip.id, index, problem, tuple(notes.get(clip.id, ())))
                 writer.finalize()
             _report(problems_path(path), problems)
             _report(notes_path(path), notes)
 
-    def _refuse_if_hopeless(self, problem: str | None) -> None:
+    def _refuse_if_hopeless(self, clip: Clip, problem: str | None) -> None:
         """Stop before the shard is written when too much is wrong: with half of many clips, or a tenth of all."""
         early = self.n_problems > 20 and self.n_problems > self.done / 2
         if problem is not None and (early or self.n_problems > MAX_UNREADABLE * self.total):
             raise AudioformerError(
                 f"{self.n_problems} of the first {self.done} clips (of {self.total}) are unreadable, "
-                "more than a tenth; "
-                f"mend or remove them and run prepare again. The last: {problem}"
+                f"more than a tenth; mend or remove them and run prepare again. The last, {clip.id}: "
+                + problem.removeprefix(f"{clip.path.name}: ")
             )
 
     def _rows(self, clip: Clip) -> list[dict]:
