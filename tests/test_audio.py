@@ -309,6 +309,7 @@ def test_mel_filters_equal_librosas(rate, n_fft, n_mels):
     np.testing.assert_allclose(mel_filters(rate, n_fft, n_mels).numpy(), theirs, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_log_mel_equals_librosas():
     librosa = pytest.importorskip("librosa", reason="needs librosa: pip install 'audioformer[notebooks]'")
     samples = np.random.default_rng(0).standard_normal((2, 5000)).astype(np.float32) * 0.1

@@ -552,6 +552,7 @@ def test_a_folder_that_is_no_data_set_is_said_when_the_map_is_opened(tmp_path, o
     assert offered.atlas() is offered.atlas()
 
 
+@pytest.mark.slow
 def test_the_process_beside_a_killed_server_ends_with_it(tmp_path):
     """It is a process of its own; killed as hard as can be, the server has no chance to tell it."""
     script = (

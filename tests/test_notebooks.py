@@ -70,6 +70,7 @@ def test_notebooks_are_what_their_sources_say(builder, capsys):
     assert builder.main(["--check"]) == 0, capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_stale_or_orphaned_notebook_fails_the_check(builder, tmp_path, monkeypatch, capsys):
     shutil.copytree(FOLDER, tmp_path / "notebooks")
     monkeypatch.setattr(builder, "HERE", tmp_path / "notebooks")
@@ -446,6 +447,7 @@ def test_quiz_explains_only_the_right_answer(name, capsys):
         assert question.why not in line
 
 
+@pytest.mark.slow
 def test_a_trimmed_sound_begins_and_ends_with_its_sound():
     dog = teaching.trimmed("dog")
     assert (dog.sample_rate, len(dog.samples)) == (24_000, 1)
