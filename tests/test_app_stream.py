@@ -1,7 +1,9 @@
 """Answers reach the page, however the network cuts the stream that brings them."""
 
 import pytest
-from app_page import Tab, small_app
+from app_page import WAIT_MS, Tab, small_app
+
+from audioformer_app.settings import STATIC
 
 TEACH = ".af-room[data-room=teach]"
 # The network under the page: it hands on the end of a stream late, or everything of a stream at once, at its end.
@@ -83,3 +85,50 @@ def test_answers_that_come_together_to_a_page_in_the_background_all_arrive(brows
     assert [f"Reading example {n} of 4" for n in range(5)] == stages[1:6]
     assert stages[-2:] == ["Looking at the result", "Done"]
     tab.close()
+
+
+# A server as Gradio's client sees it, one step at a time: take(id) answers a question, say(...) writes to the stream of answers.
+SERVER = """window.streams = [];
+window.fetch = (input) => {
+    if (input === '/queue/join') return new Promise((done) => (window.take = (event_id) => done(Response.json({ event_id }))));
+    const stream = new ReadableStream({ start: (paper) => streams.push(paper) });
+    return Promise.resolve(new Response(stream));
+};
+window.say = (...messages) => streams.at(-1).enqueue(new TextEncoder().encode(
+    messages.map((message) => `data: ${JSON.stringify(message)}\\n\\n`).join('')));
+"""
+CLIENT = """window.heard = [];
+window.listen = async () => {
+    const reader = (await fetch('/queue/data')).body.getReader();
+    for (let got; !(got = await reader.read()).done; ) {
+        heard.push(JSON.parse(new TextDecoder().decode(got.value).slice(6)).msg);
+        if (heard.at(-1) === 'close_stream') await reader.cancel();
+    }
+};
+window.ask = () => void (window.asked = fetch('/queue/join').then((answer) => answer.json()));
+"""
+
+
+@pytest.mark.parametrize("lost", ["answered before it was taken", "the stream broke"])
+def test_a_question_that_is_over_holds_no_stream_open(browser, lost):
+    """Its id would, for as long as the page is open: a connection of six, and a session that is never forgotten."""
+    page = browser.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.evaluate(f"{SERVER}; {(STATIC / 'stream.js').read_text(encoding='utf-8')}; {CLIENT}")
+    page.evaluate("void listen()")
+    page.wait_for_function("streams.length === 1")
+    page.evaluate("ask()")
+    if lost == "the stream broke":
+        page.evaluate("take('one'), asked")
+        page.evaluate("streams[0].close()")
+        page.evaluate("void listen()")
+        page.wait_for_function("streams.length === 2")
+    else:
+        page.evaluate("say({ msg: 'process_completed', event_id: 'one' })")
+        page.wait_for_function("heard.includes('process_completed')")
+        page.evaluate("take('one'), asked")
+    before = page.evaluate("streams.length")
+    page.evaluate("say({ msg: 'close_stream' })")
+    page.wait_for_function("heard.includes('close_stream')")
+    assert page.evaluate("streams.length") == before
+    page.close()

@@ -6,6 +6,7 @@
 (() => {
   const ask = window.fetch.bind(window);
   const open = new Set(); // questions that the server has taken and not answered, by event id
+  const early = new Set(); // those that were answered before the browser had read that they were taken
   const LAID_DOWN_MS = 2000; // the longest wait until Gradio has laid down a stream that ended
   let laidDown = Promise.resolve();
   const { port1, port2 } = new MessageChannel(); // a timer of a page in the background waits for up to a second
@@ -23,8 +24,8 @@
   async function question(input, init) {
     const answer = await ask(input, init);
     const taken = await answer.clone().json().catch(() => null); // prettier-ignore
+    if (taken?.event_id && !early.delete(taken.event_id)) open.add(taken.event_id);
     await laidDown;
-    if (taken?.event_id) open.add(taken.event_id);
     return answer;
   }
 
@@ -37,19 +38,25 @@
       down();
       return reader.cancel().catch(() => {});
     };
-    const body = new ReadableStream({ start: (paper) => relay(paper).catch((error) => left || input.signal?.aborted || paper.error(error)), cancel });
+    const body = new ReadableStream({ start: (paper) => relay(paper).catch((error) => left || input.signal?.aborted || broken(paper, error)), cancel });
     return new Response(body, { status: first.status, headers: first.headers });
+
+    function broken(paper, error) {
+      open.clear(); // Gradio gives up all questions of a stream that breaks
+      return error ? paper.error(error) : paper.close();
+    }
 
     async function relay(paper) {
       const [words, letters] = [new TextDecoder(), new TextEncoder()];
       for (let rest = ""; !left; ) {
         const { value, done } = await reader.read();
-        if (done) return left || paper.close();
+        if (done) return left || broken(paper);
         const messages = (rest + words.decode(value, { stream: true })).split("\n\n");
         rest = messages.pop();
         for (const message of messages) {
           const [, kind] = /"msg":"(\w+)"/.exec(message) ?? [];
-          if (kind === "process_completed") open.delete(/"event_id":"(\w+)"/.exec(message)?.[1]);
+          const [, id] = /"event_id":"(\w+)"/.exec(message) ?? [];
+          if (kind === "process_completed" && id && !open.delete(id)) early.add(id);
           if (kind === "close_stream" && open.size) {
             const more = await ask(input, init);
             if (more.ok) {
