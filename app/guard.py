@@ -213,12 +213,16 @@ class Guard:
         return len(times)
 
     def _watched(self, request: Request, send: Send) -> Send:
-        """`send` for the answer to a password: a wrong one is counted and said in the terminal."""
+        """`send` for the answer to a password: a wrong one is counted and said in the terminal.
+
+        A field without a word is a wrong one, too: 400, on which Gradio's door says so.
+        """
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start" and request.method == "POST":
                 if message["status"] >= 400:
                     self._count_wrong(request)
+                    message = {**message, "status": 400}
                 while len(self.gradio.tokens) > self.limits.visitors:
                     self.gradio.tokens.pop(next(iter(self.gradio.tokens)))
             await send(message)

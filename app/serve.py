@@ -15,7 +15,10 @@ from audioformer_app.pages import MOST_PAGES
 from audioformer_app.reader import notebook_route
 from audioformer_app.settings import MAX_FILE_MB, STATIC, go_offline, own_temporary_folder
 
-DOOR = "audioformer. Any name will do; the password is what the person who started this tells you."
+DOOR = """<span style="display: flex; gap: 10px; align-items: center; font-size: 20px; font-weight: 650">
+<span style="width: 32px; height: 32px">{logo}</span>audioformer</span>
+Write any name, and the password that the person who started this tells you.
+After {attempts} wrong ones the door stays shut for {minutes:.0f} minutes."""
 
 
 def launch(
@@ -80,7 +83,7 @@ def launch(
         "strict_cors": True,
         "favicon_path": str(STATIC / "icon.svg"),
         "auth": auth,
-        "auth_message": DOOR if auth else None,
+        "auth_message": door_text() if auth else None,
         "state_session_capacity": MOST_PAGES,
         "_app": guarded(demo, names, locked=password is not None),
         **page_options(),
@@ -94,6 +97,14 @@ def launch(
     if block:
         demo.block_thread()
     return address
+
+
+def door_text() -> str:
+    """What the door says above name and password, as HTML."""
+    from audioformer_app.guard import Limits
+
+    logo, limits = (STATIC / "icon.svg").read_text(encoding="utf-8"), Limits()
+    return DOOR.format(logo=logo, attempts=limits.attempts, minutes=limits.attempts_s / 60)
 
 
 def guarded(demo, names: list[str], locked: bool):

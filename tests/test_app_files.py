@@ -73,7 +73,13 @@ def test_a_recording_becomes_a_table_that_is_reviewed_and_taken_away(browser, ad
     page.wait_for_selector(f"{FILES}[data-reviewed='5']")
     page.click(f"{FILES} .af-undo")
     page.wait_for_selector(f"{FILES}[data-reviewed='4']")
+    page.wait_for_selector(f"{FILES}[data-kept='4']")
+    page.reload()  # and nothing is lost
+    page.click("[data-tab-id=files]")
+    page.wait_for_selector(f"{FILES}[data-moments='40'][data-reviewed='4']")
+    assert "40 moments of an earlier visit" in tab.text(f"{FILES} .af-reading")
     page.select_option(f"{FILES} .af-only-review", "done")
+    assert {row[3] for row in rows(page)} <= {"dog", "cat", "rain"}
     assert len(rows(page)) == 4
     with page.expect_download() as saved:
         page.click(f"{FILES} .af-take-table")
@@ -95,6 +101,10 @@ def test_a_recording_becomes_a_table_that_is_reviewed_and_taken_away(browser, ad
     assert page.evaluate(script) == ["high tone", "low tone"]
     page.go_back()  # each room is an entry of the browser's history
     page.wait_for_selector(FILES)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click(f"{FILES} .af-anew")
+    page.wait_for_selector(f"{FILES}[data-moments='0']")
+    tab.complaints = [text for text in tab.complaints if "ERR_ABORTED" not in text]
     tab.close()
 
 

@@ -190,6 +190,11 @@ def test_a_shorter_window_is_asked_for(listening):
 def test_a_moment_is_heard_again(listening):
     listening.page.click(".af-told-live li:last-child button")
     assert int(told(listening, "replayed")) > 10_000
+    lines = listening.page.eval_on_selector(
+        ".af-told-live",
+        "list => parseFloat(getComputedStyle(list).maxHeight) / list.firstChild.getBoundingClientRect().height",
+    )
+    assert lines == pytest.approx(4, abs=0.01)  # whole lines are in sight
 
 
 def test_a_frozen_stretch_goes_to_another_room_while_the_microphone_stays_on(listening):
@@ -212,6 +217,12 @@ def test_a_frozen_stretch_goes_to_another_room_while_the_microphone_stays_on(lis
     assert float(length) == pytest.approx(end - start, abs=0.02)
     assert np.diff([float(time) for time in name.split("-")])[0] == pytest.approx(end - start, abs=0.11)
     assert told(listening, "state") in ("stopping", "off")  # a room that is left listens no more
+    frozen, said = ["data-frozen", ".af-frozen .af-status"]
+    before = listening.page.get_attribute(LIVE, frozen), listening.page.text_content(said)
+    enter(listening)
+    listening.page.wait_for_selector(".af-live[data-state=off]")
+    assert (listening.page.get_attribute(LIVE, frozen), listening.page.text_content(said)) == before
+    assert listening.page.is_visible(".af-frozen .af-plot")  # the stretch is the one that was frozen
 
 
 def test_what_is_heard_is_what_is_coded(tab):

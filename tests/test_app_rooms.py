@@ -223,16 +223,43 @@ def test_a_question_that_the_server_refuses_is_told_and_asked_again(browser, add
     tab.close()
 
 
+def test_a_server_that_is_gone_is_told_beside_what_stays_and_the_page_opens_anew(browser, address):
+    tab = Tab(browser, address)
+    tab.page.wait_for_function("/differs by/.test(document.querySelector('.af-kept').innerText)")
+    shown, everything = tab.text(".af-file"), "**/gradio_api/**"
+    tab.page.route(everything, lambda route: route.abort())
+    tab.page.click(".af-tile[data-label=rain]")
+    tab.page.wait_for_selector(".af-message.af-stays")
+    assert "The server does not answer" in tab.text(".af-message")
+    assert tab.page.get_attribute(".af-tile.af-on", "title") == tab.text(".af-file") == shown
+    tab.page.click(".af-play >> nth=0")
+    assert tab.page.is_visible(".af-message.af-stays")
+    assert not tab.page.is_visible(".toast-wrap")  # Gradio's own words, over the picture
+    tab.page.unroute(everything)
+    tab.page.wait_for_selector(".af-stays", state="detached")
+    tab.page.wait_for_selector(".af-clip[data-token]")
+    tab.complaints.clear()
+    tab.close()
+
+
+# what a finger is to hit, and is lower than 44 pixels
+SMALL = """() => [...document.querySelectorAll('#af-own button, #af-rooms [role=tab], .af-bar button, #af-head button')]
+    .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 44).map((one) => one.textContent)"""
+
+
 def test_every_room_fits_a_phone_in_the_dark(browser, address):
     tab = Tab(browser, address, color_scheme="dark", **PHONE)
     script = (
         "(name) => [...document.querySelectorAll('#af-rooms [role=tab]')]"
         ".find((tab) => tab.innerText.trim() === name).click()"
     )
-    for room in ("Listen", "Mask", "Attention", "Why", "Map", "Sight", "Live", "Teach", "Results"):
+    assert tab.page.evaluate(SMALL) == []
+    place = {name: box_of(tab.page, name) for name in (".af-record-own", "#af-samples", ".af-listen .af-plot")}
+    assert place[".af-record-own"]["y"] < place[".af-listen .af-plot"]["y"]  # one's own sound is asked for first
+    for room in "Listen Mask Flow Switches Attention Why Map Files Sight Live Teach Results".split():
         tab.page.evaluate(script, room)
         if room != "Listen":
-            answered = "" if room == "Live" else "[data-answer]"
+            answered = "" if room in ("Files", "Live") else "[data-answer]"
             tab.page.wait_for_selector(f".af-room[data-room={room.lower()}]{answered}", state="attached")
         wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= inner, room

@@ -87,10 +87,11 @@ def test_answers_that_come_together_to_a_page_in_the_background_all_arrive(brows
     tab.close()
 
 
-# A server as Gradio's client sees it, one step at a time: take(id) answers a question, say(...) writes to the stream of answers.
+# A server as Gradio's client sees it, one step at a time: take(id) takes a question, say(...) writes on the stream.
 SERVER = """window.streams = [];
 window.fetch = (input) => {
-    if (input === '/queue/join') return new Promise((done) => (window.take = (event_id) => done(Response.json({ event_id }))));
+    const taken = (done) => (window.take = (event_id) => done(Response.json({ event_id })));
+    if (input === '/queue/join') return new Promise(taken);
     const stream = new ReadableStream({ start: (paper) => streams.push(paper) });
     return Promise.resolve(new Response(stream));
 };

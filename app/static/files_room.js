@@ -1,45 +1,16 @@
 // Files: long recordings and folders as one table of moments: sorted, filtered, reviewed by ear, and taken away corrected.
+import { TEMPLATE } from "./files_page.js";
 import { LATE, Latest } from "./latest.js";
 import { button, part, percent } from "./parts.js";
 import { tabs } from "./permalink.js";
+import { shelf } from "./shelf.js";
 import { zip } from "./zip.js";
 import { asWav, isPhones } from "./widgets/decode.js";
 import { linked } from "./widgets/link.js";
 import { download, quoted } from "./widgets/save.js";
 
-const TEMPLATE = `
-  <p class="af-lead">Bring a long recording or a folder: every few seconds get a label, the surest first. Listen, say yes or no, and take the corrected data away.</p>
-  <div class="af-controls" role="group" aria-label="What to read">
-    <button type="button" class="af-play af-bring">Choose files</button>
-    <button type="button" class="af-button af-bring-folder">Choose a folder</button>
-    <input type="file" class="af-files af-of-files" multiple aria-label="Sound files to read">
-    <input type="file" class="af-files af-of-folder" multiple webkitdirectory aria-label="Folder to read">
-    <label>cut into <select class="af-moment" aria-label="Length of a moment"><option value="1">1 s</option><option value="2">2 s</option><option value="5" selected>5 s</option></select></label>
-    <button type="button" class="af-button af-halt" hidden>Enough</button>
-    <output class="af-reading" aria-live="polite"></output>
-  </div>
-  <div class="af-found" hidden>
-    <div class="af-controls" role="group" aria-label="What to list">
-      <label>Sort <select class="af-sort" aria-label="Order of the table"><option value="sure">surest first</option>
-        <option value="unsure">least sure first</option><option value="time">as recorded</option><option value="like" disabled>like the chosen one</option></select></label>
-      <label>Label <select class="af-only-label" aria-label="Label to list"><option value="">all</option></select></label>
-      <label>from <input type="range" class="af-from-p" min="0" max="95" step="5" value="0" aria-label="Least probability, percent"><output>0 %</output></label>
-      <label>Review <select class="af-only-review" aria-label="Review to list"><option value="">all</option><option value="open">not reviewed</option><option value="done">reviewed</option></select></label>
-    </div>
-    <div class="af-controls" role="group" aria-label="What to do with the review">
-      <button type="button" class="af-button af-undo" disabled>Undo</button>
-      <button type="button" class="af-button af-take-set" disabled title="A zip file with the reviewed sounds and labels.csv: audioformer prepare FOLDER --dataset folder -o CODES reads it">Save data set</button>
-      <button type="button" class="af-button af-take-table" title="All moments listed here, as CSV">Save table</button>
-      <button type="button" class="af-button af-train-again" disabled title="Takes the reviewed moments to the room Teach">Train again</button>
-      <output class="af-count" aria-live="polite"></output>
-    </div>
-    <datalist id="af-file-labels"></datalist>
-    <table class="af-table af-moment-table"><caption>Keys on a line: space plays, y is yes, n is no, u takes it back.</caption>
-      <thead><tr><th scope="col">Sound</th><th scope="col">File</th><th scope="col">From</th><th scope="col">Label</th><th scope="col">How sure</th><th scope="col">Right?</th><th scope="col">Search</th></tr></thead>
-      <tbody></tbody></table>
-  </div>
-  <p class="af-drop-here">… or drop files here. The sounds stay in this browser; the server names them and forgets them.</p>`;
 const [MOST_MOMENTS, MOST_LISTED] = [1200, 200];
+const [KEPT_MOMENTS, KEPT_REVIEW] = ["files/", "files review"]; // where this browser keeps them
 const SOUNDS = /\.(wav|flac|ogg|oga|opus|mp3|aif|aiff)$/i;
 
 export function mount(page) {
@@ -57,7 +28,7 @@ class FilesRoom {
     watch("reply", () => this.take(JSON.parse(read("reply") || "null")));
     const acts = {
       ".af-bring": () => this.find(".af-of-files").click(), ".af-bring-folder": () => this.find(".af-of-folder").click(), ".af-halt": () => this.halt(),
-      ".af-undo": () => this.undo(), ".af-take-set": () => this.saveSet(), ".af-take-table": () => this.saveTable(), ".af-train-again": () => this.again(),
+      ".af-undo": () => this.undo(), ".af-take-set": () => this.saveSet(), ".af-take-table": () => this.saveTable(), ".af-train-again": () => this.again(), ".af-anew": () => this.anew(),
     }; // prettier-ignore
     for (const [name, act] of Object.entries(acts)) this.find(name).addEventListener("click", act);
     for (const input of this.host.querySelectorAll("input[type=file]")) {
@@ -73,6 +44,38 @@ class FilesRoom {
       this.bring([...event.dataTransfer.files]);
     });
     this.find("tbody").addEventListener("keydown", (event) => this.key(event));
+    window.addEventListener("beforeunload", (event) => this.unsafe && this.done.length && event.preventDefault()); // a review would be lost
+    this.before = this.restore();
+  }
+
+  // --- what this browser keeps: the moments as they come, and the review at every change
+
+  async restore() {
+    const [pieces, kept] = [await shelf.all(KEPT_MOMENTS), await shelf.get(KEPT_REVIEW)];
+    if (!pieces.length) return;
+    this.moments = pieces.flat();
+    for (const [place, review, truth] of kept?.review ?? []) Object.assign(this.moments[place] ?? {}, { review, truth });
+    this.notes = [`${this.moments.length} moments of an earlier visit`];
+    this.offer(kept?.labels ?? []);
+    this.tell();
+  }
+
+  async keep(moments = []) {
+    const review = this.moments.filter(({ review: said }) => said).map(({ place, review: said, truth }) => [place, said, truth]);
+    const parts = [[KEPT_REVIEW, { labels: this.labels, review }]];
+    if (moments.length) parts.push([KEPT_MOMENTS + String(moments[0].place).padStart(6, "0"), moments]);
+    const done = await Promise.all(parts.map(([key, value]) => shelf.put(key, value)));
+    this.unsafe = done.includes(false);
+    this.host.dataset.kept = review.length;
+  }
+
+  anew() {
+    if (this.done.length && !window.confirm("Forget the table and its review?")) return;
+    this.halt();
+    Object.assign(this, { moments: [], done: [], labels: [], like: null, notes: [] });
+    for (const key of [KEPT_MOMENTS, KEPT_REVIEW]) shelf.drop(key);
+    this.list();
+    this.tell();
   }
 
   // --- reading: one file after the other, one stretch of it after the other
@@ -87,6 +90,7 @@ class FilesRoom {
   }
 
   async next() {
+    await this.before;
     const [file] = this.waiting;
     this.tell();
     if (!file) return;
@@ -114,12 +118,11 @@ class FilesRoom {
     if (reply.task !== this.task || !this.waiting.length) return; // it was stopped meanwhile
     const [file] = this.waiting;
     const name = file.webkitRelativePath || file.name;
-    this.moments.push(...reply.moments.map((one) => ({ ...one, file: name, said: one.label, review: "", truth: "", place: 0, vector: bytes(one.vector) })));
-    this.moments.forEach((one, place) => (one.place = place));
-    this.labels = [...new Set([...this.labels, ...reply.labels])];
-    this.find("datalist").replaceChildren(...[...this.labels, "none of these"].map((label) => new Option(words(label))));
-    this.choices();
-    this.list();
+    const [first, made] = [this.moments.length, { file: name, review: "", truth: "" }];
+    const moments = reply.moments.map((one, number) => ({ ...one, ...made, said: one.label, place: first + number, vector: bytes(one.vector) }));
+    this.moments.push(...moments);
+    this.offer(reply.labels);
+    this.keep(moments);
     if (reply.next_s === null || this.moments.length >= MOST_MOMENTS) {
       this.waiting.shift();
       this.next();
@@ -152,6 +155,14 @@ class FilesRoom {
   }
 
   // --- the table
+
+  // Labels that a moment may have.
+  offer(labels) {
+    this.labels = [...new Set([...this.labels, ...labels])];
+    this.find("datalist").replaceChildren(...[...this.labels, "none of these"].map((label) => new Option(words(label))));
+    this.choices();
+    this.list();
+  }
 
   choices() {
     const select = this.find(".af-only-label");
@@ -235,14 +246,19 @@ class FilesRoom {
     this.remember(one);
     one.review = say;
     one.truth = say === "yes" ? one.said : one.truth === one.said ? "" : one.truth;
-    this.list();
+    this.changed();
     this.focus(one, say === "no" ? ".af-truth" : "");
   }
 
   correct(one, text) {
     this.remember(one);
     one.truth = this.labels.find((label) => words(label) === text) ?? text;
+    this.changed();
+  }
+
+  changed() {
     this.list();
+    this.keep();
   }
 
   remember(one) {
@@ -253,7 +269,7 @@ class FilesRoom {
     const last = this.done.pop();
     if (!last) return;
     [last[0].review, last[0].truth] = [last[1], last[2]];
-    this.list();
+    this.changed();
     this.focus(last[0]);
   }
 

@@ -6,20 +6,20 @@ import { Tour } from "./tour.js";
 import { decodePhones } from "./phones.js";
 
 const STORE = "audioformer-theme";
+const GONE =
+  "The server does not answer: it was stopped, or the network is gone. What is shown is as it was; the page opens anew as soon as the server is back.";
 const [PROJECTOR, BEEN] = ["audioformer-projector", "audioformer-been-here"];
 
 // A message stays until the next thing somebody does. A click counts when it is done: hidden at its pointerdown, the message would
 // move the page away under it.
 function forget({ target }) {
-  if (!target.closest?.("#af-message")) document.querySelector("#af-message .af-message")?.setAttribute("hidden", "");
+  if (!target.closest?.("#af-message")) document.querySelector("#af-message .af-message:not(.af-stays)")?.setAttribute("hidden", "");
 }
 
-function complain(text) {
-  const [box, words] = ["div", "p"].map((tag) => document.createElement(tag));
-  box.className = "af-message";
+function complain(text, stays = "") {
+  const box = part("div", `af-message ${stays}`);
   box.setAttribute("role", "alert");
-  words.textContent = text;
-  box.append(words);
+  box.append(part("p", "", text));
   (document.querySelector("#af-message .prose") ?? document.querySelector("#af-message")).replaceChildren(box);
 }
 
@@ -45,6 +45,7 @@ export function mount({ element, read, watch, send }) {
   host.insertBefore(languageSwitch((code) => send("speak", { language: code })), host.querySelector(".af-theme"));
   const address = new Permalink((wanted) => send("open", wanted));
   watch("answer", () => address.answered());
+  window.addEventListener("audioformer-gone", () => complain(GONE, "af-stays"));
   for (const kind of ["click", "keydown"]) document.addEventListener(kind, forget, true);
   const button = host.querySelector(".af-theme");
   const stored = localStorage.getItem(STORE);

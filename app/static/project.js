@@ -1,9 +1,10 @@
 // The project of the room Teach: names, sounds and the classifier. As one file (zip), and kept in this browser, so that a reload
 // loses nothing. A project is {classes: [{name, none, examples: [{name, take, wav}]}], start, method, piece, model}: wav is a WAV
 // file in base64, model the zip file of the classifier (a Blob) or null.
+import { shelf } from "./shelf.js";
 import { unzip, zip } from "./zip.js";
 
-const [DATABASE, STORE, KEY] = ["audioformer", "teach", "project"];
+const KEY = "project";
 const FORMAT = "audioformer-project-1";
 
 export function bytesOf(base64) {
@@ -45,24 +46,5 @@ export async function fromFile(file) {
   return { ...about, classes, model };
 }
 
-// What this browser keeps. Where it keeps nothing (a private window, a full disk), everything else works all the same.
-export const kept = {
-  read: () => ask("readonly", (store) => store.get(KEY)).catch(() => null),
-  write: (project) => ask("readwrite", (store) => store.put(project, KEY)).then(() => true, () => false),
-  clear: () => ask("readwrite", (store) => store.delete(KEY)).catch(() => null),
-};
-
-function ask(mode, question) {
-  return new Promise((resolve, reject) => {
-    const opening = indexedDB.open(DATABASE, 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-    opening.onerror = () => reject(opening.error);
-    opening.onsuccess = () => {
-      const database = opening.result;
-      const work = database.transaction(STORE, mode);
-      const asked = question(work.objectStore(STORE));
-      work.oncomplete = () => (database.close(), resolve(asked.result ?? null));
-      work.onerror = work.onabort = () => (database.close(), reject(work.error));
-    };
-  });
-}
+// What this browser keeps.
+export const kept = { read: () => shelf.get(KEY), write: (project) => shelf.put(KEY, project), clear: () => shelf.drop(KEY) };

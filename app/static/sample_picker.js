@@ -51,6 +51,7 @@ export function mount({ element, read, watch, send }) {
     event.preventDefault();
     tiles[(here + step + tiles.length) % tiles.length].focus();
   });
+  window.addEventListener("audioformer-gone", () => mark(read("selected"), false));
   watch("value", build);
   // `answer` is new with every answer to a pick, `selected` only when another clip is shown, whoever asked for it
   watch("answer", () => question.done() || mark(read("selected"), false));

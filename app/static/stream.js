@@ -3,10 +3,12 @@
 //   that end is answered on no stream at all: the client believes the old one open. Here the stream goes on instead.
 // - Messages that come together to a page in the background are handled as one, and of two answers to one room the first
 //   is overwritten by the second. Here each message gets a task of its own.
+// A server that is gone is told to the page by an event of the window, `audioformer-gone`.
 (() => {
   const ask = window.fetch.bind(window);
   const open = new Set(); // questions that the server has taken and not answered, by event id
   const early = new Set(); // those that were answered before the browser had read that they were taken
+  const gone = () => window.dispatchEvent(new Event("audioformer-gone"));
   const LAID_DOWN_MS = 2000; // the longest wait until Gradio has laid down a stream that ended
   let laidDown = Promise.resolve();
   const { port1, port2 } = new MessageChannel(); // a timer of a page in the background waits for up to a second
@@ -22,7 +24,10 @@
   };
 
   async function question(input, init) {
-    const answer = await ask(input, init);
+    const answer = await ask(input, init).catch((error) => {
+      gone();
+      throw error;
+    });
     const taken = await answer.clone().json().catch(() => null); // prettier-ignore
     if (taken?.event_id && !early.delete(taken.event_id)) open.add(taken.event_id);
     await laidDown;
@@ -43,7 +48,9 @@
 
     function broken(paper, error) {
       open.clear(); // Gradio gives up all questions of a stream that breaks
-      return error ? paper.error(error) : paper.close();
+      if (!error) return paper.close();
+      gone();
+      return paper.error(error);
     }
 
     async function relay(paper) {
