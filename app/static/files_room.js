@@ -10,7 +10,7 @@ import { linked } from "./widgets/link.js";
 import { download, quoted } from "./widgets/save.js";
 
 const [MOST_MOMENTS, MOST_LISTED] = [1200, 200];
-const [KEPT_MOMENTS, KEPT_REVIEW] = ["files/", "files review"]; // where this browser keeps them
+const [KEPT_MOMENTS, KEPT_REVIEW] = ["files/", "files-review"]; // where this browser keeps them
 const SOUNDS = /\.(wav|flac|ogg|oga|opus|mp3|aif|aiff)$/i;
 
 export function mount(page) {
