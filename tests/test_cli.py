@@ -35,7 +35,7 @@ from audioformer.codecs.train_compact import PRESETS as CODEC_PRESETS
 from audioformer.recipes import FINETUNE_PRESETS, PRETRAIN_PRESETS
 from audioformer.start import codebook_vectors
 
-VERBS = build_parser().verbs
+VERBS, N_THREADS = build_parser().verbs, torch.get_num_threads()
 CLASSIFIER = "--checkpoint classifier --codec codec"
 PREPARE = "prepare tones --dataset folder --codec codec"
 FINETUNE = "finetune corpus --from pre --preset test"
@@ -316,11 +316,12 @@ def test_classify_answers_programs_and_people(capsys):
 
 
 def test_one_bad_file_among_good_ones_does_not_stop_the_others(capsys):
-    words = ["tones/low 0.wav", "nothing.wav", "tones", "tones/high 1.wav", *CLASSIFIER.split(), "--json"]
+    Path("hollow").mkdir(exist_ok=True)
+    words = ["tones/low 0.wav", "nothing.wav", "hollow", "tones/high 1.wav", *CLASSIFIER.split(), "--json"]
     assert main(["classify", *words]) == 2
     output, errors = capsys.readouterr()
     assert [entry["file"] for entry in json.loads(output)] == ["tones/low 0.wav", "tones/high 1.wav"]
-    assert [line.split(":")[1] for line in errors.splitlines() if "audioformer:" in line] == [" nothing.wav", " tones"]
+    assert {line.split(":")[1] for line in errors.splitlines() if "audioformer:" in line} == {" nothing.wav", " hollow"}
     assert main(shlex.split(f"classify nothing.wav neither.wav {CLASSIFIER} --json")) == 2
     output, errors = capsys.readouterr()
     assert (output, "none of 2 files" in errors) == ("", True)
@@ -341,6 +342,60 @@ def test_embed_writes_one_vector_a_file_or_a_frame(capsys, tmp_path):
         assert json.loads(file.metadata()["files"]) == document["files"]
         assert file.get_tensor("clip").tolist() == [0] * 45 + [1] * 45
         np.testing.assert_allclose(file.get_tensor("time_s")[[0, 44]], [0.5 / 75, 44.5 / 75], rtol=1e-5)
+
+
+@pytest.fixture
+def recordings(tmp_path, _at_desk) -> Path:
+    """Sounds in a folder and below it, damaged ones among them, one large enough to be read alone, and other files."""
+    folder = tmp_path / "recordings"
+    for place in ("a/low 0.wav", "a/low 2.wav", "b/c/high 1.wav"):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(f"tones/{Path(place).name}", folder / place)
+    shutil.copy("tones/low 0.wav", folder / "b")
+    save_audio(folder / "long.wav", tone(440, 90), RATE)
+    (folder / "a" / "broken.wav").write_bytes(b"")
+    (folder / "b" / "notes.txt").write_text("no sound")
+    return folder
+
+
+def test_of_a_folder_every_sound_below_is_named_as_it_is_by_itself(capsys, recordings, tmp_path):
+    expected = ["a/low 0.wav", "a/low 2.wav", "b/c/high 1.wav", "b/low 0.wav", "long.wav"]
+    command = ["classify", str(recordings), *CLASSIFIER.split(), "--json", "--labels", str(tmp_path / "tracks")]
+    assert main(command) == 2
+    output, errors = capsys.readouterr()
+    document = json.loads(output)
+    assert [entry["file"] for entry in document] == [str(recordings / place) for place in expected]
+    assert [line for line in errors.splitlines() if line.startswith("audioformer: ")] == [
+        "audioformer: broken.wav: the file is empty (0 bytes); give a WAV, FLAC, Ogg or MP3 file"
+    ]
+    assert "1 file is left out, not a sound that can be decoded here: 1 .txt" in errors
+    assert "6 of 6 files" in errors
+    for place, entry in zip(expected, document, strict=True):
+        assert (tmp_path / "tracks" / place).with_suffix(".txt").is_file()
+        alone = result(capsys, f"classify {shlex.quote(entry['file'])} {CLASSIFIER}")[0]
+        moments = entry.pop("moments")
+        assert entry == alone
+        assert all(0 <= one["start_s"] < one["end_s"] <= entry["duration_s"] + 0.02 for one in moments)
+    one = shlex.quote(str(recordings / "a" / "low 0.wav"))
+    assert main(shlex.split(f"embed '{recordings}' {one} {CLASSIFIER} -o '{tmp_path}/e.npz'")) == 2
+    with np.load(tmp_path / "e.npz", allow_pickle=False) as found:
+        assert [Path(name).name for name in found["files"]] == [*(Path(name).name for name in expected), "low 0.wav"]
+        np.testing.assert_array_equal(found["embeddings"][0], found["embeddings"][5])
+
+
+def test_ctrl_c_among_many_files_keeps_what_is_done(capsys, recordings, tmp_path, monkeypatch):
+    def count(_progress, done, _total, _what="clips"):
+        if done == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Progress, "count", count)
+    assert main(["classify", str(recordings), *CLASSIFIER.split(), "--json"]) == 130
+    output, errors = capsys.readouterr()
+    assert [Path(entry["file"]).name for entry in json.loads(output)] == ["low 0.wav", "low 2.wav"]
+    assert "stopped by Ctrl-C after 3 files of 6; those are kept" in errors
+    assert main(["embed", str(recordings), *CLASSIFIER.split(), "-o", str(tmp_path / "e.npy")]) == 130
+    assert len(np.load(tmp_path / "e.npy")) == 2
+    assert torch.get_num_threads() == N_THREADS
 
 
 # prepare, pretrain, finetune, evaluate

@@ -16,10 +16,10 @@ import traceback
 import warnings
 from collections.abc import Sequence
 
-from audioformer.cli.console import Result, Stopped, complain, print_result
+from audioformer.cli.console import STOPPED, Result, Stopped, complain, print_result
 from audioformer.errors import AudioformerError
 
-DONE, OUR_BUG, USER_ERROR, STOPPED = 0, 1, 2, 130
+DONE, OUR_BUG, USER_ERROR = 0, 1, 2
 EXTRAS = {
     "train": ("accelerate", "datasets", "huggingface_hub", "pyarrow", "sklearn"),
     "app": ("audioformer_app", "cryptography", "gradio", "packaging", "plotly", "psutil"),

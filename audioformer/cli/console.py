@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PIPE_INTERVAL_S, SCREEN_INTERVAL_S = 10.0, 1.0
+STOPPED = 130  # exit status after Ctrl-C
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"  # of terminals, of lines, of the direction of writing
 
 

@@ -38,7 +38,8 @@ def codings_of(classifier: AudioClassifier, sound: Sound, n: int, sample_rate: i
     waveform = as_waveform(sound, sample_rate, classifier.codec.sample_rate)
     last = min(classifier.codec.hop_length, waveform.samples.shape[1] - 1)
     starts = [i * last // n for i in range(n)]
-    return [classifier.codes(replace(waveform, samples=F.pad(waveform.samples[:, s:], (0, s)))) for s in starts]
+    later = (replace(waveform, samples=F.pad(waveform.samples[:, s:], (0, s))) if s else waveform for s in starts)
+    return [classifier.codes(one) for one in later]
 
 
 def classify_codings(
