@@ -1,8 +1,8 @@
 """Codes of a whole data set, once: between data sets and training in the data path.
 
 Each clip is read, perhaps varied, coded and written as one row of an Arrow shard. Shards are written under a temporary
-name and renamed when whole, and finished ones are skipped, so a run that was killed continues where it stopped. Clips
-are coded one at a time: memory stays flat, and a clip's codes cannot depend on its neighbours in a batch.
+name and renamed when whole, and finished ones are skipped, so a run that was killed continues where it stopped. Each
+clip is coded by itself, on a core of its own: memory stays flat, and a clip's codes cannot depend on its neighbours.
 
 Shapes: N samples, K codebooks, T frames.
 """
@@ -10,6 +10,7 @@ Shapes: N samples, K codebooks, T frames.
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ from audioformer.data.corpus_format import (
 )
 from audioformer.data.datasets import AudioDataset, Clip
 from audioformer.data.frames import sound_frames
+from audioformer.data.side_by_side import is_large, side_by_side
 from audioformer.data.variants import Content, VariantMaker
 from audioformer.errors import AudioformerError
 from audioformer.files import atomic_path, held, sweep, writable_folder
@@ -265,19 +267,23 @@ class _Run:
         problems: dict[str, str] = {}
         notes: dict[str, list[str]] = {}
         with atomic_path(path) as temporary:
-            with ArrowWriter(
-                features=corpus_features(self.info.frames is not None), path=str(temporary), writer_batch_size=64
-            ) as writer:
-                for position in self._clips_of(index):
-                    clip, problem = self.dataset[position], None
-                    try:
-                        for row in self._rows(clip):
-                            writer.write(row)
-                        if self.maker.notes:
-                            notes[clip.id] = list(self.maker.notes)
-                    except AudioformerError as error:
-                        problem = problems[clip.id] = str(error)
+            clips = [self.dataset[position] for position in self._clips_of(index)]
+            options = {"features": corpus_features(self.info.frames is not None), "writer_batch_size": 64}
+            with (
+                contextlib.closing(side_by_side(clips, self._rows, _is_large)) as coded,
+                ArrowWriter(path=str(temporary), **options) as writer,
+            ):
+                for clip, found in coded:
+                    problem = None
+                    if isinstance(found, AudioformerError):
+                        problem = problems[clip.id] = str(found)
                         self.n_problems += 1
+                    else:
+                        for row in found[0]:
+                            writer.write(row)
+                            self.audio_s += row["duration_s"]
+                        if found[1]:
+                            notes[clip.id] = list(found[1])
                     self.done += 1
                     self._refuse_if_hopeless(clip, problem)
                     yield self._record(clip.id, index, problem, tuple(notes.get(clip.id, ())))
@@ -295,15 +301,15 @@ class _Run:
                 + problem.removeprefix(f"{clip.path.name}: ")
             )
 
-    def _rows(self, clip: Clip) -> list[dict]:
-        """All codings of a clip: all of them are written or none."""
-        return [self._row(clip, number, samples, content) for number, samples, content in self.maker.variants_of(clip)]
+    def _rows(self, clip: Clip) -> tuple[list[dict], tuple[str, ...]]:
+        """All codings of a clip, all of which are written or none, and what is to be said about it; in any thread."""
+        maker = copy.copy(self.maker)  # whose notes are of this clip
+        return [self._row(clip, *variant) for variant in maker.variants_of(clip)], maker.notes
 
     def _row(self, clip: Clip, variant: int, samples: np.ndarray, content: Content) -> dict:
         """Codes of (C, N) samples and all that is known about them."""
         rate = self.codec.sample_rate
         codes = self.codec.encode(samples, rate, self.info.n_codebooks)[0].cpu().numpy()
-        self.audio_s += samples.shape[-1] / rate
         events = [{"label": label, "onset_s": on, "offset_s": off} for label, on, off in content.events]
         seen = sound_frames(self.info.frames, self.codec, samples, rate)[0].cpu().numpy() if self.info.frames else None
         more = {} if seen is None else {"frames": seen.astype(np.float16).reshape(-1)}
@@ -324,6 +330,10 @@ class _Run:
             "partner": content.partner[0],
             "partner_group": content.partner[1],
         }
+
+
+def _is_large(clip: Clip) -> bool:
+    return clip.duration_s is None and is_large(clip.path)
 
 
 def _report(path: Path, entries: dict) -> None:
