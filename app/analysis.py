@@ -85,6 +85,7 @@ class Analysis:
         kbps_per_codebook: kbit/s of one row.
         verdict: None where no checkpoint is offered.
         sure: probability from which a label is given without reserve, as the page has chosen it.
+        origin: the same for all analyses that are copies of one (`asked`); "" for those of which no other is.
     """
 
     token: str
@@ -98,6 +99,11 @@ class Analysis:
     kbps_per_codebook: float
     verdict: Verdict | None
     sure: float = SURE
+    origin: str = ""
+
+    def __deepcopy__(self, _memo: dict) -> Analysis:
+        """Itself: nothing in it is ever changed, and Gradio copies what a page begins with for all who open it."""
+        return self
 
     @property
     def duration_s(self) -> float:

@@ -14,7 +14,7 @@ go_offline()
 import gradio as gr  # noqa: E402 - only after going offline
 
 from audioformer.widgets import modules  # noqa: E402
-from audioformer_app import analysis, cards, handlers, texts  # noqa: E402
+from audioformer_app import analysis, cards, texts  # noqa: E402
 from audioformer_app.answers import SURE  # noqa: E402
 from audioformer_app.events import LISTENERS, Page, codec_note, sent  # noqa: E402
 from audioformer_app.languages import LANGUAGES, explanation  # noqa: E402
@@ -29,6 +29,9 @@ from audioformer_app.views import clip_player, fixed, header, own_sound, room_vi
 
 MODEL = {"concurrency_id": "model", "concurrency_limit": min(8, os.cpu_count() or 1), "api_visibility": "private"}
 LIVE = {"concurrency_id": "live", "concurrency_limit": max(2, os.cpu_count() or 1), "api_visibility": "private"}
+# questions that take seconds have a line of their own: nobody who asks something light ever stands behind them
+HEAVY = {"concurrency_id": "heavy", "concurrency_limit": max(1, min(8, os.cpu_count() or 1) // 2)}
+HEAVY_ROOMS = ("why", "switches", "map", "files", "sight")
 MOST_WAITING = 512  # events: thirty people ask three questions each at once, and one more than this is refused
 IDLE_S = 0.01  # between two looks at an empty queue; Gradio looks every 0.001 s, which keeps a laptop's processor awake
 QUIET = {**MODEL, "trigger_mode": "multiple", "show_progress": "hidden"}
@@ -85,11 +88,10 @@ def build_app(
     if sounds is not None:
         models.atlas()  # a folder that cannot be used is said now, not in the room
     codec, checkpoint = next(iter(models.codecs)), next(iter(models.checkpoints), None)
-    chosen = first_choice(samples)
-    first = None
+    page, chosen, first = Page(models, samples), first_choice(samples), None
     if chosen is not None:
         clip = analysis.open_clip(samples[chosen].path, samples[chosen].label, samples[chosen].events)
-        first = analysis.analyse(clip, chosen, codec, checkpoint, models)
+        first = page.analyse(clip, chosen, codec, checkpoint)
     with gr.Blocks(title="audioformer", analytics_enabled=False, fill_width=True, delete_cache=(60, 600)) as demo:
         top = header(
             texts.SENTENCE,
@@ -104,9 +106,8 @@ def build_app(
                 message = fixed("", elem_id="af-message")
                 strip = room_view("strip", elem_id="af-strip", visible=bool(models.checkpoints))
                 verdict = fixed(cards.verdict_card(first), elem_id="af-verdict")
-                view, rooms, helps = _rooms(handlers.clip_view(first, models) if first else "", models)
+                view, rooms, helps = _rooms(page.view(first) if first else "", models)
         parts = {**inputs, "state": current, "top": top, "message": message, "verdict": verdict, "view": view}
-        page = Page(models, samples)
         _connect(page, parts)
         if models.checkpoints:
             rooms["strip"] = strip
@@ -122,7 +123,8 @@ def build_app(
         demo.forget = forget  # for a session that has to make room
         _on(top.speak, _speaker(list(helps)), None, helps, **QUIET)
         for name, room in rooms.items():
-            _on(room.ask, page.ask(name), current, {"message": message, "view": room}, **QUIET)
+            line = {**QUIET, **HEAVY} if name in HEAVY_ROOMS else QUIET
+            _on(room.ask, page.ask(name), current, {"message": message, "view": room}, **line)
     demo.queue(max_size=MOST_WAITING, api_open=False)
     demo._queue.sleep_when_free = max(IDLE_S, demo._queue.sleep_when_free)  # Gradio has no option for it
     return demo

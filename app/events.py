@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from audioformer.errors import AudioformerError
 from audioformer_app import analysis, cards, handlers
 from audioformer_app.analysis import Analysis, Clip
 from audioformer_app.answers import SURE
+from audioformer_app.asked import SURE_ROOMS, Asked
 from audioformer_app.models import ENCODEC, Models
 from audioformer_app.rooms import attention, codebook, edit, files, flow, mask, results, sight, stability, switches, why
 from audioformer_app.rooms import map as sound_map
@@ -84,7 +86,16 @@ class Page:
     """
 
     def __init__(self, models: Models, samples: list[Sample]):
-        self.models, self.samples, self.turns = models, samples, Turns()
+        self.models, self.samples, self.turns, self.asked = models, samples, Turns(), Asked()
+
+    def analyse(self, clip: Clip, sample: int, codec: str, checkpoint: str | None) -> Analysis:
+        """`analysis.analyse`, of a bundled clip once for all pages."""
+        make = partial(analysis.analyse, clip, sample, codec, checkpoint, self.models)
+        return self.asked.analysis(sample, codec, checkpoint, make)
+
+    def view(self, shown: Analysis) -> str:
+        """`handlers.clip_view`, of a bundled clip once for all pages."""
+        return self.asked.text(shown, ("view",), lambda one: handlers.clip_view(one, self.models))
 
     def pick(
         self,
@@ -186,10 +197,15 @@ class Page:
         def answer(now: Analysis | None, event: gr.EventData) -> dict:
             what = str(sent(event, "what"))[:40]
 
+            def make(shown: Analysis) -> dict:
+                return ROOMS[room][what](shown, event._data, self.models)
+
             def run(shown: Analysis) -> dict:
                 if what not in ROOMS[room]:
                     raise AudioformerError(f"the room {room} knows no question {what!r}")
-                return ROOMS[room][what](shown, event._data, self.models)
+                if room in SURE_ROOMS:
+                    return json.loads(self.asked.text(shown, (room, event._data), lambda one: json.dumps(make(one))))
+                return make(shown)
 
             return self._reply(what, now, run)
 
@@ -230,9 +246,9 @@ class Page:
                 clip = source(now)
                 if clip is None:
                     return chosen
-                made = analysis.analyse(*clip, codec, checkpoint, self.models)
+                made = self.analyse(*clip, codec, checkpoint)
                 made = made if now is None else replace(made, sure=now.sure)
-                view, note = handlers.clip_view(made, self.models), codec_note(codec, self.models)
+                view, note = self.view(made), codec_note(codec, self.models)
             except Exception as error:  # shown as a message whatever it is: a page never shows a traceback
                 back = chosen if now is None else listeners(now)
                 picker = gr.update(selected=-1 if now is None else now.sample)

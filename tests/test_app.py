@@ -507,7 +507,8 @@ def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
 
 
 def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
-    from audioformer_app.app import build_app, page_options
+    from audioformer_app.app import HEAVY_ROOMS, build_app, page_options
+    from audioformer_app.rooms import sight
 
     demo = build_app(list(offered.codecs.values()), list(offered.checkpoints.values()))
     events = [d for d in demo.config["dependencies"] if d["backend_fn"] and d["targets"][0][1] != "unload"]
@@ -518,7 +519,10 @@ def test_layout_is_private_and_shares_one_queue_for_the_model(offered):
     assert {name for name, queue in queues.items() if queue == "train"} == {
         "train"
     }  # lessons wait for each other, nobody for them
-    assert {queue for name, queue in queues.items() if name not in ("push", "freeze", "train")} == {"model"}
+    assert {queue for name, queue in queues.items() if name not in ("ask", "push", "freeze", "train")} == {"model"}
+    lines = [demo.fns[d["id"]].concurrency_id for d in events if d["targets"][0][1] == "ask"]
+    assert set(lines) == {"model", "heavy"}  # nobody who asks something light stands behind what takes seconds
+    assert lines.count("heavy") == len(HEAVY_ROOMS) - (not sight.is_here())
     assert demo.delete_cache == (60, 600)
     assert demo._queue.sleep_when_free >= 0.01  # an idle page leaves the processor asleep
     assert demo._queue.max_size >= 30 * 3 * 2  # a class of thirty, whose rooms ask three questions at once
