@@ -72,15 +72,16 @@ def test_without_transformers_it_says_what_to_install(monkeypatch):
 
 
 def test_growth_counts_tokens_and_says_how_time_grows():
-    document = bench_growth(preset("test", n_codebooks=1), longest_s=5, largest=4, repeats=1)
-    assert [row["tokens"] for row in document["rows"]] == [77, 152, 377, 377, 754, 1508]
+    document = bench_growth(preset("test", n_codebooks=1), longest_s=10, largest=4, repeats=1)
+    assert [row["tokens"] for row in document["rows"]] == [77, 152, 377, 752, 752, 377, 754, 1508]
     rows = document["rows"]
-    assert [row["growth"] is None for row in rows] == [True, False, False, True, False, False]
+    assert [row["kind"] for row in rows] == ["length"] * 4 + ["windows"] + ["batch"] * 3
+    assert [row["growth"] is None for row in rows] == [True, False, False, False, True, True, False, False]
     assert rows[0]["tokens_per_s"] == pytest.approx(77 / rows[0]["ours"])
     expected = torch.tensor(rows[1]["ours"] / rows[0]["ours"]).log() / torch.tensor(152 / 77).log()
     assert rows[1]["growth"] == pytest.approx(expected.item(), rel=1e-4)
     alt = growth(rows).layout.meta["alt"]
-    assert "for 377" in alt
+    assert "for 752" in alt
     assert "for 1508" in alt
 
 

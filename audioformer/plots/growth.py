@@ -13,7 +13,11 @@ from plotly.subplots import make_subplots
 from audioformer.errors import AudioformerError
 from audioformer.plots.theme import DASHES, finish
 
-NAMES = {"length": "one clip, read, 1 s to 10 min", "batch": "clips of 5 s, training step"}
+NAMES = {
+    "length": "one clip, read, 1 s to 10 min",
+    "windows": "the same, in windows of 5 s",
+    "batch": "clips of 5 s, training step",
+}
 
 
 def growth(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
@@ -33,7 +37,8 @@ def growth(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
         raise AudioformerError("nothing was measured yet; run `audioformer bench growth`")
     figure, parts = make_subplots(rows=1, cols=2, horizontal_spacing=0.14), []
     for place, (kind, name) in enumerate(NAMES.items()):
-        mine = [row for row in rows if row["kind"] == kind]
+        if not (mine := [row for row in rows if row["kind"] == kind]):
+            continue
         for column, (key, unit) in enumerate((("ours", "s"), ("peak_mb", "MB")), 1):
             figure.add_scatter(
                 x=[row["tokens"] for row in mine],
@@ -43,17 +48,16 @@ def growth(rows: Sequence[dict], *, theme: str = "light") -> go.Figure:
                 legendgroup=kind,
                 showlegend=column == 1,
                 line={"dash": DASHES[place % len(DASHES)]},
-                marker={"symbol": ("circle", "diamond")[place]},
+                marker={"symbol": ("circle", "square", "diamond")[place]},
                 text=[row["case"] for row in mine],
                 hovertemplate=f"%{{text}}<br>%{{x}} tokens<br>%{{y:.3g}} {unit}<extra></extra>",
                 row=1,
                 col=column,
             )
-        if mine:
-            first, last = mine[0], mine[-1]
-            parts.append(
-                f"{name}: {first['ours']:.3g} s for {first['tokens']} tokens, {last['ours']:.3g} s for {last['tokens']}"
-            )
+        first, last = mine[0], mine[-1]
+        parts.append(
+            f"{name}: {first['ours']:.3g} s for {first['tokens']} tokens, {last['ours']:.3g} s for {last['tokens']}"
+        )
     finish(
         figure,
         f"Time and memory against the number of tokens. {'; '.join(parts)}.",

@@ -2,9 +2,10 @@
 
     audioformer bench growth
 
-Reading alone (no gradient) for one clip of 1 s to 10 min; a step of training for 1 to 64 clips of 5 s. A codec of 75
-frames a second gives 75 tokens a second and row. Attention compares every position with every other, so that its
-share of the time grows with the square of the length.
+Reading alone (no gradient) for one clip of 1 s to 10 min, whole and in windows; a step of training for 1 to 64 clips of
+5 s. A codec of 75 frames a second gives 75 tokens a second and row. Attention compares every position with every other,
+so that its share of the time grows with the square of the length. `classify`, `embed`, HEAR and the app read what is
+longer than a window in windows of 5 s that overlap by half, where time grows in proportion and memory does not grow.
 
 Shapes: B clips, T frames.
 """
@@ -23,10 +24,12 @@ from pathlib import Path
 
 import torch
 
+from audioformer.classifier import Classifier
 from audioformer.config import EncoderConfig, MaskConfig
 from audioformer.evaluation.benches import machine, row
 from audioformer.masking import mask_tokens
 from audioformer.model import AudioFormer
+from audioformer.predict import predict_codes
 from audioformer.pretrain import mlm_loss
 from audioformer.recipes import preset
 from audioformer.tokens import wrap
@@ -104,9 +107,11 @@ def bench_growth(
         if progress:
             progress(f"one clip of {length_s} s")
         tokens = FRAME_RATE * length_s + 2
-        table.append(
-            _case(f"reading 1 clip of {length_s} s", "length", _reading(model, length_s), tokens, repeats, table)
-        )
+        ways = {"length": ("", _reading)} | ({"windows": (", in windows", _windows)} if length_s > BATCH_S else {})
+        for kind, (how, way) in ways.items():
+            table.append(
+                _case(f"reading 1 clip of {length_s} s{how}", kind, way(model, length_s), tokens, repeats, table)
+            )
     for n_clips in (n for n in BATCHES if n <= largest):
         if progress:
             progress(f"{n_clips} clips of {BATCH_S} s")
@@ -126,6 +131,13 @@ def _reading(model: AudioFormer, length_s: float) -> Callable[[], None]:
             model.eval().embedding(batch.tokens, batch.padding)
 
     return run
+
+
+def _windows(model: AudioFormer, length_s: float) -> Callable[[], None]:
+    """As `AudioClassifier.embed` reads it."""
+    classifier = Classifier.from_pretrained(model, n_classes=1).eval()
+    codes = _codes(model, 1, round(length_s * FRAME_RATE)).tokens[0, :, 1:-1]
+    return lambda: predict_codes(classifier, [codes], FRAME_RATE * BATCH_S, multi_label=False)
 
 
 def _step(model: AudioFormer, n_clips: int) -> Callable[[], None]:
