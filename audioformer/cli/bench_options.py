@@ -262,6 +262,23 @@ def add_load(benches, run) -> None:
     add_options(parser, {"--seconds": (seconds, "S", "measured for each job", 3.0)})
 
 
+def add_files(benches, run) -> None:
+    """Add `bench files`."""
+    about = (
+        "How many files a second are named, from file to label. A classifier beside log-mel and MFCC statistics with a "
+        "support vector machine, and beside Hugging Face's Audio Spectrogram Transformer of the same sizes; each file "
+        "by file, and several files side by side. Needs transformers and scikit-learn."
+    )
+    parser = add_verb(benches, "files", run, about, "audioformer bench files ESC-10/audio --clips 80")
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="of sounds (default: computed ones, WAV, 44.1 kHz)")
+    options = {
+        "--clips": (at_least_one, "N", "files, at most", 80),
+        "--checkpoint": (str, "NAME", "bundled name or folder", "esc10"),
+        "--repeats": (at_least_one, "N", "rounds", 3),
+    }
+    add_options(parser, options)
+
+
 def add_sight(benches, run) -> None:
     """Add `bench sight`."""
     about = (
@@ -307,5 +324,6 @@ BENCHES = {
     "surprise": add_surprise,
     "changes": add_changes,
     "load": add_load,
+    "files": add_files,
     "sight": add_sight,
 }
