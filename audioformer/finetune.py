@@ -229,12 +229,12 @@ class FineTuning(Task):
         save_checkpoint(folder, state, about, classifier_card(about))
 
 
-def _calibration(about: dict) -> str:
-    """What a card says of calibration, if there was one."""
-    if not (found := about.get("calibration")):
+def _measured(about: dict, name: str, title: str) -> str:
+    """What a card says of calibration or familiarity, if somebody has measured it."""
+    if not (found := about.get(name)):
         return ""
     figures = ", ".join(f"{name} {value:.3f}" for name, value in found.items() if isinstance(value, float))
-    return f"## Calibration\n\nOn {found['n']} held-out clips: {figures} (`{found['command']}`).\n\n"
+    return f"## {title}\n\nOn {found['n']} held-out clips: {figures} (`{found['command']}`).\n\n"
 
 
 def classifier_card(about: dict) -> str:
@@ -256,7 +256,8 @@ def classifier_card(about: dict) -> str:
         "## Scores\n\n"
         + "\n".join(table)
         + "\n\n"
-        + _calibration(about)
+        + _measured(about, "calibration", "Calibration")
+        + _measured(about, "familiarity", "Sounds of other kinds")
         + f"## Data and licence\n\n{about.get('data', 'as given to `audioformer finetune`')}\n\n"
         f"## Limits\n\n{about.get('limits', 'Knows only its classes: any other sound still gets one of them.')}\n"
     )

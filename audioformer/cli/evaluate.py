@@ -36,7 +36,12 @@ def add_verbs(verbs) -> None:
         "held_out.json (--held-out), what that says of the clips counts"
     )
     parser.add_argument("--calibrate", action="store_true", help=about)
-    about = "with --calibrate: sounds of other kinds, in sub-folders; how well they are told apart"
+    about = (
+        "measure nothing: how the classes look to MODEL, a bundled one that reads the same codes, so that `classify` "
+        "and the app can say that a sound is unlike all of them; written beside the checkpoint. Give several folds"
+    )
+    parser.add_argument("--familiarity", metavar="MODEL", help=about)
+    about = "with --calibrate or --familiarity: sounds of other kinds, in sub-folders; how well they are told apart"
     parser.add_argument("--foreign", metavar="DIR", help=about)
     add_codings(parser)
     about = "also write the score into the checkpoint's config.json and model card"
@@ -59,8 +64,10 @@ def run(arguments: argparse.Namespace) -> Result:
     with Progress() as progress:
         if arguments.choose_thresholds:
             return _choose(arguments, choose_thresholds(classifier, dataset, progress.count))
+        foreign = open_dataset("folder", arguments.foreign) if arguments.foreign else None
+        if arguments.familiarity:
+            return _familiarity(arguments, classifier, dataset, foreign, progress)
         if arguments.calibrate:
-            foreign = open_dataset("folder", arguments.foreign) if arguments.foreign else None
             held_out = read_held_out(arguments.checkpoint)
             return _calibrate(arguments, *calibrate(classifier, dataset, foreign, progress.count, held_out))
         held_out = arguments.held_out
@@ -100,6 +107,18 @@ def _calibrate(arguments: argparse.Namespace, temperature: float, measures: dict
     return Result(
         document, "\n".join(f"{name} {value:.4g}" for name, value in document.items() if name != "checkpoint")
     )
+
+
+def _familiarity(arguments: argparse.Namespace, classifier, dataset, foreign, progress: Progress) -> Result:
+    from audioformer.evaluation.familiarity import fit_familiarity, save_familiarity
+    from audioformer.evaluation.scores import add_familiarity
+
+    model = arguments.familiarity
+    tensors, measures = fit_familiarity(classifier, dataset, model, foreign, progress.count)
+    save_familiarity(arguments.checkpoint, model, tensors)
+    add_familiarity(arguments.checkpoint, measures, f"{_command(arguments)} --familiarity {model}")
+    document = {"checkpoint": arguments.checkpoint, "model": model, **measures}
+    return Result(document, "\n".join(f"{name} {value:.4g}" for name, value in measures.items()))
 
 
 def _command(arguments: argparse.Namespace) -> str:

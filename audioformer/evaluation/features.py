@@ -167,10 +167,17 @@ class TransformerFrames(FrameEncoder):
         """(B, N) to (B, L + 1, T, D): the embeddings and the output of each block, in one go."""
         return self._read(samples, range(self.model.config.n_layers + 1))
 
-    @torch.no_grad()
+    def of_codes(self, codes: Tensor) -> Tensor:
+        """(B, K, T) codes of its codec, or (B, F, T) frames if it reads those, to (B, T, D); no sound is coded."""
+        return self._of_inputs(codes, None if self.layer is None else [self.layer])[:, 0]
+
     def _read(self, samples: Tensor, layers: Sequence[int] | None) -> Tensor:
         """(B, N) to (B, J, T, D): of each layer, or of what the model gives at its end (None, J = 1)."""
-        inputs = self.model.read(self.codec, samples[:, None], self.sample_rate)
+        return self._of_inputs(self.model.read(self.codec, samples[:, None], self.sample_rate), layers)
+
+    @torch.no_grad()
+    def _of_inputs(self, inputs: Tensor, layers: Sequence[int] | None) -> Tensor:
+        """(B, K, T) or (B, F, T) to (B, J, T, D)."""
         total = torch.zeros(len(inputs), len(layers or [None]), inputs.shape[2], self.width, device=inputs.device)
         count = torch.zeros(inputs.shape[2], 1, device=inputs.device)
         for start in window_starts(inputs.shape[2], self.window):

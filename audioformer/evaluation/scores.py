@@ -86,6 +86,22 @@ def add_calibration(checkpoint: str | os.PathLike, temperature: float, found: di
     sharpen_held_out(folder, temperature)
 
 
+def add_familiarity(checkpoint: str | os.PathLike, found: dict, command: str) -> None:
+    """Keep how well foreign sounds are told from those of the classes, in config.json and the card.
+
+    Args:
+        checkpoint: folder or bundled name of a classifier.
+        found: figures of `familiarity.fit_familiarity`.
+        command: that found them.
+
+    Raises:
+        AudioformerError: no classifier, or its folder cannot be written.
+    """
+    folder, config = _open(checkpoint)
+    config["familiarity"] = {**found, "command": command}
+    _write(folder, config)
+
+
 def _open(checkpoint: str | os.PathLike) -> tuple[Path, dict]:
     """Folder and config.json of a classifier."""
     folder = find_checkpoint(checkpoint)
