@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import Waveform, load_audio, rate_notes, resample
+from audioformer.evaluation.familiarity import open_familiarity
 from audioformer.explain.moments import moment_scores
 from audioformer.reading.sound import length_s
 from audioformer_app.answers import SURE, Answer, answer
@@ -57,6 +58,7 @@ class Verdict:
         frame_rate: of these frames, Hz.
         n_windows: stretches that the clip was cut into.
         multi_label: several labels can be right at once.
+        strange: the clip is unlike all that the checkpoint learnt from, see `evaluation.familiarity`.
     """
 
     checkpoint: str
@@ -67,6 +69,7 @@ class Verdict:
     frame_rate: float
     n_windows: int
     multi_label: bool
+    strange: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[st
     read = classifier.codes(waveform) if read is None else read
     found = classifier.scan(read)
     prediction = classifier.name_labels(found, waveform, TOP_K)
+    familiarity = open_familiarity(classifier.name)
     return Verdict(
         checkpoint,
         tuple(prediction.labels),
@@ -209,4 +213,5 @@ def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[st
         classifier.codec.frame_rate,
         len(prediction.window_start_s),
         prediction.multi_label,
+        bool(familiarity and familiarity.unlike(read)),
     )

@@ -9,6 +9,9 @@ from audioformer_app.analysis import Analysis, Verdict
 from audioformer_app.answers import Answer, words
 from audioformer_app.taught import plain
 
+STRANGE = "It is unlike the sounds that this model learnt from: perhaps it is none of its classes."
+SOUNDING = ("sure", "unsure")  # kinds of answers to sounds that are loud enough
+
 
 def verdict_card(analysis: Analysis | None) -> str:
     """The labels of a clip with their probabilities, and what they belong to."""
@@ -29,6 +32,8 @@ def verdict_card(analysis: Analysis | None) -> str:
         bars = ""
     else:
         top = _headline(verdict, analysis.answer)
+        if verdict.strange and analysis.answer.kind in SOUNDING and not clip.truth:
+            top += f"<p class='af-remark af-strange'>{STRANGE}</p>"
         notes.append(f"checkpoint <b>{escape(plain(verdict.checkpoint))}</b>")
         bars = _bars(verdict)
     left = f"<div>{eyebrow}{top}<p class='af-meta'>{' · '.join(notes)}</p></div>"

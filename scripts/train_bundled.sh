@@ -75,6 +75,8 @@ $AF finetune "$OUT/esc10-codes" "$OUT/esc10-robust" --from pretrained --preset e
 for fold in 1 2 3 4; do score_esc10 "esc10-fold$fold" --folds "$fold" --held-out "$OUT/esc10"; done
 $AF evaluate "$DATA/esc10" --dataset esc50 --folds 1,2,3,4 --checkpoint "$OUT/esc10" \
   --calibrate ${FOREIGN:+--foreign "$FOREIGN"}
+$AF evaluate "$DATA/esc10" --dataset esc50 --folds 1,2,3,4 --checkpoint "$OUT/esc10" \
+  --familiarity pretrained ${FOREIGN:+--foreign "$FOREIGN"}
 
 # The same classes from synthetic sound alone, on all real recordings.
 $AF finetune "$OUT/synth10-codes" --from "$OUT/former" --preset recordings -o "$OUT/esc10-synthetic"

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from audioformer.audio import quiet_answer
 from audioformer.classify import AudioClassifier, Prediction, Sound, as_waveform
 from audioformer.errors import AudioformerError
+from audioformer.evaluation.familiarity import open_familiarity
 from audioformer.predict import CodesPrediction, predict_codes
 
 
@@ -45,13 +47,16 @@ def codings_of(classifier: AudioClassifier, sound: Sound, n: int, sample_rate: i
 def classify_codings(
     classifier: AudioClassifier, sound: Sound, n: int, top_k: int = 5, sample_rate: int | None = None
 ) -> Prediction:
-    """As `AudioClassifier.classify`, with the mean of the probabilities of n codings.
+    """As `AudioClassifier.classify`, with the mean over n codings; a note says if a sound is unlike all classes.
 
     Arguments and errors of `codings_of`.
     """
     waveform = as_waveform(sound, sample_rate, classifier.codec.sample_rate)
-    prediction = predict_codings(classifier, [codings_of(classifier, waveform, n)])[0]
-    return classifier.name_labels(prediction, waveform, top_k)
+    codings = codings_of(classifier, waveform, n)
+    named = classifier.name_labels(predict_codings(classifier, [codings])[0], waveform, top_k)
+    known = None if quiet_answer(named.level_db) else open_familiarity(classifier.name)
+    unlike = known.unlike(codings[0]) if known else ""
+    return replace(named, notes=(*named.notes, unlike)) if unlike else named
 
 
 def predict_codings(classifier: AudioClassifier, clips: Sequence[Sequence[Tensor]]) -> list[CodesPrediction]:

@@ -25,7 +25,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audioformer.audio import resample
 from audioformer.checkpoint import bundled_names, find_checkpoint
@@ -104,8 +104,9 @@ def versions(samples: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
     for seconds in LENGTHS_S:
         n = round(seconds * sample_rate)
         if n < len(samples):
-            power = np.convolve(np.square(samples, dtype=np.float64), np.ones(n), "valid")
-            every[f"{seconds:g} s"] = samples[(start := int(power.argmax())) : start + n]
+            power = np.concatenate([[0.0], np.square(samples, dtype=np.float64).cumsum()])
+            start = int((power[n:] - power[:-n]).argmax())
+            every[f"{seconds:g} s"] = samples[start : start + n]
     return every
 
 
@@ -241,10 +242,14 @@ def open_familiarity(checkpoint: str | os.PathLike) -> Familiarity | None:
 
 
 def _encoder(model: str) -> TransformerFrames:
-    """The frozen model, one that ships with the kit, so that a checkpoint can travel without it."""
+    """The frozen model up to its layer; one that ships with the kit, so that a checkpoint can travel without it."""
     if model.partition(":")[0] not in bundled_names():
         raise AudioformerError(f"{model} is not bundled; choose one of {', '.join(bundled_names())}")
     encoder = open_encoder(model)
     if not isinstance(encoder, TransformerFrames) or not encoder.model.reads_codes:
         raise AudioformerError(f"{model} does not read codes; name another model")
+    for transformer in encoder.model.encoders if encoder.layer is not None else ():
+        if encoder.layer < len(transformer.blocks):  # what comes after the layer that is read is never computed
+            del transformer.blocks[encoder.layer :]
+            transformer.final_norm = nn.Identity()
     return encoder
