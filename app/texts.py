@@ -185,6 +185,12 @@ which takes seconds and cannot spoil what the model knows. **Everything** moves 
 few examples soon learnt by heart. The dashed line is the loss of knowing nothing, $\\log C$.
 """
 
+WITHOUT_SERVER = {  # what the app says of its server and of what only it can do, and what holds on a page without one
+    "Each sound goes to the computer that runs this app, which takes its codes and deletes the file. The codes are\n"
+    "forgotten when this page is closed; the sounds": "Nothing leaves this computer. Examples and their sounds",
+    "**Everything** moves all weights:": "The app can also move **all** weights:",
+}
+
 TEACH_LIMITS = """
 #### What to doubt
 A loss near its lowest says that it knows *these* examples; with smoothed labels (a tenth of each label is shared out

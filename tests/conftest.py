@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from web_page import exporter, models, node, one_file, parts  # noqa: F401  (fixtures of the page without a server)
 
 import audioformer  # noqa: F401  (sets how OpenMP waits, before any test file imports torch)
 
@@ -90,7 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("browser")
             item.add_marker(pytest.mark.flaky(reruns=2))  # a busy machine may draw a page late; named in the summary
         if config.pluginmanager.hasplugin("xdist") and not item.get_closest_marker("notebook"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            page = "exporter" in getattr(item, "fixturenames", ())  # of models, which takes a minute to make
+            item.add_marker(pytest.mark.xdist_group("page" if page else item.path.stem))
 
 
 @pytest.fixture(scope="session")

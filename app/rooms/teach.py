@@ -50,9 +50,9 @@ def starts(models: Models) -> list[str]:
     return [name for name, fingerprint in found.items() if fingerprint == first]
 
 
-def hello(models: Models) -> dict:
-    """What can be chosen, and the limits."""
-    limits = {
+def limits() -> dict:
+    """How much the room takes, and the ways to learn."""
+    return {
         "classes": MOST_CLASSES,
         "examples": MOST_EXAMPLES,
         "fewest": FEWEST_EXAMPLES,
@@ -60,8 +60,13 @@ def hello(models: Models) -> dict:
         "heard_s": HEARD_S,
         "pieces_s": list(PIECES_S),
         "hold_from": HOLD_FROM,
+        "methods": list(METHODS),
     }
-    return {"starts": starts(models), "limits": limits, "none": NONE}
+
+
+def hello(models: Models) -> dict:
+    """What can be chosen, and the limits."""
+    return {"starts": starts(models), "limits": limits(), "none": NONE}
 
 
 def codec_of(models: Models) -> Codec:
@@ -100,7 +105,7 @@ def teach(lesson: Lesson, data: dict, models: Models) -> Iterator[dict]:
     model, recipe, card = (
         load_start(known, about),
         quick(method, len(items), CROP_S),
-        _card(names, len(items), start, method),
+        taught_card(names, len(items), start, method),
     )
     began = time.monotonic()
     if method == "probe":
@@ -265,7 +270,8 @@ def _curve(history: list[dict]) -> list[float]:
     return [round(record["losses"]["mlc"], 4) for record in history]
 
 
-def _card(names: list[str], n_examples: int, start: str, method: str) -> dict:
+def taught_card(names: list[str], n_examples: int | str, start: str, method: str) -> dict:
+    """What the model card says of a classifier that was taught on a page."""
     what = "the last layer alone" if method == "probe" else "all of its weights"
     return {
         "title": f"Taught on the page: {', '.join(names)}",

@@ -119,7 +119,8 @@ export class Outcome {
   }
 }
 
-// Where the zip file of a classifier that was taught here is; its name is the secret of this page.
+// Where the zip file of a classifier that was taught here is; its name is the secret of this page, or without a server an
+// address in this browser.
 export function modelAddress(name) {
-  return new URL(`taught/${name}.zip`, import.meta.url);
+  return name.startsWith("blob:") ? name : new URL(`taught/${name}.zip`, import.meta.url);
 }

@@ -87,6 +87,7 @@ class TeachRoom {
     this.find(".af-start").replaceChildren(...starts.map((name) => new Option(name, name)));
     this.find(".af-piece").replaceChildren(...limits.pieces_s.map((length) => new Option(`${length} s`, length)));
     put(this.find(".af-piece"), limits.pieces_s.at(-1));
+    for (const option of [...this.find(".af-method").options]) if (!limits.methods.includes(option.value)) option.remove();
     this.state();
     const before = await this.before;
     this.before = null;

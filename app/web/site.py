@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from audioformer.widgets import lanes, modules
 from audioformer_app import samples, settings, texts
 from audioformer_app.answers import words
 from audioformer_app.tour import TOUR
-from audioformer_app.web import graphs
+from audioformer_app.web import graphs, lessons
 from audioformer_app.web.runtime import runtime_files
 
 STATIC = Path(__file__).parent / "static"
@@ -48,6 +49,7 @@ ROOMS = {
     "Switches": "<div id='af-switches'><div class='af-room'></div></div>",
     "Attention": "<div id='af-attention'><div class='af-room'></div></div>",
     "Live": "<div id='af-live'><div class='af-room'></div></div>",
+    "Teach": "<div id='af-teach'><div class='af-room'></div></div>",
 }
 HELP = {  # what stands under "What am I looking at?"
     "listen": (texts.PICTURES, texts.CODES, texts.LABEL),
@@ -55,6 +57,7 @@ HELP = {  # what stands under "What am I looking at?"
     "switches": (texts.SWITCHES, texts.SWITCHES_UNITS, texts.SWITCHES_LIMITS),
     "attention": (texts.ATTENTION, texts.ROLLOUT, texts.ATTENTION_LIMITS),
     "live": (texts.LIVE, texts.LIVE_WINDOW, texts.LIVE_LIMITS),
+    "teach": (texts.TEACH, texts.TEACH_HOW, texts.TEACH_LIMITS),
 }
 STYLES = ("style.css", "flow.css", "tour.css")  # of the app
 GUESSER = "pretrained"
@@ -118,13 +121,16 @@ def contents(
     codec = classifier.codec
     yield "encoder as a graph", "encoder.onnx", lambda: graphs.encoder_graph(codec)
     yield "decoder as a graph", "decoder.onnx", lambda: graphs.decoder_graph(codec)
-    yield "classifier as a graph", "classifier.onnx", lambda: graphs.classifier_graph(classifier.classifier)
+    graph = cache(lambda: graphs.classifier_graph(classifier.classifier))
+    lesson = cache(lambda: lessons.lesson(classifier, graph()))
+    yield "classifier as a graph", "classifier.onnx", graph
     guesser = _guesser(classifier)
     if guesser:
         yield "the model that guesses, as a graph", "guesser.onnx", lambda: graphs.guesser_graph(guesser[0])
     about, sounds = _about(classifier)
     about["guesser"] = guesser and guesser[1]
-    yield "texts", "site.json", json.dumps(about).encode
+    yield "texts", "site.json", lambda: json.dumps({**about, "lesson": lesson()[0]}).encode()
+    yield "weights that no graph holds", "weights.bin", lambda: lesson()[1]
     for path in sounds:
         yield "samples", f"samples/{path.name}", path.read_bytes
     for path in sorted(settings.STATIC.glob("language_*.json")):
@@ -288,7 +294,10 @@ def _page(data: dict[str, bytes], files: str, loader: str, own: str) -> str:
 
 def _help(room: str) -> str:
     """What one is looking at: the app's texts, their Markdown as HTML and their equations as MathML."""
-    columns = "".join(f"<div>{_html(text)}</div>" for text in HELP[room])
+    shown = "\0".join(HELP[room])
+    for text, here in texts.WITHOUT_SERVER.items():
+        shown = shown.replace(text, here)
+    columns = "".join(f"<div>{_html(text)}</div>" for text in shown.split("\0"))
     return (
         "<details class='af-help'><summary>What am I looking at?</summary>"
         f"<div class='af-help-columns'>{columns}</div>{_html(texts.KEYS)}</details>"

@@ -20,15 +20,21 @@ export function levelDb(samples, rate) {
   return Math.max(FLOOR_DB, 10 * Math.log10(loudest));
 }
 
+// What is to be said about a sound that is too quiet to be named, "" for any other.
+export function quietness(level) {
+  if (level <= FLOOR_DB) return "silence: nothing in it is above -100 dB of full scale, no label means anything; is the microphone on?";
+  if (level >= QUIET_DB) return "";
+  return `very quiet (${level.toFixed(0)} dB of full scale): its label means little; record closer or louder`;
+}
+
 // best: {label, p}, most probable first; truth: what the sound is known to be, or "". Gives {kind, text, detail, remark}.
 export function answer(best, names, multiLabel, level, truth = "") {
   const [first, share] = [words(best[0].label), percent(best[0].p)];
   const said = (kind, text, detail, remark) => ({ kind, text, detail, remark });
-  if (level <= FLOOR_DB) return said("silent", "silence", "", "Silence: nothing in it is above -100 dB of full scale, no label means anything; is the microphone on?");
-  if (level < QUIET_DB) {
-    const remark = `Very quiet (${level.toFixed(0)} dB of full scale): its label means little; record closer or louder.`;
-    return said("quiet", "too quiet", `${first} ${share}`, remark);
-  }
+  const quiet = quietness(level);
+  const warned = `${quiet.slice(0, 1).toUpperCase()}${quiet.slice(1)}${quiet.endsWith("?") ? "" : "."}`;
+  if (level <= FLOOR_DB) return said("silent", "silence", "", warned);
+  if (quiet) return said("quiet", "too quiet", `${first} ${share}`, warned);
   if (first === NONE) return said("unsure", NONE, share, "It was taught other sounds, too, and takes this for one of them.");
   const likely = best.filter(({ p }) => p >= SURE).map(({ label }) => words(label));
   if (multiLabel) {

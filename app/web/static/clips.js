@@ -46,7 +46,8 @@ export class Clips {
       kbps_per_codebook: site.codec.kbps, hold_s: site.codec.hold_s,
     }; // prettier-ignore
     const took = { encode_ms: coded - began, label_ms: labelled - coded, all_ms: performance.now() - began };
-    return { view, verdict: { labels, says, name, notes, truth, duration_s: view.duration_s }, codes, logits: Array.from(verdict.logits), sample, took };
+    const listener = { names: classifier.labels, several: classifier.multi_label, checkpoint: site.checkpoint };
+    return { view, verdict: { labels, says, name, notes, truth, duration_s: view.duration_s, listener }, codes, logits: Array.from(verdict.logits), sample, took };
   }
 
   grid(codes, more) {

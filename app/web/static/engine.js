@@ -1,7 +1,7 @@
 // The models of the page, in a worker: graphs run by onnxruntime-web on one core, sound never leaves the page.
 //
 // Messages in: {id, room, what, data}; out: {id, reply} or {id, failed}. Without a room, `data` brings what is asked for:
-// `start` the site's data and the bytes of the runtime and the models, `guesser` those of the model that guesses.
+// `start` the site's data and the bytes of the runtime and the models, a room's name the files that it alone needs.
 import * as ort from "./runtime.js";
 import { Clips } from "./clips.js";
 import { Codec } from "./codec.js";
@@ -14,9 +14,10 @@ import { Masking } from "./masking.js";
 import { Classifier } from "./reading.js";
 import { MelPicture } from "./spectra.js";
 import { Switching } from "./switching.js";
+import { Teaching } from "./teaching.js";
 
 const rooms = {};
-const bring = { start, guesser };
+const bring = { start, mask, teach };
 let kit;
 
 async function start({ site, runtime, models }) {
@@ -33,7 +34,12 @@ async function start({ site, runtime, models }) {
   return { ready: true };
 }
 
-async function guesser({ model }) {
+function teach({ files: [graph, rest] }) {
+  rooms.teach = new Teaching(kit, rooms.listen, { graph, rest });
+  return { ready: true };
+}
+
+async function mask({ files: [model] }) {
   rooms.mask = new Masking(kit, rooms.listen, new Guesser(guessing(await session(model)), kit.site.guesser));
   return { ready: true };
 }

@@ -1,10 +1,12 @@
 // The worker that runs the models, seen from the page: questions and their answers.
 const GRAPHS = ["encoder", "decoder", "classifier"];
-const LATER = { mask: "guesser" }; // graphs that only one room needs, fetched when it asks for the first time
+// files that only one room needs, fetched when it asks for the first time; what a lesson makes holds all weights
+const LATER = { mask: ["guesser.onnx"], teach: ["classifier.onnx", "weights.bin"] };
 
 export class Engine {
   constructor() {
     Object.assign(this, { questions: new Map(), n: 0, worker: null, brought: {} });
+    this.ready = new Promise((resolve) => (this.started = resolve));
   }
 
   // Brings runtime and models to the worker. Throws a sentence with a way out where the browser cannot run them.
@@ -19,19 +21,20 @@ export class Engine {
     this.worker.onerror = (event) => this.broken(event.message || "the worker that runs the models could not be loaded");
     const [runtime, ...graphs] = await Promise.all(["runtime.wasm", ...GRAPHS.map((name) => `${name}.onnx`)].map(file));
     await this.question("", "start", { site, runtime, models: Object.fromEntries(GRAPHS.map((name, i) => [name, graphs[i]])) });
+    this.started();
   }
 
   async ask(room, what, data) {
-    const graph = LATER[room];
-    if (graph) await (this.brought[graph] ??= this.bring(graph));
+    await this.ready;
+    if (LATER[room]) await (this.brought[room] ??= this.bring(room));
     return this.question(room, what, data);
   }
 
-  async bring(graph) {
+  async bring(room) {
     try {
-      await this.question("", graph, { model: await globalThis.audioformerSite.file(`${graph}.onnx`) });
+      await this.question("", room, { files: await Promise.all(LATER[room].map(globalThis.audioformerSite.file)) });
     } catch (error) {
-      delete this.brought[graph]; // the next question tries again
+      delete this.brought[room]; // the next question tries again
       throw error;
     }
   }

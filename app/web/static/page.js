@@ -4,6 +4,7 @@
 import * as attentionRoom from "./attention_room.js";
 import * as clipView from "./clip_view.js";
 import * as header from "./header.js";
+import { Lessons } from "./lessons.js";
 import * as liveRoom from "./live_room.js";
 import * as maskRoom from "./mask_room.js";
 import { part } from "./parts.js";
@@ -11,6 +12,7 @@ import { SoundSource, decoded } from "./sound_source.js";
 import * as samplePicker from "./sample_picker.js";
 import { Engine } from "./engine_client.js";
 import * as switchesRoom from "./switches_room.js";
+import * as teachRoom from "./teach_room.js";
 import { verdictCard } from "./verdict.js";
 
 // An element with named values, whose changes are watched; events go to `heard`.
@@ -25,6 +27,7 @@ class Part {
       read: (name) => this.values[name],
       watch: (name, act) => this.watchers.set(name, [...(this.watchers.get(name) ?? []), act]),
       send: (name, data) => this.heard(name, data),
+      upload: (file) => this.upload(file),
     });
     return this;
   }
@@ -51,6 +54,8 @@ class Page {
     this.room("switches", switchesRoom, {});
     this.room("attention", attentionRoom, {});
     this.room("live", liveRoom, {});
+    const lessons = new Lessons(this, document.querySelector("#af-who"), () => this.sound && this.open(() => this.sound));
+    this.room("teach", teachRoom, {}, (what, data) => lessons.ask(what, data)).upload = (file) => lessons.upload(file);
     this.tabs();
     this.verdict(null);
   }
@@ -59,16 +64,18 @@ class Page {
     return new Part(document.querySelector(place), values, heard);
   }
 
-  // A room whose questions go to the engine by their name.
-  room(name, module, values) {
+  // A room whose questions go to the engine by their name; an answer may say that there is more of it.
+  room(name, module, values, ask = (what, data) => this.engine.ask(name, what, data)) {
     const room = this.part(`#af-room-${name} > div`, { ...values, reply: "" }, async (event, data) => {
       if (event === "use") return this.open(() => this.engine.ask("live", "cut", data));
       const what = event === "ask" ? data.what : event;
       try {
-        room.reply({ to: what, ...(await this.engine.ask(name, what, data)) });
+        let answer = await ask(what, data);
+        room.reply({ to: what, ...answer });
+        while (answer.more) room.reply({ to: what, ...(answer = await ask("more", data)) });
       } catch (error) {
-        this.say(error.message);
-        room.reply({ to: what, failed: error.message, token: this.token, take: data.take });
+        if (name !== "teach") this.say(error.message); // which says it beside what it is about
+        room.reply({ to: what, failed: error.message, token: this.token, take: data.take, task: data.task });
       }
     });
     return room.mount(module);
@@ -127,6 +134,7 @@ class Page {
     try {
       const sound = await read();
       if (asked !== this.asked) return;
+      this.sound = sound;
       const found = await this.engine.ask("listen", "open", sound);
       if (asked !== this.asked) return;
       this.show(found);
@@ -149,7 +157,7 @@ class Page {
   }
 
   verdict(shown) {
-    document.querySelector("#af-verdict").replaceChildren(verdictCard(shown, this.site));
+    document.querySelector("#af-verdict").replaceChildren(verdictCard(shown));
   }
 
   say(text) {

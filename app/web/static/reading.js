@@ -43,7 +43,7 @@ export class Classifier {
   // run(tokens, dims, gates, named): logits, vectors and attention, or what is named; about: {labels, window, multi_label, n_codebooks,
   // codebook_size, frame_rate}.
   constructor(run, about) {
-    Object.assign(this, { run, ...about });
+    Object.assign(this, { run, about, ...about });
   }
 
   // What the feed-forward units say in one window, {data, dims: (1, L, P, F)}.

@@ -25,7 +25,7 @@ export class Switching {
 
   // The same classifier with parts off: rows behind MASK, the others behind the gates of its graph.
   switched({ rows, blocks, heads, units, forward }) {
-    const { classifier, site } = this.kit;
+    const { classifier } = this.kit;
     const n = this.sizes;
     const gates = { heads: new Float32Array(n.blocks * n.heads).fill(1), units: new Float32Array(n.blocks * n.units).fill(1), blocks: new Float32Array(n.blocks).fill(1) };
     for (const [block, head] of heads) gates.heads[block * n.heads + head] = 0;
@@ -37,7 +37,7 @@ export class Switching {
       const hide = (code, i) => (code < size && rows.includes(Math.floor(i / dims[2]) % dims[1]) ? mask : code);
       return classifier.run(rows.length ? batch.map(hide) : batch, dims, gates);
     };
-    return new Classifier(run, site.classifier);
+    return new Classifier(run, classifier.about);
   }
 
   label(asked) {

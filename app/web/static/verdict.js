@@ -2,8 +2,8 @@
 import { words } from "./lanes_data.js";
 import { bars, part } from "./parts.js";
 
-// shown: {labels: [{label, p}], says, name, notes, truth, duration_s}, or null before the first sound.
-export function verdictCard(shown, site) {
+// shown: {labels: [{label, p}], says, name, notes, truth, duration_s, listener: {names, several, checkpoint}}, or null before the first sound.
+export function verdictCard(shown) {
   const card = part("section", "af-card af-verdict");
   card.setAttribute("aria-label", "What is it?");
   const left = part("div");
@@ -18,9 +18,9 @@ export function verdictCard(shown, site) {
   top.dataset.top = labels[0].label;
   if (says.detail) top.append(" ", part("small", "", says.detail));
   const remark = part("p", "af-remark", says.remark);
-  const { labels: names, multi_label: several } = site.classifier;
+  const { names, several, checkpoint } = shown.listener;
   remark.title = `Its classes: ${names.slice(0, 60).map(words).join(", ")}`;
-  const about = [name, `${duration_s.toFixed(2)} s`, truth && `a computed sample of ${words(truth)}`, notes, `checkpoint ${site.checkpoint}`];
+  const about = [name, `${duration_s.toFixed(2)} s`, truth && `a computed sample of ${words(truth)}`, notes, `checkpoint ${checkpoint}`];
   left.append(top, remark, part("p", "af-meta", about.filter(Boolean).join(" · ")));
   const chance = several ? null : 1 / names.length;
   const list = bars(labels.map(({ label, p }) => ({ label: words(label), value: p, text: `${(100 * p).toFixed(1)}%` })), chance);
