@@ -159,6 +159,10 @@ def test_results_are_chosen_and_their_address_brings_them_back(tab, browser):
     room = ".af-room[data-room=results]"
     tab.page.wait_for_selector(f"{room}[data-drawn='probe:esc10']")
     assert "chance" in tab.page.get_attribute(f"{room} .af-result-chart", "aria-label")
+    letters = f"getComputedStyle(document.querySelector('{room} .legendtext')).fontSize"
+    for _ in range(2):  # as large in the dark as in the light
+        tab.page.click(".af-theme")
+        tab.page.wait_for_function(f"{letters} === '13px'")
     tab.page.select_option(f"{room} .af-set", "digits")
     tab.page.wait_for_selector(f"{room}[data-drawn='probe:digits']")
     tab.page.select_option(f"{room} .af-result", "adapt")
@@ -247,6 +251,13 @@ SMALL = """() => [...document.querySelectorAll('#af-own button, #af-rooms [role=
     .filter((one) => one.offsetParent && one.getBoundingClientRect().height < 44).map((one) => one.textContent)"""
 
 
+# what of a room reaches beyond the screen, or lies in a second column of the room
+BESIDE = """() => [...document.querySelectorAll('.af-room > *, .af-room .af-card')].filter((one) =>
+    one.getBoundingClientRect().right > innerWidth + 1
+    || (one.parentElement.matches('.af-room') && getComputedStyle(one).gridColumnStart !== 'auto'))
+    .map((one) => one.className)"""
+
+
 def test_every_room_fits_a_phone_in_the_dark(browser, address):
     tab = Tab(browser, address, color_scheme="dark", **PHONE)
     script = (
@@ -263,6 +274,7 @@ def test_every_room_fits_a_phone_in_the_dark(browser, address):
             tab.page.wait_for_selector(f".af-room[data-room={room.lower()}]{answered}", state="attached")
         wide, inner = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide <= inner, room
+        assert tab.page.evaluate(BESIDE) == [], room
     looks = tab.page.evaluate("[...document.querySelectorAll('.af-plot[data-look]')].map((one) => one.dataset.look)")
     assert set(looks) == {"dark"}
     tab.close()

@@ -1,5 +1,5 @@
 // Attention: all heads at a glance, one head as a map, one moment on the spectrogram.
-import { fact } from "./parts.js";
+import { fact, part } from "./parts.js";
 import { Room } from "./room.js";
 import { AttentionView } from "./widgets/attention.js";
 import { Timeline } from "./widgets/timeline.js";
@@ -20,6 +20,7 @@ class AttentionRoom extends Room {
   constructor(page) {
     super(page, "attention", TEMPLATE);
     this.timeline = new Timeline(this.find(".af-view"));
+    this.find(".af-slot").append(part("span", "af-hint", "Choose a head below, then click a moment here: what stays clear is where the head looks from there."));
     this.heads = new AttentionView(this.find(".af-pair"), {
       pick: (layer, head) => this.look({ layer, head }),
       look: (share) => this.timeline.point(1, Math.floor((this.view.window[0] + share * (this.view.window[1] - this.view.window[0])) * this.view.frame_rate)),

@@ -26,6 +26,27 @@ function recoloured(figure, dark) {
   return JSON.parse(JSON.stringify(figure.data), (_, value) => (typeof value === "string" && instead.get(value.toLowerCase())) || value);
 }
 
+// Letters as large as those of the page, in both looks.
+function lettered(layout) {
+  const size = parseFloat(getComputedStyle(document.body).getPropertyValue("--af-small")) || 13;
+  const font = (part, name = "font") => ({ ...part, [name]: { ...part?.[name], size } });
+  Object.assign(layout, { ...font(layout), legend: font(layout.legend) });
+  for (const key of Object.keys(layout).filter((one) => /^[xy]axis/.test(one))) {
+    const { title } = layout[key];
+    layout[key] = { ...font(layout[key], "tickfont"), ...(title && { title: font(typeof title === "string" ? { text: title } : title) }) };
+  }
+}
+
+// On a phone the names of bars take more lines and leave the width to the bars.
+function narrow(data, layout) {
+  const folded = (text) => text.replaceAll("<br>", " ").replaceAll(/(.{1,18})(?:\s|$)/g, "$1<br>").replace(/<br>$/, "");
+  for (const trace of data) {
+    if (Array.isArray(trace.y) && typeof trace.y[0] === "string") trace.y = trace.y.map(folded);
+  }
+  const { categoryarray: order, tickfont } = layout.yaxis ?? {};
+  layout.yaxis = { ...layout.yaxis, tickfont: { ...tickfont, size: 11 }, ...(Array.isArray(order) && { categoryarray: order.map(folded) }) };
+}
+
 export class PlotlyView {
   constructor(host) {
     this.host = host;
@@ -51,7 +72,8 @@ export class PlotlyView {
     // a finger scrolls the page; a mouse zooms into time
     const finger = matchMedia("(pointer: coarse)").matches;
     layout.dragmode = finger ? false : "zoom";
-    if (this.host.clientWidth && this.host.clientWidth < 520) layout.legend = { ...layout.legend, font: { size: 12 } };
+    lettered(layout);
+    if (this.host.clientWidth && this.host.clientWidth < 520) narrow(data, layout);
     for (const key of Object.keys(layout)) {
       if (key.startsWith("yaxis")) layout[key] = { ...layout[key], fixedrange: true };
     }

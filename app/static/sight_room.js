@@ -83,7 +83,19 @@ class SightRoom extends Room {
     this.find(".af-points").textContent = `While it sounds, it points at ${found ? named(found) : "no thing"}${verdict}`;
     this.find(".af-scene").setAttribute("aria-label", `A scene of ${things.length} things; ${this.find(".af-points").textContent}`);
     this.host.dataset.pointed = String(pointed[number] ?? "none");
+    if (!this.player.running) this.find(".af-time").value = this.clearest(number);
     this.paint();
+  }
+
+  // The frame of a sound that points most: where it is silent, all is dark.
+  clearest(number) {
+    const { frames, places } = this.view.sizes;
+    const size = places * places;
+    const clear = Array.from({ length: frames }, (_, frame) => {
+      const from = (number * frames + frame) * size;
+      return this.maps.subarray(from, from + size).reduce((sum, one) => sum + one, 0);
+    });
+    return clear.indexOf(Math.max(...clear));
   }
 
   run() {

@@ -281,7 +281,7 @@ def scores(
     series = [(name.replace("_", " "), values[:, names.index(name)]) for name in shown[:top_k]]
     alt = f"Scores of {len(series)} labels over time, {', '.join(name for name, _ in series)}; no line: silence."
     lane = lines(series, 1 / frame_rate, name="Score", alt=alt, id="scores")
-    return {**lane, "about": "of each half second alone"}
+    return {**lane, "about": "of each half second alone, not of the whole clip"}
 
 
 def events(known: Iterable[tuple[str, float, float]]) -> dict:

@@ -86,7 +86,7 @@ export function lines(series, step_s, more) {
 export function scores(values, frameRate, labels, order, silent) {
   const series = order.slice(0, 3).map((c) => [words(labels[c]), values.map((row, t) => (silent[t] ? null : row[c]))]);
   const alt = `Scores of ${series.length} labels over time, ${series.map(([name]) => name).join(", ")}; no line: silence.`;
-  return lines(series, 1 / frameRate, { name: "Score", about: "of each half second alone", alt, id: "scores" });
+  return lines(series, 1 / frameRate, { name: "Score", about: "of each half second alone, not of the whole clip", alt, id: "scores" });
 }
 
 export function events(known) {

@@ -11,18 +11,26 @@ const LOOKS = {
   light: { ink: "#1f2933", soft: "#52606d", grid: "#d9e0e7", ground: "#ffffff", blue: "#0072b2", warm: "#c24e00", veil: "#b4bcc5" },
   dark: { ink: "#e6ebf0", soft: "#a3b1bf", grid: "#2f3b47", ground: "#1a212a", blue: "#56b4e9", warm: "#f0803c", veil: "#11161c" },
 };
+const [PALE, FINE_ROWS] = [150, 0.62];
 export const DASHES = [[], [6, 3], [2, 2], [7, 3, 2, 3], [10, 4]];
 
 const bytes = (hex) => [0, 2, 4].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-// 256 colours from low to high as [red, green, blue].
-export function ramp(name) {
-  const stops = STOPS[name].map(bytes);
+// 256 colours from low to high as [red, green, blue]; grey: how far they go towards it, 0 to 1.
+export function ramp(name, grey = 0) {
+  const stops = STOPS[name].map((hex) => bytes(hex).map((value) => value + (PALE - value) * grey));
   return Array.from({ length: 256 }, (_, level) => {
     const place = (level / 255) * (stops.length - 1);
     const low = Math.min(Math.floor(place), stops.length - 2);
     return stops[low].map((value, channel) => Math.round(value + (stops[low + 1][channel] - value) * (place - low)));
   });
+}
+
+// Codes are names, not amounts: the rows that correct fine detail are paler, so that they do not look like a louder spectrogram.
+const RAMPS = [];
+export function codeRamp(row) {
+  const fine = row > 0 ? 1 : 0;
+  return (RAMPS[fine] ??= ramp("cividis", fine * FINE_ROWS));
 }
 
 // Of what is written on a canvas: as large as the axes of the style sheet.

@@ -1,10 +1,7 @@
 // How each kind of lane is drawn on a canvas, and what it says under the pointer. A lane is plain data (see lanes.py):
 // wave, image, codes, lines, events. draw(context, {lane, width, height, from, to, link, colours}) and
 // value(lane, time, share, link), share from 0 at the top to 1 at the bottom.
-import { DASHES, ramp } from "./colours.js";
-
-// Codes are names, not amounts: the rows that correct fine detail are paler, so that they do not look like a louder spectrogram.
-const [PALE, FINE_ROWS] = [150, 0.62];
+import { DASHES, codeRamp, ramp } from "./colours.js";
 
 export const KINDS = {
   wave: { draw: drawWave, value: (lane, time, share, link) => [`amplitude ${waveAt(lane, time, link)}`] },
@@ -48,17 +45,16 @@ function waveAt(lane, time, link) {
   return (sound?.samples[Math.round(time * sound.rate)] ?? 0).toFixed(3);
 }
 
-// Rows by columns of colours, made once: one pixel a cell. pale(row): how far its colours go towards grey, 0 to 1.
-function pixels(lane, name, rows, columns, levels, top, flip, pale = () => 0) {
+// Rows by columns of colours, made once: one pixel a cell. ofRow(row): the colours from low to high.
+function pixels(lane, ofRow, rows, columns, levels, top, flip) {
   if (lane.pixels) return lane.pixels;
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [columns, rows];
   const picture = new ImageData(columns, rows);
-  const colours = ramp(name);
   for (let row = 0; row < rows; row++) {
-    const grey = pale(row);
+    const colours = ofRow(row);
     for (let column = 0; column < columns; column++) {
-      const colour = colours[Math.round((levels[row * columns + column] * 255) / top)].map((value) => value + (PALE - value) * grey);
+      const colour = colours[Math.round((levels[row * columns + column] * 255) / top)];
       picture.data.set([...colour, 255], 4 * ((flip ? rows - 1 - row : row) * columns + column));
     }
   }
@@ -78,7 +74,7 @@ function paste(context, canvas, lane, { width, height, from, to }) {
 function drawImage(context, frame) {
   const { lane } = frame;
   lane.levels ??= unpack(lane.data);
-  paste(context, pixels(lane, lane.colours, lane.rows, lane.columns, lane.levels, 255, true), lane, frame);
+  paste(context, pixels(lane, () => ramp(lane.colours), lane.rows, lane.columns, lane.levels, 255, true), lane, frame);
   if (frame.veil && lane.rows > 1) drawVeil(context, frame);
 }
 
@@ -109,7 +105,7 @@ function drawCodes(context, frame) {
   const { lane, width, height, from, to, colours } = frame;
   const [rows, columns] = [lane.codes.length, lane.codes[0].length];
   lane.levels ??= unpack(lane.shades);
-  paste(context, pixels(lane, "cividis", rows, columns, lane.levels, 255, false, (row) => (row ? FINE_ROWS : 0)), lane, frame);
+  paste(context, pixels(lane, codeRamp, rows, columns, lane.levels, 255, false), lane, frame);
   const [cell, tall] = [(width * lane.step_s) / (to - from), height / rows];
   const x = (frameNumber) => ((frameNumber * lane.step_s - from) / (to - from)) * width;
   if (lane.marks) drawMarks(context, lane, x, tall, colours);

@@ -1,17 +1,19 @@
 // A picture that rolls by: waveform, log-mel, codes and labels of the last seconds on one time axis, newest on the right.
 // Each lane ends where it is known: the waveform at once, codes and labels when they have come back.
-import { axisFont, look, ramp } from "./colours.js";
+import { axisFont, codeRamp, look, ramp } from "./colours.js";
 import { unpack } from "./lanes.js";
 
 const LEFT = 46;
 const LANES = [["wave", "Waveform", 0.17], ["mel", "Spectrogram", 0.37], ["codes", "Codes", 0.3], ["labels", "Label", 0.16]]; // prettier-ignore
 const GAP = 20; // above each lane, for its name
 const AXIS = 18;
+const MEL = ramp("viridis");
 
 // Columns of a picture, the latest `kept` of them, in a canvas used round and round.
 class Strip {
-  constructor(colours, flip) {
-    Object.assign(this, { colours: ramp(colours), flip, canvas: null, end: 0 });
+  // ofRow(row): the colours from low to high.
+  constructor(ofRow, flip) {
+    Object.assign(this, { ofRow, flip, canvas: null, end: 0 });
   }
 
   add({ first, rows, columns, step_s }, levels, kept) {
@@ -23,9 +25,10 @@ class Strip {
     }
     const picture = new ImageData(columns, rows);
     for (let row = 0; row < rows; row++) {
+      const colours = this.ofRow(row);
       for (let column = 0; column < columns; column++) {
         const at = 4 * ((this.flip ? rows - 1 - row : row) * columns + column);
-        const [red, green, blue] = this.colours[levels[row * columns + column]];
+        const [red, green, blue] = colours[levels[row * columns + column]];
         [picture.data[at], picture.data[at + 1], picture.data[at + 2], picture.data[at + 3]] = [red, green, blue, 255];
       }
     }
@@ -58,8 +61,8 @@ export class Rolling {
   }
 
   clear() {
-    this.mel = new Strip("viridis", true);
-    this.codes = new Strip("cividis", false);
+    this.mel = new Strip(() => MEL, true);
+    this.codes = new Strip(codeRamp, false);
     [this.waves, this.labels, this.names, this.rows, this.ticks] = [[], [], [], 8, []];
   }
 
