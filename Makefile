@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations 10
 TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup app test check lint lab clean
+.PHONY: help setup app page test check lint lab clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,9 @@ setup: $(STAMP) ## install everything into .venv, once
 
 app: $(APP_STAMP) ## serve the app on http://127.0.0.1:7860
 	$(BIN)/audioformer app $(ARGS)
+
+page: $(STAMP) ## write page/audioformer.html, the app as one file that needs no installation
+	$(BIN)/audioformer web -o page --one-file $(ARGS)
 
 test: $(STAMP) ## run the quick tests, after every change (under 4 minutes)
 	$(PYTEST) -m "$(QUICK)" $(ARGS)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
-from functools import cache
+import threading
+from functools import cache, partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -508,6 +510,15 @@ def test_the_one_file_works_from_a_disk_without_network(one_file, chromium_path,
         page.click("#af-live .af-listen-live")
         page.wait_for_selector("#af-live .af-room[data-frozen]")
         assert page.locator("#af-live .af-live").get_attribute("data-lost") == "0"
+        page.locator("#af-live .af-device option").nth(1).wait_for(state="attached")  # there is a choice of microphones
+        device = page.locator("#af-input .af-device")
+        page.locator("#af-input .af-device option").nth(1).wait_for(state="attached")
+        device.select_option(index=1)
+        page.click("#af-input button:has-text('Record')")
+        page.locator("#af-input button", has_text="Stop (2").wait_for()  # of 30 s at most
+        page.click("#af-input button:has-text('Stop')")
+        page.wait_for_selector("body[data-clip=clip-3]")
+        assert "recording" in page.text_content("#af-verdict .af-meta")
     assert errors == []
     assert [url for url in outside if not url.startswith((one_file.as_uri(), "blob:", "data:"))] == []
 
@@ -527,3 +538,57 @@ def test_a_weak_browser_is_told_what_can_open_the_page(one_file, chromium_path):
             page.goto(one_file.as_uri())
             page.locator("#af-loading", has_text=sentence).wait_for()
             page.close()
+        hides = "Object.defineProperty(Navigator.prototype, 'mediaDevices', { get: () => undefined })"
+        # a computer without a microphone, and a browser that gives none to a page from a disk
+        silent = {"": "There is no microphone here", hides: "opened from a disk: open it in Chrome"}
+        for script, sentence in silent.items():
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
+            page.add_init_script(script)
+            page.goto(one_file.as_uri())
+            page.wait_for_selector("body[data-clip]")
+            page.click("#af-input button:has-text('Record')")
+            page.locator("#af-input [role=status]", has_text=sentence).wait_for()
+            page.click("#af-tab-live")
+            page.click("#af-live .af-listen-live")
+            page.locator("#af-live", has_text=sentence).wait_for()
+            page.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A web host that serves a folder, and says nothing."""
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_a_served_folder_opens_again_when_its_host_is_gone(parts, chromium_path, tmp_path):
+    """The service worker keeps all that the page needs; nobody else is ever asked for anything."""
+    site.write_folder(tmp_path / "page", parts)
+    host = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=tmp_path / "page"))
+    threading.Thread(target=host.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{host.server_port}/"
+    asked: list[str] = []
+    with chromium(chromium_path) as browser:
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE_MS)
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("body[data-clip=clip-1]")
+        page.wait_for_selector("body[data-kept=yes]")
+        page.close()
+        host.shutdown()
+        host.server_close()
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_selector("body[data-clip]")
+        page.locator("#af-input input[type=file]").set_input_files(DOG)
+        page.locator("#af-verdict .af-meta", has_text=DOG.name).wait_for(state="attached")
+        assert page.locator("#af-verdict .af-top").get_attribute("data-top") == "dog"
+        page.click("#af-tab-mask")  # whose model is fetched when it is asked for
+        page.locator("#af-mask .af-sum [data-surprise]").wait_for()
+    assert [url for url in asked if not url.startswith((address, f"blob:{address}", "data:"))] == []
+    assert len(asked) > 40

@@ -1,5 +1,6 @@
 // A sound of the visitor's own: a file that is dropped or chosen, or a recording.
 import { part } from "./parts.js";
+import { MicrophoneChoice } from "./widgets/microphone.js";
 import { Recording } from "./widgets/recording.js";
 
 const MOST_MB = 50;
@@ -33,7 +34,8 @@ export class SoundSource {
     this.record = this.button("● Record", () => (this.recording ? this.recording.finish() : this.start()));
     this.said = part("p", "af-note", "");
     this.said.setAttribute("role", "status");
-    host.append(this.input, choose, this.record, this.said);
+    this.choice = new MicrophoneChoice();
+    host.append(this.input, choose, this.record, this.choice.host, this.said);
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -57,6 +59,7 @@ export class SoundSource {
     });
     try {
       await this.recording.start();
+      this.choice.fill(this.recording?.microphone.device);
     } catch (error) {
       this.finished(null);
       this.said.textContent = error.message;

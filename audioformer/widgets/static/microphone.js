@@ -22,6 +22,7 @@ const REMEMBERED = { chosen: null }; // where nothing may be stored, as in some 
 const LOW_HZ = 16000; // a microphone below this rate is spoken of
 const DEAF_MS = 3000; // without a block of sound
 export const PAUSED = "No sound comes from the microphone: a call, a locked screen, another program or its own switch holds it. It goes on when that ends.";
+const FROM_DISK = "This browser gives no microphone to a page that was opened from a disk: open it in Chrome or Edge, or from a web address (https).";
 const REASONS = {
   NotAllowedError: "The browser was not allowed to listen: allow the microphone for this page.",
   NotFoundError: "There is no microphone here: plug one in, or allow it in the settings of the system.",
@@ -73,6 +74,7 @@ export class Microphone {
 
   async open(processed, wanted) {
     if (!navigator.mediaDevices?.getUserMedia) {
+      if (location.protocol === "file:") throw new Error(FROM_DISK);
       throw new Error("The browser gives a microphone only to pages on this computer (127.0.0.1) or over https.");
     }
     const stream = await this.ask({ echoCancellation: processed, noiseSuppression: processed, autoGainControl: processed });
