@@ -29,6 +29,11 @@ NOTICE = """(() => { const ask = MediaDevices.prototype.getUserMedia; MediaDevic
         async function () { return window.stream ? list.call(this) : []; };
         window.AudioContext = class extends AudioContext {
             constructor(...all) { super(...all); (window.contexts ??= []).push(this); }
+            createMediaStreamSource(...all) {
+                const source = super.createMediaStreamSource(...all);
+                (window.sources ??= []).push(source);
+                return source;
+            }
         }; })()"""
 
 
@@ -340,22 +345,24 @@ def test_a_recorder_too_says_what_is_to_be_known_and_when_its_microphone_is_take
     tab.close()
 
 
-@pytest.mark.xfail(run=False, reason="after the other tests the answers stay away at the first try, alone they come")
-def test_a_microphone_that_falls_silent_without_any_event_is_noticed(browser, address):
+def test_a_microphone_that_falls_silent_without_any_event_is_noticed_and_opened_again(browser, address):
+    """As after a call on some systems: all seems to run, and neither its stream nor the same one joined anew sounds."""
     tab = Tab(browser, address, init_script=NOTICE, permissions=["microphone"])
-    listens_anew(tab)  # so the last context is the microphone's
+    listens_anew(tab)
     tab.page.evaluate(
-        """async () => {
-            window.paused = contexts.at(-1);
-            paused.onstatechange = null;
-            await paused.suspend();
+        """() => {
+            const [n, make] = [asked.length, AudioContext.prototype.createMediaStreamSource];
+            AudioContext.prototype.createMediaStreamSource = function (stream) {
+                const source = make.call(this, stream);
+                if (asked.length === n) source.connect = () => source;
+                return source;
+            };
+            sources.at(-1).disconnect();
         }"""
     )
     says(tab, "No sound comes from the microphone")
-    answered = told(tab, "answers")
-    tab.page.evaluate("paused.resume()")
     answers(tab, 2)
-    assert int(told(tab, "answers")) > int(answered)
+    assert tab.page.evaluate("asked.length") == 2
     assert status(tab) == ""
     tab.close()
 

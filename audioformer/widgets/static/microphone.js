@@ -77,7 +77,8 @@ export class Microphone {
       if (location.protocol === "file:") throw new Error(FROM_DISK);
       throw new Error("The browser gives a microphone only to pages on this computer (127.0.0.1) or over https.");
     }
-    const stream = await this.ask({ echoCancellation: processed, noiseSuppression: processed, autoGainControl: processed });
+    this.wish = { echoCancellation: processed, noiseSuppression: processed, autoGainControl: processed };
+    const stream = await this.ask(this.wish);
     if (!wanted()) return stream.getTracks().forEach((track) => track.stop());
     this.close();
     this.stream = stream;
@@ -87,21 +88,52 @@ export class Microphone {
     if (!wanted()) return null; // closed already, or by the next to be opened
     const node = new AudioWorkletNode(context, "af-capture");
     node.port.onmessage = ({ data }) => this.context === context && this.came(data);
-    this.arrived = performance.now();
-    this.watch = setInterval(() => this.deaf || performance.now() - this.arrived < DEAF_MS || this.paused((this.deaf = true)), DEAF_MS / 10);
-    context.createMediaStreamSource(stream).connect(node).connect(context.destination); // what it gives out is silence
-    for (const track of stream.getTracks()) {
-      track.onended = () => this.stream === stream && this.ended();
-      track.onmute = track.onunmute = () => this.stream === stream && this.changed();
-    }
+    this.arrived = this.tried = performance.now();
+    this.watch = setInterval(() => this.look(), DEAF_MS / 10);
+    node.connect(context.destination); // what it gives out is silence
+    [this.node, this.source, this.tries] = [node, null, 0];
+    this.join(stream);
     context.onstatechange = () => this.context === context && this.changed();
     this.wake(); // not waited for: where there is no way out for sound, some browsers never say that it runs
     return context.sampleRate;
   }
 
+  // A stream's sound goes to the audio thread.
+  join(stream) {
+    this.source?.disconnect();
+    this.stream = stream;
+    this.source = this.context.createMediaStreamSource(stream);
+    this.source.connect(this.node);
+    for (const track of stream.getTracks()) {
+      track.onended = () => this.stream === stream && this.ended();
+      track.onmute = track.onunmute = () => this.stream === stream && this.changed();
+    }
+  }
+
+  // Whether sound came of late. Where all seems to run and none comes, as on some systems after a call, the stream is
+  // joined anew, then another one is asked for, once.
+  look() {
+    const now = performance.now();
+    if (now - this.arrived < DEAF_MS) return;
+    const running = this.deaf && this.context.state === "running";
+    if (!this.deaf) this.paused((this.deaf = true));
+    if (running && now - this.tried < DEAF_MS) return;
+    this.tried = now;
+    if (running) this.tries += 1;
+    if (running && this.tries === 1) this.join(this.stream);
+    if (running && this.tries === 2) this.renew(this.stream).catch(() => {});
+  }
+
+  async renew(old) {
+    const stream = await this.ask(this.wish);
+    if (this.stream === old) this.join(stream);
+    (this.stream === stream ? old : stream).getTracks().forEach((track) => track.stop());
+  }
+
   came(samples) {
     this.arrived = performance.now();
     if (this.deaf) this.paused((this.deaf = false));
+    this.tries = 0;
     this.block(samples);
   }
 
