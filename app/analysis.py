@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from audioformer.audio import Waveform, load_audio, rate_notes, resample
-from audioformer.evaluation.familiarity import open_familiarity
 from audioformer.explain.moments import moment_scores
 from audioformer.reading.sound import length_s
 from audioformer_app.answers import SURE, Answer, answer
@@ -203,7 +202,7 @@ def classify(waveform: Waveform, checkpoint: str, models: Models, known: dict[st
     read = classifier.codes(waveform) if read is None else read
     found = classifier.scan(read)
     prediction = classifier.name_labels(found, waveform, TOP_K)
-    familiarity = open_familiarity(classifier.name)
+    familiarity = models.familiarity(checkpoint)
     return Verdict(
         checkpoint,
         tuple(prediction.labels),

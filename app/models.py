@@ -23,6 +23,7 @@ from audioformer_app.samples import Coded, code_samples
 from audioformer_app.taught import PREFIX, shelf
 
 if TYPE_CHECKING:
+    from audioformer.evaluation.familiarity import Familiarity
     from audioformer_app.atlas import Atlas
 
 ENCODEC = "encodec_24khz"
@@ -157,6 +158,18 @@ class Models:
             found = self._open("checkpoint", name, self.checkpoints, load)
         found.map_batches = self._crew.map
         return found
+
+    def familiarity(self, name: str) -> Familiarity | None:
+        """What tells sounds like those that a classifier learnt from; None where nobody measured it, as of taught ones.
+
+        Raises:
+            AudioformerError: not one of `checkpoints`, or its file is damaged.
+        """
+        from audioformer.evaluation.familiarity import open_familiarity
+
+        if name.startswith(PREFIX):
+            return None
+        return self._open("familiarity", name, self.checkpoints, open_familiarity)
 
     @property
     def guesser_name(self) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from app_page import Tab
 from page_words import ROOT, of_all_scripts, tidy
 
+from audioformer.audiovisual.scenes import KINDS
 from audioformer.data.synth import CLASSES
 from audioformer_app import texts
 from audioformer_app.languages import EXPLANATIONS, LANGUAGES, explanation, language_file
@@ -55,6 +56,7 @@ def of_python():
         *PLAIN.values(),
         *QUESTIONS.values(),
         *DATA.values(),
+        *KINDS.values(),
         texts.SENTENCE,
         texts.MICROPHONE,
         *(name.replace("_", " ") for name in CLASSES),
@@ -105,6 +107,11 @@ def test_the_files_are_sorted_so_that_a_new_line_is_found():
         assert lines == sorted(lines)
 
 
+def resources(page_):
+    """What the page has loaded."""
+    return page_.evaluate("performance.getEntriesByType('resource').map((one) => one.toJSON())")
+
+
 def test_the_page_is_read_in_french_and_goes_back_to_english(browser, address):
     tab = Tab(browser, address)
     page_ = tab.page
@@ -113,6 +120,8 @@ def test_the_page_is_read_in_french_and_goes_back_to_english(browser, address):
     page_.wait_for_selector(".af-language[data-shown=fr]")
     page_.wait_for_function("document.querySelector('[data-tab-id=listen]').innerText === 'Écouter'")
     assert "Lire" in tab.text(".af-play")
+    words = page_.evaluate("getComputedStyle(document.body).getPropertyValue('--af-drop-words')")
+    assert "ou déposez-le ici" in words
     assert page_.get_attribute("html", "lang") == "fr"
     page_.click("[data-tab-id=listen] >> nth=0")
     page_.click(".af-help >> nth=0 >> button >> nth=0")
@@ -120,6 +129,15 @@ def test_the_page_is_read_in_french_and_goes_back_to_english(browser, address):
     for room in ("mask", "results", "teach"):
         page_.click(f"[data-tab-id={room}]")
         page_.wait_for_selector(f".af-room[data-room={room}][data-answer]")
+    script = next(one["name"] for one in resources(page_) if one["name"].endswith("language.js"))
+    say = "async ([script, text]) => (await import(script)).language.say(text)"
+    unknown = "It answers with one of its ten kinds, whatever comes"  # is not torn apart by "{} of {}"
+    for english, french in (
+        ("sea waves + dog", "vagues + chien"),
+        ("12 codes; 3 of them in silence, not counted below", "12 codes ; 3 d'entre eux dans le silence, non comptés"),
+        (unknown, unknown),
+    ):
+        assert page_.evaluate(say, [script, english]).startswith(french)
     assert "Enregistrer le projet" in tab.text(".af-room[data-room=teach]")
     page_.reload()
     page_.wait_for_selector(".af-language[data-shown=fr]", state="attached")

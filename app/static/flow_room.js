@@ -100,7 +100,7 @@ class FlowRoom extends Room {
     this.find(".af-count").textContent = `${count} of ${walk.length} · ${reply.moment}`;
     this.find(".af-back").disabled = count === 1;
     this.find(".af-next").disabled = count === walk.length;
-    this.find(".af-flow-say b").textContent = in_block ? `Block ${block + 1}: ${reply.title}.` : `${reply.title}.`;
+    this.find(".af-flow-say b").replaceChildren(...(in_block ? [`Block ${block + 1}: ${reply.title}.`] : [reply.title, "."]));
     this.find(".af-flow-say span").textContent = reply.sentence;
     this.offer(reply);
     this.unfold(reply);

@@ -8,6 +8,7 @@ const LEFT_ALONE = "script, style, code, pre, textarea, .katex, .af-help .prose,
 const SIGNS = /^([▶◀●■◐+=≠✓✗×…:,·\s]*)(.*?)(\s*)$/su;
 const COUNTED = /^(.+?)([:,]? +[-−]?\d[\d.,]*(?: ?(?:%|s|dB|kHz|ms))?\.?)$/su; // a word and its number: "dog 90 %"
 const [APART, MOST_KEPT] = [" · ", 4000];
+const WORD = /\p{L}{2}/u;
 
 // Beside this script, or, in a page without a server, among the files that it holds.
 async function read(name) {
@@ -27,7 +28,7 @@ class Language {
     const file = code === "en" ? { page: {} } : await read(`language_${code}.json`);
     this.code = code;
     this.exact = new Map(Object.entries(file.page));
-    this.patterns = [...this.exact].filter(([from]) => from.includes("{}")).map(([from, to]) => [pattern(from), to]);
+    this.patterns = [...this.exact].filter(([from]) => from.includes("{}")).map(([from, to]) => [pattern(from), to, isWeak(from)]);
     this.patterns.sort(([one], [other]) => other.source.length - one.source.length); // the most particular first
     [this.known, this.missing] = [new Map(), new Set()];
     localStorage.setItem(STORE, code);
@@ -40,7 +41,7 @@ class Language {
 
   // A text in the language that is chosen.
   say(text) {
-    if (this.code === "en" || !/\p{L}{2}/u.test(text)) return text;
+    if (this.code === "en" || !WORD.test(text)) return text;
     if (!this.known.has(text)) {
       if (this.known.size > MOST_KEPT) this.known.clear(); // numbers that change all the time
       const found = this.find(text);
@@ -59,9 +60,9 @@ class Language {
   }
 
   filled(text) {
-    for (const [form, to] of this.patterns) {
+    for (const [form, to, weak] of this.patterns) {
       const parts = form.exec(text)?.slice(1);
-      if (!parts) continue;
+      if (!parts || (weak && parts.some((part) => WORD.test(part) && this.find(part) === null))) continue;
       let next = 0;
       return to.replaceAll(/\{(\d?)\}/g, (_, number) => {
         const part = parts[number ? number - 1 : next++] ?? "";
@@ -121,6 +122,11 @@ class Language {
     this.texts.set(node, { ...before, [name]: { from, to } });
     if (to !== value) write(to);
   }
+}
+
+// "{} of {}" would tear any sentence apart that it does not know: what stands around so few letters must be known, too.
+function isWeak(text) {
+  return text.replaceAll(/[^\p{L}]/gu, "").length < 4;
 }
 
 function pattern(text) {

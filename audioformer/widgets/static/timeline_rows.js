@@ -13,7 +13,7 @@ export function laneRow(lane) {
   row.style.flexGrow = 100 * lane.weight; // shares of the whole height, whatever they add up to
   const [name, ticks, canvas] = [part("div", "af-lane-name"), part("div", "af-ticks"), part("canvas")];
   name.append(part("b", "", lane.name), part("span", "", lane.about ? ` ${lane.about}` : ""));
-  name.title = [lane.name, lane.about].filter(Boolean).join(" ");
+  name.title = [lane.name, lane.about].filter(Boolean).join(" · ");
   for (const [place, text] of lane.ticks ?? []) {
     const tick = part("span", "", text);
     tick.style.bottom = `${place * 100}%`;
