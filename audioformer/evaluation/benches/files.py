@@ -30,6 +30,7 @@ from audioformer.errors import AudioformerError
 from audioformer.evaluation.baseline import clip_features, fit_svm
 from audioformer.evaluation.benches import machine, row
 from audioformer.evaluation.benches.encode import sounds
+from audioformer.evaluation.codings import classify_codings
 from audioformer.evaluation.features import encoder_parameters
 from audioformer.reading.files import sound_files
 
@@ -62,7 +63,7 @@ def bench_files(
     svm = fit_svm(np.stack([_features(file) for file in files]), [i % 2 for i in range(len(files))])
     theirs, named = hugging_face(clf)
     one_by_one = {
-        "ours": lambda file: clf.classify(file),
+        "ours": lambda file: classify_codings(clf, file, 1),  # with all that `audioformer classify` says
         "svm": lambda file: svm.predict(_features(file)[None]),
         "theirs": lambda file: named([file]),
     }
