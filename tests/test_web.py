@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import queue
+import shutil
+import subprocess
 import threading
 from functools import cache, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -592,3 +595,59 @@ def test_a_served_folder_opens_again_when_its_host_is_gone(parts, chromium_path,
         page.locator("#af-mask .af-sum [data-surprise]").wait_for()
     assert [url for url in asked if not url.startswith((address, f"blob:{address}", "data:"))] == []
     assert len(asked) > 40
+
+
+PROBE = """<script type="module">
+const over = () => globalThis.audioformerPage || document.querySelector("#af-loading[role=alert]");
+while (!over()) await new Promise((resolve) => setTimeout(resolve, 100));
+let found = { failed: document.querySelector("#af-loading")?.textContent };
+if (globalThis.audioformerPage) {
+  found = [];
+  for (const name of {names}) {
+    const samples = new Float32Array(await (await fetch(name)).arrayBuffer());
+    const { codes, logits } = await audioformerPage.engine.ask("listen", "open", { samples, name });
+    found.push({ codes, logits });
+  }
+}
+await fetch("found", { method: "POST", body: JSON.stringify(found) });
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_firefox_gives_the_codes_and_logits_of_the_library(parts, clf, tmp_path):
+    """No driver is needed: the served page itself says what it found."""
+    firefox = shutil.which("firefox-esr") or shutil.which("firefox")
+    if firefox is None:
+        pytest.skip("needs Firefox, for instance: apt-get install firefox-esr")
+    site.write_folder(tmp_path / "page", parts)
+    answers: queue.Queue = queue.Queue()
+
+    class Host(Quiet):
+        def do_POST(self):
+            answers.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+    def in_firefox(_script, names, sounds):
+        for name, content in sounds.items():
+            (tmp_path / "page" / name).write_bytes(content)
+        index = tmp_path / "page" / "index.html"
+        probe = PROBE.replace("{names}", json.dumps(names))
+        index.write_text(index.read_text("utf-8").replace("</body>", f"{probe}</body>"), "utf-8")
+        host = ThreadingHTTPServer(("127.0.0.1", 0), partial(Host, directory=tmp_path / "page"))
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        (tmp_path / "profile").mkdir()
+        address = f"http://127.0.0.1:{host.server_port}/"
+        arguments = [firefox, "--headless", "--no-remote", "--profile", tmp_path / "profile", address]
+        with open(tmp_path / "log", "wb") as log:
+            browser = subprocess.Popen(arguments, stdout=log, stderr=log, env={**os.environ, "HOME": str(tmp_path)})
+        try:
+            return answers.get(timeout=PATIENCE_MS / 1000)
+        finally:
+            browser.terminate()
+            browser.wait(30)
+            host.shutdown()
+            host.server_close()
+
+    same_codes_and_logits(in_firefox, clf, [one.path for one in list_samples()][::8])
