@@ -37,6 +37,7 @@ def run_pytest(folder: Path, **environment: str) -> str:
     (folder / "test_it.py").write_text("def test_a(data_root): assert data_root.is_dir()\ndef test_b(): pass\n")
     kept = {name: value for name, value in os.environ.items() if name != "AUDIOFORMER_DATA"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
+    environment["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(command, env={**kept, **environment}, cwd=folder, capture_output=True, text=True, timeout=120)
     return done.stdout
 

@@ -54,7 +54,8 @@ def classify_codings(
     waveform = as_waveform(sound, sample_rate, classifier.codec.sample_rate)
     codings = codings_of(classifier, waveform, n)
     named = classifier.name_labels(predict_codings(classifier, [codings])[0], waveform, top_k)
-    known = None if quiet_answer(named.level_db) else open_familiarity(classifier.name)
+    measured = "familiarity" in classifier.about and not quiet_answer(named.level_db)
+    known = open_familiarity(classifier.name) if measured else None
     unlike = known.unlike(codings[0]) if known else ""
     return replace(named, notes=(*named.notes, unlike)) if unlike else named
 
