@@ -382,8 +382,8 @@ loud = torch.stack([piece.mean() for piece in energy])[: codes.shape[1]]
 print(f"loudness   {curves(clf, codes, block_order(loud, BLOCK), label, BLOCK).gain:+.2f}")
 
 # %% [markdown]
-# Two loud moments in four quiet seconds: pointing at them is all there is to know about this clip. Section 5 asks again
-# where several things sound.
+# Two loud moments in four quiet seconds: how far is the best map ahead of pointing at them, and is that more than luck
+# gives the random orders? Section 5 asks again where several things sound.
 
 # %% [markdown]
 # ### Hear the evidence
