@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import load_file
 from scipy.spatial.distance import mahalanobis
 
 from audioformer.checkpoint import find_checkpoint
@@ -135,7 +136,11 @@ def test_the_card_tells_the_figures_and_a_damaged_file_is_named(asked, tmp_path)
     assert "## Sounds of other kinds" in card
     assert f"roc area {asked[1]['roc area']:.3f}" in card
     assert json.loads((folder / "config.json").read_text())["familiarity"]["n_foreign"] == 10
-    (folder / FILE).write_bytes((folder / FILE).read_bytes()[:-100])
+    whole, tensors = (folder / FILE).read_bytes(), load_file(folder / FILE)
+    save_familiarity(folder, "pretrained", {**tensors, "scale": tensors["scale"][:5]})
+    with pytest.raises(AudioformerError, match=r"damaged \(shapes"):
+        open_familiarity(folder)
+    (folder / FILE).write_bytes(whole[:-100])
     with pytest.raises(AudioformerError, match="damaged"):
         open_familiarity(folder)
 

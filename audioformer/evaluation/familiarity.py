@@ -36,7 +36,7 @@ from audioformer.errors import AudioformerError
 from audioformer.evaluation.benches.changes import PLAIN, changed
 from audioformer.evaluation.calibration import roc_area
 from audioformer.evaluation.features import TransformerFrames, open_encoder, summarise
-from audioformer.files import write_tensors
+from audioformer.files import open_tensors, write_tensors
 
 FILE, ARRAYS = "familiarity.safetensors", ("centres", "scale", "precision", "lengths_s", "bounds")
 LENGTHS_S = (0.5, 1.0, 2.0)  # to which clips are cut, around where they are loudest; whole clips come on top
@@ -221,22 +221,21 @@ def open_familiarity(checkpoint: str | os.PathLike) -> Familiarity | None:
     Raises:
         AudioformerError: no checkpoint, or the file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = find_checkpoint(checkpoint) / FILE
     if not path.is_file():
         return None
     try:
-        with safe_open(str(path), "np") as stored:
+        with open_tensors(path) as stored:
             encoder = _encoder((stored.metadata() or {})["model"])
-            arrays = {name: np.asarray(stored.get_tensor(name), np.float64) for name in ARRAYS}
-        n_features = 3 * encoder.width
-        shapes = [arrays[name].shape for name in ARRAYS]
-        n_lengths, n_classes = len(arrays["lengths_s"]), len(arrays["centres"])
-        due = [(n_classes, n_features), (n_features,), (n_features, n_features), (n_lengths,), (n_lengths,)]
-        if shapes != due or not n_lengths or not all(np.isfinite(array).all() for array in arrays.values()):
-            raise ValueError(f"shapes {shapes}, expected {due} and finite numbers")
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+            shapes = [tuple(stored.get_slice(name).get_shape()) for name in ARRAYS]
+            n_features, n_classes, n_lengths = 3 * encoder.width, *(shape[0] if shape else 0 for shape in shapes[::3])
+            due = [(n_classes, n_features), (n_features,), (n_features, n_features), (n_lengths,), (n_lengths,)]
+            if shapes != due or not n_lengths:
+                raise ValueError(f"shapes {shapes}, expected {due}")
+            arrays = {name: stored.get_tensor(name).double().numpy() for name in ARRAYS}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("NaN or infinite numbers")
+    except (KeyError, ValueError, OSError) as error:
         raise AudioformerError(f"{path}: damaged ({error}); measure it again with `audioformer evaluate`") from error
     return Familiarity(encoder, **arrays)
 
